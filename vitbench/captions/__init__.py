@@ -1,0 +1,1 @@
+"""The captioner, decoding, words and their maps, grounding scores."""

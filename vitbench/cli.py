@@ -1,0 +1,69 @@
+"""The headless commands. Every screen has its twin here; each command is one file of `vitbench/commands/`.
+
+A command module has `add_arguments(parser)` and `run(arguments) -> int` and holds no logic of its own:
+it calls the function that the screen calls too, and prints. It is imported only when it is asked for,
+so `vitbench --help` never waits for torch.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from vitbench import __version__
+from vitbench.errors import UserError
+from vitbench.text import clean
+
+COMMANDS: dict[str, str] = {
+    "train": "start a run from a recipe or a preset",
+    "runs": "list the runs",
+    "show": "one run in detail",
+    "log": "the log of a run",
+    "metrics": "the scalars of a run as CSV or JSON",
+    "pause": "save a run and free its GPU",
+    "resume": "go on with a run, bit for bit",
+    "stop": "finish the step, save, and end a run",
+    "kill": "end a run's processes at once",
+    "rm": "delete runs",
+    "evaluate": "loss and accuracy of a run on a data set",
+    "predict": "labels for a folder of pictures, as CSV",
+    "recipe": "print a recipe or draw its learning rate",
+    "data": "what a data set holds, and what is wrong with it",
+    "scenes": "write a data set of generated scenes",
+    "models": "the networks one can train or open",
+}
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser; only the arguments of the `chosen` command are filled in."""
+    parser = argparse.ArgumentParser(
+        prog="vitbench",
+        description="The terminal workbench for Vision Transformers. Without a command it opens the app.",
+    )
+    parser.add_argument("--version", action="version", version=f"vitbench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        command.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
+        if name == chosen:
+            importlib.import_module(f"vitbench.commands.{name}").add_arguments(command)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code: 2 after a person's mistake, 130 after an interrupt."""
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    try:
+        parsed = build_parser(chosen).parse_args(arguments)
+        return int(importlib.import_module(f"vitbench.commands.{parsed.command}").run(parsed))
+    except UserError as error:
+        print(f"vitbench: {clean(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vitbench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left (`vitbench runs | head`). Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

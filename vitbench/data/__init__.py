@@ -1,0 +1,1 @@
+"""Where pictures, labels, captions and masks come from."""

@@ -1,0 +1,1 @@
+"""Arrays in, pictures out. Nothing here knows a network."""

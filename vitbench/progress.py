@@ -1,0 +1,74 @@
+"""How long work tells how far it is: one callable, given by whoever wants to know."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from vitbench.text import clean
+
+Progress = Callable[[int, int, str], None]
+"""Called as `progress(done, total, what)`; `total` is 0 while unknown. Raise in it to cancel the work."""
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """The progress of a caller who does not look."""
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as a person reads it: `8 s`, `3 min 20 s`, `5 h 12 min`, `2 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+class ConsoleProgress:
+    """Progress on one line of a terminal, with an ETA; in a log file, a line at most every ten seconds."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.interactive = self.stream.isatty()
+        self.interval = 0.2 if self.interactive else 10.0
+        self.what = ""
+        self.started = self.shown = 0.0
+        self.line_open = False
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if what != self.what:
+            self.close()
+            self.what, self.started, self.shown = what, now, 0.0
+        finished = total > 0 and done >= total
+        if now - self.shown < self.interval and not finished:
+            return
+        self.shown = now
+        self._show(self._line(done, total, now))
+        if finished:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the line that is being rewritten, if any."""
+        if self.line_open:
+            self.stream.write("\n")
+            self.stream.flush()
+        self.line_open = False
+
+    def _line(self, done: int, total: int, now: float) -> str:
+        if not total:
+            return f"{clean(self.what)}: {done:,}"
+        elapsed = now - self.started
+        left = f", {duration(elapsed / done * (total - done))} left" if 0 < done < total and elapsed > 1 else ""
+        return f"{clean(self.what)}: {done:,} of {total:,} ({done / total:.0%}{left})"
+
+    def _show(self, line: str) -> None:
+        if self.interactive:
+            self.stream.write(f"\r\x1b[K{line}")
+            self.line_open = True
+        else:
+            self.stream.write(line + "\n")
+        self.stream.flush()

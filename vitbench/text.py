@@ -1,0 +1,16 @@
+"""Text from outside (labels, paths, log lines, captions) is data: never markup, never escape codes."""
+
+import re
+
+_ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """One line of `text`, safe to print: terminal escape sequences removed, control characters made spaces.
+
+    Line breaks become spaces; direction overrides, which can disguise a file name, go too.
+    """
+    return _CONTROL_CHARACTERS.sub(" ", _ESCAPE_SEQUENCES.sub("", text))
