@@ -1,0 +1,66 @@
+# The two commands that matter: `make demo` and `make test`. `make help` lists the others.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 install` chooses another.
+PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$candidate && break; done)
+# A slow mirror is waited for: torch with its CUDA libraries is several GB.
+export UV_HTTP_TIMEOUT ?= 900
+export PIP_DEFAULT_TIMEOUT ?= 180
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: help install demo test test-storm check weights samples clean
+
+help:
+	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
+	@echo "make test        install what tests need and run all tests"
+	@echo "make install     make the environment in $(VENV)"
+	@echo "make check       linters, types and import contracts"
+	@echo "make test-storm  the kill and fuzz tests with their full counts"
+	@echo "make weights     train the small networks of the package again (hours on a CPU)"
+	@echo "make samples     draw sample_images/ again, to the same bytes"
+	@echo "make clean       remove $(VENV) and caches"
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "vitbench needs Python 3.11 or newer: install one, or name it with make PYTHON=..."; exit 1; }
+	@echo "Making an environment in $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
+
+$(BIN)/uv: | $(BIN)/python
+	@echo "Putting the installer (uv) into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/uv
+	@echo "Installing vitbench and what it needs (torch is large: under a minute on a fast line, longer on a slow one)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-tests: $(VENV)/installed
+	@echo "Installing what the tests need"
+	@$(INSTALL) --editable '.[test,check]'
+	@touch $@
+
+install: $(VENV)/installed
+	@echo "Ready: $(BIN)/vitbench"
+
+demo: $(VENV)/installed
+	@$(BIN)/vitbench demo $(if $(HEADLESS),--headless)
+
+test: $(VENV)/installed-tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
+
+test-storm: $(VENV)/installed-tests
+	@VITBENCH_STORM=full $(BIN)/python -m pytest -m storm -v $(PYTEST_ARGUMENTS)
+
+check: $(VENV)/installed-tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+weights: $(VENV)/installed
+	@$(BIN)/python -m vitbench.weights.make
+
+samples: $(VENV)/installed
+	@$(BIN)/python -m vitbench.data.scenes.samples
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

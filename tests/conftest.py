@@ -1,0 +1,27 @@
+"""What every test may count on: no network, no GPU, one thread, and a store of its own."""
+
+import os
+from pathlib import Path
+
+# Set before anything imports torch. Two test processes share two cores, and a result must not hang on the machine.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["HF_HUB_OFFLINE"] = "1"
+for variable in ("VITBENCH_RUN", "VITBENCH_GRAPHICS", "SSH_CONNECTION", "NO_COLOR", "COLUMNS"):
+    os.environ.pop(variable, None)
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that `vitbench` takes for its store during one test, in this process and in those it starts."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("VITBENCH_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def storm_rounds() -> int:
+    """How often a storm strikes: five times, or the full count under `make test-storm`."""
+    return 20 if os.environ.get("VITBENCH_STORM") == "full" else 5

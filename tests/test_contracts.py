@@ -1,0 +1,51 @@
+"""The contracts of the house: arrows point one way, and what a screen needs stays free of torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "timm", "torchvision", "matplotlib")
+
+
+def test_import_contracts() -> None:
+    """import-linter sees lazy imports too, which a look at `sys.modules` does not."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    answer = subprocess.run([linter, "--config", ROOT / "pyproject.toml"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def torch_free_modules() -> list[str]:
+    """Every module under a torch-free contract, by its dotted name."""
+    files = [*(ROOT / "screens").rglob("*.py"), *(ROOT / "vitbench" / "runs").rglob("*.py")]
+    files += [ROOT / "vitbench" / f"{name}.py" for name in ("recipe", "schedules", "inspector/client", "cli")]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files if file.is_file()]
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+def test_torch_free_modules_in_a_fresh_process() -> None:
+    modules = torch_free_modules()
+    assert "vitbench.cli" in modules
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    heavy = [module for module in {HEAVY!r} if module in sys.modules]\n"
+        "    assert not heavy, f'{name} imports {heavy}'\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_engine_has_no_screen_in_it() -> None:
+    program = "import vitbench.cli, sys; assert 'textual' not in sys.modules and 'screens' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize("word", ["vitbench.runs", "screens"])
+def test_the_contract_names_what_it_guards(word: str) -> None:
+    """A contract whose module was renamed away would guard nothing."""
+    assert word in (ROOT / "pyproject.toml").read_text()
+    assert (ROOT / Path(*word.split("."))).is_dir()
