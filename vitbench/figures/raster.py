@@ -1,0 +1,154 @@
+"""Picture panels as pixels: overlays, tiles, mosaics and labels, in numpy and Pillow only.
+
+The raster made here is what a terminal preview shows and what a saved figure contains.
+Pictures are uint8 [height, width, 3]; maps are float [rows, columns], row 0 at the top.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from vitbench.figures.colours import colourise, value_range
+from vitbench.text import clean
+
+Picture = NDArray[np.uint8]
+Values = NDArray[np.floating]
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels of the original picture; it may reach beyond its edges."""
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How a map is laid over a picture."""
+
+    colour_map: str = "jet"
+    strength: float = 0.5
+    smooth: bool = True
+    low: float | None = None
+    high: float | None = None
+
+
+def upsample(values: Values, height: int, width: int, smooth: bool = True) -> NDArray[np.float32]:
+    """`values` [rows, columns] stretched to [height, width]: bilinear between patch centres, or nearest."""
+    if not smooth:
+        rows = np.arange(height) * values.shape[0] // height
+        columns = np.arange(width) * values.shape[1] // width
+        return values[rows[:, None], columns[None, :]].astype(np.float32)
+    stretched = Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(stretched)
+
+
+def place(values: Values, height: int, width: int, box: Box | None = None, smooth: bool = True) -> NDArray[np.float32]:
+    """The map on the pixels of the original picture: float32 [height, width], NaN where the network did not look.
+
+    `box` is the part of the original picture that the network saw (None: all of it).
+    """
+    if box is None:
+        return upsample(values, height, width, smooth)
+    left, top, right, bottom = (round(edge) for edge in box)
+    stretched = upsample(values, max(1, bottom - top), max(1, right - left), smooth)
+    placed = np.full((height, width), np.nan, dtype=np.float32)
+    seen = stretched[max(0, -top) : height - top, max(0, -left) : width - left]
+    placed[max(0, top) : max(0, top) + seen.shape[0], max(0, left) : max(0, left) + seen.shape[1]] = seen
+    return placed
+
+
+def overlay(picture: Picture, values: Values, style: OverlayStyle | None = None, box: Box | None = None) -> Picture:
+    """The map's colours mixed into the picture; where the network did not look the picture is dimmed instead."""
+    style = style or OverlayStyle()
+    height, width = picture.shape[:2]
+    low, high = value_range(values)
+    placed = place(values, height, width, box, style.smooth)
+    heat = colourise(
+        placed,
+        style.colour_map,
+        low if style.low is None else style.low,
+        high if style.high is None else style.high,
+    )
+    mixed = (1 - style.strength) * picture + style.strength * heat
+    dimmed = 0.35 * picture.astype(np.float64)
+    unseen = np.isnan(placed)[..., None] & np.bool_(box is not None)
+    return np.where(unseen, dimmed, mixed).round().astype(np.uint8)
+
+
+def mark_patch(
+    picture: Picture, grid: tuple[int, int], patch: tuple[int, int], box: Box | None = None, colour: str = "#ffffff"
+) -> Picture:
+    """A copy of the picture with the outline of one patch (row, column) of the `grid` (rows, columns)."""
+    left, top, right, bottom = box or (0, 0, picture.shape[1], picture.shape[0])
+    high, wide = (bottom - top) / grid[0], (right - left) / grid[1]
+    edges = [left + patch[1] * wide, top + patch[0] * high, left + (patch[1] + 1) * wide, top + (patch[0] + 1) * high]
+    canvas = Image.fromarray(picture)
+    thickness = max(1, round(min(picture.shape[:2]) / 150))
+    draw = ImageDraw.Draw(canvas)
+    draw.rectangle([round(edge) for edge in edges], outline="#000000", width=thickness + 2)
+    draw.rectangle([round(edge) for edge in edges], outline=colour, width=thickness)
+    return np.asarray(canvas)
+
+
+def fit(picture: Picture, height: int, width: int, background: tuple[int, int, int] = (255, 255, 255)) -> Picture:
+    """The picture scaled, its proportions kept, and centred on a canvas of this size."""
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    high, wide = max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale))
+    canvas = np.full((height, width, 3), background, dtype=np.uint8)
+    scaled = np.asarray(Image.fromarray(picture).resize((wide, high), Image.Resampling.LANCZOS))
+    top, left = (height - high) // 2, (width - wide) // 2
+    canvas[top : top + high, left : left + wide] = scaled
+    return canvas
+
+
+def mosaic(
+    pictures: Sequence[Picture], columns: int, gap: int = 4, background: tuple[int, int, int] = (255, 255, 255)
+) -> Picture:
+    """Pictures in reading order on a grid; each cell is as large as the largest picture, pictures centred in it."""
+    high = max(picture.shape[0] for picture in pictures)
+    wide = max(picture.shape[1] for picture in pictures)
+    rows = -(-len(pictures) // columns)
+    canvas = np.full((rows * (high + gap) - gap, columns * (wide + gap) - gap, 3), background, dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        top = number // columns * (high + gap) + (high - picture.shape[0]) // 2
+        left = number % columns * (wide + gap) + (wide - picture.shape[1]) // 2
+        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return canvas
+
+
+def label(
+    picture: Picture,
+    text: str,
+    size: int = 14,
+    ink: tuple[int, int, int] = (20, 20, 20),
+    paper: tuple[int, int, int] = (255, 255, 255),
+) -> Picture:
+    """The picture with a strip above it that says `text`, on one line, shortened to fit."""
+    font = ImageFont.load_default(size)
+    text = clean(text)
+    while len(text) > 1 and font.getlength(text) > picture.shape[1] - 4:
+        text = text[:-2].rstrip() + "…"
+    strip = Image.new("RGB", (picture.shape[1], size + 8), paper)
+    ImageDraw.Draw(strip).text((strip.width / 2, strip.height / 2), text, ink, font, anchor="mm")
+    return np.concatenate([np.asarray(strip), picture])
+
+
+def tile_grid(similarity: Values, rows: int, columns: int, gap: int = 1) -> NDArray[np.float32]:
+    """A [T, T] matrix (T = rows x columns) as one map of rows x columns tiles, each of rows x columns values.
+
+    Tile (r, c) shows how patch (r, c) relates to every patch. Gaps are NaN.
+    Raises ValueError if the matrix does not belong to the grid.
+    """
+    if similarity.shape != (rows * columns, rows * columns):
+        raise ValueError(f"a {similarity.shape} matrix is not of a {rows} x {columns} grid")
+    high, wide = rows + gap, columns + gap
+    canvas = np.full((rows * high + gap, columns * wide + gap), np.nan, dtype=np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            tile = similarity[row * columns + column].reshape(rows, columns)
+            canvas[row * high + gap : (row + 1) * high, column * wide + gap : (column + 1) * wide] = tile
+    return canvas
+
+
+def enlarge(values: NDArray, factor: int) -> NDArray:
+    """Every value as a square of factor x factor; works on maps and on pictures."""
+    return values.repeat(factor, axis=0).repeat(factor, axis=1)
