@@ -1,0 +1,47 @@
+"""A real inspector process with a few handlers of its own, started by test_inspector.py."""
+
+import os
+import sys
+import time
+
+import numpy as np
+
+from vitbench.errors import UserError
+from vitbench.inspector.server import Reply, Server
+
+
+def echo(arguments, progress):
+    array = np.arange(12, dtype=np.float32).reshape(3, 4) * arguments.get("scale", 1)
+    return Reply({"heard": arguments}, {"map": array, "none": np.zeros((0, 5), np.uint8)})
+
+
+def slow(arguments, progress):
+    for step in range(arguments["steps"]):
+        progress(step, arguments["steps"], "waiting")
+        time.sleep(0.02)
+    return Reply({"done": True})
+
+
+def refuse(arguments, progress):
+    raise UserError("No such picture: cat.png.")
+
+
+def fail(arguments, progress):
+    return Reply({"never": 1 // arguments["zero"]})
+
+
+def die(arguments, progress):
+    print("out of everything", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def chatter(arguments, progress):
+    print("a library that prints")
+    return Reply({"pid": os.getpid()})
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    table = {"echo": echo, "slow": slow, "refuse": refuse, "fail": fail, "die": die, "chatter": chatter}
+    Server(table, sys.stdin.buffer, answers).serve()

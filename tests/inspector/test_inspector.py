@@ -1,0 +1,84 @@
+"""The inspector as a process: answers, progress, cancellation, mistakes, and its own death."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitbench.errors import UserError
+from vitbench.inspector.client import Inspector, InspectorError, Superseded
+
+
+@pytest.fixture
+async def inspector(tmp_path):
+    client = Inspector(tmp_path, [sys.executable, str(Path(__file__).with_name("inspector_for_tests.py"))])
+    yield client
+    await client.close()
+
+
+async def test_values_and_arrays_come_back_as_they_were(inspector):
+    answer = await inspector.ask("echo", scale=2, text="ünï\n\x1b[0m")
+    assert answer.values["heard"] == {"scale": 2, "text": "ünï\n\x1b[0m"}
+    np.testing.assert_array_equal(answer.arrays["map"], np.arange(12, dtype=np.float32).reshape(3, 4) * 2)
+    assert answer.arrays["none"].shape == (0, 5)
+
+
+async def test_what_libraries_print_does_not_reach_the_frames(inspector):
+    assert (await inspector.ask("chatter")).values["pid"] > 0
+    assert (await inspector.ask("echo")).arrays["map"].shape == (3, 4)
+
+
+async def test_progress_is_streamed(inspector):
+    seen = []
+    await inspector.ask("slow", steps=3, progress=lambda done, total, what: seen.append((done, total, what)))
+    assert seen == [(0, 3, "waiting"), (1, 3, "waiting"), (2, 3, "waiting")]
+
+
+async def test_a_cancelled_request_ends_at_once_and_the_next_is_answered(inspector):
+    started = asyncio.Event()
+    long = asyncio.create_task(inspector.ask("slow", steps=3000, progress=lambda *_: started.set()))
+    await started.wait()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    answer = await asyncio.wait_for(inspector.ask("echo"), timeout=10)
+    assert answer.arrays["map"].shape == (3, 4)
+
+
+async def test_a_newer_request_replaces_one_that_waits(inspector):
+    started = asyncio.Event()
+    first = asyncio.create_task(inspector.ask("slow", steps=20, progress=lambda *_: started.set()))
+    await started.wait()
+    second = asyncio.create_task(inspector.ask("echo", replaces="preview", scale=1))
+    await asyncio.sleep(0)
+    third = asyncio.create_task(inspector.ask("echo", replaces="preview", scale=3))
+    with pytest.raises(Superseded):
+        await second
+    assert (await third).arrays["map"][0, 1] == 3
+    assert (await first).values["done"]
+
+
+async def test_mistakes_are_told_apart_from_faults(inspector):
+    with pytest.raises(UserError, match="No such picture"):
+        await inspector.ask("refuse")
+    with pytest.raises(UserError, match="knows no request 'nonsense'"):
+        await inspector.ask("nonsense")
+    with pytest.raises(InspectorError, match="ZeroDivisionError"):
+        await inspector.ask("fail", zero=0)
+    assert (await inspector.ask("echo")).values
+
+
+async def test_after_a_crash_the_next_request_starts_a_new_one(inspector):
+    before = (await inspector.ask("chatter")).values["pid"]
+    with pytest.raises(InspectorError, match=r"exit code 3.*out of everything"):
+        await inspector.ask("die")
+    assert (await inspector.ask("chatter")).values["pid"] != before
+
+
+async def test_it_ends_with_its_parent(inspector):
+    await inspector.ask("echo")
+    process = inspector._process
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), timeout=10) == 0

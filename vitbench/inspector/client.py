@@ -1,0 +1,154 @@
+"""The app's side of the inspector: asks by name, awaits the answer, and never imports torch.
+
+inspector = Inspector(store_folder)
+answer = await inspector.ask("explain", network="demo", picture="cat.png", method="libra")
+answer.values["top"], answer.arrays["overlay"]
+"""
+
+import asyncio
+import contextlib
+import io
+import itertools
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.inspector.protocol import Arrays, Header, announced, as_array, byte_count, parse_header, write_frame
+from vitbench.progress import Progress, silent
+
+_LONGEST_HEADER = 64 * 2**20
+
+
+class InspectorError(Exception):
+    """The inspector failed or died while it worked on a request; the next request starts a fresh one."""
+
+
+class Superseded(Exception):
+    """A newer request took the place of this one before it was begun."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: plain values and named arrays."""
+
+    values: dict[str, Any]
+    arrays: Arrays
+
+
+@dataclass
+class _Waiting:
+    future: asyncio.Future[Answer]
+    progress: Progress
+
+
+class Inspector:
+    """One child process, started with the first question and again after a crash."""
+
+    def __init__(self, store: Path, command: Sequence[str] | None = None) -> None:
+        self.command = command or [sys.executable, "-m", "vitbench.inspector.server", str(store)]
+        self._process: asyncio.subprocess.Process | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._waiting: dict[int, _Waiting] = {}
+        self._last_words: deque[str] = deque(maxlen=30)
+        self._numbers = itertools.count(1)
+
+    async def ask(self, request: str, *, progress: Progress = silent, replaces: str = "", **arguments: Any) -> Answer:
+        """Sends `request` and awaits its answer; cancelling the await cancels the work.
+
+        With `replaces`, a waiting request of the same word that was not begun yet is dropped: its caller gets
+        Superseded. Raises UserError for a person's mistake, InspectorError if the inspector failed or died.
+        """
+        process = await self._running()
+        number = next(self._numbers)
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), progress)
+        self._waiting[number] = waiting
+        try:
+            await self._send(process, {"id": number, "request": request, "arguments": arguments, "replaces": replaces})
+            return await waiting.future
+        except asyncio.CancelledError:
+            if process.returncode is None:
+                await self._send(process, {"cancel": number})
+            raise
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """Ends the child process; it holds nothing that needs saving."""
+        process, self._process = self._process, None
+        if process and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if self._listener:
+            await self._listener
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None or self._listener is None:
+                self._last_words.clear()
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=_LONGEST_HEADER,
+                )
+                self._listener = asyncio.create_task(self._listen(self._process))
+            return self._process
+
+    async def _send(self, process: asyncio.subprocess.Process, header: Header) -> None:
+        frame = io.BytesIO()
+        write_frame(frame, header)
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # a dead inspector is reported by the listener
+            process.stdin.write(frame.getvalue())
+            await process.stdin.drain()
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        stderr = asyncio.create_task(self._keep_last_words(process.stderr))
+        try:
+            while line := await process.stdout.readline():
+                header = parse_header(line)
+                arrays: Arrays = {}
+                for entry in announced(header):
+                    arrays[entry["name"]] = as_array(entry, await process.stdout.readexactly(byte_count(entry)))
+                self._deliver(header, arrays)
+        except (asyncio.IncompleteReadError, ValueError):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        code = await process.wait()
+        await stderr
+        reason = f"the inspector ended (exit code {code})" + (f": {self._last_words[-1]}" if self._last_words else "")
+        for waiting in self._waiting.values():
+            if not waiting.future.done():
+                waiting.future.set_exception(InspectorError(reason))
+
+    async def _keep_last_words(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.readline():
+            if text := line.decode(errors="replace").strip():
+                self._last_words.append(text)
+
+    def _deliver(self, header: Header, arrays: Arrays) -> None:
+        waiting = self._waiting.get(header.get("id", 0))
+        if waiting is None or waiting.future.done():
+            return
+        match header["kind"]:
+            case "progress":
+                waiting.progress(header["done"], header["total"], header["what"])
+            case "result":
+                waiting.future.set_result(Answer(header["values"], arrays))
+            case "refused":
+                waiting.future.set_exception(UserError(header["message"]))
+            case "superseded":
+                waiting.future.set_exception(Superseded())
+            case "cancelled":
+                waiting.future.cancel()
+            case _:
+                waiting.future.set_exception(InspectorError(header.get("message", "the inspector failed")))

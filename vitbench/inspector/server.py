@@ -1,0 +1,143 @@
+"""The inspector: `python -m vitbench.inspector.server STORE` answers requests on stdin until it ends.
+
+One thread reads requests, so that a cancellation is seen while work goes on; the main thread does the work, one
+request at a time. Whatever libraries print goes to stderr: stdout carries frames and nothing else.
+"""
+
+import os
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from vitbench.errors import UserError
+from vitbench.inspector.protocol import Header, read_frame, write_frame
+from vitbench.progress import Progress
+
+
+class Cancelled(Exception):
+    """Raised inside a handler, at its next report of progress, when nobody waits for the answer any more."""
+
+
+@dataclass
+class Reply:
+    """What a handler gives back: values that JSON can carry, and arrays."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+Handler = Callable[[dict[str, Any], Progress], Reply]
+
+
+class Server:
+    """Reads requests from one stream and answers them on another with a table of handlers."""
+
+    def __init__(self, handlers: Mapping[str, Handler], requests: BinaryIO, answers: BinaryIO) -> None:
+        self.handlers = handlers
+        self.requests = requests
+        self.answers = answers
+        self._queue: deque[Header] = deque()
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._cancelled: set[int] = set()
+        self._ended = False
+
+    def serve(self, idle: Callable[[], None] | None = None, idle_after: float = 60.0) -> None:
+        """Answers until the requests end; calls `idle` each time nothing was asked for `idle_after` seconds."""
+        threading.Thread(target=self._read, daemon=True).start()
+        while True:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._queue or self._ended, timeout=idle_after):
+                    if idle:
+                        idle()
+                    continue
+                if not self._queue:
+                    return
+                request = self._queue.popleft()
+            self._answer(request)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                frame = read_frame(self.requests)
+            except (ValueError, KeyError, TypeError) as error:
+                self._send({"id": 0, "kind": "error", "message": f"not a request: {error}"})
+                continue
+            with self._changed:
+                if frame is None:
+                    self._ended = True
+                    self._queue.clear()
+                    self._cancelled.add(-1)
+                else:
+                    self._take(frame[0])
+                self._changed.notify()
+            if frame is None:
+                return
+
+    def _take(self, header: Header) -> None:
+        if "cancel" in header:
+            self._cancelled.add(int(header["cancel"]))
+            return
+        if key := header.get("replaces"):
+            for waiting in [request for request in self._queue if request.get("replaces") == key]:
+                self._queue.remove(waiting)
+                self._send({"id": waiting["id"], "kind": "superseded"})
+        self._queue.append(header)
+
+    def _answer(self, header: Header) -> None:
+        number = int(header.get("id", 0))
+
+        def progress(done: int, total: int, what: str) -> None:
+            if number in self._cancelled or -1 in self._cancelled:
+                raise Cancelled
+            self._send({"id": number, "kind": "progress", "done": done, "total": total, "what": what})
+
+        try:
+            if number in self._cancelled:
+                raise Cancelled
+            handler = self.handlers.get(str(header.get("request")))
+            if handler is None:
+                raise UserError(f"The inspector knows no request {header.get('request')!r}.")
+            reply = handler(dict(header.get("arguments") or {}), progress)
+            self._send({"id": number, "kind": "result", "values": reply.values}, reply.arrays)
+        except Cancelled:
+            self._send({"id": number, "kind": "cancelled"})
+        except UserError as error:
+            self._send({"id": number, "kind": "refused", "message": str(error)})
+        except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
+            traceback.print_exc()
+            self._send({"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"})
+        finally:
+            self._cancelled.discard(number)
+
+    def _send(self, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+        with self._writing:
+            write_frame(self.answers, header, arrays)
+
+
+def main(arguments: list[str]) -> int:
+    """Serves the store named in `arguments` over stdin and stdout."""
+    from vitbench.runs.children import die_with_parent
+
+    die_with_parent()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    from vitbench.inspector.requests import Workbench
+
+    workbench = Workbench(Path(arguments[0]))
+    try:
+        Server(workbench.handlers, sys.stdin.buffer, answers).serve(idle=workbench.give_back)
+    except BrokenPipeError:
+        return 0  # the app is gone, and with it whoever wanted the answer
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
