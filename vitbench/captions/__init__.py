@@ -1,1 +1,1 @@
-"""The captioner, decoding, words and their maps, grounding scores."""
+"""The captioner: from a picture to a sentence, and from each word back to the picture."""

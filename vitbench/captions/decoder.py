@@ -1,0 +1,196 @@
+"""The sentence decoder: a pre-norm transformer that reads a picture's tokens through cross-attention.
+
+Attention is written out around `F.scaled_dot_product_attention`, not `nn.MultiheadAttention`: it is fused, and the
+attention tap sees every call. One path serves training (a whole sentence at once) and decoding (a token at a time,
+with cached keys and values).
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder looks at: a picture's tokens.
+
+    `tokens` is [B, num_prefix_tokens + rows * columns, D]; patches follow row by row. `padding` [B, N] is true where
+    a column is no part of the picture (pictures of several sizes in one batch), or None.
+    """
+
+    tokens: Tensor
+    rows: int
+    columns: int
+    num_prefix_tokens: int
+    padding: Tensor | None = None
+
+    def repeated(self, times: int) -> "Memory":
+        """Each picture `times` times in a row: one for each beam or sample."""
+        padding = None if self.padding is None else self.padding.repeat_interleave(times, dim=0)
+        tokens = self.tokens.repeat_interleave(times, dim=0)
+        return Memory(tokens, self.rows, self.columns, self.num_prefix_tokens, padding)
+
+
+@dataclass
+class LayerCache:
+    """Keys and values [B, heads, L, D / heads] of one layer: of the words so far, and of the picture."""
+
+    keys: Tensor | None = None
+    values: Tensor | None = None
+    picture: tuple[Tensor, Tensor] | None = None
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Adds the newest words' keys and values, and returns those of all words."""
+        if self.keys is not None and self.values is not None:
+            keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+@dataclass
+class DecoderCache:
+    """What a decoder keeps between two words, so that no word and no picture is computed twice."""
+
+    layers: list[LayerCache] = field(default_factory=list)
+    length: int = 0
+
+    def layer(self, number: int) -> LayerCache:
+        """The cache of one layer, made at its first use."""
+        while len(self.layers) <= number:
+            self.layers.append(LayerCache())
+        return self.layers[number]
+
+    def reorder(self, rows: Tensor) -> None:
+        """Row i continues what was row `rows[i]`. Rows may only move within their picture: its keys stay in place."""
+        for layer in self.layers:
+            if layer.keys is not None and layer.values is not None:
+                layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries [B, L, D] over keys and values [B, heads, S, D / heads]."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key_value = nn.Linear(embed_dim, 2 * embed_dim)
+        self.out = nn.Linear(embed_dim, embed_dim)
+
+    def keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of `source` [B, S, D], each [B, heads, S, D / heads]."""
+        keys, values = self.key_value(source).chunk(2, dim=-1)
+        return self._split(keys), self._split(values)
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(
+            self._split(self.query(x)), keys, values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
+        )
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention over the words so far, cross-attention to the picture, then the MLP; each pre-norm residual."""
+
+    def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float, dropout: float) -> None:
+        super().__init__()
+        self.self_norm = nn.LayerNorm(embed_dim)
+        self.self_attention = Attention(embed_dim, num_heads, dropout)
+        self.cross_norm = nn.LayerNorm(embed_dim)
+        self.cross_attention = Attention(embed_dim, num_heads, dropout)
+        self.mlp_norm = nn.LayerNorm(embed_dim)
+        hidden = int(embed_dim * mlp_ratio)
+        self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden), nn.GELU(), nn.Linear(hidden, embed_dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None, cache: LayerCache | None) -> Tensor:
+        """`x` [B, L, D] are the newest words, `memory` [B, N, D] the picture, `mask` [B, 1, 1, N] its real columns."""
+        normed = self.self_norm(x)
+        keys, values = self.self_attention.keys_values(normed)
+        past = 0
+        if cache is not None:
+            past = 0 if cache.keys is None else cache.keys.shape[2]
+            keys, values = cache.append(keys, values)
+        x = x + self.dropout(self.self_attention(normed, keys, values, *causality(x.shape[1], past, x.device)))
+
+        if cache is None:
+            picture = self.cross_attention.keys_values(memory)
+        else:
+            if cache.picture is None:
+                cache.picture = self.cross_attention.keys_values(memory)
+            picture = cache.picture
+        x = x + self.dropout(self.cross_attention(self.cross_norm(x), *picture, mask))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+def causality(length: int, past: int, device: torch.device) -> tuple[Tensor | None, bool]:
+    """`(mask, is_causal)` for `length` new words after `past` cached ones: a word sees itself and what precedes it."""
+    if length == 1:
+        return None, False
+    if past == 0:
+        return None, True
+    return torch.ones(length, past + length, dtype=torch.bool, device=device).tril(past), False
+
+
+class CaptionDecoder(nn.Module):
+    """Token numbers and a picture's tokens in, scores of the next token out; input and output embedding are tied."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        memory_dim: int,
+        embed_dim: int = 128,
+        depth: int = 3,
+        num_heads: int = 4,
+        mlp_ratio: float = 4.0,
+        max_length: int = 40,
+        dropout: float = 0.1,
+    ) -> None:
+        """`memory_dim` is the width of the picture's tokens; `max_length` counts start and end."""
+        super().__init__()
+        self.max_length = max_length
+        self.token_embed = nn.Embedding(vocab_size, embed_dim)
+        self.pos_embed = nn.Parameter(torch.zeros(1, max_length, embed_dim))
+        self.memory_norm = nn.LayerNorm(memory_dim)
+        self.memory_proj = nn.Linear(memory_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(DecoderLayer(embed_dim, num_heads, mlp_ratio, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(embed_dim)
+        self.apply(_initialise)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+
+    def forward(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
+        """Scores [B, L, vocab_size] of the token after each of `ids` [B, L].
+
+        With a `cache`, `ids` are only the tokens that it has not seen. Positions beyond `max_length` raise IndexError.
+        """
+        past = 0 if cache is None else cache.length
+        if past + ids.shape[1] > self.max_length:
+            raise IndexError(f"{past + ids.shape[1]} tokens do not fit the decoder's {self.max_length} positions")
+        x = self.dropout(self.token_embed(ids) + self.pos_embed[:, past : past + ids.shape[1]])
+        known = cache is not None and past > 0
+        # Once the layers hold the picture's keys and values, the picture's tokens are not needed.
+        picture = memory.tokens if known else self.memory_proj(self.memory_norm(memory.tokens))
+        mask = None if memory.padding is None else ~memory.padding[:, None, None, :]
+        for number, layer in enumerate(self.layers):
+            x = layer(x, picture, mask, None if cache is None else cache.layer(number))
+        if cache is not None:
+            cache.length += ids.shape[1]
+        return F.linear(self.norm(x), self.token_embed.weight)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
