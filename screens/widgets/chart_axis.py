@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 _STEPS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _TICK_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ def stepped_end(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (*_STEPS, 12.5) if step * power >= value * (1 - 1e-12))
+
+
+def stepped_clock_end(seconds: float) -> float:
+    """As `stepped_end`, in whole minutes, hours or days where the axis shows them."""
+    unit = next((unit for unit in (86400.0, 3600.0, 60.0) if seconds > unit), 1.0)
+    return unit * stepped_end(seconds / unit)
 
 
 def fitted(low: float, high: float, log: bool, previous: Range | None = None) -> Range:
@@ -80,6 +87,16 @@ def ticks(bounds: Range, wanted: int, log: bool) -> list[float]:
     first_index = math.ceil(bounds.low / step - 1e-9)
     last_index = math.floor(bounds.high / step + 1e-9)
     return [index * step for index in range(first_index, last_index + 1)]
+
+
+def clock_ticks(bounds: Range, wanted: int) -> list[float]:
+    """Times inside `bounds` at round seconds, minutes, hours or days, about `wanted` of them."""
+    if wanted < 1 or not bounds.span > 0:
+        return []
+    rough = bounds.span / wanted
+    step = next((step for step in _CLOCK_STEPS if step >= rough), 86400.0 * nice_step(rough / 86400, 1))
+    first, last = math.ceil(bounds.low / step - 1e-9), math.floor(bounds.high / step + 1e-9)
+    return [index * step for index in range(first, last + 1)]
 
 
 def number(value: float, step: float | None = None) -> str:

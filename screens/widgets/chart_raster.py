@@ -88,9 +88,10 @@ class Raster:
 
 
 def smooth(values: Floats, weight: float) -> Floats:
-    """The debiased exponential moving average, as TensorBoard draws it: s = weight * s + (1 - weight) * y, s / (1 - weight^n).
+    """The debiased exponential moving average, as TensorBoard draws it.
 
-    `weight` is in [0, 1). Values that are not finite stay as they are and do not move the average.
+    s[n] = weight * s[n - 1] + (1 - weight) * y[n], shown as s[n] / (1 - weight^n). `weight` is in [0, 1).
+    Values that are not finite stay as they are and do not move the average.
     """
     if not 0 <= weight < 1:
         raise ValueError(f"a smoothing weight is in [0, 1), not {weight}")
@@ -109,7 +110,10 @@ def smooth(values: Floats, weight: float) -> Floats:
 
 
 def _moving_average(values: Floats, weight: float) -> Floats:
-    """s[t] = weight * s[t - 1] + (1 - weight) * values[t] from s[-1] = 0: a matrix product inside blocks, a carry between."""
+    """s[t] = weight * s[t - 1] + (1 - weight) * values[t] from s[-1] = 0.
+
+    A matrix product inside blocks and a carry between them do it without a loop over the values.
+    """
     block = _SMOOTHING_BLOCK
     blocks = -(-values.size // block)
     padded = np.zeros(blocks * block)

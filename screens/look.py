@@ -1,0 +1,196 @@
+"""How the app looks: colours of series that everyone can tell apart, two calm themes, and signs with ASCII twins."""
+
+import os
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from textual.theme import Theme
+
+# Okabe and Ito (2008), "Color Universal Design", in an order in which neighbours differ most; lightened or darkened
+# where a background would swallow them.
+SERIES_ON_DARK = ("#56b4e9", "#e69f00", "#2fbf9b", "#cc79a7", "#f0e442", "#e8703a", "#4f86d9", "#b8b8b8")
+SERIES_ON_LIGHT = ("#0072b2", "#d55e00", "#00805c", "#b0578a", "#8a7400", "#3fa0d8", "#7a3b00", "#5c5c5c")
+
+THEMES = (
+    Theme(
+        name="vitbench-dark",
+        primary="#6cb6e3",
+        secondary="#93a4b8",
+        accent="#e0a458",
+        success="#5fbf9a",
+        warning="#e0b34c",
+        error="#e07a6b",
+        foreground="#d7dde4",
+        background="#11161c",
+        surface="#161c24",
+        panel="#1d252f",
+        dark=True,
+        variables={
+            "border": "#2d3946",
+            "border-blurred": "#222b35",
+            "footer-key-foreground": "#e0a458",
+            "footer-description-foreground": "#93a4b8",
+            "footer-background": "#161c24",
+            "block-cursor-background": "#27455c",
+            "block-cursor-foreground": "#eef4f9",
+            "block-cursor-text-style": "none",
+            "input-cursor-background": "#d7dde4",
+            "input-selection-background": "#6cb6e3 35%",
+        },
+    ),
+    Theme(
+        name="vitbench-light",
+        primary="#0a6ea8",
+        secondary="#5a6877",
+        accent="#a85f00",
+        success="#19774f",
+        warning="#8a6400",
+        error="#b3372a",
+        foreground="#222a33",
+        background="#f7f8fa",
+        surface="#eff1f4",
+        panel="#e4e8ed",
+        dark=False,
+        variables={
+            "border": "#c3cbd4",
+            "border-blurred": "#d8dde3",
+            "footer-key-foreground": "#a85f00",
+            "footer-description-foreground": "#4a5866",
+            "footer-background": "#e9edf1",
+            "block-cursor-background": "#c9e0f0",
+            "block-cursor-foreground": "#101820",
+            "block-cursor-text-style": "none",
+            "input-cursor-background": "#222a33",
+            "input-selection-background": "#0a6ea8 30%",
+        },
+    ),
+)
+DEFAULT_THEME = THEMES[0].name
+
+
+def series_colour(number: int, dark: bool) -> str:
+    """The colour of the series with this number; after eight they come again (with another dash)."""
+    palette = SERIES_ON_DARK if dark else SERIES_ON_LIGHT
+    return palette[number % len(palette)]
+
+
+class StableNumbers:
+    """Gives each key a number once and for all, so that a run keeps its colour while others come and go."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+
+    def number(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """Every sign that is drawn and not typed; the ASCII twin serves terminals without Unicode."""
+
+    ascii: bool
+    states: Mapping[str, str]
+    legend: str
+    cursor: str
+    grid: str
+    nan: str
+    point: str
+    full: str
+    empty: str
+    spark: str
+    marked: str
+    pointer: str
+    rising: str
+    falling: str
+    ellipsis: str
+    rule: str
+
+
+UNICODE = Glyphs(
+    ascii=False,
+    states={
+        "queued": "◌",
+        "running": "●",
+        "paused": "‖",
+        "stopped": "■",
+        "finished": "✓",
+        "failed": "✗",
+        "diverged": "∿",
+        "crashed": "✗",
+    },
+    legend="━",
+    cursor="│",
+    grid="┈",
+    nan="×",
+    point="•",
+    full="━",
+    empty="─",
+    spark="▁▂▃▄▅▆▇█",
+    marked="◆",
+    pointer="▸",
+    rising="▲",
+    falling="▼",
+    ellipsis="…",
+    rule="─",
+)
+
+ASCII = Glyphs(
+    ascii=True,
+    states={
+        "queued": ".",
+        "running": "*",
+        "paused": "=",
+        "stopped": "#",
+        "finished": "+",
+        "failed": "x",
+        "diverged": "~",
+        "crashed": "x",
+    },
+    legend="-",
+    cursor="|",
+    grid="-",
+    nan="x",
+    point="o",
+    full="=",
+    empty="-",
+    spark="_.:-=+*#",
+    marked="#",
+    pointer=">",
+    rising="^",
+    falling="v",
+    ellipsis="~",
+    rule="-",
+)
+
+STATE_COLOURS: Mapping[str, str] = {
+    "queued": "secondary",
+    "running": "primary",
+    "paused": "warning",
+    "stopped": "secondary",
+    "finished": "success",
+    "failed": "error",
+    "diverged": "error",
+    "crashed": "error",
+}
+"""The theme's colour for each state of a run."""
+
+
+def wants_ascii(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the terminal has no Unicode: `VITBENCH_ASCII` decides, else a locale that is set and is not UTF-8.
+
+    Python itself sets LC_CTYPE=C.UTF-8 when LANG is C (PEP 538), which says nothing about the terminal.
+    """
+    if chosen := environment.get("VITBENCH_ASCII"):
+        return chosen != "0"
+    if environment.get("TERM") in ("dumb", "vt100", "vt102", "vt220"):
+        return True
+    names = [environment.get("LC_ALL", ""), environment.get("LC_CTYPE", ""), environment.get("LANG", "")]
+    if names[1] == "C.UTF-8" and names[2] in ("C", "POSIX"):
+        names[1] = ""
+    locale = next((name for name in names if name), "")
+    return bool(locale) and not any(word in locale.lower() for word in ("utf-8", "utf8"))
+
+
+def glyphs() -> Glyphs:
+    """The signs for this terminal."""
+    return ASCII if wants_ascii() else UNICODE

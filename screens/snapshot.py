@@ -1,0 +1,104 @@
+"""What the screens know: immutable pictures of the store, taken by the watcher and handed over whole."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIVE_STATES = ("queued", "running", "paused")
+BROKEN_STATES = ("failed", "diverged", "crashed")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run as the table shows it. Times are seconds since the epoch; None is not known (yet)."""
+
+    id: str
+    name: str = ""
+    state: str = "queued"
+    task: str = ""
+    model: str = ""
+    data: str = ""
+    preset: str = ""
+    step: int = 0
+    total_steps: int = 0
+    epoch: float = 0.0
+    epochs: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    rate: float | None = None
+    eta_seconds: float | None = None
+    device: str = ""
+    gpus: str = ""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: str = ""
+    best: str = ""
+    sparkline: tuple[float, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name that a person gave, else the id."""
+        return self.name or self.id
+
+    @property
+    def progress(self) -> float:
+        """The share that is done, 0 to 1."""
+        return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
+
+    def age(self, now: float | None = None) -> float:
+        """Seconds since the run was made."""
+        return max(0.0, (time.time() if now is None else now) - self.created_at)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One scalar of a run: `steps` int64, `values` and `wall_times` float64, all [points]."""
+
+    steps: NDArray[np.int64]
+    values: Floats
+    wall_times: Floats
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log."""
+
+    time: float
+    step: int
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class RunDetail:
+    """What is known of a run that somebody looks at."""
+
+    row: RunRow
+    scalars: Mapping[str, Measured] = field(default_factory=lambda: MappingProxyType({}))
+    log: tuple[LogLine, ...] = ()
+    recipe: str = ""
+    evaluations: tuple[str, ...] = ()
+    """Names of the evaluation files, oldest first."""
+    version: int = 0
+    """Rises whenever anything else here changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The store at one moment."""
+
+    runs: tuple[RunRow, ...] = ()
+    followed: Mapping[str, RunDetail] = field(default_factory=lambda: MappingProxyType({}))
+    problem: str = ""
+    """Why the store cannot be read, if it cannot."""
+
+    def run(self, run_id: str) -> RunRow | None:
+        """The row of one run, or None when it is gone."""
+        return next((row for row in self.runs if row.id == run_id), None)

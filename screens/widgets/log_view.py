@@ -1,0 +1,86 @@
+"""The log of a run: follows its end until a person scrolls up; can point at the line of a moment."""
+
+from datetime import datetime
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from screens import wording
+from screens.snapshot import LogLine
+
+_LEVEL_COLOURS = {"warning": "warning", "error": "error", "critical": "error"}
+
+
+class LogView(ScrollView, can_focus=True):
+    """Lines with time, step and text; only what is visible is ever drawn."""
+
+    DEFAULT_CSS = "LogView { background: $background; scrollbar-size-vertical: 1; height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lines: tuple[LogLine, ...] = ()
+        self.pointed: int | None = None
+        self.empty_text = "no log yet"
+
+    def show(self, lines: tuple[LogLine, ...]) -> None:
+        """Replaces the lines; stays at the end if it was there."""
+        if lines is self.lines or lines == self.lines:
+            return
+        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
+        self.lines = lines
+        self.virtual_size = Size(self.size.width, len(lines))
+        if self.pointed is not None:
+            self.pointed = None
+        if at_end:
+            self.scroll_end(animate=False)
+        self.refresh()
+
+    def point_at(self, step: float | None) -> LogLine | None:
+        """Marks the last line written at or before a step, and scrolls to it. None takes the mark away."""
+        index = None
+        if step is not None:
+            index = next((i for i in range(len(self.lines) - 1, -1, -1) if self.lines[i].step <= step), None)
+        if index != self.pointed:
+            self.pointed = index
+            if index is None:
+                self.scroll_end(animate=False)
+            else:
+                self.scroll_to(y=max(0, index - self.size.height // 2), animate=False)
+            self.refresh()
+        return None if index is None else self.lines[index]
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        index = int(self.scroll_offset.y) + y
+        base = self.rich_style
+        faint = base + Style(color=self._colour("secondary"))
+        if index >= len(self.lines):
+            text = self.empty_text if not self.lines and y == 0 else ""
+            return Strip([Segment(wording.fit(text, self.size.width), faint)])
+        line = self.lines[index]
+        strong = base + Style(color=self._colour(_LEVEL_COLOURS.get(line.level.lower(), "foreground")))
+        if index == self.pointed:
+            back = Style(bgcolor=self._colour("block-cursor-background"))
+            base, faint, strong = base + back, faint + back, strong + back
+        clock = datetime.fromtimestamp(line.time).strftime("%H:%M:%S") if line.time else ""
+        head = f"{clock} {line.step:>7,} "
+        room = max(1, self.size.width - len(head) - 1)
+        return Strip([Segment(head + " ", faint), Segment(wording.fit(line.text, room), strong)]).crop(
+            0, self.size.width
+        )
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.lines))
+        if self.pointed is None:
+            self.scroll_end(animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.refresh()
+
+    def _colour(self, name: str) -> str:
+        return Color.parse(self.app.theme_variables[name]).hex6

@@ -1,0 +1,318 @@
+"""The table of runs: as many columns as there is room for, only changed rows are redrawn."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.color import Color
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from screens import wording
+from screens.look import STATE_COLOURS, glyphs, series_colour
+from screens.snapshot import RunRow
+
+SPARKLINE_CELLS = 12
+_GAP = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `need` says how early it gives way (small stays longest), `order` is what it sorts by."""
+
+    name: str
+    title: str
+    width: int
+    need: int
+    text: Callable[[RunRow, float], str]
+    order: Callable[[RunRow], float | str]
+    right: bool = False
+    widest: int = 0
+
+
+def _number(value: float | None, missing: float = -math.inf) -> float:
+    return missing if value is None or math.isnan(value) else value
+
+
+COLUMNS = (
+    Column("state", "State", 10, 1, lambda run, _: f"{glyphs().states[run.state]} {run.state}", lambda run: run.state),
+    Column("name", "Run", 18, 0, lambda run, _: run.title, lambda run: run.title.lower(), widest=40),
+    Column("model", "Model", 14, 8, lambda run, _: run.model, lambda run: run.model, widest=34),
+    Column("data", "Data", 12, 10, lambda run, _: run.data, lambda run: run.data, widest=30),
+    Column("epoch", "Epoch", 7, 4, lambda run, _: wording.epochs(run.epoch, run.epochs), lambda run: run.epoch, True),
+    Column("loss", "Loss", 7, 3, lambda run, _: wording.loss(run.loss), lambda run: _number(run.loss, math.inf), True),
+    Column(
+        "accuracy", "Acc", 6, 2, lambda run, _: wording.percent(run.accuracy), lambda run: _number(run.accuracy), True
+    ),
+    Column("rate", "Rate", 7, 9, lambda run, _: wording.rate(run.rate), lambda run: _number(run.rate), True),
+    Column("eta", "ETA", 6, 5, lambda run, _: _eta(run), lambda run: _number(run.eta_seconds, math.inf), True),
+    Column("device", "GPU", 5, 11, lambda run, _: run.gpus or run.device, lambda run: run.gpus or run.device),
+    Column("age", "Age", 6, 7, lambda run, now: wording.short_time(run.age(now)), lambda run: -run.created_at, True),
+    Column(
+        "curve",
+        "Loss curve",
+        SPARKLINE_CELLS,
+        6,
+        lambda run, _: wording.sparkline(run.sparkline, SPARKLINE_CELLS),
+        lambda run: _number(run.loss, math.inf),
+    ),
+)
+DESCENDING_FIRST = ("epoch", "accuracy", "rate")
+
+
+def _eta(run: RunRow) -> str:
+    return wording.short_time(run.eta_seconds) if run.state == "running" else ""
+
+
+def fitting_columns(width: int) -> list[tuple[Column, int]]:
+    """The columns that `width` has room for, with their widths; room that is left goes to names."""
+    chosen: list[Column] = []
+    left = width - 2
+    for column in sorted(COLUMNS, key=lambda column: column.need):
+        if column.width + _GAP <= left or not chosen:
+            chosen.append(column)
+            left -= column.width + _GAP
+        else:
+            break
+    widths = {column.name: column.width for column in chosen}
+    for name in ("name", "model", "data"):
+        column = next((column for column in chosen if column.name == name), None)
+        if column is not None and left > 0:
+            more = min(left, column.widest - column.width)
+            widths[name] += more
+            left -= more
+    return [(column, widths[column.name]) for column in COLUMNS if column.name in widths]
+
+
+class RunTable(ScrollView, can_focus=True):
+    """Rows of runs with a cursor, marks and a sort order. It holds no store: it shows what `show` gives it."""
+
+    DEFAULT_CSS = "RunTable { background: $background; scrollbar-size-vertical: 1; }"
+
+    class Selected(Message):
+        """The cursor is on another run (None when there is none)."""
+
+        def __init__(self, run: RunRow | None) -> None:
+            super().__init__()
+            self.run = run
+
+    class Chosen(Message):
+        """A run was clicked twice."""
+
+        def __init__(self, run: RunRow) -> None:
+            super().__init__()
+            self.run = run
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.rows: list[RunRow] = []
+        self.marked: set[str] = set()
+        self.colours: dict[str, int] = {}
+        self.sort_column = "age"
+        self.sort_reverse = False
+        self.cursor_id: str | None = None
+        self.empty_text = ""
+        self._shown: list[Strip] = []
+        self._columns: list[tuple[Column, int]] = []
+
+    @property
+    def cursor_row(self) -> int:
+        """The row of the cursor, 0 where the table is empty."""
+        return next((index for index, run in enumerate(self.rows) if run.id == self.cursor_id), 0)
+
+    @property
+    def current(self) -> RunRow | None:
+        """The run under the cursor."""
+        return self.rows[self.cursor_row] if self.rows else None
+
+    def visible_runs(self) -> list[RunRow]:
+        """The runs whose rows can be seen now."""
+        first = int(self.scroll_offset.y)
+        return self.rows[first : first + max(1, self.size.height - 1)]
+
+    def show(self, runs: Sequence[RunRow]) -> None:
+        """Replaces the rows; the cursor stays on its run, or near where it was."""
+        before = self.cursor_row
+        gone = self.cursor_id is None or all(run.id != self.cursor_id for run in runs)
+        self.rows = self._sorted(runs)
+        if gone:
+            self.cursor_id = self.rows[min(before, len(self.rows) - 1)].id if self.rows else None
+        self.virtual_size = Size(self.size.width, len(self.rows) + 1)
+        self.redraw()
+        if gone:
+            self.scroll_to_row(self.cursor_row)
+            self.post_message(self.Selected(self.current))
+
+    def sort_by(self, name: str, reverse: bool | None = None) -> None:
+        """Orders by a column; choosing the same one again keeps the direction unless `reverse` is given."""
+        self.sort_column = name
+        self.sort_reverse = name in DESCENDING_FIRST if reverse is None else reverse
+        self.show(self.rows)
+
+    def sortable(self) -> list[str]:
+        """The names of the columns to sort by."""
+        return [column.name for column in COLUMNS if column.name != "curve"]
+
+    def _sorted(self, runs: Sequence[RunRow]) -> list[RunRow]:
+        column = next(column for column in COLUMNS if column.name == self.sort_column)
+        newest_first = sorted(runs, key=lambda run: (-run.created_at, run.id))
+        return sorted(newest_first, key=lambda run: column.order(run), reverse=self.sort_reverse)
+
+    def redraw(self) -> None:
+        """Draws anew and refreshes the rows that differ."""
+        if not self.is_mounted or not self.size:
+            return
+        lines = self._lines()
+        if len(lines) != len(self._shown):
+            self._shown = lines
+            self.refresh()
+            return
+        changed = [y for y, (old, new) in enumerate(zip(self._shown, lines, strict=True)) if list(old) != list(new)]
+        self._shown = lines
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    def render_line(self, y: int) -> Strip:
+        """One visible row; row 0 is the heading."""
+        if len(self._shown) != self.size.height:
+            self._shown = self._lines()
+        return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
+
+    def _lines(self) -> list[Strip]:
+        self._columns = fitting_columns(self.size.width)
+        first = int(self.scroll_offset.y)
+        now = time.time()
+        lines = [self._heading()]
+        for row in range(first, first + self.size.height - 1):
+            lines.append(self._line(self.rows[row], row, now) if row < len(self.rows) else self._blank(row - first))
+        return lines
+
+    def _blank(self, line: int) -> Strip:
+        text = self.empty_text if not self.rows and line == 1 else ""
+        style = self.rich_style + Style(color=self._colour("secondary"))
+        return Strip([Segment(wording.fit("  " + text, self.size.width), style)])
+
+    def _heading(self) -> Strip:
+        style = self.rich_style + Style(color=self._colour("secondary"))
+        chosen = self.rich_style + Style(color=self._colour("accent"))
+        segments = [Segment("  ", style)]
+        for column, width in self._columns:
+            sign = (
+                (glyphs().falling if self.sort_reverse else glyphs().rising) if column.name == self.sort_column else ""
+            )
+            title = wording.fit(column.title + sign, width, right=column.right)
+            segments.append(Segment(title + " " * _GAP, chosen if sign else style))
+        return Strip(segments).adjust_cell_length(self.size.width, style)
+
+    def _line(self, run: RunRow, row: int, now: float) -> Strip:
+        base = self.rich_style
+        here = run.id == self.cursor_id
+        if here:
+            name = "block-cursor-background" if self.has_focus else "panel"
+            base += Style(bgcolor=self._colour(name))
+        mark = " "
+        mark_style = base
+        if run.id in self.marked:
+            mark = glyphs().marked
+            mark_style = base + Style(color=series_colour(self.colours.get(run.id, 0), self.app.current_theme.dark))
+        segments = [Segment(mark + " ", mark_style)]
+        for column, width in self._columns:
+            text = wording.fit(column.text(run, now), width, right=column.right)
+            segments.append(Segment(text + " " * _GAP, base + self._cell_style(column.name, run, here)))
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _cell_style(self, name: str, run: RunRow, here: bool) -> Style:
+        if name == "state":
+            return Style(color=self._colour(STATE_COLOURS[run.state]))
+        if name == "name":
+            return Style(color=self._colour("foreground"), bold=here)
+        if name == "curve":
+            return Style(color=self._colour("primary"))
+        if name in ("loss", "accuracy"):
+            return Style(color=self._colour("foreground"))
+        return Style(color=self._colour("foreground" if here else "secondary"))
+
+    def _colour(self, name: str) -> str:
+        return Color.parse(self.app.theme_variables[name]).hex6
+
+    # Moving
+
+    def scroll_to_row(self, row: int) -> None:
+        """Brings a row into view."""
+        height = max(1, self.size.height - 1)
+        first = int(self.scroll_offset.y)
+        if row < first:
+            self.scroll_to(y=row, animate=False)
+        elif row >= first + height:
+            self.scroll_to(y=row - height + 1, animate=False)
+
+    def move_to(self, row: int) -> None:
+        """Puts the cursor on a row."""
+        if not self.rows:
+            return
+        row = min(max(row, 0), len(self.rows) - 1)
+        if self.rows[row].id != self.cursor_id:
+            self.cursor_id = self.rows[row].id
+            self.scroll_to_row(row)
+            self.redraw()
+            self.post_message(self.Selected(self.current))
+
+    def on_key(self, event: events.Key) -> None:
+        page = max(1, self.size.height - 2)
+        steps = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -page, "pagedown": page}
+        ends = {"home": 0, "g": 0, "end": len(self.rows), "G": len(self.rows)}
+        name = event.character if event.character in ("g", "G", "j", "k") else event.key
+        if name in steps:
+            self.move_to(self.cursor_row + steps[name])
+        elif name in ends:
+            self.move_to(ends[name])
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_click(self, event: events.Click) -> None:
+        row = int(self.scroll_offset.y) + event.y - 1
+        if event.y == 0:
+            self._sort_at(event.x)
+        elif 0 <= row < len(self.rows):
+            self.move_to(row)
+            if event.chain == 2 and self.current is not None:
+                self.post_message(self.Chosen(self.current))
+
+    def _sort_at(self, x: int) -> None:
+        left = 2
+        for column, width in self._columns:
+            if left <= x < left + width + _GAP and column.name != "curve":
+                same = column.name == self.sort_column
+                self.sort_by(column.name, not self.sort_reverse if same else None)
+            left += width + _GAP
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._shown = []
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._shown = []
+        self.virtual_size = Size(self.size.width, len(self.rows) + 1)
+        self.scroll_to_row(self.cursor_row)
+
+    def on_focus(self) -> None:
+        self.redraw()
+
+    def on_blur(self) -> None:
+        self.redraw()
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "theme", self._forget, init=False)
+
+    def _forget(self) -> None:
+        self._shown = []
+        self.refresh()

@@ -1,0 +1,98 @@
+"""Numbers, times and outside text as the screens write them."""
+
+import math
+
+from rich.cells import cell_len, set_cell_size
+
+from screens.look import glyphs
+from vitbench.text import clean
+
+
+def loss(value: float | None) -> str:
+    """A loss with three digits that count."""
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return "nan"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share such as an accuracy, in per cent."""
+    return "" if share is None else ("nan" if not math.isfinite(share) else f"{share * 100:.{digits}f}%")
+
+
+def rate(value: float | None) -> str:
+    """Pictures a second."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.0f}/s" if value >= 10 else f"{value:.1f}/s"
+
+
+def short_time(seconds: float | None) -> str:
+    """A span of time in at most six characters: `42s`, `12m`, `5h12`, `3d4h`."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def epochs(done: float, total: float) -> str:
+    """How many epochs are done, of how many."""
+    if not total:
+        return f"{done:.1f}" if done else ""
+    return f"{done:.0f}/{total:g}" if abs(done - round(done)) < 0.005 else f"{done:.1f}/{total:g}"
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Outside text in exactly `width` cells: cleaned, cut with an ellipsis, or filled with spaces."""
+    text = clean(text)
+    if cell_len(text) > width:
+        sign = glyphs().ellipsis
+        text = set_cell_size(text, max(0, width - 1)) + sign if width > 0 else ""
+    missing = width - cell_len(text)
+    return " " * missing + text if right else text + " " * missing
+
+
+def fit_start(text: str, width: int) -> str:
+    """As `fit`, but the end of a long text is kept: of a path the last folders tell most."""
+    text = clean(text)
+    if cell_len(text) <= width:
+        return fit(text, width)
+    kept = text
+    while kept and cell_len(kept) > width - 1:
+        kept = kept[1:]
+    return fit(glyphs().ellipsis + kept, width)
+
+
+def sparkline(values: tuple[float, ...], width: int) -> str:
+    """`values` as bars, one a cell, the last `width` of them spread from lowest to highest."""
+    signs = glyphs().spark
+    known = values[-width:]
+    finite = [value for value in known if math.isfinite(value)]
+    if not finite:
+        return " " * width
+    low, high = min(finite), max(finite)
+    span = (high - low) or 1.0
+    bars = [
+        signs[min(len(signs) - 1, int((value - low) / span * len(signs)))] if math.isfinite(value) else glyphs().nan
+        for value in known
+    ]
+    return "".join(bars).rjust(width)
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """A progress bar as its full and its empty part."""
+    full = round(min(1.0, max(0.0, share)) * width)
+    return glyphs().full * full, glyphs().empty * (width - full)
+
+
+def count(number: int, word: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
