@@ -1,0 +1,28 @@
+"""Scenes: generated pictures with a truth for everything: labels, masks, and sentences whose words have roles."""
+
+from vitbench.data.scenes.arrays import SPLITS, scene_arrays, scene_of
+from vitbench.data.scenes.kinds import BASE_KINDS, KIND_SETS, NEW_KINDS
+from vitbench.data.scenes.render import Rendering, render
+from vitbench.data.scenes.scene import COLOURS, RELATIONS, TEXTURES, Scene, make_scene
+from vitbench.data.scenes.sentences import ROLES, Sentence, Word, describe, word_mask
+
+__all__ = [
+    "BASE_KINDS",
+    "COLOURS",
+    "KIND_SETS",
+    "NEW_KINDS",
+    "RELATIONS",
+    "ROLES",
+    "SPLITS",
+    "TEXTURES",
+    "Rendering",
+    "Scene",
+    "Sentence",
+    "Word",
+    "describe",
+    "make_scene",
+    "render",
+    "scene_arrays",
+    "scene_of",
+    "word_mask",
+]
