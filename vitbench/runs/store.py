@@ -1,0 +1,191 @@
+"""The store: a plain folder of run folders. Copying, moving and deleting them with other tools is allowed."""
+
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from vitbench.errors import UserError
+from vitbench.recipe import Recipe, load_recipe
+from vitbench.runs.files import sync_folder, write_whole
+from vitbench.runs.log import read_log
+from vitbench.runs.process import is_alive, is_local
+from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
+from vitbench.text import clean
+
+_WATCH = HeartbeatWatch()
+_REQUESTS = ("pause", "stop", "checkpoint")
+
+
+@dataclass(frozen=True)
+class CheckpointEntry:
+    """A whole checkpoint on disk."""
+
+    step: int
+    folder: Path
+
+
+class Run:
+    """One run folder, read afresh at each question: it may change, or vanish, at any moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    @property
+    def id(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @cached_property
+    def log(self) -> Path:
+        """The log file."""
+        return self.folder / "log.jsonl"
+
+    def recipe(self) -> Recipe:
+        """The recipe as it was frozen when the run was queued."""
+        return load_recipe(str(self.folder / "recipe.toml"))
+
+    def status(self) -> Status:
+        """Where the run stands. A run whose process is gone reads as crashed, with the last words of its log."""
+        status = read_status(self.folder)
+        if status.state != "running" or status.process is None:
+            return status
+        if is_local(status.process):
+            alive = is_alive(status.process)
+        else:
+            alive = _WATCH.is_alive(self.folder, status.heartbeat)
+        if alive:
+            return status
+        again = read_status(self.folder)  # it may have ended properly between the two looks
+        if again.state != "running" or again.process != status.process:
+            return again
+        words = [line.text for line in read_log(self.log)[-3:]]
+        error = "Its process ended without a word." + (f" The log ends: {' / '.join(words)}" if words else "")
+        return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None})
+
+    def request(self, what: str) -> None:
+        """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step."""
+        assert what in _REQUESTS
+        control = self.folder / "control"
+        control.mkdir(exist_ok=True)
+        (control / what).touch()
+
+    def requests(self) -> set[str]:
+        """What was asked and not yet obeyed."""
+        try:
+            return {entry.name for entry in os.scandir(self.folder / "control")} & set(_REQUESTS)
+        except OSError:
+            return set()
+
+    def obeyed(self, *requests: str) -> None:
+        """Takes requests away."""
+        for request in requests or _REQUESTS:
+            (self.folder / "control" / request).unlink(missing_ok=True)
+
+    def checkpoints(self) -> list[CheckpointEntry]:
+        """The whole checkpoints, oldest first; what a killed worker left half-written is not among them."""
+        try:
+            names = [entry.name for entry in os.scandir(self.folder / "checkpoints")]
+        except OSError:
+            return []
+        steps = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
+        return [CheckpointEntry(step, self.folder / "checkpoints" / f"step-{step:08d}") for step in steps]
+
+    def checkpoint(self, which: str | int = "last") -> CheckpointEntry:
+        """The checkpoint called `last` or `best`, or that of a step. Raises UserError if there is none."""
+        import json
+
+        entries = {entry.step: entry for entry in self.checkpoints()}
+        if which in ("last", "best"):
+            try:
+                step = json.loads((self.folder / "checkpoints" / "names.json").read_text())[which]
+            except (OSError, ValueError, KeyError):
+                step = max(entries, default=None)
+        else:
+            step = int(which) if str(which).isdigit() else None
+        if step not in entries:
+            known = ", ".join(map(str, entries)) or "none yet"
+            raise UserError(f"Run {self.id} has no checkpoint {which!r}; it has: {known}.")
+        return entries[step]
+
+
+class Store:
+    """All runs of a person, newest last."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.runs_folder = self.folder / "runs"
+
+    def create(self, recipe: Recipe, name: str = "", preset: str = "") -> Run:
+        """A new queued run. The recipe is frozen as it is now."""
+        name = name or recipe.name
+        self.runs_folder.mkdir(parents=True, exist_ok=True)
+        run = Run(self._new_folder(recipe, name))
+        for part in ("checkpoints", "control", "evaluations", "figures"):
+            (run.folder / part).mkdir()
+        write_whole(run.folder / "recipe.toml", recipe.to_toml())
+        status = Status(
+            created_at=time.time(),
+            name=name,
+            task=recipe.task,
+            model=recipe.model.name,
+            data=recipe.data.path,
+            preset=preset,
+            epochs=recipe.train.epochs,
+        )
+        write_status(run.folder, status)
+        return run
+
+    def _new_folder(self, recipe: Recipe, name: str) -> Path:
+        readable = re.sub(r"[^a-z0-9]+", "-", (name or recipe.model.name.rpartition(":")[2]).lower()).strip("-")[:24]
+        while True:
+            moment = time.strftime("%Y%m%d-%H%M%S")
+            folder = self.runs_folder / f"{moment}-{readable or 'run'}-{secrets.token_hex(2)}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            sync_folder(self.runs_folder)
+            return folder
+
+    def runs(self) -> list[Run]:
+        """Every folder in the store that is a run, oldest first. A folder without a status is still being made."""
+        try:
+            with os.scandir(self.runs_folder) as entries:
+                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        return [Run(self.runs_folder / name) for name in names if (self.runs_folder / name / "status.json").exists()]
+
+    def find(self, text: str) -> Run:
+        """The run with this id, or this beginning of an id, or this name; `last` is the newest. Else UserError."""
+        runs = self.runs()
+        if text == "last" and runs:
+            return runs[-1]
+        exact = [run for run in runs if run.id == text]
+        if exact:
+            return exact[0]
+        found = [run for run in runs if text and run.id.startswith(text)]
+        found = found or [run for run in runs if text and read_status(run.folder).name == text]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(run.id for run in found[:4])
+            raise UserError(f"{clean(text)!r} may mean {len(found)} runs ({some}); give more of the id.")
+        raise UserError(f"There is no run {clean(text)!r} in {self.folder}; `vitbench runs` lists them.")
+
+    def remove(self, run: Run) -> None:
+        """Deletes a run folder; a link in its place is taken away without following it."""
+        if run.folder.is_symlink():
+            run.folder.unlink()
+            return
+        doomed = run.folder.with_name(f".removed-{run.id}-{secrets.token_hex(2)}")
+        run.folder.rename(doomed)
+        shutil.rmtree(doomed)
