@@ -57,10 +57,7 @@ class Run:
         status = read_status(self.folder)
         if status.state != "running" or status.process is None:
             return status
-        if is_local(status.process):
-            alive = is_alive(status.process)
-        else:
-            alive = _WATCH.is_alive(self.folder, status.heartbeat)
+        alive = is_alive(status.process) if is_local(status.process) else _WATCH.is_alive(self.folder, status.heartbeat)
         if alive:
             return status
         again = read_status(self.folder)  # it may have ended properly between the two looks

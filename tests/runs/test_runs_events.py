@@ -1,0 +1,135 @@
+"""Event files: TensorBoard's own reader agrees with ours, whole or cut, once or in increments."""
+
+import math
+import struct
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from vitbench.runs.event_writer import EventWriter
+from vitbench.runs.events import EventReader, event_files
+
+
+def write(folder, steps, first_step=0, scale=1.0):
+    writer = EventWriter(folder, first_step)
+    for step in steps:
+        writer.scalars(step, {"train/loss": scale / (step + 1), "validation/accuracy": step * 0.01})
+    writer.close()
+
+
+def tensorboard_scalars(folder):
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
+    accumulator.Reload()
+    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+
+
+def our_scalars(folder):
+    reader = EventReader(folder)
+    reader.read()
+    return {
+        tag: list(zip(s.steps.tolist(), np.float32(s.values).tolist(), strict=True)) for tag, s in reader.series.items()
+    }
+
+
+def test_tensorboard_reads_the_same(tmp_path):
+    write(tmp_path, range(300))
+    ours = our_scalars(tmp_path)
+    assert ours == tensorboard_scalars(tmp_path)
+    assert len(ours["train/loss"]) == 300
+
+
+def test_a_resumed_run_shows_no_step_twice(tmp_path):
+    write(tmp_path, range(50))
+    write(tmp_path, range(30, 60), first_step=30, scale=2.0)
+    write(tmp_path, range(45, 50), first_step=45, scale=3.0)
+    ours = our_scalars(tmp_path)
+    assert [step for step, _ in ours["train/loss"]] == list(range(50))
+    assert ours == tensorboard_scalars(tmp_path)
+    assert len({path.name for path in event_files(tmp_path)}) == 3
+
+
+def test_a_clock_set_back_keeps_the_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("vitbench.runs.event_writer.time.time", lambda: 2_000_000_000.0)
+    write(tmp_path, range(5))
+    monkeypatch.setattr("vitbench.runs.event_writer.time.time", lambda: 1_000_000_000.0)
+    write(tmp_path, range(3, 6), first_step=3, scale=5.0)
+    assert our_scalars(tmp_path)["train/loss"][3:] == [(s, pytest.approx(5 / (s + 1), rel=1e-6)) for s in (3, 4, 5)]
+
+
+def test_every_cut_of_the_last_record_is_not_yet(tmp_path):
+    (tmp_path / "whole").mkdir()
+    write(tmp_path / "whole", range(3))
+    path = event_files(tmp_path / "whole")[-1]
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", last_header(data))
+    start = len(data) - (16 + length)
+    for end in range(start, len(data)):
+        folder = tmp_path / f"cut{end}"
+        folder.mkdir()
+        copy = folder / path.name
+        copy.write_bytes(data[:end])
+        reader = EventReader(folder)
+        reader.read()
+        assert reader.series["train/loss"].steps.tolist() == [0, 1]
+        assert not reader.problems
+        copy.write_bytes(data)
+        assert reader.read()
+        assert reader.series["train/loss"].steps.tolist() == [0, 1, 2]
+        assert not reader.read()
+
+
+def last_header(data):
+    offset = 0
+    while True:
+        header = data[offset : offset + 8]
+        size = 16 + struct.unpack("<Q", header)[0]
+        if offset + size == len(data):
+            return header
+        offset += size
+
+
+def test_a_damaged_record_is_named_and_what_came_before_stands(tmp_path):
+    write(tmp_path, range(10))
+    path = event_files(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = b"\xff" * (len(data) - len(data) // 2)
+    path.write_bytes(data)
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert 0 < len(reader.series["train/loss"]) < 10
+    assert "damaged at byte" in reader.problems[0]
+    assert not reader.read()
+
+
+def test_other_tools_scalars_are_read(tmp_path):
+    """Newer writers store scalars as tensors; pictures and odd events in between are passed over."""
+    with (tmp_path / "events.out.tfevents.1.host").open("wb") as stream:
+        records = RecordWriter(stream)
+        metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+        value = Summary.Value(tag="loss", tensor=make_tensor_proto(np.float32(0.25)), metadata=metadata)
+        records.write(Event(step=7, wall_time=3.0, summary=Summary(value=[value])).SerializeToString())
+        picture = Summary.Value(tag="picture", image=Summary.Image(height=1, width=1, encoded_image_string=b"x"))
+        records.write(Event(step=8, summary=Summary(value=[picture])).SerializeToString())
+        strange = Summary.Value(tag="loss", simple_value=math.nan)
+        records.write(Event(step=2**40, wall_time=4.0, summary=Summary(value=[strange])).SerializeToString())
+        records.flush()
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert reader.series["loss"].steps.tolist() == [7, 2**40]
+    assert reader.series["loss"].values[0] == 0.25
+    assert math.isnan(reader.series["loss"].values[1])
+    assert set(reader.series) == {"loss"}
+
+
+def test_a_file_that_vanishes_or_shrinks(tmp_path):
+    write(tmp_path, range(20))
+    reader = EventReader(tmp_path)
+    reader.read()
+    event_files(tmp_path)[0].unlink()
+    assert not reader.read()
+    assert len(reader.series["train/loss"]) == 20
