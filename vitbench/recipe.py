@@ -1,0 +1,248 @@
+"""What to train, as one validated description: a TOML file, checked as a whole before anything runs.
+
+Types and ranges are errors. Names of networks and optimizers are compared with the shipped catalogue and give
+warnings only: the worker, which has timm, has the last word.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from vitbench.errors import UserError
+from vitbench.recipe_tables import CaptionTable, DataTable, ModelTable, OptimTable, ScheduleTable, TrainTable
+from vitbench.schedules import learning_rate_with_head
+
+__all__ = [
+    "CaptionTable",
+    "DataTable",
+    "ModelTable",
+    "OptimTable",
+    "Recipe",
+    "ScheduleTable",
+    "TrainTable",
+    "load_recipe",
+    "parse_recipe",
+    "preset_names",
+    "warnings",
+]
+
+_PRESETS = Path(__file__).resolve().parent / "presets"
+
+
+class Recipe(BaseModel):
+    """Everything that decides a run. Frozen: `with_changes` makes another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    task: Literal["classify", "caption"] = Field("classify", description="classify | caption")
+    name: str = Field("", description="the run's name, for people")
+    preset: str = Field("", description="the preset that it started from")
+    model: ModelTable = ModelTable()
+    data: DataTable = DataTable()
+    train: TrainTable = TrainTable()
+    optim: OptimTable = OptimTable()
+    schedule: ScheduleTable = ScheduleTable()
+    caption: CaptionTable = CaptionTable()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = list(_contradictions(self))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def with_changes(self, overrides: Sequence[str]) -> "Recipe":
+        """The recipe with `table.key=value` applied; raises UserError as `load_recipe` does."""
+        return parse_recipe(_with_overrides(self.model_dump(exclude_none=True), overrides), "the recipe")
+
+    def learning_rate(self, step: int, steps_per_epoch: int) -> float:
+        """The learning rate of optimizer step `step`, counted from 0."""
+        train = self.train
+        return learning_rate_with_head(
+            self.schedule, self.optim, step, steps_per_epoch, train.epochs, train.head_epochs
+        )
+
+    def to_toml(self) -> str:
+        """The whole recipe as TOML with a comment a key; reads back as an equal recipe."""
+        lines = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if not isinstance(value, BaseModel):
+                lines.append(_toml_line(name, value, field.description))
+        for name in type(self).model_fields:
+            table = getattr(self, name)
+            if isinstance(table, BaseModel) and (name != "caption" or self.task == "caption"):
+                lines += ["", f"[{name}]"]
+                fields = type(table).model_fields.items()
+                lines += [_toml_line(key, getattr(table, key), field.description) for key, field in fields]
+        return "\n".join(lines) + "\n"
+
+
+def preset_names() -> list[str]:
+    """The recipes that come with vitbench."""
+    return sorted(file.stem for file in _PRESETS.glob("*.toml"))
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a TOML file, or the preset of that name, with `table.key=value` overrides.
+
+    Raises UserError that lists each problem with its key, its value and what is allowed.
+    """
+    file = Path(source).expanduser()
+    preset = ""
+    if not file.is_file() and str(source) in preset_names():
+        file, preset = _PRESETS / f"{source}.toml", str(source)
+    elif file.is_dir():
+        raise UserError(f"{file} is a folder; name a recipe file (TOML) or a preset: {', '.join(preset_names())}.")
+    elif not file.is_file():
+        raise UserError(f"There is no recipe file and no preset {source}{_meant(str(source), preset_names())}.")
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file} is not valid TOML: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as a recipe: {error}.") from error
+    if preset:
+        values["preset"] = preset
+    return parse_recipe(_with_overrides(values, overrides), f"preset {preset}" if preset else str(file))
+
+
+def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
+    """The recipe with these values; `where` they come from opens the sentence of the UserError."""
+    try:
+        return Recipe.model_validate(dict(values))
+    except ValidationError as error:
+        problems = dict.fromkeys(_problem(detail) for detail in error.errors(include_url=False))
+        raise UserError(f"{where}: {'; '.join(problems)}.") from error
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """A sentence for each name of a network or an optimizer that the shipped catalogue does not know."""
+    from vitbench import catalogue
+
+    def unknown(key: str, name: str, known: Sequence[str]) -> str:
+        return f"{key} = {name} is not in the catalogue{_meant(name, known)}."
+
+    models, optimizers = catalogue.model_names(), catalogue.optimizer_names()
+    name = recipe.model.name
+    sentences = []
+    if name not in models and f"timm:{name}" not in models:
+        sentences.append(unknown("model.name", name, models))
+    if recipe.optim.name not in optimizers:
+        sentences.append(unknown("optim.name", recipe.optim.name, optimizers))
+    return sentences
+
+
+def _contradictions(recipe: Recipe) -> Iterator[str]:
+    """What no single key shows."""
+    train, model, schedule = recipe.train, recipe.model, recipe.schedule
+    learning_epochs = train.epochs - train.head_epochs
+    if train.head_epochs > train.epochs:
+        yield f"train.head_epochs = {train.head_epochs} (must be at most train.epochs = {train.epochs})"
+    elif schedule.warmup_epochs > learning_epochs:
+        left = f"the {learning_epochs} epochs that follow train.head_epochs" if train.head_epochs else "train.epochs"
+        yield f"schedule.warmup_epochs = {schedule.warmup_epochs:g} (must be at most {left})"
+    if schedule.min_lr > recipe.optim.lr:
+        yield f"schedule.min_lr = {schedule.min_lr:g} (must be at most optim.lr = {recipe.optim.lr:g})"
+    if train.amp == "fp16" and train.device == "cpu":
+        yield 'train.amp = "fp16" (must be "none" or "bf16" on train.device = "cpu")'
+    if model.pretrained and model.weights:
+        yield f'model.weights = "{model.weights}" (must be left out when model.pretrained = true)'
+    if recipe.task == "caption":
+        caption = recipe.caption
+        if caption.embed_dim % caption.num_heads:
+            yield f"caption.num_heads = {caption.num_heads} (must divide caption.embed_dim = {caption.embed_dim})"
+        if recipe.data.mixup or recipe.data.cutmix:
+            yield 'data.mixup and data.cutmix (must be 0 for task = "caption": mixed pictures have no sentence)'
+        if train.head_epochs:
+            yield f'train.head_epochs = {train.head_epochs} (must be 0 for task = "caption")'
+
+
+def _with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A deep enough copy of `values` with each `table.key=value` set; a value is TOML, or else a plain text."""
+    changed = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise UserError(f"--set {override} is not of the form table.key=value, such as optim.lr=1e-3.")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        table: Any = changed
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise UserError(f"--set {override}: {key} is no table.")
+        table[keys[-1]] = value
+    return changed
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One validation error as `key = value (what is allowed)`."""
+    # pydantic appends the branch of a union to the path of the error; the person's key ends before it.
+    location = [part for part in detail["loc"] if isinstance(part, str)]
+    keys, fields = [], Recipe.model_fields
+    for part in location:
+        keys.append(part)
+        table = fields[part].annotation if part in fields else None
+        if not (isinstance(table, type) and issubclass(table, BaseModel)):
+            break
+        fields = table.model_fields
+    key, value = ".".join(keys), detail["input"]
+    if detail["type"] == "value_error" and not keys:
+        return str(detail["ctx"]["error"])
+    if detail["type"] == "extra_forbidden":
+        return f"{key} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
+    if detail["type"] == "model_type":
+        return f"{key} = {value!r} (must be a table of keys)"
+    shown = tomli_w.dumps({"value": value}).removeprefix("value = ").strip() if _plain(value) else repr(value)
+    return f"{key} = {shown} ({_allowed(key, detail)})"
+
+
+def _allowed(key: str, detail: ErrorDetails) -> str:
+    if key == "model.freeze":
+        return 'must be "none", "backbone" or a whole number of blocks, at least 1'
+    if key == "model.image_size":
+        return "must be a side or [height, width] in pixels, each at least 8"
+    if key == "train.device":
+        return 'must be "auto", "cpu", "cuda" or "cuda:N"'
+    message = detail["msg"].replace("Input should be", "must be").replace("String should", "must")
+    return message[0].lower() + message[1:]
+
+
+def _meant(word: str, known: Sequence[str] | Mapping[str, Any], table: str = "") -> str:
+    """The nearest known name, or all of them if there are few."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if close:
+        return f", perhaps you mean {f'{table}.' if table else ''}{close[0]}"
+    return f" (known are {', '.join(known)})" if len(known) <= 20 else ""
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str) or (isinstance(value, list) and all(map(_plain, value)))
+
+
+def _toml_line(key: str, value: Any, comment: str | None) -> str:
+    """`key = value  # comment`; a key that is not set is written as a comment, so that a person sees it exists."""
+    line = f"# {key} =" if value is None else f"{key} = {_toml_value(value)}"
+    return f"{line:<36}  # {comment}" if comment else line
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml_key(key)} = {_toml_value(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
+
+
+def _toml_key(key: str) -> str:
+    return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")

@@ -1,0 +1,117 @@
+"""The tables of a recipe, and what each key may be. Names are timm's where timm has one."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=8)]
+
+AUGMENTATIONS = ("none", "report", "autoaugment", "crop-flip", "flip", "randaugment", "trivialaugment")
+
+
+class Table(BaseModel):
+    """A table of the recipe: an unknown key is an error, and so is a value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class ModelTable(Table):
+    """Which network, where its weights come from, and how much of it learns."""
+
+    name: str = Field("timm:vit_base_patch16_224", min_length=1, description="timm:NAME, pretrained_vit:NAME or demo")
+    pretrained: bool = Field(False, description="start from the released weights, downloaded once")
+    weights: str | None = Field(None, description="start from this file (safetensors, or .pth read without pickle)")
+    image_size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="side, or [height, width], in pixels; without it the network's own"
+    )
+    num_classes: Positive | None = Field(None, description="size of the head; without it, as many as the data has")
+    freeze: Literal["none", "backbone"] | Positive = Field(
+        "none", description="none, backbone (only the head learns), or k: all but the last k blocks are frozen"
+    )
+    drop_rate: Share = Field(0.0, description="dropout before the head")
+    drop_path_rate: Share = Field(0.0, description="stochastic depth, rising from 0 to this over the blocks")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of timm's create_model")
+
+
+class DataTable(Table):
+    """Which pictures, and what is done to them on the way."""
+
+    path: str = Field("", description="folder, CSV file, or scenes:new?count=3700&size=96&seed=0")
+    augment: Literal["none", "report", "autoaugment", "crop-flip", "flip", "randaugment", "trivialaugment"] = Field(
+        "none", description=" | ".join(AUGMENTATIONS)
+    )
+    random_erasing: float = Field(0.0, ge=0, le=1, description="probability of blanking a rectangle")
+    mixup: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
+    cutmix: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
+    cache: bool = Field(True, description="decode and resize once, into a memory map that all runs share")
+    workers: int = Field(0, ge=0, description="loader processes; the result does not depend on it")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="split off, stratified and seeded, where the data has no validation part"
+    )
+
+
+class TrainTable(Table):
+    """How long, how large, how exact, and what to do when something goes wrong."""
+
+    epochs: Positive = Field(20, description="times through the training pictures")
+    batch_size: Positive = Field(32, description="pictures in one forward pass; times accumulate makes a step")
+    seed: int = Field(0, ge=0, lt=2**63, description="order, augmentation, dropout and new weights follow from it")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto | cpu | cuda | cuda:N")
+    threads: Positive | None = Field(None, description="CPU threads of torch; frozen at the first start")
+    amp: Literal["none", "bf16", "fp16"] = Field("none", description="none | bf16 | fp16: autocast of the forward pass")
+    compile: bool = Field(False, description="torch.compile")
+    accumulate: Positive = Field(1, description="forward passes that make one step")
+    clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0 is off")
+    ema: Share = Field(0.0, description="decay of the averaged weights, which are then evaluated; 0 is off")
+    label_smoothing: Share = Field(0.0, description="share of the target spread over all classes")
+    deterministic: bool = Field(False, description="deterministic kernels on a GPU; CPU runs always repeat bit for bit")
+    on_oom: Literal["stop", "halve"] = Field(
+        "stop", description="stop | halve: out of memory halves batch_size and doubles accumulate"
+    )
+    early_stopping: int = Field(0, ge=0, description="end after so many evaluations without a new best; 0 is off")
+    log_every: Positive = Field(10, description="steps between two reads of the metrics from the device")
+    evaluate_every: Positive = Field(1, description="epochs between two evaluations; the last epoch has one")
+    checkpoint_every: int = Field(0, ge=0, description="steps between two checkpoints besides those at evaluations")
+    head_epochs: int = Field(0, ge=0, description="first epochs, which train the head on frozen features")
+
+
+class OptimTable(Table):
+    """The optimizer."""
+
+    name: str = Field("adamw", min_length=1, description="any timm optimizer; momentum is SGD, sgd is Nesterov's")
+    lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    head_lr: Annotated[float, Field(gt=0)] | None = Field(None, description="of the head_epochs; without it, lr")
+    momentum: Share = Field(0.9, description="for optimizers that have it")
+    weight_decay: float = Field(0.0, ge=0, description="not applied to biases, norms and positions")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="learning rate factor from each block to the one below")
+    backbone_lr: Annotated[float, Field(ge=0)] | None = Field(None, description="of a captioner's encoder")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments, such as eps or betas")
+
+
+class ScheduleTable(Table):
+    """The learning rate over time; `vitbench recipe NAME --curve out.png` draws it."""
+
+    name: Literal["cosine", "linear", "constant", "wsd"] = Field(
+        "cosine", description="cosine | linear | constant | wsd"
+    )
+    warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0")
+    step_on: Literal["epoch", "step"] = Field("step", description="step | epoch: when the rate changes")
+    min_lr: float = Field(0.0, ge=0, description="where the decay ends")
+    decay_fraction: float = Field(0.2, gt=0, le=1, description="wsd: the share of what follows the warm-up that decays")
+
+
+class CaptionTable(Table):
+    """The captioner's decoder and words; used when task = "caption"."""
+
+    embed_dim: Positive = Field(256, description="width of the decoder")
+    depth: Positive = Field(4, description="blocks of the decoder")
+    num_heads: Positive = Field(4, description="attention heads; divides embed_dim")
+    max_length: Annotated[int, Field(ge=4)] = Field(
+        54, description="tokens of the longest sentence, with start and end"
+    )
+    drop_rate: Share = Field(0.1, description="dropout in the decoder")
+    tokenizer: Literal["word", "bpe", "wordpiece"] = Field("word", description="word | bpe | wordpiece")
+    vocab_size: Annotated[int, Field(ge=16)] = Field(8000, description="largest number of tokens")
+    min_count: Positive = Field(1, description="rarer words become unknown")
