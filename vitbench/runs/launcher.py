@@ -28,14 +28,8 @@ def launch(run: Run, command: Sequence[str] | None = None) -> int:
             stderr=output,
             start_new_session=True,
             env={**os.environ, MARK: run.id},
-            cwd="/" if command is None and not _needs_folder() else None,
         )
     return process.pid
-
-
-def _needs_folder() -> bool:
-    """Whether vitbench is imported from the current folder (a checkout), which the worker then needs too."""
-    return "" in sys.path or os.getcwd() in sys.path
 
 
 def wait_until_taken(run: Run, pid: int, timeout: float = 60.0) -> None:
