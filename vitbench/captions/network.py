@@ -15,6 +15,10 @@ class CaptionModule(Protocol):
     max_length: int
     """The longest sequence it can read, with start and end."""
 
+    @property
+    def decoder_attentions(self) -> list[tuple[str, str]]:
+        """For each decoder layer the dotted names of its self-attention and its cross-attention module."""
+
     def encode(self, pixels: Tensor) -> Memory:
         """The tokens of the normalised pictures [B, 3, H, W]."""
 
@@ -30,6 +34,12 @@ class Captioner(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.max_length = decoder.max_length
+
+    @property
+    def decoder_attentions(self) -> list[tuple[str, str]]:
+        """For each decoder layer the dotted names of its self-attention and its cross-attention module."""
+        names = [f"decoder.layers.{number}" for number in range(len(self.decoder.layers))]
+        return [(f"{name}.self_attention", f"{name}.cross_attention") for name in names]
 
     def encode(self, pixels: Tensor) -> Memory:
         """The tokens of the normalised pictures [B, 3, H, W]; the grid follows from the picture, not from a root."""
