@@ -4,7 +4,7 @@
 that says why, and which screens do work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,7 +111,8 @@ class Backbone:
     @property
     def num_heads(self) -> int:
         """Attention heads in a block."""
-        return next(int(part.num_heads) for part in self.blocks[0].modules() if hasattr(part, "num_heads"))
+        parts: Iterable[Any] = self.blocks[0].modules()
+        return next(int(part.num_heads) for part in parts if hasattr(part, "num_heads"))
 
     @property
     def patch_size(self) -> tuple[int, int]:
