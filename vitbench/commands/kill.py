@@ -1,0 +1,19 @@
+"""`vitbench kill RUN`: ends all processes of a run at once; its last checkpoint stays."""
+
+import argparse
+
+from vitbench.commands._runs import add_run, find_runs
+from vitbench.runs import control
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_run(parser, many=True)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Kills each run and returns when its processes are gone."""
+    for one in find_runs(arguments):
+        control.kill(one)
+        print(f"{one.id}: {one.status().state}")
+    return 0

@@ -1,0 +1,42 @@
+"""`vitbench runs`: all runs of the store."""
+
+import argparse
+import json
+import time
+
+from vitbench.places import store_folder
+from vitbench.progress import duration
+from vitbench.runs.status import Status
+from vitbench.runs.store import Store
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--json", action="store_true", help="one JSON list, with every field of the status")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints a line a run, newest first."""
+    store = Store(store_folder(arguments.store))
+    rows = [(run.id, run.status()) for run in reversed(store.runs())]
+    if arguments.json:
+        print(json.dumps([{"id": run_id, **status.model_dump(mode="json")} for run_id, status in rows], indent=1))
+        return 0
+    if not rows:
+        print(f"No runs in {clean(str(store.folder))} yet; `vitbench train demo` starts one.")
+        return 0
+    width = max(len(run_id) for run_id, _ in rows)
+    print(f"{'RUN':<{width}}  {'STATE':<9} {'EPOCH':>9} {'LOSS':>8} {'ACCURACY':>8}  AGE")
+    for run_id, status in rows:
+        age = duration(time.time() - status.created_at)
+        print(f"{clean(run_id):<{width}}  {status.state:<9} {_figures(status)}  {age}")
+    return 0
+
+
+def _figures(status: Status) -> str:
+    loss = status.latest.get("train/loss")
+    accuracy = status.latest.get("validation/accuracy", status.latest.get("validation/token_accuracy"))
+    shown_loss = "" if loss is None else f"{loss:.4g}"
+    shown_accuracy = "" if accuracy is None else f"{accuracy:.1%}"
+    return f"{f'{status.epoch:.1f}/{status.epochs}':>9} {shown_loss:>8} {shown_accuracy:>8}"

@@ -1,0 +1,46 @@
+"""`vitbench show RUN`: one run in detail."""
+
+import argparse
+import json
+import time
+
+from vitbench.commands._runs import add_run, find_run
+from vitbench.progress import duration
+from vitbench.runs.log import read_log
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_run(parser)
+    parser.add_argument("--json", action="store_true", help="the status, the checkpoints and the recipe as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints where the run stands, what it has kept, and the end of its log."""
+    found = find_run(arguments)
+    status = found.status()
+    checkpoints = found.checkpoints()
+    if arguments.json:
+        document = {"id": found.id, "folder": str(found.folder), "status": status.model_dump(mode="json")}
+        document["checkpoints"] = [entry.step for entry in checkpoints]
+        document["recipe"] = found.recipe().model_dump(mode="json")
+        print(json.dumps(document, indent=1))
+        return 0
+    print(f"{found.id}  {clean(status.name)}")
+    print(f"state        {status.state}" + (f": {clean(status.error)}" if status.error else ""))
+    print(f"model        {clean(status.model)}")
+    print(f"data         {clean(status.data)}")
+    print(f"step         {status.step:,} of {status.total_steps:,} (epoch {status.epoch:.2f} of {status.epochs})")
+    print(f"started      {duration(time.time() - status.created_at)} ago, on {status.device or 'nothing yet'}")
+    if status.eta_seconds is not None:
+        print(f"left         {duration(status.eta_seconds)} at {status.pictures_per_second or 0:.0f} pictures/s")
+    if status.best is not None:
+        print(f"best         {status.best.metric} {status.best.value:.4g} at step {status.best.step:,}")
+    for tag, value in sorted(status.latest.items()):
+        print(f"{tag:<24} {value:.5g}")
+    print(f"checkpoints  {', '.join(f'{entry.step:,}' for entry in checkpoints) or 'none yet'}")
+    print(f"folder       {found.folder}")
+    for line in read_log(found.log)[-8:]:
+        print(f"  {time.strftime('%H:%M:%S', time.localtime(line.time))} {line.step:>7,} {clean(line.text)}")
+    return 0
