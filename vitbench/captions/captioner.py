@@ -1,0 +1,118 @@
+"""A captioner with everything that belongs to it: how pictures are prepared, its words, where its weights came from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+from torch import Tensor
+
+from vitbench.captions.network import Captioner, CaptionModule
+from vitbench.captions.saved import CaptionerDescription, DecoderSizes, load_captioner, with_decoder, write_description
+from vitbench.captions.tokenizer import Tokenizer, tokenizer_from_dict
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.models.backbone import Backbone
+from vitbench.models.description import FILE_NAME, NetworkDescription
+from vitbench.models.network import Network, weights_hash
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as a captioner sees it: normalised `pixels` [1, 3, H, W], and the `box` (left, top, right, bottom) of
+    the original that they show, in its pixels."""
+
+    pixels: Tensor
+    box: Box
+
+
+class OpenedCaptioner(Protocol):
+    """Any captioner that can be looked into: ours, CATR's, Hugging Face's."""
+
+    @property
+    def module(self) -> CaptionModule: ...
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def tag(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def weights_hash(self) -> str: ...
+    def prepare(self, picture: Image.Image) -> Prepared:
+        """The picture (RGB) as the network wants it."""
+
+
+@dataclass
+class CaptionNetwork:
+    """A captioner of ours; the same attributes as a classifier's `Network`, and its words."""
+
+    module: Captioner
+    tokenizer: Tokenizer
+    encoder: NetworkDescription
+    decoder: DecoderSizes
+    name: str
+    tag: str
+    source: str
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.encoder.picture_preparation()
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the pictures it is set to."""
+        return self.preprocessing.height, self.preprocessing.width
+
+    @property
+    def backbone(self) -> Backbone:
+        """The encoder's."""
+        return Backbone(self.module.encoder)
+
+    @property
+    def num_classes(self) -> int:
+        """A captioner has tokens instead of classes."""
+        return 0
+
+    @property
+    def weights_hash(self) -> str:
+        """16 hexadecimal digits that change with any weight."""
+        return weights_hash(self.module)
+
+    def prepare(self, picture: Image.Image) -> Prepared:
+        """The picture (RGB) as the encoder's preprocessing makes it."""
+        preprocessing = self.preprocessing
+        pixels = preprocessing.normalize(preprocessing.resized(picture).copy())
+        return Prepared(pixels[None], preprocessing.box(*picture.size))
+
+    def describe(self) -> CaptionerDescription:
+        """What `network.json` holds."""
+        return CaptionerDescription(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            vocab_size=self.tokenizer.vocab_size,
+            tokenizer=self.tokenizer.to_dict(),
+        )
+
+    def write_network_json(self, folder: Path) -> None:
+        """Writes `network.json` into a checkpoint folder."""
+        write_description(self.describe(), folder / FILE_NAME)
+
+
+def new_captioner(encoder: Network, tokenizer: Tokenizer, decoder: DecoderSizes) -> CaptionNetwork:
+    """A captioner around the module of `encoder` (built with 0 classes), its decoder with fresh weights."""
+    module = with_decoder(encoder.module, decoder, tokenizer.vocab_size)
+    return CaptionNetwork(module, tokenizer, encoder.describe(), decoder, encoder.name, encoder.tag, encoder.source)
+
+
+def described_captioner(description_file: Path, weights_file: Path, *, tag: str, source: str) -> CaptionNetwork:
+    """The captioner saved in two files, in evaluation mode. Raises UserError if they do not fit."""
+    module, description = load_captioner(description_file, weights_file)
+    tokenizer = tokenizer_from_dict(description.tokenizer)
+    return CaptionNetwork(
+        module, tokenizer, description.encoder, description.decoder, description.encoder.name, tag, source
+    )

@@ -1,0 +1,61 @@
+"""Which captioner a reference names: the package's, a run's, one saved in a folder or a file."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from vitbench.captions.captioner import OpenedCaptioner, described_captioner
+from vitbench.captions.saved import is_captioner
+from vitbench.errors import UserError
+from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
+from vitbench.places import shipped_weights
+
+
+class RunStore(Protocol):
+    """What opening a run needs of the store."""
+
+    def find(self, text: str) -> Any: ...
+
+
+def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCaptioner:
+    """The captioner that `reference` names, in evaluation mode on the CPU.
+
+    `reference` is `demo`; a run with `@last`, `@best` or `@STEP`; a checkpoint folder or a `.safetensors` file with its
+    JSON beside it. Raises UserError if it names nothing, or a network that writes no sentences.
+    """
+    if reference == "demo":
+        return _demo()
+    path = Path(reference).expanduser()
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix == ".safetensors" and path.is_file():
+        source = f"The weights are those in {path}."
+        return described_captioner(path.with_suffix(".json"), path, tag=path.stem, source=source)
+    if store is None:
+        raise UserError(f"There is no captioner {reference}.")
+    return _run(reference, store)
+
+
+def _demo() -> OpenedCaptioner:
+    weights = shipped_weights() / "captioner.safetensors"
+    if not weights.exists():
+        raise UserError(f"The package's trained captioner is missing ({weights}); `make weights` trains it.")
+    source = "The weights are the package's, trained on Scenes."
+    return described_captioner(weights.with_suffix(".json"), weights, tag="demo", source=source)
+
+
+def _folder(folder: Path) -> OpenedCaptioner:
+    if not is_captioner(folder / FILE_NAME):
+        raise UserError(f"{folder} holds no captioner: no {FILE_NAME} that describes one.")
+    source = f"The weights are those in {folder}."
+    return described_captioner(folder / FILE_NAME, folder / WEIGHTS_NAME, tag=folder.name, source=source)
+
+
+def _run(reference: str, store: RunStore) -> OpenedCaptioner:
+    text, _, which = reference.partition("@")
+    run = store.find(text)
+    entry = run.checkpoint(int(which) if which.isdigit() else which or "best")
+    folder = Path(entry.folder)
+    if not is_captioner(folder / FILE_NAME):
+        raise UserError(f"Run {run.id} trains a classifier; name a run of task caption.")
+    source = f"The weights are those of run {run.id} after step {entry.step}."
+    return described_captioner(folder / FILE_NAME, folder / WEIGHTS_NAME, tag=f"{run.id}@{entry.step}", source=source)
