@@ -1,7 +1,7 @@
 """Changes to a network that has its weights: another picture size, another head, frozen parts."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from vitbench.errors import UserError
 from vitbench.models.backbone import Backbone
 
 HeadInit = Literal["timm", "zero", "default"]
+HEAD_INITS: tuple[HeadInit, ...] = get_args(HeadInit)
 
 
 def set_image_size(module: Any, size: tuple[int, int], name: str) -> None:

@@ -26,8 +26,6 @@ class NetworkDescription(BaseModel):
     num_classes: int
     image_size: tuple[int, int]
     options: dict[str, Any] = {}
-    drop_rate: float = 0.0
-    drop_path_rate: float = 0.0
     labels: tuple[str, ...] | None = None
     preprocessing: dict[str, Any]
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from pytorch_pretrained_vit.configs import PRETRAINED_MODELS
 from timm.models.vision_transformer import VisionTransformer
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.models import timm_networks
 
 DROPOUT = 0.1
 """Its dropout on attention weights, after the attention's projection and after the MLP; `attention_dropout_rate` of its
@@ -90,13 +90,17 @@ def address(name: str) -> str:
     return str(url)
 
 
-def create(name: str, *, size: tuple[int, int], num_classes: int, **options: Any) -> VisionTransformer:
+def create(
+    name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None, **options: Any
+) -> VisionTransformer:
     """The network as a timm module with fresh weights, and dropout in the places where pytorch_pretrained_vit has it.
 
-    `options` are further arguments of timm's VisionTransformer (embed_dim, depth, num_heads, drop_path_rate ...).
+    `size` (height, width) and `num_classes` are those it was trained with unless given. `options` are further arguments
+    of `timm.create_model` (embed_dim, depth, num_heads, drop_path_rate ...). UserError if they do not fit.
     """
-    settings: dict[str, Any] = {"attn_drop_rate": DROPOUT, "proj_drop_rate": DROPOUT, **options}
-    module = timm.create_model(architecture(name), pretrained=False, img_size=size, num_classes=num_classes, **settings)
+    settings = {"attn_drop_rate": DROPOUT, "proj_drop_rate": DROPOUT} | options
+    classes = configuration(name)["num_classes"] if num_classes is None else num_classes
+    module = timm_networks.create(architecture(name), size=size or image_size(name), num_classes=classes, **settings)
     assert isinstance(module, VisionTransformer)
     for block in module.blocks:
         block.mlp.drop1.p = 0.0  # type: ignore[union-attr]

@@ -1,6 +1,7 @@
 """Weights on disk, read without ever running what is in them."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ _NESTS = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where training scripts keep the weights beside their optimizer; averaged weights come first, as in timm."""
 _WRAPPERS = ("_orig_mod.", "module.")
 """What torch.compile and DistributedDataParallel put before each name, in either order."""
+_KEYS = re.compile(r'"([^"]+)"')
+_SIZES = re.compile(r"size mismatch for (\S+): .*?Size\(\[([\d, ]*)\]\).*?Size\(\[([\d, ]*)\]\)")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".npz")
 
 
@@ -37,6 +40,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise UserError(f"{path} holds no tensors, so it is no weight file.")
     return {_unwrapped(name): tensor for name, tensor in tensors.items()}
+
+
+def mismatch(error: RuntimeError) -> str:
+    """torch's many lines about keys that do not fit a network, as one sentence with the first few."""
+    message, parts = str(error), []
+    for start, end, what in (
+        ("Missing key(s) in state_dict:", "Unexpected key(s)", "lacks"),
+        ("Unexpected key(s) in state_dict:", "size mismatch", "has no place for"),
+    ):
+        if start in message:
+            keys = _KEYS.findall(message.split(start, 1)[1].split(end, 1)[0])
+            parts.append(f"{'it' if what == 'lacks' else 'the network'} {what} {_few(keys)}")
+    sizes = [
+        f"{name} ({found.replace(', ', 'x')}, needed {needed.replace(', ', 'x')})"
+        for name, found, needed in _SIZES.findall(message)
+    ]
+    if sizes:
+        parts.append(f"shapes differ: {_few(sizes)}")
+    return "; ".join(parts) + "." if parts else message.strip().splitlines()[0]
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,160 @@
+"""The two doors that networks come through, `timm:NAME` and `pretrained_vit:NAME`, asked in the same words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from torch import Tensor, nn
+from torch.hub import download_url_to_file, get_dir
+
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
+from vitbench.models import pretrained_vit, timm_networks
+from vitbench.models.adaptation import check_image_size, set_image_size
+from vitbench.models.description import FILE_NAME, read_network_json
+from vitbench.models.hub import check_reachable, no_network
+from vitbench.models.weight_files import mismatch, read_weights
+from vitbench.progress import Progress
+
+DOORS = ("timm", "pretrained_vit")
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """One network by its name; each method makes it anew. `options` are further arguments of `timm.create_model`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+    def fresh(self, size: Size | None, num_classes: int | None, options: Mapping[str, Any]) -> nn.Module:
+        """The network with fresh weights; `size` and `num_classes` None for its own. UserError if it cannot be made."""
+        if self.kind == "timm":
+            module = timm_networks.create(self.name, size=size, num_classes=num_classes, **options)
+        else:
+            module = pretrained_vit.create(self.name, size=size, num_classes=num_classes, **options)
+        if size is not None:
+            check_image_size(module, size, str(self))
+        return module
+
+    def published(self, size: Size | None, options: Mapping[str, Any], progress: Progress) -> nn.Module:
+        """The network with its published weights, set to `size`. UserError if they are not to be had."""
+        if self.kind == "pretrained_vit":
+            file = _downloaded(pretrained_vit.address(self.name), str(self), progress)
+            return self.from_file(file, size, options)
+        state = timm_networks.published_weights(self.name, progress)
+        return timm_networks.create_with_weights(self.name, state, where=f"timm's {self.name}", size=size, **options)
+
+    def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
+        """The network with the weights of `file`, whole, with their own head, then set to `size`.
+
+        The file may have timm's names or pytorch_pretrained_vit's. Raises UserError naming what does not fit.
+        """
+        if file.suffix == ".npz":
+            return self._from_npz(file, size, options)
+        state: Mapping[str, Tensor] = read_weights(file)
+        if pretrained_vit.is_pretrained_vit_state(state):
+            state = pretrained_vit.to_timm_state(state)
+        trained_size = _size_beside(file) or self._trained_size(state, size, options)
+        if self.kind == "timm":
+            return timm_networks.create_with_weights(
+                self.name, state, where=str(file), size=size, trained_size=trained_size, **options
+            )
+        head = state.get("head.weight")
+        module = self.fresh(trained_size, 0 if head is None else int(head.shape[0]), options)
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise UserError(f"{file} does not fit {self}: {mismatch(error)}") from error
+        if size is not None:
+            set_image_size(module, size, str(self))
+        return module
+
+    def preprocessing(self, module: nn.Module, size: Size | None) -> Preprocessing:
+        """How the authors of `module` prepare pictures, at `size` or the network's own."""
+        if self.kind == "timm":
+            return timm_networks.preprocessing(module, size)
+        return pretrained_vit.preprocessing(self.name, size)
+
+    def _from_npz(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
+        """An original JAX release (AugReg, big_vision), converted by timm; its head only if the classes are as many."""
+        if not file.is_file():
+            raise UserError(f"There is no weight file {file}.")
+        module: Any = self.fresh(size, None, options)
+        if not hasattr(module, "load_pretrained"):
+            raise UserError(f"{self} cannot read {file}: timm converts .npz only for networks that came from JAX.")
+        try:
+            module.load_pretrained(str(file))
+        except (ValueError, KeyError, OSError, RuntimeError, AssertionError) as error:
+            raise UserError(f"{file} does not fit {self} ({str(error).splitlines()[0][:160]}).") from error
+        return module
+
+    def _trained_size(self, state: Mapping[str, Tensor], asked: Size | None, options: Mapping[str, Any]) -> Size | None:
+        """The picture size that the absolute position embeddings of `state` belong to; None where there are none.
+
+        A file does not say the shape of its grid: the network's own comes first, then the one asked for, then a square.
+        """
+        positions = state.get("pos_embed")
+        if positions is None or positions.dim() != 3:
+            return None
+        grid = timm_networks.position_grid(self._architecture, options)
+        if grid is None:
+            return None
+        count = int(positions.shape[1]) - grid.prefix
+        height, width = grid.patch
+        side = round(max(count, 0) ** 0.5)
+        own = pretrained_vit.image_size(self.name) if self.kind == "pretrained_vit" else grid.image_size
+        for candidate in filter(None, (own, asked, (side * height, side * width))):
+            if (candidate[0] // height) * (candidate[1] // width) == count:
+                return candidate
+        raise UserError(
+            f"The weights have {count} positions of patches, which fit neither {self} nor a square grid; set"
+            " model.image_size to the size that they were trained at."
+        )
+
+    @property
+    def _architecture(self) -> str:
+        return self.name if self.kind == "timm" else pretrained_vit.architecture(self.name)
+
+
+def find_door(reference: str) -> Door:
+    """The door of `timm:NAME`, `pretrained_vit:NAME`, or a bare timm name. UserError if there is no such network."""
+    kind, colon, name = reference.partition(":")
+    if not colon:
+        kind, name = "timm", reference
+    if kind not in DOORS or not name:
+        raise UserError(f"No network is called {reference!r}; allowed are timm:NAME, pretrained_vit:NAME and demo.")
+    if kind == "timm":
+        timm_networks.check_name(name)
+    else:
+        pretrained_vit.configuration(name)
+    return Door(kind, name)
+
+
+def _size_beside(file: Path) -> Size | None:
+    """The picture size in the `network.json` of a checkpoint folder, if `file` lies in one."""
+    described = file.with_name(FILE_NAME)
+    return read_network_json(described).image_size if described.is_file() else None
+
+
+def _downloaded(url: str, reference: str, progress: Progress) -> Path:
+    """The file behind `url` in torch's cache of weights, fetched if it is not there. UserError without a network."""
+    parts = urlsplit(url)
+    file = Path(get_dir()) / "checkpoints" / Path(parts.path).name
+    if file.exists():
+        return file
+    check_reachable(parts.hostname or "", reference)
+    progress(0, 0, f"downloading {url}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        download_url_to_file(url, str(file), progress=False)
+    except OSError as error:
+        raise no_network(reference) from error
+    return file
