@@ -14,6 +14,10 @@ def data():
     return captioned_scenes(40, split="val", seed=3, size=48)
 
 
+def truth(scene):
+    return describe(scene).words
+
+
 def words_of(scene):
     return [word.text for word in describe(scene).words]
 
@@ -48,7 +52,7 @@ def test_an_epoch_shows_each_picture_once_with_its_own_sentence(data):
 
 def test_the_truth_scores_one_and_nothing_is_made_up(data):
     scenes = data.scenes()
-    scores = scene_scores([words_of(scene) for scene in scenes], scenes)
+    scores = scene_scores([[*words_of(scene), "."] for scene in scenes], [truth(scene) for scene in scenes])
     assert (scores.exact_match, scores.slot, scores.hallucination) == (1.0, 1.0, 0.0)
     assert set(scores.slots.values()) == {1.0}
 
@@ -60,7 +64,7 @@ def test_one_wrong_colour_costs_that_slot_alone():
     if "white" in words:
         wrong = ["black" if word == scene.groups[0].colour else word for word in words]
     changed = sum(a != b for a, b in zip(words, wrong, strict=True))
-    scores = scene_scores([wrong], [scene])
+    scores = scene_scores([wrong], [truth(scene)])
     assert changed > 0
     assert scores.exact_match == 0
     assert scores.slots["COLOUR"] == pytest.approx(1 - changed / 2)
@@ -71,7 +75,7 @@ def test_one_wrong_colour_costs_that_slot_alone():
 
 def test_a_missing_word_does_not_make_the_rest_wrong():
     scene = next(scene for scene in map(make_scene, range(50)) if len(scene.groups) == 2)
-    scores = scene_scores([words_of(scene)[1:]], [scene])
+    scores = scene_scores([words_of(scene)[1:]], [truth(scene)])
     assert all(value == 1 for role, value in scores.slots.items() if role != "NUMBER")
     assert scores.exact_match == 0
 
@@ -80,7 +84,7 @@ def test_a_plural_is_a_wrong_word_but_no_hallucination():
     scene = next(scene for scene in map(make_scene, range(50)) if len(scene.groups[0].objects) == 1)
     words = words_of(scene)
     words[3] += "es" if words[3].endswith("ss") else "s"
-    scores = scene_scores([words], [scene])
+    scores = scene_scores([words], [truth(scene)])
     assert scores.slots["NOUN"] < 1
     assert scores.hallucination == 0
 

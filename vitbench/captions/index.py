@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from vitbench.captions.formats.coco import is_coco_captions, read_coco
+from vitbench.captions.formats.coco import is_coco_captions, read_coco, read_scene_truths
 from vitbench.captions.formats.flickr import (
     csv_columns,
     is_token_file,
@@ -21,6 +21,7 @@ from vitbench.captions.formats.homework import is_homework, read_homework
 from vitbench.captions.formats.image_folder import has_sentences, metadata_files, read_metadata, read_sidecars
 from vitbench.captions.formats.karpathy import is_karpathy, read_karpathy
 from vitbench.captions.formats.rows import Region, Rows, read_json, read_text, split_of
+from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 
@@ -30,12 +31,17 @@ _LARGEST_JSON_TO_TRY = 2_000_000_000
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture that opens, with at least one sentence. `regions` are named object masks, where the data has them."""
+    """A picture that opens, with at least one sentence.
+
+    `regions` are named object masks, where the data has them; `truth` the words of a scene, whose objects count through
+    the regions.
+    """
 
     file: Path
     sentences: tuple[str, ...]
     split: str
     regions: tuple[Region, ...] = ()
+    truth: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,12 @@ def _read_json_captions(file: Path) -> tuple[str, Rows] | None:
         instances = file.with_name(file.name.replace("captions", "instances"))
         with_masks = instances != file and instances.is_file()
         layout = "COCO captions with instances" if with_masks else "COCO captions"
-        return layout, read_coco(file, instances if with_masks else None, document)
+        rows = read_coco(file, instances if with_masks else None, document)
+        scenes = file.with_name(file.name.replace("captions", "scenes")).with_suffix(".jsonl")
+        if scenes.is_file():
+            layout = "Scenes"
+            read_scene_truths(scenes, rows)
+        return layout, rows
     return None
 
 

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vitbench.captions.scene_data import plural
-from vitbench.data.scenes import COLOURS, KIND_SETS, TEXTURES, Scene, describe
+from vitbench.data.scenes import COLOURS, KIND_SETS, TEXTURES, Word
 
 SLOTS = ("NOUN", "COLOUR", "SIZE", "NUMBER", "RELATION", "BACKGROUND")
 _CLAIMS = {
@@ -41,19 +40,20 @@ class SceneScores:
         }
 
 
-def scene_scores(predicted: Sequence[Sequence[str]], scenes: Sequence[Scene]) -> SceneScores:
-    """Scores of the `predicted` words of each scene.
+def scene_scores(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[Word]]) -> SceneScores:
+    """Scores of the `predicted` words of each scene, whose true words are `describe(scene).words`.
 
+    Full stops do not count.
     True and predicted words are paired by the alignment with the fewest changes, so that a missing word does not make
     the rest of a sentence wrong.
     """
     right: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
     exact = claims = untrue = 0
-    for words, scene in zip(predicted, scenes, strict=True):
-        truth = describe(scene).words
+    for sentence, truth in zip(predicted, truths, strict=True):
+        words = [word for word in sentence if word != "."]
         texts = [word.text for word in truth]
-        exact += list(words) == texts
+        exact += words == texts
         pairs = dict(align(texts, words))
         for place, word in enumerate(truth):
             if word.role in SLOTS:
@@ -62,7 +62,7 @@ def scene_scores(predicted: Sequence[Sequence[str]], scenes: Sequence[Scene]) ->
         made, false = _claims(words, texts)
         claims, untrue = claims + made, untrue + false
     return SceneScores(
-        exact_match=exact / max(1, len(scenes)),
+        exact_match=exact / max(1, len(truths)),
         slots={role: right[role] / wanted[role] for role in SLOTS if wanted[role]},
         slot=right.total() / max(1, wanted.total()),
         hallucination=untrue / max(1, claims),

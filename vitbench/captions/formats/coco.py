@@ -1,9 +1,11 @@
 """COCO captions (and instances, for masks); later homeworks' `train.json` and `val.json` have the same shape."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from vitbench.captions.formats.rows import Region, Rows, dictionaries, read_json, split_of
+from vitbench.captions.formats.rows import Region, Rows, dictionaries, read_json, read_text, split_of
+from vitbench.data.scenes import Word
 
 
 def is_coco_captions(document: Any) -> bool:
@@ -69,3 +71,21 @@ def _read_instances(file: Path, split: str, rows: Rows) -> None:
         else:
             region = Region(category, entry["segmentation"], height, width)
             rows.regions.setdefault((split, names[image]), []).append(region)
+
+
+def read_scene_truths(file: Path, rows: Rows) -> None:
+    """The words of each scene with their roles and objects, from the `scenes_*.jsonl` that Scenes writes beside COCO.
+
+    The objects of a word count through the picture's regions.
+    """
+    split = split_of(file.stem)
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+            words = tuple(
+                Word(str(w["text"]), str(w["role"]), tuple(map(int, w["objects"])), bool(w["background"]))
+                for w in entry["words"]
+            )
+            rows.truths[(split, str(entry["file_name"]))] = words
+        except (ValueError, KeyError, TypeError) as error:
+            rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({error})")

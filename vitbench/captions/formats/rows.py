@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 
 SPLIT_NAMES = {
@@ -27,11 +28,12 @@ SPLIT_NAMES = {
 class Rows:
     """`sentences[(split, picture name)]`, in the order of the file; `problems` names each row that was left out.
 
-    `regions[(split, picture name)]` are COCO object masks, where the form has them.
+    `regions[(split, picture name)]` are COCO object masks, where the form has them; `truths` the words of a scene.
     """
 
     sentences: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     regions: dict[tuple[str, str], list["Region"]] = field(default_factory=dict)
+    truths: dict[tuple[str, str], tuple[Word, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def add(self, name: object, sentence: object, split: str, where: str) -> None:
@@ -49,6 +51,7 @@ class Rows:
             self.sentences.setdefault(key, []).extend(sentences)
         for key, regions in other.regions.items():
             self.regions.setdefault(key, []).extend(regions)
+        self.truths.update(other.truths)
         self.problems.extend(other.problems)
 
 
