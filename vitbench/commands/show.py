@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = found.status()
     checkpoints = found.checkpoints()
     if arguments.json:
-        document = {"id": found.id, "folder": str(found.folder), "status": status.model_dump(mode="json")}
+        document: dict[str, object] = {"id": found.id, "folder": str(found.folder), "status": status.model_dump(mode="json")}
         document["checkpoints"] = [entry.step for entry in checkpoints]
         document["recipe"] = found.recipe().model_dump(mode="json")
         print(json.dumps(document, indent=1))

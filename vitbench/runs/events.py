@@ -138,10 +138,10 @@ class EventReader:
                 series.cut_from(record.step)
             return
         for tag, value in record.scalars:
-            series = self._tags.get(tag)
-            if series is None:
-                series = self._tags[tag] = self.series.setdefault(tag.decode(errors="replace"), Series())
-            series.append(record.step, value, record.wall_time)
+            known = self._tags.get(tag)
+            if known is None:
+                known = self._tags[tag] = self.series.setdefault(tag.decode(errors="replace"), Series())
+            known.append(record.step, value, record.wall_time)
 
 
 def event_files(folder: Path) -> list[Path]:
