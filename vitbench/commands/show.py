@@ -22,9 +22,13 @@ def run(arguments: argparse.Namespace) -> int:
     status = found.status()
     checkpoints = found.checkpoints()
     if arguments.json:
-        document: dict[str, object] = {"id": found.id, "folder": str(found.folder), "status": status.model_dump(mode="json")}
-        document["checkpoints"] = [entry.step for entry in checkpoints]
-        document["recipe"] = found.recipe().model_dump(mode="json")
+        document = {
+            "id": found.id,
+            "folder": str(found.folder),
+            "status": status.model_dump(mode="json"),
+            "checkpoints": [entry.step for entry in checkpoints],
+            "recipe": found.recipe().model_dump(mode="json"),
+        }
         print(json.dumps(document, indent=1))
         return 0
     print(f"{found.id}  {clean(status.name)}")
