@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vitbench.runs.files import write_whole
 from vitbench.runs.process import ProcessName
@@ -23,7 +23,12 @@ class Best(BaseModel, frozen=True):
 
 
 class Status(BaseModel):
-    """Times are seconds since the epoch; `epoch` counts in fractions; `latest` holds the headline scalars."""
+    """Times are seconds since the epoch; `epoch` counts in fractions; `latest` holds the headline scalars.
+
+    A run that diverges has NaN in `latest`, which has to be written as NaN: pydantic's null could not be read back.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     state: State = "queued"
     process: ProcessName | None = None
