@@ -1,10 +1,20 @@
 """What a data set holds: its classes, its samples, and by name every file that is left out."""
 
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from vitbench.data.generated import scenes_folder
+from vitbench.data.layouts import Entry, Layout, recognise, unlabelled
+from vitbench.data.problems import Problem
+from vitbench.data.scan import Look, look_at_all
+from vitbench.errors import UserError
+from vitbench.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,6 @@ class Sample:
     mode: str = "RGB"
     rotated: bool = False
     digest: str = ""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that is wrong, and why. `left_out` is false where the sample stays and a person should know."""
-
-    file: str
-    reason: str
-    left_out: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,112 @@ class DataIndex:
     def _positions(self) -> dict[str, np.ndarray]:
         names = np.array([sample.split for sample in self.samples], dtype=object)
         return {str(name): np.flatnonzero(names == name) for name in set(names)}
+
+
+def open_index(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
+    """The index of labelled pictures: a folder, a table of names and labels, or `scenes:new?count=3700&size=96`.
+
+    Every file is opened once; what was seen is remembered in the store. Raises UserError if there is nothing to use.
+    """
+    sentence = ""
+    if path.startswith("scenes:"):
+        folder, sentence = scenes_folder(path, store, progress)
+    else:
+        folder = Path(path).expanduser().absolute()
+    layout = recognise(folder)
+    return _index(layout, store, progress, sentence)
+
+
+def open_pictures(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
+    """The index of a folder of pictures whose labels are unknown: each label is -1, and there are no classes."""
+    return _index(unlabelled(Path(path).expanduser().absolute()), store, progress)
+
+
+def label_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """The classes in their order: by number where all are numbers, else by name."""
+    different = set(labels)
+    if all(label.isascii() and label.isdigit() for label in different):
+        return tuple(sorted(different, key=lambda label: (int(label), label)))
+    return tuple(sorted(different))
+
+
+def _index(layout: Layout, store: Path, progress: Progress, sentence: str = "") -> DataIndex:
+    entries = sorted(layout.entries, key=lambda entry: entry.file)
+    memory = store / "indexes" / f"{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:32]}.json"
+    looks = look_at_all(layout.root, [entry.file for entry in entries], memory, progress)
+
+    good = [(entry, look) for entry, look in zip(entries, looks, strict=True) if not look.reason]
+    problems = list(layout.problems)
+    problems += [Problem(entry.file, look.reason) for entry, look in zip(entries, looks, strict=True) if look.reason]
+    problems += _lonely_labels([entry for entry, _ in good]) + _shared_pictures(good)
+    if not good:
+        first = f"; {problems[0].file}: {problems[0].reason}" if problems else ""
+        raise UserError(f"None of the {len(entries):,} pictures in {layout.root} can be read{first}.")
+
+    classes = label_order(entry.label for entry, _ in good if entry.label is not None)
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
+    samples = tuple(
+        Sample(
+            entry.file,
+            numbers.get(entry.label, -1),
+            entry.split,
+            look.width,
+            look.height,
+            look.mode,
+            look.rotated,
+            look.digest,
+        )
+        for entry, look in good
+    )
+    return DataIndex(
+        root=layout.root,
+        layout=layout.name,
+        sentence=sentence or layout.sentence,
+        classes=classes,
+        samples=samples,
+        problems=tuple(problems),
+        fingerprint=_fingerprint(samples, classes),
+    )
+
+
+def _lonely_labels(entries: Sequence[Entry]) -> list[Problem]:
+    """Labels that training and evaluation do not share, one problem each, at the first file that has it."""
+    first: dict[tuple[str | None, str], str] = {}
+    counts: dict[tuple[str | None, str], int] = {}
+    for entry in entries:
+        pair = entry.label, entry.split
+        first.setdefault(pair, entry.file)
+        counts[pair] = counts.get(pair, 0) + 1
+    splits = {split for _, split in counts}
+    if "train" not in splits or len(splits) == 1:
+        return []
+    trained = {label for label, split in counts if split == "train"}
+    evaluated = {label for label, split in counts if split != "train"}
+    problems = []
+    for (label, split), file in sorted(first.items(), key=lambda item: item[1]):
+        number = f"({counts[label, split]:,} pictures of {label})"
+        if split != "train" and label not in trained:
+            problems.append(Problem(file, f"its label is not in train, so it cannot be learned {number}", False))
+        elif split == "train" and label not in evaluated:
+            problems.append(Problem(file, f"its label is in train only, so it is never tested {number}", False))
+    return problems
+
+
+def _shared_pictures(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
+    """Pictures of another split that training has seen byte for byte: an evaluation on them proves nothing."""
+    trained = {look.digest: entry.file for entry, look in good if entry.split == "train"}
+    return [
+        Problem(entry.file, f"is the same picture as one of the split train ({trained[look.digest]})", False)
+        for entry, look in good
+        if entry.split != "train" and look.digest in trained
+    ]
+
+
+def _fingerprint(samples: Sequence[Sample], classes: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        label = classes[sample.label] if sample.label >= 0 else ""
+        for text in (sample.file, label, sample.split, sample.digest):
+            data = os.fsencode(text)
+            digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from vitbench.errors import UserError
 
@@ -16,6 +16,17 @@ LARGEST = 89_478_485
 
 # Formats whose reader starts another program (EPS runs Ghostscript) or cannot decode at all.
 _REFUSED = {"EPS", "MPEG", "WMF", "BUFR", "GRIB", "HDF5", "STUB"}
+
+# EXIF orientation (CIPA DC-008, tag 0x0112) to what makes the picture upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # What Pillow's readers raise on broken files. Some formats' readers let errors of their parsing through as they are.
 _BROKEN = (
@@ -78,11 +89,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 def decode_picture(content: bytes, name: str) -> Image.Image:
     """As `open_picture`, from the bytes of a file called `name`."""
-    picture = load_picture(content, name)
-    try:
-        return as_rgb(ImageOps.exif_transpose(picture) if picture.getexif() else picture)
-    except _BROKEN as error:
-        raise UnreadablePicture(name, _reason(error)) from error
+    return as_seen(load_picture(content, name), name)
 
 
 def load_picture(content: bytes, name: str) -> Image.Image:
@@ -96,6 +103,20 @@ def load_picture(content: bytes, name: str) -> Image.Image:
     except _BROKEN as error:
         raise UnreadablePicture(name, _reason(error)) from error
     return picture
+
+
+def as_seen(picture: Image.Image, name: str) -> Image.Image:
+    """A loaded picture turned as its EXIF data say, as RGB. Raises UnreadablePicture."""
+    try:
+        orientation = _orientation(picture)
+        return as_rgb(picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture)
+    except _BROKEN as error:
+        raise UnreadablePicture(name, _reason(error)) from error
+
+
+def is_rotated(picture: Image.Image) -> bool:
+    """Whether the EXIF data of a loaded picture turn or mirror it."""
+    return _orientation(picture) != 1
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
@@ -126,6 +147,15 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     else:
         scaled = (numbers - low) * (255 / max(high - low, 1e-12))
     return scaled.round().astype(np.uint8)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except _BROKEN:
+        # Damaged EXIF data turn nothing; the picture itself is whole.
+        return 1
+    return value if value in _TURNS else 1
 
 
 def _formats() -> list[str]:

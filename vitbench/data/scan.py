@@ -1,0 +1,94 @@
+"""A look at every picture file of a data set: once, in parallel, and remembered."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from vitbench.data.parallel import in_parallel
+from vitbench.data.pictures import UnreadablePicture, as_seen, is_rotated, load_picture, read_file
+from vitbench.progress import Progress, silent
+from vitbench.runs.files import write_whole
+
+_FORM = 1
+"""Of the remembered file; one of another form is not read."""
+
+Stamp = tuple[int, int]
+"""Bytes, and time of the last change in nanoseconds: what a changed file differs in."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a file found. `reason` is empty for a good picture; width and height are as it is seen."""
+
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    rotated: bool = False
+    digest: str = ""
+    reason: str = ""
+
+
+def look_at(path: Path) -> Look:
+    """Reads and decodes a file to its last byte, as training will."""
+    try:
+        content = read_file(path)
+        own = load_picture(content, str(path))
+        width, height = as_seen(own, str(path)).size
+    except UnreadablePicture as error:
+        return Look(reason=error.reason)
+    return Look(width, height, own.mode, is_rotated(own), digest_of(content))
+
+
+def digest_of(content: bytes) -> str:
+    """A name for the bytes of a file: 128 bits of BLAKE2b."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def look_at_all(root: Path, files: Sequence[str], memory: Path, progress: Progress = silent) -> list[Look]:
+    """One look a file, in their order. A file whose size and time of change are as remembered is not opened.
+
+    What was seen is kept in the file `memory`, also when the work is interrupted.
+    """
+    stamps = {file: _stamp(root / file) for file in files}
+    known = _recall(memory)
+    looks = {file: known[file][1] for file in files if file in known and known[file][0] == stamps[file]}
+    new = [file for file in files if file not in looks]
+    if new:
+        try:
+            for file, look in zip(new, in_parallel(lambda file: look_at(root / file), new), strict=True):
+                looks[file] = look
+                progress(len(looks) - len(files) + len(new), len(new), "looking at each picture")
+        finally:
+            _remember(memory, {file: (stamps[file], look) for file, look in looks.items()})
+    return [looks[file] for file in files]
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return -1, -1
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _recall(memory: Path) -> dict[str, tuple[Stamp, Look]]:
+    """What earlier looks found; nothing if the file is missing or damaged, since looking again mends that."""
+    try:
+        kept = json.loads(memory.read_bytes())
+        if kept["form"] != _FORM:
+            return {}
+        return {file: ((size, changed), Look(*look)) for file, (size, changed, *look) in kept["files"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _remember(memory: Path, looks: dict[str, tuple[Stamp, Look]]) -> None:
+    # A file that is missing or cannot be read is looked at again: the disk may be back, the rights mended.
+    rows = {file: (*stamp, *astuple(look)) for file, (stamp, look) in looks.items() if stamp[0] >= 0}
+    # A store that is full or may not be written costs a second look next time, no more.
+    with suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(memory, json.dumps({"form": _FORM, "files": rows}))
