@@ -100,6 +100,9 @@ def test_the_label_is_the_kind_of_the_largest_object():
         assert set(scene.labels) == {thing.kind for thing in scene.objects}
 
 
+IRREGULAR = {"crosses": "cross", "wrenches": "wrench", "hourglasses": "hourglass"}
+
+
 def parse(sentence):
     """An independent reading of a sentence: groups as (count, size, colour, kind), relation, texture."""
     words = sentence.split()
@@ -109,7 +112,7 @@ def parse(sentence):
     while rest:
         count = {"a": 1, "two": 2, "three": 3}[rest[0]]
         noun = rest[3]
-        kind = noun if count == 1 else noun.removesuffix("es" if noun.endswith("sses") else "s")
+        kind = noun if count == 1 else IRREGULAR.get(noun, noun.removesuffix("s"))
         groups.append((count, rest[1], rest[2], kind))
         rest = rest[4:]
         if rest:

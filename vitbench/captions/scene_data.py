@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vitbench.captions.network import padded
 from vitbench.captions.tokenizer import Tokenizer, WordTokenizer
-from vitbench.data.scenes import KIND_SETS, Scene, scene_arrays, scene_of
+from vitbench.data.scenes import KIND_SETS, Scene, plural, scene_arrays, scene_of
 from vitbench.progress import Progress, silent
 
 
@@ -57,11 +57,6 @@ def scene_vocabulary(sentences: list[str], kinds: str = "base") -> WordTokenizer
     names = [kind for name in KIND_SETS[kinds] for kind in (name, plural(name))]
     unseen = [name for name in names if name not in words]
     return WordTokenizer.train([*sentences, *unseen])
-
-
-def plural(kind: str) -> str:
-    """The plural of a kind, as `describe` writes it."""
-    return f"{kind}es" if kind.endswith("ss") else f"{kind}s"
 
 
 def sentence_ids(sentences: list[str], tokenizer: Tokenizer) -> Tensor:

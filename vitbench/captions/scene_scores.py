@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vitbench.data.scenes import COLOURS, KIND_SETS, TEXTURES, Word
+from vitbench.data.scenes import COLOURS, KIND_SETS, TEXTURES, Word, plural
 
 SLOTS = ("NOUN", "COLOUR", "SIZE", "NUMBER", "RELATION", "BACKGROUND")
 _CLAIMS = {

@@ -1,7 +1,7 @@
 """Scenes: generated pictures with a truth for everything: labels, masks, and sentences whose words have roles."""
 
 from vitbench.data.scenes.arrays import SPLITS, scene_arrays, scene_of
-from vitbench.data.scenes.kinds import BASE_KINDS, KIND_SETS, NEW_KINDS
+from vitbench.data.scenes.kinds import BASE_KINDS, KIND_SETS, NEW_KINDS, plural
 from vitbench.data.scenes.render import Rendering, render
 from vitbench.data.scenes.scene import COLOURS, RELATIONS, TEXTURES, Scene, make_scene
 from vitbench.data.scenes.sentences import ROLES, Sentence, Word, describe, word_mask
@@ -21,6 +21,7 @@ __all__ = [
     "Word",
     "describe",
     "make_scene",
+    "plural",
     "render",
     "scene_arrays",
     "scene_of",

@@ -5,63 +5,15 @@ scaling and turning it.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
-_SIDE = 192
-_OVERSAMPLING = 4
-_OUTLINE = 9  # pixels of the large silhouette; odd, as Pillow's filter wants it
+from vitbench.data.scenes.pen import Pen
 
-Point = tuple[float, float]
-
-
-class Pen:
-    """Draws in the square from -1 to 1, and can take away what it has drawn."""
-
-    def __init__(self) -> None:
-        self.side = _SIDE * _OVERSAMPLING
-        self.image = Image.new("L", (self.side, self.side), 0)
-        self._draw = ImageDraw.Draw(self.image)
-
-    def _pixels(self, points: Sequence[Point]) -> list[Point]:
-        return [((x * 0.96 + 1) / 2 * self.side, (y * 0.96 + 1) / 2 * self.side) for x, y in points]
-
-    def polygon(self, *points: Point, ink: bool = True) -> "Pen":
-        """A filled polygon."""
-        self._draw.polygon(self._pixels(points), fill=255 * ink)
-        return self
-
-    def box(self, left: float, top: float, right: float, bottom: float, ink: bool = True) -> "Pen":
-        """A filled upright rectangle."""
-        return self.polygon((left, top), (right, top), (right, bottom), (left, bottom), ink=ink)
-
-    def disc(self, x: float, y: float, radius: float, radius_y: float | None = None, ink: bool = True) -> "Pen":
-        """A filled circle, or an upright ellipse."""
-        ry = radius if radius_y is None else radius_y
-        (left, top), (right, bottom) = self._pixels([(x - radius, y - ry), (x + radius, y + ry)])
-        self._draw.ellipse((left, top, right, bottom), fill=255 * ink)
-        return self
-
-    def sector(self, x: float, y: float, radius: float, start: float, end: float, ink: bool = True) -> "Pen":
-        """A slice of a circle, from `start` to `end` degrees clockwise from the right."""
-        (left, top), (right, bottom) = self._pixels([(x - radius, y - radius), (x + radius, y + radius)])
-        self._draw.pieslice((left, top, right, bottom), start, end, fill=255 * ink)
-        return self
-
-    def line(self, *points: Point, width: float, ink: bool = True) -> "Pen":
-        """A thick line with round joints."""
-        pixels = self._pixels(points)
-        self._draw.line(pixels, fill=255 * ink, width=round(width * self.side / 2), joint="curve")
-        return self
-
-    def spokes(self, count: int, inner: float, outer: float, turn: float = -90.0) -> "Pen":
-        """A star-like polygon whose corners lie on two circles in turn."""
-        angles = [math.radians(turn + 180 * corner / count) for corner in range(2 * count)]
-        radii = [outer, inner] * count
-        return self.polygon(*[(r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True)])
-
+_LEVELS = (48, 96, 192, 384, 768)
+_OUTLINE, _SOFTNESS = 1 / 48, 1 / 45  # widths of the outline and of the shadow's soft edge, in silhouette sides
 
 Drawing = Callable[[Pen], object]
 
@@ -137,7 +89,7 @@ _BASE: dict[str, Drawing] = {
     "bowtie": lambda p: (
         p.polygon((-0.92, -0.6), (0, -0.06), (0, 0.06), (-0.92, 0.6))
         .polygon((0.92, -0.6), (0, -0.06), (0, 0.06), (0.92, 0.6))
-        .disc(0, 0, 0.2)
+        .disc(0, 0, 0.22, 0.26)
     ),
     "comb": lambda p: _comb(p),
     "snowman": lambda p: p.disc(0, 0.45, 0.46).disc(0, -0.2, 0.34).disc(0, -0.68, 0.24),
@@ -225,8 +177,9 @@ _NEW: dict[str, Drawing] = {
     ),
     "pencil": lambda p: (
         p.box(-0.2, -0.9, 0.2, 0.45)
-        .polygon((-0.2, 0.5), (0.2, 0.5), (0, 0.95))
+        .polygon((-0.2, 0.42), (0.2, 0.42), (0, 0.95))
         .box(-0.25, -0.66, 0.25, -0.58, ink=False)
+        .box(-0.04, -0.5, 0.04, 0.4, ink=False)
     ),
     "magnet": lambda p: (
         p.disc(0, 0.1, 0.78)
@@ -234,6 +187,7 @@ _NEW: dict[str, Drawing] = {
         .box(-0.9, -0.95, 0.9, 0.1, ink=False)
         .box(-0.78, -0.75, -0.36, 0.12)
         .box(0.36, -0.75, 0.78, 0.12)
+        .box(-0.9, -0.47, 0.9, -0.39, ink=False)
     ),
     "bridge": lambda p: (
         p.box(-0.95, -0.45, 0.95, 0.55)
@@ -287,7 +241,11 @@ _NEW: dict[str, Drawing] = {
         .polygon((-0.07, 0), (0.07, 0), (0.2, 0.95), (-0.05, 0.95))
         .disc(0, -0.08, 0.2)
     ),
-    "axe": lambda p: p.box(-0.1, -0.9, 0.1, 0.95).polygon((0, -0.72), (0.72, -0.9), (0.72, 0.1), (0, -0.25)),
+    "axe": lambda p: (
+        p.box(-0.1, -0.9, 0.1, 0.95)
+        .polygon((0, -0.58), (0.5, -0.88), (0.72, -0.4), (0.5, 0.08), (0, -0.22))
+        .polygon((0, -0.58), (-0.5, -0.88), (-0.72, -0.4), (-0.5, 0.08), (0, -0.22))
+    ),
     "staircase": lambda p: p.polygon(
         (-0.8, 0.8),
         (-0.8, 0.4),
@@ -305,9 +263,12 @@ _NEW: dict[str, Drawing] = {
         .disc(0.48, -0.3, 0.42)
         .disc(-0.36, 0.36, 0.33)
         .disc(0.36, 0.36, 0.33)
-        .disc(0, 0, 0.12, 0.8)
-        .box(-0.28, -0.06, -0.16, 0.05, ink=False)
-        .box(0.16, -0.06, 0.28, 0.05, ink=False)
+        .disc(-0.48, -0.32, 0.15, ink=False)
+        .disc(0.48, -0.32, 0.15, ink=False)
+        .box(-0.3, -0.2, 0.3, 0.3)
+        .disc(0, 0.05, 0.13, 0.75)
+        .line((0, -0.5), (-0.3, -0.92), width=0.08)
+        .line((0, -0.5), (0.3, -0.92), width=0.08)
     ),
     "eye": lambda p: (
         p.polygon((-0.95, 0), (-0.5, -0.42), (0, -0.55), (0.5, -0.42), (0.95, 0), (0.5, 0.42), (0, 0.55), (-0.5, 0.42))
@@ -362,19 +323,27 @@ NEW_KINDS = tuple(_NEW)
 KIND_SETS: dict[str, tuple[str, ...]] = {"base": BASE_KINDS, "new": NEW_KINDS}
 
 
-def silhouette(kind: str, side: int = _SIDE) -> Image.Image:
-    """The silhouette of `kind`, mode RGB: R is the shape without its outline, G the whole shape, B nothing.
+def plural(kind: str) -> str:
+    """The plural of a kind: `stars`, `crosses`, `wrenches`."""
+    return kind + ("es" if kind.endswith(("s", "sh", "ch", "x")) else "s")
 
-    Its side is `side` or a little more, so that turning and shrinking a small one costs little.
+
+def silhouette(kind: str, side: int) -> Image.Image:
+    """The silhouette of `kind`, mode RGB: R is the shape without its outline, G the whole shape, B its soft shadow.
+
+    It is `side` pixels wide or a little more (768 at most), so that turning and shrinking a small one costs little;
+    the object fills 1 / MARGIN of it.
     """
-    return _drawn(kind, next(level for level in (48, 96, _SIDE) if level >= min(side, _SIDE)))
+    return _drawn(kind, next((level for level in _LEVELS if level >= side), _LEVELS[-1]))
 
 
 @cache
 def _drawn(kind: str, side: int) -> Image.Image:
-    if side < _SIDE:
-        return _drawn(kind, _SIDE).resize((side, side), Image.Resampling.BOX)
-    pen = Pen()
+    if side < 192:
+        return _drawn(kind, 192).resize((side, side), Image.Resampling.BOX)
+    pen = Pen(_LEVELS[-1])
     (_BASE | _NEW)[kind](pen)
-    whole = pen.image.resize((side, side), Image.Resampling.BOX)
-    return Image.merge("RGB", (whole.filter(ImageFilter.MinFilter(_OUTLINE)), whole, Image.new("L", whole.size)))
+    whole = inner = pen.image.resize((side, side), Image.Resampling.BOX)
+    for _ in range(round(_OUTLINE * side)):
+        inner = inner.filter(ImageFilter.MinFilter(3))
+    return Image.merge("RGB", (inner, whole, whole.filter(ImageFilter.GaussianBlur(_SOFTNESS * side))))

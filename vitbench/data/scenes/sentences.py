@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.data.scenes.kinds import plural
 from vitbench.data.scenes.render import Rendering
 from vitbench.data.scenes.scene import Group, Scene
 
@@ -68,7 +69,7 @@ def describe(scene: Scene) -> Sentence:
 def _phrase(group: Group) -> list[Word]:
     count = len(group.objects)
     first = Word("a", "DETERMINER", group.objects) if count == 1 else Word(_NUMBERS[count], "NUMBER", group.objects)
-    noun = group.kind if count == 1 else f"{group.kind}{'es' if group.kind.endswith('ss') else 's'}"
+    noun = group.kind if count == 1 else plural(group.kind)
     return [
         first,
         Word(group.size, "SIZE", group.objects),
@@ -80,7 +81,7 @@ def _phrase(group: Group) -> list[Word]:
 def word_mask(word: Word, rendering: Rendering) -> NDArray[np.bool_] | None:
     """The visible pixels that a word refers to, bool [height, width]; None for a word that refers to none."""
     if word.background:
-        return ~rendering.masks.any(axis=0)
+        return np.asarray(~rendering.masks.any(axis=0))
     if not word.objects:
         return None
     return np.asarray(rendering.masks[list(word.objects)].any(axis=0))
