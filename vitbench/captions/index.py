@@ -227,10 +227,9 @@ def _match(rows: Rows, finder: PictureFinder) -> tuple[list[CaptionedPicture], l
         if file is None:
             problems.append(f"{name}: no such picture below {finder.root}")
             continue
-        regions = tuple(rows.regions.get((split, name), ()))
-        found.append(
-            CaptionedPicture(finder.root / file, tuple(sentences), split or split_of(str(file.parent)), regions)
-        )
+        part = split or split_of(file.parent.as_posix())
+        regions, truth = tuple(rows.regions.get((split, name), ())), rows.truths.get((split, name), ())
+        found.append(CaptionedPicture(finder.root / file, tuple(sentences), part, regions, truth))
     return sorted(found, key=lambda picture: (picture.split, str(picture.file))), problems
 
 

@@ -1,0 +1,213 @@
+"""Captioning as a task of the training loop: pictures with sentences, a loss a token, and scores of whole sentences."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitbench.captions.captioner import CaptionNetwork, new_captioner
+from vitbench.captions.decoding import greedy
+from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_captions
+from vitbench.captions.network import Captioner, caption_loss, padded
+from vitbench.captions.pictures import PictureSource
+from vitbench.captions.saved import DecoderSizes
+from vitbench.captions.scene_scores import scene_scores
+from vitbench.captions.scores import CIDER_NEEDS, caption_scores
+from vitbench.captions.tokenizer import Tokenizer, WordTokenizer, split_words, tokenizer_from_dict, train_tokenizer
+from vitbench.data.generated import scenes_folder
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
+from vitbench.models.network import RANDOM, build_network
+from vitbench.progress import Progress, silent
+from vitbench.recipe import Recipe
+from vitbench.runs.files import write_whole
+
+TOKENIZER_NAME = "tokenizer.json"
+_EVALUATED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class CaptionBatch:
+    """`pixels` uint8 [B, H, W, 3], `ids` int64 [B, L] with start, end and padding."""
+
+    pixels: Tensor
+    ids: Tensor
+
+
+class Captioning:
+    """The Task (see `vitbench.training.task`) of a captioner on a caption data set."""
+
+    def __init__(
+        self,
+        network: CaptionNetwork,
+        data: CaptionIndex,
+        pictures: PictureSource,
+        *,
+        seed: int,
+        label_smoothing: float,
+        device: torch.device,
+    ) -> None:
+        self.network = network
+        self.data = data
+        self.pictures = pictures
+        self.seed = seed
+        self.label_smoothing = label_smoothing
+        self.device = device
+        self.parts = {part: data.split(part) for part in dict.fromkeys(picture.split for picture in data.pictures)}
+        self.splits = tuple(self.parts)
+        self.train_size = len(self.parts["train"])
+        truth = all(picture.truth for picture in self.parts["val"])
+        self.headline = "exact_match" if truth else "cider" if len(self.parts["val"]) >= CIDER_NEEDS else "bleu4"
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.network.tokenizer
+
+    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[CaptionBatch]:
+        """The batches of an epoch from number `first_batch` on, in the order f(seed, epoch).
+
+        Of a picture's sentences each epoch shows one, chosen by f(seed, epoch, picture).
+        """
+        train = self.parts["train"]
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(train))
+        starts = range(first_batch * batch_size, len(order), batch_size)
+        chosen = [[train[place] for place in order[start : start + batch_size]] for start in starts]
+        for rows, start, pixels in zip(chosen, starts, self.pictures.ahead(chosen), strict=True):
+            places = order[start : start + batch_size]
+            sentences = [_sentence(row, self.seed, epoch, int(place)) for row, place in zip(rows, places, strict=True)]
+            yield CaptionBatch(torch.from_numpy(pixels), self._ids(sentences))
+
+    def loss(self, module: nn.Module, batch: CaptionBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean cross-entropy a token (nats), and the share of tokens that are the likeliest."""
+        ids = batch.ids.to(self.device, non_blocking=True)
+        scores = module(self._normalized(batch.pixels), ids[:, :-1])
+        loss, accuracy = caption_loss(scores, ids, self.tokenizer.pad_id, label_smoothing=self.label_smoothing)
+        return loss, {"token_accuracy": accuracy}
+
+    @torch.no_grad()
+    def evaluate(
+        self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
+    ) -> dict[str, float]:
+        """Loss and token accuracy on true sentences, and scores of the sentences that greedy decoding writes.
+
+        On Scenes also exact match, slots and hallucination. Each picture's sentence goes to
+        `folder/SPLIT-STEP.jsonl`.
+        """
+        assert isinstance(module, Captioner)
+        pictures = self.parts.get(split, [])
+        if not pictures:
+            raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.parts)}.")
+        written: list[str] = []
+        loss_sum = correct = tokens = 0.0
+        parts = [pictures[n : n + _EVALUATED_AT_ONCE] for n in range(0, len(pictures), _EVALUATED_AT_ONCE)]
+        for rows, pixels in zip(parts, self.pictures.ahead(parts), strict=True):
+            memory = module.encode(self._normalized(torch.from_numpy(pixels)))
+            ids = self._ids([row.sentences[0] for row in rows]).to(self.device)
+            loss, accuracy = caption_loss(module.decode(ids[:, :-1], memory), ids, self.tokenizer.pad_id)
+            count = float((ids[:, 1:] != self.tokenizer.pad_id).sum())
+            loss_sum, correct, tokens = (
+                loss_sum + float(loss) * count,
+                correct + float(accuracy) * count,
+                tokens + count,
+            )
+            written += [self.tokenizer.decode(hypothesis.ids) for hypothesis in greedy(module, memory, self.tokenizer)]
+            progress(len(written), len(pictures), f"captioning the {split} part")
+        if folder is not None:
+            _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, pictures, written)
+        words = [split_words(sentence) for sentence in written]
+        references = [[split_words(sentence) for sentence in picture.sentences] for picture in pictures]
+        scalars = {"loss": loss_sum / tokens, "token_accuracy": correct / tokens, **caption_scores(words, references)}
+        if all(picture.truth for picture in pictures):
+            scalars |= scene_scores(words, [picture.truth for picture in pictures]).scalars()
+        return scalars
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        return self.network.preprocessing.normalize(pixels.to(self.device, non_blocking=True))
+
+    def _ids(self, sentences: list[str]) -> Tensor:
+        """Sentences as tokens; one that is too long loses its end, and its end token with it."""
+        limit = self.network.decoder.max_length
+        tokenizer = self.tokenizer
+        sequences = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id][:limit] for text in sentences]
+        return padded(sequences, tokenizer.pad_id)
+
+
+def open_caption_task(
+    recipe: Recipe, run_folder: Path, store: Path, device: torch.device, progress: Progress = silent
+) -> tuple[Captioning, str]:
+    """The task of a recipe with task = "caption", and the fingerprint of its data.
+
+    The tokenizer is trained on the training sentences and kept in the run folder, so a resumed run has the same one.
+    Raises UserError if data or network do not fit.
+    """
+    data = open_caption_data(recipe.data.path, store, progress)
+    for part in ("train", "val"):
+        if not data.split(part):
+            raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")
+    tokenizer = _tokenizer(recipe, data, run_folder / TOKENIZER_NAME)
+    encoder = build_network(recipe.model, num_classes=0, progress=progress)
+    if encoder.tag == RANDOM:
+        # Nothing was learned at another framing, and a sentence speaks of the whole picture, its borders too.
+        size = encoder.preprocessing
+        encoder.preprocessing = Preprocessing(size.height, size.width, mean=size.mean, std=size.std)
+    caption = recipe.caption
+    sizes = DecoderSizes(
+        embed_dim=caption.embed_dim,
+        depth=caption.depth,
+        num_heads=caption.num_heads,
+        max_length=caption.max_length,
+        dropout=caption.drop_rate,
+    )
+    network = new_captioner(encoder, tokenizer, sizes)
+    pictures = PictureSource(data, network.preprocessing, keep=recipe.data.cache, progress=progress)
+    task = Captioning(
+        network,
+        data,
+        pictures,
+        seed=recipe.train.seed,
+        label_smoothing=recipe.train.label_smoothing,
+        device=device,
+    )
+    return task, data.fingerprint
+
+
+def open_caption_data(path: str, store: Path, progress: Progress = silent) -> CaptionIndex:
+    """`open_captions`, also for `scenes:` addresses, which are written below the store when first asked for."""
+    if path.startswith("scenes:"):
+        folder, _ = scenes_folder(path, store, progress)
+        return open_captions(folder, progress=progress)
+    return open_captions(path, progress=progress)
+
+
+def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:
+    if file.exists():
+        return tokenizer_from_dict(json.loads(file.read_text(encoding="utf-8")))
+    caption = recipe.caption
+    sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
+    if caption.tokenizer == "word":
+        tokenizer: Any = WordTokenizer.train(sentences, vocab_size=caption.vocab_size, minimum_count=caption.min_count)
+    else:
+        tokenizer = train_tokenizer(caption.tokenizer, sentences, vocab_size=caption.vocab_size)
+    write_whole(file, json.dumps(tokenizer.to_dict(), ensure_ascii=False))
+    return tokenizer
+
+
+def _sentence(picture: CaptionedPicture, seed: int, epoch: int, place: int) -> str:
+    if len(picture.sentences) == 1:
+        return picture.sentences[0]
+    return picture.sentences[int(np.random.default_rng([seed, epoch, place]).integers(len(picture.sentences)))]
+
+
+def _write_sentences(file: Path, root: Path, pictures: list[CaptionedPicture], written: list[str]) -> None:
+    rows = [
+        {"file": os.path.relpath(picture.file, root), "sentence": sentence, "references": list(picture.sentences)}
+        for picture, sentence in zip(pictures, written, strict=True)
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
