@@ -1,0 +1,36 @@
+"""Lists 2,000 finished runs, cold and again.   python benchmarks/list_runs.py [--runs 2000]"""
+
+import argparse
+import tempfile
+import time
+
+from machine import describe
+
+from vitbench.recipe import Recipe
+from vitbench.runs.status import Best, Status, write_status
+from vitbench.runs.store import Store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=2000)
+    count = parser.parse_args().runs
+    recipe = Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}})
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        for number in range(count):
+            run = store.create(recipe, name=f"run {number}")
+            best = Best(metric="accuracy", value=0.9, step=number)
+            write_status(run.folder, Status(state="finished", step=number, best=best, latest={"train/loss": 0.1}))
+        times = []
+        for _ in range(2):
+            began = time.perf_counter()
+            states = [run.status().state for run in Store(folder).runs()]
+            times.append(time.perf_counter() - began)
+            assert states == ["finished"] * count
+    print(f"# Listing {count:,} finished runs\n\n{describe('pydantic')}\n")
+    print(f"First {times[0]:.2f} s, again {times[1]:.2f} s ({times[1] / count * 1e6:.0f} us a run).")
+
+
+if __name__ == "__main__":
+    main()
