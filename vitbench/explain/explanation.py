@@ -1,0 +1,121 @@
+"""One door to all methods: a network and pictures in, maps out."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vitbench.errors import UserError
+from vitbench.explain.attention_methods import raw, rollout
+from vitbench.explain.chefer_lrp import chefer_lrp
+from vitbench.explain.gradient_attention import generic, grad_cam, gradient_rollout
+from vitbench.explain.libra import libra
+from vitbench.explain.perturbation import integrated_gradients, occlusion
+from vitbench.explain.quiet import quiet
+from vitbench.explain.result import Explanation, MethodResult
+from vitbench.explain.subject import Subject
+from vitbench.explain.token_grad_cam import token_grad_cam
+from vitbench.models.network import Network
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to explain. `title` is what a figure says."""
+
+    title: str
+    function: Callable[..., MethodResult]
+
+    @property
+    def options(self) -> list[str]:
+        """The keyword options that it knows (layer, head, query, ...)."""
+        return [name for name in inspect.signature(self.function).parameters if name != "subject"]
+
+
+METHODS: dict[str, Method] = {
+    "raw": Method("Raw attention", raw),
+    "rollout": Method("Attention rollout", rollout),
+    "generic": Method("Generic attention (Chefer 2021b)", generic),
+    "gradient_rollout": Method("Gradient rollout", gradient_rollout),
+    "chefer_lrp": Method("Transformer attribution (Chefer 2021a)", chefer_lrp),
+    "grad_cam": Method("Attention Grad-CAM", grad_cam),
+    "token_grad_cam": Method("Token Grad-CAM", token_grad_cam),
+    "libra": Method("Libra FullGrad+", libra),
+    "integrated_gradients": Method("Integrated gradients", integrated_gradients),
+    "occlusion": Method("Occlusion", occlusion),
+}
+ALIASES = {"chefer_generic": "generic"}
+DEFAULT_METHOD = "libra"
+
+
+def find_method(name: str) -> str:
+    """The method's own name, aliases resolved. Raises UserError for an unknown one."""
+    name = ALIASES.get(name, name)
+    if name not in METHODS:
+        raise UserError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
+    return name
+
+
+def explain(
+    network: Network,
+    pixels: Tensor,
+    method: str = DEFAULT_METHOD,
+    target: int | Sequence[int] | Tensor | None = None,
+    **options: Any,
+) -> Explanation:
+    """Explains what `network` sees in `pixels`, float32 [B, 3, H, W] as its preprocessing makes them.
+
+    target: the class to explain, one for all or one a picture; None is each picture's likeliest class.
+    options: what the method knows, see its docstring: layer, head, query, fuse, start_layer, steps, ...
+    A picture's map is the same alone and in a batch.
+    Raises UserError where the network has no such map, and says which methods work.
+    """
+    name = find_method(method)
+    chosen = METHODS[name]
+    for option in options:
+        if option not in chosen.options:
+            known = ", ".join(chosen.options) or "none"
+            raise UserError(f"The method {name} has no option {option!r}; it has: {known}.")
+    options = {option: value for option, value in options.items() if value is not None}
+    with quiet(network.module) as module:
+        device = next(module.parameters()).device
+        subject = Subject(
+            module=module,
+            backbone=network.backbone,
+            name=network.name,
+            pixels=pixels.to(device),
+            black=network.preprocessing.normalize(torch.zeros(1, 1, 3, dtype=torch.uint8)).to(device, pixels.dtype),
+            target=_target(target, pixels.shape[0], device),
+        )
+        result = chosen.function(subject, **options)
+        targets = subject.targets(result.logits)
+    _check(result, subject)
+    return Explanation(
+        maps=result.maps.detach().float(),
+        logits=result.logits.detach(),
+        targets=targets,
+        completeness_error=result.completeness_error,
+        facts={"method": name, "title": chosen.title, "targets": targets.tolist(), **result.facts},
+    )
+
+
+def _target(target: int | Sequence[int] | Tensor | None, batch: int, device: torch.device) -> Tensor | None:
+    if target is None:
+        return None
+    classes = torch.as_tensor(target, dtype=torch.long, device=device).reshape(-1)
+    if classes.numel() not in (1, batch):
+        raise UserError(f"{classes.numel()} classes were named for {batch} pictures; name one, or one a picture.")
+    return classes.expand(batch)
+
+
+def _check(result: MethodResult, subject: Subject) -> None:
+    """A map that is not a number, or not of this picture, is never drawn."""
+    if result.maps.dim() != 3 or result.maps.shape[0] != subject.pixels.shape[0]:
+        raise AssertionError(f"maps of shape {tuple(result.maps.shape)} for {subject.pixels.shape[0]} pictures")
+    if not bool(torch.isfinite(result.maps).all()):
+        raise UserError(
+            f"The map of {subject.name} holds NaN or infinity, so it is not drawn; the network's weights or the"
+            " picture do too."
+        )
