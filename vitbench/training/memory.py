@@ -1,0 +1,48 @@
+"""Out of memory, as an event that a loop can answer."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+if TYPE_CHECKING:
+    from vitbench.training.state import Training
+
+_WORDS = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA out of memory")
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an allocation failed: on the GPU, in its libraries, or on the CPU, which raises a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+
+
+class OutOfMemory:
+    """`with OutOfMemory(training) as memory:` swallows a failed allocation; then `memory.ran_out` is true.
+
+    It frees what the step had built: the frames of the error, the gradients, and the allocator's cached blocks.
+    """
+
+    def __init__(self, training: "Training") -> None:
+        self.training = training
+        self.ran_out = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self.ran_out = is_out_of_memory(error)
+        if self.ran_out and error is not None:
+            error.__traceback__ = None
+            self.training.optimizer.zero_grad(set_to_none=True)
+            if self.training.device.type == "cuda":
+                torch.cuda.empty_cache()
+        return self.ran_out
+
+
+def next_smaller(batch_size: int) -> int:
+    """The largest divisor of `batch_size` below it: half of an even one, so that whole micro-steps fill a step."""
+    return next(size for size in range(batch_size // 2, 0, -1) if batch_size % size == 0)

@@ -1,0 +1,162 @@
+"""What the world sees of a run in motion: scalars, status, log, checkpoints; and what the world asks of it."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vitbench.runs.event_writer import EventWriter
+from vitbench.runs.host import HostMonitor
+from vitbench.runs.log import RunLog
+from vitbench.training.checkpoint import Checkpoints
+from vitbench.training.control import Control, Interrupted, Request
+from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.metrics import StepMetrics
+from vitbench.training.state import Training
+
+_LONGEST_SILENCE = 1.0
+"""Seconds between two reads of the metrics, where `log_every` steps take longer."""
+_ETA_WINDOW = 60.0
+
+
+class Monitor:
+    """Belongs to one worker. Nothing here waits for the device between two reads of the metrics."""
+
+    def __init__(
+        self,
+        *,
+        events: EventWriter,
+        log: RunLog,
+        heartbeat: Heartbeat,
+        checkpoints: Checkpoints,
+        control: Control,
+        evaluations: Path,
+        log_every: int,
+        gpu_uuids: list[str],
+        fp16: bool = False,
+    ) -> None:
+        self.events, self.log, self.heartbeat = events, log, heartbeat
+        self.checkpoints, self.control, self.evaluations = checkpoints, control, evaluations
+        self.log_every = log_every
+        self.metrics = StepMetrics(gradients_may_overflow=fp16)
+        self.host = HostMonitor(gpu_uuids)
+        self._latest: dict[str, float] = {}
+        self._marks: deque[tuple[float, int]] = deque()
+        self._host_measured = 0.0
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        """Rates count from here: evaluations and checkpoints are no part of them."""
+        self._clock, self._waited, self._pictures = time.perf_counter(), 0.0, 0
+
+    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches; the time spent waiting for them is counted."""
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self._waited += time.perf_counter() - began
+            yield batch
+
+    def record(self, training: Training, loss: Tensor, gradient_norm: Tensor, extras: Mapping[str, Tensor]) -> None:
+        """Keeps the figures of the step just finished; reads and writes them when it is time. May raise Diverged."""
+        self.metrics.add(training.step, loss, gradient_norm, extras, training.learning_rate)
+        self._pictures += training.pictures_seen
+        if len(self.metrics) >= self.log_every or time.perf_counter() - self._clock >= _LONGEST_SILENCE:
+            self.flush(training)
+
+    def flush(self, training: Training) -> None:
+        """Reads the figures of all steps since the last time, checks them, writes them. Raises Diverged."""
+        rows = self.metrics.read()
+        if not rows:
+            return
+        elapsed = max(time.perf_counter() - self._clock, 1e-9)
+        rate = self._pictures / elapsed
+        rows[-1][1].update(
+            {"train/pictures_per_second": rate, "train/data_wait_share": min(1.0, self._waited / elapsed)}
+        )
+        rows[-1][1].update(self._host_scalars())
+        for step, scalars in rows:
+            self.events.scalars(step, scalars)
+            self._latest.update(scalars)
+            self.metrics.check(step, scalars)
+        self.events.flush()
+        self._tell(training, pictures_per_second=rate)
+        self._start_clock()
+
+    def _host_scalars(self) -> dict[str, float]:
+        now = time.monotonic()
+        if now - self._host_measured < _LONGEST_SILENCE:
+            return {}
+        self._host_measured = now
+        return self.host.scalars()
+
+    def _tell(self, training: Training, **changes: Any) -> None:
+        self.heartbeat.update(
+            step=training.step,
+            total_steps=training.total_steps,
+            epoch=training.step / training.steps_per_epoch,
+            eta_seconds=self._eta(training),
+            latest=dict(self._latest),
+            best=training.best,
+            **changes,
+        )
+
+    def _eta(self, training: Training) -> float | None:
+        """Seconds left, at the pace of the last minute, evaluations and checkpoints included."""
+        now = time.monotonic()
+        self._marks.append((now, training.step))
+        while len(self._marks) > 2 and now - self._marks[1][0] > _ETA_WINDOW:
+            self._marks.popleft()
+        (then, first), done = self._marks[0], training.step - self._marks[0][1]
+        return (now - then) / done * (training.total_steps - training.step) if done and first < training.step else None
+
+    def request(self) -> Request | None:
+        """What was asked since the last step; a pause or a stop is taken away when the run has left."""
+        request = self.control.asked()
+        if request == "checkpoint":
+            self.control.run.obeyed("checkpoint")
+        return request
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """For long work between steps: raises Interrupted when a person asks to leave."""
+        self.control.raise_if_asked_to_leave()
+
+    @contextmanager
+    def saved_when_interrupted(self, training: Training) -> Iterator[None]:
+        """Saves the state as it is when the work inside is left by request; the work is done again after a resume."""
+        try:
+            yield
+        except Interrupted:
+            self.save(training)
+            raise
+
+    def evaluated(self, training: Training, scalars: Mapping[str, float], split: str = "validation") -> None:
+        """Writes the scalars of an evaluation."""
+        tagged = {f"{split}/{name}": value for name, value in scalars.items()}
+        self.events.scalars(training.step, tagged)
+        self.events.flush()
+        self._latest.update(tagged)
+        self._tell(training)
+        words = ", ".join(f"{name} {value:.4g}" for name, value in scalars.items() if "/" not in name)
+        self.log.write(training.step, "info", f"{split}: {words}")
+        self._start_clock()
+
+    def save(self, training: Training, *, keep: bool = False) -> None:
+        """Commits a checkpoint, after the scalars that lead to it are on the disk."""
+        self.flush(training)
+        self.events.sync()
+        self.checkpoints.save(training, keep=keep)
+        self._tell(training)
+        self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step}.")
+        self._start_clock()
+
+    def warn(self, training: Training, text: str) -> None:
+        """A line in the log that a person should see."""
+        self.log.write(training.step, "warning", text)

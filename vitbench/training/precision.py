@@ -1,0 +1,25 @@
+"""In which number format the forward pass runs."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+_FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Precision:
+    """Autocast, and the scaler that keeps small fp16 gradients from vanishing; `amp` is "none", "bf16" or "fp16".
+
+    Weights and their updates are fp32 always. Without fp16 the scaler passes everything through.
+    """
+
+    def __init__(self, amp: str, device: torch.device) -> None:
+        self.device_type = device.type
+        self.format = _FORMATS.get(amp)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        if self.format is None:
+            return nullcontext()
+        return torch.autocast(self.device_type, dtype=self.format)

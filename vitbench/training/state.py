@@ -1,0 +1,210 @@
+"""Everything that changes while a run trains, and where in the run it is."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from vitbench.errors import UserError
+from vitbench.models.adaptation import quiet_frozen_parts
+from vitbench.recipe import Recipe
+from vitbench.runs.status import Best
+from vitbench.training.memory import OutOfMemory, next_smaller
+from vitbench.training.optimizer import create_optimizer, set_learning_rate
+from vitbench.training.precision import Precision
+from vitbench.training.seeds import seed_everything
+from vitbench.training.task import Task
+
+
+class Training:
+    """A run in motion. `step` counts the finished steps; everything about position follows from it.
+
+    A step covers `batch_size * accumulate` pictures; the last step of an epoch covers what is left.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, device: torch.device) -> None:
+        self.task, self.recipe, self.device = task, recipe, device
+        self.weights: nn.Module = task.network.module.to(device)
+        self.optimizer = create_optimizer(self.weights, recipe.optim, device)
+        self.precision = Precision(recipe.train.amp, device)
+        # The average copies the plain network, before a compiler wraps it.
+        self.average = ModelEmaV3(self.weights, decay=recipe.train.ema, use_warmup=True) if recipe.train.ema else None
+        self.module: nn.Module = (
+            torch.compile(self.weights, dynamic=False) if recipe.train.compile else self.weights  # type: ignore[assignment]
+        )
+        self.learning = [weight for weight in self.weights.parameters() if weight.requires_grad]
+        self.seed, self.rank = recipe.train.seed, 0
+        self.train_mode()
+
+        self.step = 0
+        self.evaluated_step = 0
+        self.best: Best | None = None
+        self.evaluations_without_best = 0
+        self.batch_size, self.accumulate = recipe.train.batch_size, recipe.train.accumulate
+        # Of the step that was begun last:
+        self.learning_rate, self.pictures_seen = 0.0, 0
+
+    def train_mode(self) -> None:
+        """Dropout and drop path on, except in parts that are frozen whole."""
+        self.module.train()
+        quiet_frozen_parts(self.weights)
+
+    # Where it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def pictures_per_step(self) -> int:
+        """Pictures in a full step; halving the batch leaves it as it is."""
+        return self.batch_size * self.accumulate
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch; the last may be short."""
+        return math.ceil(self.task.train_size / self.pictures_per_step)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps in the run, if nothing ends it early."""
+        return self.steps_per_epoch * self.recipe.train.epochs
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the next step, from 0."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def steps_left_in_epoch(self) -> int:
+        """Steps until the epoch of the next step ends."""
+        return self.steps_per_epoch - self.step % self.steps_per_epoch
+
+    @property
+    def pictures_in_step(self) -> int:
+        """Pictures that the next step covers."""
+        done = self.step % self.steps_per_epoch * self.pictures_per_step
+        return min(self.pictures_per_step, self.task.train_size - done)
+
+    def micro_step_shares(self) -> list[float]:
+        """The share of the next step's pictures that each of its micro-steps has; they sum to 1."""
+        total, size = self.pictures_in_step, self.batch_size
+        return [min(size, total - start) / total for start in range(0, total, size)]
+
+    def open_batches(self) -> Iterator[Any]:
+        """The rest of the epoch, from the first picture of the next step on."""
+        first_batch = self.step % self.steps_per_epoch * self.accumulate
+        return iter(self.task.batches(self.epoch, first_batch, self.batch_size))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is over, or evaluations have stopped getting better."""
+        patience = self.recipe.train.early_stopping
+        return self.step >= self.total_steps or (patience > 0 and self.evaluations_without_best >= patience)
+
+    @property
+    def evaluation_due(self) -> bool:
+        """At the end of every so many epochs, of the head's epochs, and of the last; once at each step."""
+        if self.step % self.steps_per_epoch or self.step == self.evaluated_step:
+            return False
+        train, epochs = self.recipe.train, self.step // self.steps_per_epoch
+        if epochs <= train.head_epochs:
+            return epochs in (train.head_epochs, train.epochs)
+        return (epochs - train.head_epochs) % train.evaluate_every == 0 or epochs == train.epochs
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """At every so many steps, and at the end of each epoch that no evaluation will save."""
+        every = self.recipe.train.checkpoint_every
+        if self.evaluation_due:
+            return False
+        if every:
+            return self.step % every == 0
+        return (
+            self.step % self.steps_per_epoch == 0 and self.step // self.steps_per_epoch > self.recipe.train.head_epochs
+        )
+
+    # What a step does -------------------------------------------------------------------------------------------
+
+    def begin_step(self) -> None:
+        """Tells the optimizer the learning rate of the next step, and notes it with the number of pictures."""
+        self.learning_rate = self.recipe.learning_rate(self.step, self.steps_per_epoch)
+        self.pictures_seen = self.pictures_in_step
+        set_learning_rate(self.optimizer, self.learning_rate)
+
+    def clip_gradients(self) -> Tensor:
+        """The norm of all gradients together; above `train.clip` they are scaled down to it."""
+        gradients = [weight.grad for weight in self.learning if weight.grad is not None]
+        norm = get_total_norm(gradients)
+        if self.recipe.train.clip:
+            clip_grads_with_norm_(self.learning, self.recipe.train.clip, norm)
+        return norm
+
+    def update_average(self) -> None:
+        """Moves the averaged weights towards the new ones. It begins where the head's epochs end."""
+        if self.average is None:
+            return
+        steps = self.step + 1 - self.recipe.train.head_epochs * self.steps_per_epoch
+        if steps > 0:
+            self.average.update(self.weights, step=steps)
+        elif steps == 0:
+            self.average.set(self.weights)
+
+    @property
+    def evaluated_module(self) -> nn.Module:
+        """The weights that count: the averaged ones, where there are any. Never the compiled network."""
+        return self.average.module if self.average is not None else self.weights
+
+    def note_evaluation(self, scalars: Mapping[str, float]) -> None:
+        """Remembers the best value of the task's headline scalar, and for how long there was no better one."""
+        self.evaluated_step = self.step
+        value = scalars[self.task.headline]
+        if self.best is None or value > self.best.value:
+            self.best = Best(metric=f"validation/{self.task.headline}", value=value, step=self.step)
+            self.evaluations_without_best = 0
+        else:
+            self.evaluations_without_best += 1
+
+    # Out of memory ----------------------------------------------------------------------------------------------
+
+    def use_smaller_batch(self) -> str:
+        """Halves the batch and doubles the accumulation, and says so.
+
+        Raises UserError, with the largest batch that fits, if the recipe wants to stop, or nothing smaller is left.
+        """
+        failed = self.batch_size
+        if self.recipe.train.on_oom == "stop" or failed == 1:
+            raise UserError(self._largest_batch_that_fits())
+        self._halve()
+        return (
+            f"Out of memory with {failed} pictures a batch: going on with {self.batch_size}, and "
+            f"{self.accumulate} batches a step, so a step still covers {self.pictures_per_step} pictures."
+        )
+
+    def _halve(self) -> None:
+        pictures = self.pictures_per_step
+        self.batch_size = next_smaller(self.batch_size)
+        self.accumulate = pictures // self.batch_size
+
+    def _largest_batch_that_fits(self) -> str:
+        failed = self.batch_size
+        sentence = f"Out of memory with train.batch_size = {failed} on {self.device}; "
+        while self.batch_size > 1:
+            self._halve()
+            with OutOfMemory(self) as memory:
+                self._try_batch()
+            if not memory.ran_out:
+                return (
+                    f"{sentence}{self.batch_size} fits: set train.batch_size = {self.batch_size} and "
+                    f'train.accumulate = {self.accumulate}, or train.on_oom = "halve".'
+                )
+        return f"{sentence}not even one picture fits: choose a smaller network or model.image_size."
+
+    def _try_batch(self) -> None:
+        """Forward and backward of one batch, without an update."""
+        batch = next(self.open_batches())
+        seed_everything(self.seed, self.step, 0, self.rank)
+        with self.precision.autocast():
+            loss, _ = self.task.loss(self.module, batch)
+        self.precision.scaler.scale(loss).backward()
+        self.optimizer.zero_grad(set_to_none=True)

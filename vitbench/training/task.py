@@ -1,0 +1,52 @@
+"""What the loop asks of whatever it trains; classification and captioning both answer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from vitbench.progress import Progress
+
+
+class TrainedNetwork(Protocol):
+    """As much of a network as the loop and its checkpoints use."""
+
+    @property
+    def module(self) -> nn.Module: ...
+    @property
+    def source(self) -> str: ...
+    def write_network_json(self, folder: Path) -> None:
+        """Writes into a checkpoint folder what builds the network again."""
+
+
+class Task(Protocol):
+    """Pictures, a network, and what it costs to be wrong."""
+
+    @property
+    def network(self) -> TrainedNetwork:
+        """`network.module` is what learns."""
+
+    train_size: int
+    """Pictures in an epoch."""
+    splits: tuple[str, ...]
+    """The parts that `evaluate` knows: "val", and maybe "test" and others."""
+    headline: str
+    """The scalar of `evaluate` that decides which checkpoint is the best; higher is better."""
+
+    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Any]:
+        """The batches of an epoch from number `first_batch` on: each of `batch_size` pictures, the last maybe fewer.
+
+        The order and each picture's augmentation depend on the seed, the epoch and the picture only.
+        """
+
+    def loss(self, module: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean loss over the pictures of a batch (a scalar with its graph), and detached scalars to be logged."""
+
+    def evaluate(
+        self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress
+    ) -> dict[str, float]:
+        """Scalars by name ("loss", "accuracy" ...) over one part of the data; details go into `folder`.
+
+        `module` is in evaluation mode, and stays in it.
+        """
