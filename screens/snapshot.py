@@ -8,6 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.runs.log import LogLine
+
 LIVE_STATES = ("queued", "running", "paused")
 BROKEN_STATES = ("failed", "diverged", "crashed")
 
@@ -64,16 +66,6 @@ class Measured:
     steps: NDArray[np.int64]
     values: Floats
     wall_times: Floats
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of a run's log."""
-
-    time: float
-    step: int
-    level: str
-    text: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,3 +96,18 @@ def bar(share: float, width: int) -> tuple[str, str]:
 def count(number: int, word: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def age(seconds: float) -> str:
+    """As `short_time`, without seconds: a table that ticks is sent over the line for nothing."""
+    return "now" if seconds < 60 else short_time(seconds)
+
+
+def model(name: str) -> str:
+    """A network's name without the door that most come through."""
+    return name.removeprefix("timm:")
+
+
+def data(path: str) -> str:
+    """The last folder of a path; a generated set whole."""
+    return path if ":" in path else path.rstrip("/").rpartition("/")[2]

@@ -67,7 +67,7 @@ class Chart(Widget, can_focus=True):
 
     BINDINGS = bindings("chart")
     DEFAULT_CSS = """
-    Chart { height: 1fr; min-height: 5; background: $surface; color: $foreground; }
+    Chart { width: 1fr; height: 1fr; min-height: 4; background: $surface; color: $foreground; }
     Chart:focus { background: $surface; }
     """
 
@@ -102,9 +102,11 @@ class Chart(Widget, can_focus=True):
         self.x_name = x_name
         self.clock = False
         self.growing = True
+        self.end: float | None = None
         self.curves: tuple[Curve, ...] = ()
         self.spreads: tuple[Spread, ...] = ()
         self.empty_text = "nothing measured yet"
+        self.show_legend = True
         self.glyphs = glyphs()
         self._rows: list[list[Segment]] = []
         self._smoothed: dict[tuple[str, float], tuple[int, float, Floats]] = {}
@@ -120,13 +122,17 @@ class Chart(Widget, can_focus=True):
         x_name: str = "step",
         clock: bool = False,
         growing: bool = True,
+        end: float | None = None,
     ) -> None:
-        """Replaces what is drawn. `clock` writes the horizontal axis as time; `growing` lets it grow in steps."""
+        """Replaces what is drawn. `clock` writes the horizontal axis as time; `growing` lets it grow in steps.
+
+        `end` is how far the horizontal axis reaches at least, so that charts of one run stay side by side.
+        """
         if (x_name, clock) != (self.x_name, self.clock):
             self.set_reactive(Chart.window, None)
             self.set_reactive(Chart.cursor_x, None)
         self.curves, self.spreads = tuple(curves), tuple(spreads)
-        self.x_name, self.clock, self.growing = x_name, clock, growing
+        self.x_name, self.clock, self.growing, self.end = x_name, clock, growing, end
         self.redraw()
 
     @property
@@ -179,8 +185,8 @@ class Chart(Widget, can_focus=True):
 
     def _whole(self, curves: Sequence[Curve]) -> tuple[float, float]:
         low = min(float(np.min(curve.x)) for curve in curves)
-        high = max(float(np.max(curve.x)) for curve in curves)
-        if low > 0 and low < 0.2 * high:
+        high = max([*(float(np.max(curve.x)) for curve in curves), *([self.end] if self.end is not None else [])])
+        if 0 < low < 0.5 * high:
             low = 0.0
         if self.growing and high > 0:
             high = stepped_clock_end(high) if self.clock else stepped_end(high)
@@ -200,7 +206,7 @@ class Chart(Widget, can_focus=True):
             return Range(0.1, 1.0) if self.y_log else Range(0.0, 1.0)
         return fitted(least, greatest, self.y_log, self._y_range)
 
-    def _smooth(self, curve: Curve) -> Floats:
+    def smoothed(self, curve: Curve) -> Floats:
         """The smoothed curve, computed once for each length of it."""
         key = (curve.key, self.smoothing)
         known = self._smoothed.get(key)
@@ -228,7 +234,7 @@ class Chart(Widget, can_focus=True):
     def _plot_rows(self, width: int, height: int, top: int, curves: list[Curve]) -> list[list[Segment]]:
         smoothed = [curve for curve in curves if self.smoothing and curve.x.size >= SMOOTHED_FROM]
         raw = [Line(curve.x, curve.y, faint=True) for curve in smoothed]
-        main = [Line(c.x, self._smooth(c) if c in smoothed else c.y, dash=self._dash(c)) for c in curves]
+        main = [Line(c.x, self.smoothed(c) if c in smoothed else c.y, dash=self._dash(c)) for c in curves]
         lines = raw + main
         x, rows = self._x_range(curves), height - 1
         self._y_range = y = self._y_fit(lines, x)
@@ -327,14 +333,15 @@ class Chart(Widget, can_focus=True):
         faint = Style(color=self._muted(0.6).rich_color)
         strong = Style(color=self._muted(1.0).rich_color)
         pieces: list[list[Segment]] = [[Segment(clean(self.title), title)]]
-        flags = [f"smooth {self.smoothing:g}"] if self.smoothing else []
+        smoothed = self.smoothing and any(curve.x.size >= SMOOTHED_FROM for curve in curves)
+        flags = [f"smooth {self.smoothing:g}"] if smoothed else []
         flags += ["log"] * self.y_log + ["log x"] * self.x_log + ["zoomed"] * (self.window is not None)
         if flags:
             pieces.append([Segment(" ".join(flags), faint)])
         if self.cursor_x is not None and curves:
             at = clock(self.cursor_x) if self.clock else number(self.cursor_x, 1 if self.x_name == "step" else None)
             pieces.append([Segment(f"{self.x_name} {at}", Style(color=self._theme_colour("accent"), bold=True))])
-        for curve in curves:
+        for curve in curves if self.show_legend else ():
             index = curve.x.size - 1 if self.cursor_x is None else nearest(curve.x, self.cursor_x)
             value = number(float(curve.y[index])) if index is not None else ""
             sign = Segment(self.glyphs.legend + " ", Style(color=self._colour(curve.colour).rich_color))

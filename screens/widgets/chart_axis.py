@@ -48,7 +48,7 @@ def fitted(low: float, high: float, log: bool, previous: Range | None = None) ->
     if high - low < 1e-12 * max(1.0, abs(high)):
         margin = 0.5 if log else (abs(high) * 0.1 or 0.5)
         low, high = low - margin, high + margin
-    step = nice_step(high - low, 4)
+    step = nice_step(high - low, 8)
     if log:
         step = min(step, 1.0)
     bounds = Range(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)

@@ -10,7 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens import wording
-from screens.snapshot import LogLine
+from vitbench.runs.log import LogLine
 
 _LEVEL_COLOURS = {"warning": "warning", "error": "error", "critical": "error"}
 

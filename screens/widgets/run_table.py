@@ -42,9 +42,9 @@ def _number(value: float | None, missing: float = -math.inf) -> float:
 
 COLUMNS = (
     Column("state", "State", 10, 1, lambda run, _: f"{glyphs().states[run.state]} {run.state}", lambda run: run.state),
-    Column("name", "Run", 18, 0, lambda run, _: run.title, lambda run: run.title.lower(), widest=40),
-    Column("model", "Model", 14, 8, lambda run, _: run.model, lambda run: run.model, widest=34),
-    Column("data", "Data", 12, 10, lambda run, _: run.data, lambda run: run.data, widest=30),
+    Column("name", "Run", 22, 0, lambda run, _: run.title, lambda run: run.title.lower(), widest=40),
+    Column("model", "Model", 22, 8, lambda run, _: wording.model(run.model), lambda run: run.model, widest=34),
+    Column("data", "Data", 14, 10, lambda run, _: wording.data(run.data), lambda run: run.data, widest=30),
     Column("epoch", "Epoch", 7, 4, lambda run, _: wording.epochs(run.epoch, run.epochs), lambda run: run.epoch, True),
     Column("loss", "Loss", 7, 3, lambda run, _: wording.loss(run.loss), lambda run: _number(run.loss, math.inf), True),
     Column(
@@ -53,7 +53,7 @@ COLUMNS = (
     Column("rate", "Rate", 7, 9, lambda run, _: wording.rate(run.rate), lambda run: _number(run.rate), True),
     Column("eta", "ETA", 6, 5, lambda run, _: _eta(run), lambda run: _number(run.eta_seconds, math.inf), True),
     Column("device", "GPU", 5, 11, lambda run, _: run.gpus or run.device, lambda run: run.gpus or run.device),
-    Column("age", "Age", 6, 7, lambda run, now: wording.short_time(run.age(now)), lambda run: -run.created_at, True),
+    Column("age", "Age", 6, 7, lambda run, now: wording.age(run.age(now)), lambda run: -run.created_at, True),
     Column(
         "curve",
         "Loss curve",

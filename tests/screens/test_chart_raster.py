@@ -1,5 +1,7 @@
 """Known lines give known dots; everything else is compared with a slow drawing of the same polyline."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -33,9 +35,10 @@ def polyline_by_hand(x, y, view: View, width: int, height: int) -> np.ndarray:
     grid = np.zeros((height, width), bool)
     across = [share(value, view.x_low, view.x_high, view.x_log) * (width - 1) for value in x]
     down = [(1 - share(value, view.y_low, view.y_high, view.y_log)) * (height - 1) for value in y]
+    points = list(zip(across, down, strict=True))
     for column in range(width):
         found = []
-        for (x0, y0), (x1, y1) in zip(zip(across, down), zip(across[1:], down[1:]), strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             left, right = max(x0, column - 0.5, 0), min(x1, column + 0.5, width - 1)
             if left <= right:
                 found += [y0 + (y1 - y0) * ((at - x0) / (x1 - x0) if x1 > x0 else 0) for at in (left, right)]

@@ -1,0 +1,193 @@
+"""The app: opens the store, starts the watcher, and hands each snapshot to the screen that is visible."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from textual import work
+from textual.app import App
+from textual.message import Message
+
+from screens import wording
+from screens.actions import bindings
+from screens.base import WorkbenchScreen
+from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs
+from screens.navigation import make_screen
+from screens.palette import ActionCommands
+from screens.settings import Settings
+from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
+from screens.watcher import Watcher
+from vitbench.errors import UserError
+from vitbench.places import store_folder
+from vitbench.runs.store import Store
+from vitbench.text import clean
+
+Severity = Literal["information", "warning", "error"]
+
+
+class SnapshotTaken(Message):
+    """The watcher has looked. A newer one replaces an older one that nobody has seen."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, SnapshotTaken)
+
+
+class Workbench(App[str]):
+    """The workbench in the terminal. State changes in handlers; screens show it in `show_snapshot`."""
+
+    TITLE = "vitbench"
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings("everywhere")
+    COMMANDS = {ActionCommands}  # noqa: RUF012 (Textual's own pattern)
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self.store = Store(store)
+        self.store_folder = store
+        self.settings = Settings(store)
+        self.snapshot = Snapshot()
+        self.colours = StableNumbers()
+        self.watcher = Watcher(self.store, lambda snapshot: self.post_message(SnapshotTaken(snapshot)) and None)
+        self._states: dict[str, str] | None = None
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        remembered = self.settings.text("theme", DEFAULT_THEME)
+        self.theme = remembered if remembered in self.available_themes else DEFAULT_THEME
+        self.set_class(glyphs().ascii, "-ascii")
+        self.theme_changed_signal.subscribe(self, lambda theme: self.settings.remember("theme", theme.name))
+        self.push_screen(make_screen("runs"))
+        self._watch_store()
+
+    def on_unmount(self) -> None:
+        self.watcher.stop()
+
+    @work(thread=True, exclusive=True, group="watcher")
+    def _watch_store(self) -> None:
+        self.watcher.run()
+
+    def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        self.snapshot = message.snapshot
+        self._notice_endings()
+        self.show_snapshot()
+
+    def show_snapshot(self) -> None:
+        """The one place where a snapshot reaches widgets."""
+        screen = next((s for s in reversed(self.screen_stack) if isinstance(s, WorkbenchScreen)), None)
+        if screen is None or not screen.is_mounted:
+            return
+        with self.batch_update():
+            screen.apply(self.snapshot)
+        self.watcher.want(screen.wanted())
+
+    def _notice_endings(self) -> None:
+        """Says when a run ends; one that died is offered to be resumed."""
+        states = {run.id: run.state for run in self.snapshot.runs}
+        before, self._states = self._states, states
+        seen = self.settings.texts("seen_crashes")
+        for run in self.snapshot.runs:
+            was = None if before is None else before.get(run.id)
+            crashed_away = before is None and run.state == "crashed" and run.id not in seen
+            if crashed_away or (was in LIVE_STATES and run.state in BROKEN_STATES):
+                self._notice_crash(run.id)
+            elif was == "running" and run.state == "finished":
+                self.tell(f"{run.title} has finished: accuracy {wording.percent(run.accuracy) or 'not measured'}.")
+
+    def _notice_crash(self, run_id: str) -> None:
+        from screens.dialogs import CrashNotice
+
+        self.settings.remember("seen_crashes", [*self.settings.texts("seen_crashes"), run_id][-500:])
+        self.push_screen(CrashNotice(run_id))
+
+    def tell(self, sentence: str, severity: Severity = "information") -> None:
+        """A notice in the corner."""
+        self.notify(clean(sentence), severity=severity, markup=False, timeout=6)
+
+    @work(thread=True, group="controls")
+    def control_run(self, verb: str, run_id: str, outcome: str) -> None:
+        """`pause`, `resume`, `stop` or `kill`; a kill waits for processes to end, so never in the app's own thread."""
+        from vitbench.runs import control
+
+        try:
+            getattr(control, verb)(self.store.find(run_id))
+        except (UserError, OSError) as error:
+            self.call_from_thread(self.tell, str(error), "error")
+            return
+        self.call_from_thread(self.tell, outcome)
+        self.watcher.wake()
+
+    def resume_run(self, run_id: str) -> None:
+        """Goes on with a run from its last checkpoint."""
+        run = self.snapshot.run(run_id)
+        self.control_run("resume", run_id, f"{run.title if run else run_id} goes on from its last checkpoint.")
+
+    # Actions of the whole app
+
+    def action_help(self) -> None:
+        """The keys of what has the focus."""
+        from screens.help_dialog import HelpDialog
+
+        if not isinstance(self.screen, HelpDialog):
+            self.push_screen(HelpDialog(self.screen))
+
+    def action_jump(self) -> None:
+        """A letter on each panel."""
+        from screens.jump import JumpOverlay
+
+        if isinstance(self.screen, WorkbenchScreen):
+            self.push_screen(JumpOverlay(self.screen), self._jumped)
+
+    def _jumped(self, widget_id: str | None) -> None:
+        if widget_id:
+            self.screen.query_one(f"#{widget_id}").focus()
+
+    def action_next_theme(self) -> None:
+        """The next of all themes; ours come first."""
+        ours = [theme.name for theme in THEMES]
+        names = ours + sorted(name for name in self.available_themes if name not in ours and name != "textual-ansi")
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.tell(f"Theme: {self.theme}")
+
+    def action_leave(self) -> None:
+        """Leaves, and says which runs go on."""
+        going = [run.title for run in self.snapshot.runs if run.state in LIVE_STATES]
+        self.watcher.stop()
+        if not going:
+            self.exit("")
+        else:
+            names = ", ".join(going[:3]) + (f" and {len(going) - 3} more" if len(going) > 3 else "")
+            verb = "goes" if len(going) == 1 else "go"
+            self.exit(f"{wording.count(len(going), 'run')} {verb} on: {names}. `vitbench` shows them again.")
+
+    async def action_quit(self) -> None:
+        """Ctrl+Q and the palette's Quit."""
+        self.action_leave()
+
+
+def open_app(arguments: Sequence[str]) -> int:
+    """Opens the app and returns its exit code: 2 where there is no terminal, or no store can be."""
+    parser = argparse.ArgumentParser(prog="vitbench", description="Opens the workbench.")
+    parser.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
+    chosen = parser.parse_args(arguments)
+    try:
+        store = store_folder(chosen.store)
+    except UserError as error:
+        print(f"vitbench: {clean(str(error))}", file=sys.stderr)
+        return 2
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("vitbench: the app needs a terminal; `vitbench --help` lists the commands that do not.", file=sys.stderr)
+        return 2
+    app = Workbench(store)
+    farewell = app.run()
+    if farewell:
+        print(clean(farewell))
+    return app.return_code or 0

@@ -1,0 +1,110 @@
+"""From a run's scalars to the curves of charts: which tags belong together, and what the horizontal axis counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from screens.snapshot import Floats, Measured, RunDetail
+from screens.widgets.chart import Curve
+
+AXES = ("step", "epoch", "time")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart of a run: its title and the tags that it draws, with their names in the legend."""
+
+    name: str
+    title: str
+    tags: tuple[tuple[str, str], ...]
+    log: bool = False
+
+
+LOSS = Panel("loss", "Loss", (("train/loss", "train"), ("validation/loss", "validation")))
+ACCURACY = Panel(
+    "accuracy",
+    "Accuracy",
+    (
+        ("train/accuracy", "train"),
+        ("train/token_accuracy", "train tokens"),
+        ("validation/accuracy_top5", "top 5"),
+        ("validation/accuracy", "validation"),
+        ("validation/exact_match", "exact match"),
+        ("validation/bleu4", "BLEU-4"),
+        ("test/accuracy", "test"),
+    ),
+)
+LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "head"),))
+THROUGHPUT = Panel("throughput", "Pictures a second", (("train/pictures_per_second", "train"),))
+GRADIENT = Panel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
+LOAD = Panel(
+    "load",
+    "Load",
+    (
+        ("system/gpu_utilization", "GPU %"),
+        ("system/cpu_percent", "CPU %"),
+    ),
+)
+WAITING = Panel("waiting", "Share of time waiting for data", (("train/data_wait_share", "train"),))
+MEMORY = Panel("memory", "Memory, GiB", (("system/gpu_memory_gib", "GPU"), ("system/memory_gib", "host")))
+CURVE_PANELS = (LOSS, ACCURACY)
+MORE_PANELS = (LEARNING_RATE, THROUGHPUT)
+"""Shown beside the curves where a terminal has the room."""
+SYSTEM_PANELS = (LEARNING_RATE, THROUGHPUT, GRADIENT, WAITING, LOAD, MEMORY)
+
+
+def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Curve]:
+    """The curves of a panel that the run has measured. A tag keeps its colour whether the others are there or not."""
+    return [
+        Curve(tag, name, along(detail.scalars[tag], axis, detail), detail.scalars[tag].values, number)
+        for number, (tag, name) in enumerate(panel.tags)
+        if tag in detail.scalars
+    ]
+
+
+def loss_curves(detail: RunDetail, axis: str = "step") -> list[Curve]:
+    """Training and validation loss."""
+    return panel_curves(LOSS, detail, axis)
+
+
+def along(measured: Measured, axis: str, detail: RunDetail) -> Floats:
+    """The horizontal coordinate of each point: its step, its epoch, or seconds since the run's first point."""
+    if axis == "time":
+        return np.asarray(measured.wall_times - first_time(detail))
+    steps = measured.steps.astype(np.float64)
+    if axis == "epoch" and detail.row.total_steps and detail.row.epochs:
+        steps *= detail.row.epochs / detail.row.total_steps
+    return steps
+
+
+def furthest(detail: RunDetail, axis: str) -> float:
+    """How far any scalar of the run reaches along the axis."""
+    ends = [float(along(m, axis, detail)[-1]) for m in detail.scalars.values() if m.steps.size]
+    return max(ends, default=0.0)
+
+
+def first_time(detail: RunDetail) -> float:
+    """When the run wrote its first scalar."""
+    return min((float(m.wall_times[0]) for m in detail.scalars.values() if m.wall_times.size), default=0.0)
+
+
+def step_at(x: float, axis: str, detail: RunDetail) -> float:
+    """The step at a place of the horizontal axis."""
+    if axis == "epoch" and detail.row.total_steps and detail.row.epochs:
+        return x * detail.row.total_steps / detail.row.epochs
+    if axis == "time":
+        measured = detail.scalars.get("train/loss")
+        if measured is None or not measured.steps.size:
+            return 0.0
+        times = measured.wall_times - first_time(detail)
+        order = np.argsort(times, kind="stable")
+        return float(np.interp(x, times[order], measured.steps[order]))
+    return x
+
+
+def comparable_tags(details: Sequence[RunDetail]) -> list[str]:
+    """Every scalar that one of these runs has; losses and accuracies first."""
+    first = ("train/loss", "validation/loss", "validation/accuracy", "train/token_accuracy", "validation/bleu4")
+    tags = {tag for detail in details for tag in detail.scalars}
+    return [tag for tag in first if tag in tags] + sorted(tags - set(first))

@@ -1,0 +1,160 @@
+"""Small screens over the others: a question, the notice of a crash, and where to export a chart."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens import wording
+from vitbench.errors import UserError
+from vitbench.runs.log import LogLine, read_log
+from vitbench.text import clean
+
+if TYPE_CHECKING:
+    from screens.app import Workbench
+
+
+class ConfirmDialog(ModalScreen[bool]):
+    """A question with two answers; nothing happens by accident: Enter on "no" is the default."""
+
+    BINDINGS = [  # noqa: RUF012 (Textual's own pattern)
+        Binding("y", "answer(True)", "yes"),
+        Binding("n,escape", "answer(False)", "no"),
+    ]
+
+    def __init__(self, question: str, yes: str) -> None:
+        super().__init__()
+        self._question, self._yes = question, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Text(clean(self._question)), classes="words")
+            yield OptionList(Option("No, go back (n)", id="no"), Option(f"{self._yes} (y)", id="yes"), compact=True)
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(yes)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id == "yes")
+
+
+class CrashNotice(ModalScreen[None]):
+    """A run's process has died: the last lines of its log, and the offer to resume."""
+
+    BINDINGS = [  # noqa: RUF012
+        Binding("r", "resume", "resume"),
+        Binding("o", "open", "open"),
+        Binding("escape,enter", "dismiss_notice", "later"),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+    def compose(self) -> ComposeResult:
+        workbench = cast("Workbench", self.app)
+        run = workbench.snapshot.run(self.run_id)
+        title = run.title if run else self.run_id
+        state = run.state if run else "gone"
+        colours = self.app.theme_variables
+        words = Text.assemble((clean(title), "bold"), f" has {_ended(state)}")
+        if run and run.total_steps:
+            words.append(f" at step {run.step:,} of {run.total_steps:,}")
+        words.append(".\n")
+        if run and run.error:
+            words.append(clean(run.error) + "\n", colours["error"])
+        for line in _last_lines(workbench, self.run_id):
+            words.append(f"\n{line.step:>7,}  ", colours["secondary"])
+            words.append(clean(line.text))
+        with Vertical(classes="dialog wide"):
+            yield Static(words, classes="words")
+            yield OptionList(
+                Option("Resume from the last checkpoint (r)", id="resume"),
+                Option("Open the run (o)", id="open"),
+                Option("Later (esc)", id="later"),
+                compact=True,
+            )
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        {"resume": self.action_resume, "open": self.action_open, "later": self.action_dismiss_notice}[
+            event.option_id or "later"
+        ]()
+
+    def action_resume(self) -> None:
+        self.dismiss()
+        cast("Workbench", self.app).resume_run(self.run_id)
+
+    def action_open(self) -> None:
+        from screens.navigation import make_screen
+
+        self.dismiss()
+        self.app.push_screen(make_screen("run", run_id=self.run_id))
+
+    def action_dismiss_notice(self) -> None:
+        self.dismiss()
+
+
+def _ended(state: str) -> str:
+    return {
+        "crashed": "crashed: its process is gone",
+        "diverged": "diverged: the loss is no number",
+        "failed": "failed",
+    }.get(state, state)
+
+
+def _last_lines(workbench: "Workbench", run_id: str) -> list[LogLine]:
+    try:
+        return read_log(workbench.store.find(run_id).log)[-8:]
+    except (UserError, OSError):
+        return []
+
+
+class ExportDialog(ModalScreen[Path | None]):
+    """Asks for the file; its ending chooses the format."""
+
+    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
+
+    def __init__(self, proposal: Path) -> None:
+        super().__init__()
+        self._proposal = proposal
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Text("Save the chart as"), classes="words")
+            yield Input(str(self._proposal), id="file", compact=True)
+            yield OptionList(
+                Option("PNG   picture", id=".png"),
+                Option("PDF   for a paper", id=".pdf"),
+                Option("SVG   for the web", id=".svg"),
+                Option("CSV   the numbers", id=".csv"),
+                compact=True,
+            )
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._save(Path(event.value).expanduser())
+
+    @on(OptionList.OptionSelected)
+    def _format(self, event: OptionList.OptionSelected) -> None:
+        self._save(Path(self.query_one(Input).value).expanduser().with_suffix(event.option_id or ".png"))
+
+    def _save(self, file: Path) -> None:
+        if file.suffix.lower() not in (".png", ".pdf", ".svg", ".csv"):
+            self.app.notify(wording.fit("End the name in .png, .pdf, .svg or .csv.", 60).strip(), severity="warning")
+            return
+        self.dismiss(file)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

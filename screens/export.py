@@ -1,0 +1,99 @@
+"""Saving what a chart shows: CSV at once, pictures through a process of its own that may load matplotlib."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from textual import work
+
+from screens.base import WorkbenchScreen
+from screens.look import SERIES_ON_LIGHT
+from screens.widgets.chart import SMOOTHED_FROM, Chart, Curve
+
+
+def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
+    """A row for each x that any curve has, a column for each curve; empty where a curve has no value."""
+    names = [curve.name for curve in curves]
+    columns = [dict(zip(curve.x.tolist(), curve.y.tolist(), strict=True)) for curve in curves]
+    places = np.unique(np.concatenate([curve.x for curve in curves])).tolist() if curves else []
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([x_name, *names])
+    for x in places:
+        row = [column.get(x) for column in columns]
+        writer.writerow([f"{x:.10g}", *("" if value is None else repr(value) for value in row)])
+    return stream.getvalue()
+
+
+def chart_figure(chart: Chart) -> dict[str, object]:
+    """The description of a chart that `vitbench.figures.curves` draws."""
+    view = chart.view
+    return {
+        "title": chart.title,
+        "x_name": chart.x_name if not chart.clock else "time, seconds",
+        "x_range": [view.x_low, view.x_high] if chart.window is not None else None,
+        "y_range": [view.y_low, view.y_high] if chart.y_window is not None else None,
+        "x_log": chart.x_log,
+        "y_log": chart.y_log,
+        "curves": [
+            {
+                "name": curve.name,
+                "colour": SERIES_ON_LIGHT[curve.colour % len(SERIES_ON_LIGHT)],
+                "dash": curve.colour // len(SERIES_ON_LIGHT),
+                "x": curve.x.tolist(),
+                "y": curve.y.tolist(),
+                "smoothed": chart.smoothed(curve).tolist() if curve.x.size >= SMOOTHED_FROM else None,
+            }
+            for curve in chart.curves
+        ],
+    }
+
+
+class Exports(WorkbenchScreen):
+    """A screen whose charts can be saved."""
+
+    def exported(self) -> tuple[Chart, str] | None:
+        """The chart to save now, and a name for its file."""
+        raise NotImplementedError
+
+    def action_export(self) -> None:
+        """Asks where to, then saves."""
+        from screens.dialogs import ExportDialog
+
+        target = self.exported()
+        if target is None or not target[0].curves:
+            self.workbench.tell("There is no chart here to save.", "warning")
+            return
+        chart, name = target
+
+        def answered(file: Path | None) -> None:
+            if file is not None:
+                self._save(file, chart_csv(chart.curves, chart.x_name), chart_figure(chart))
+
+        self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png"), answered)
+
+    @work(thread=True, group="export")
+    def _save(self, file: Path, table: str, figure: dict[str, object]) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if file.suffix.lower() == ".csv":
+                file.write_text(table)
+            else:
+                _draw(file, figure)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
+            return
+        self.app.call_from_thread(self.workbench.tell, f"Saved {file}")
+
+
+def _draw(file: Path, figure: dict[str, object]) -> None:
+    """Raises OSError with the last line that the drawing process wrote, if it failed."""
+    command = [sys.executable, "-m", "vitbench.figures.curves", str(file)]
+    answer = subprocess.run(command, input=json.dumps(figure), capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        lines = answer.stderr.strip().splitlines()
+        raise OSError(lines[-1] if lines else f"exit code {answer.returncode}")

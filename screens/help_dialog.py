@@ -1,0 +1,70 @@
+"""Help for what has the focus: every key that works there, from the registry of actions."""
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+_OWN_HELP = {
+    "RunTable": "The runs. Arrows, page keys, Home and End move; click a heading to sort by it.",
+    "Chart": "A chart. Arrows show a cursor that reads every curve; + and - zoom, < and > move along.",
+    "LogView": "The log. Arrows and page keys scroll; at the end it follows.",
+    "Input": "A line to type in. Enter accepts, Tab goes on.",
+}
+
+
+class HelpDialog(ModalScreen[None]):
+    """Keys of the focused widget first, then of its screen, then of the app."""
+
+    BINDINGS = [Binding("escape,question_mark,f1,q,enter", "close", "close")]  # noqa: RUF012
+
+    def __init__(self, about: Screen[object]) -> None:
+        super().__init__()
+        self._about = about
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide help"), VerticalScroll():
+            yield Static(self._words())
+
+    def _words(self) -> Text:
+        colours = self.app.theme_variables
+        text = Text()
+        room = min(96, self.app.size.width * 96 // 100) - 4 - 33 - 2
+        focused = self._about.focused
+        if focused is not None:
+            name = type(focused).__name__
+            text.append(_OWN_HELP.get(name, focused.tooltip if isinstance(focused.tooltip, str) else ""))
+            text.append("\n\n" if text else "")
+        for title, bindings in self._groups():
+            text.append(f"{title}\n", Style(bold=True, color=colours["accent"]))
+            for binding in bindings:
+                sign = binding.key_display or self.app.get_key_display(binding)
+                words = Text(binding.tooltip).wrap(self.app.console, max(20, room))
+                for index, part in enumerate(words):
+                    first = index == 0
+                    text.append(f"{sign if first else '':>11}  ", Style(color=colours["primary"]))
+                    text.append(f"{binding.description if first else '':<19} ", Style(color=colours["foreground"]))
+                    text.append(f"{part}\n", Style(color=colours["secondary"]))
+            text.append("\n")
+        text.append("tab goes to the next panel, esc closes this help", Style(color=colours["secondary"]))
+        return text
+
+    def _groups(self) -> list[tuple[str, list[Binding]]]:
+        """Bindings by who owns them, each action once, the focus first."""
+        owners: dict[int, tuple[str, dict[str, Binding]]] = {}
+        for node, binding, enabled, _ in self._about.active_bindings.values():
+            if not binding.tooltip or not enabled:
+                continue
+            title = (
+                "Everywhere" if node is self.app else ("This screen" if node is self._about else "What has the focus")
+            )
+            owners.setdefault(id(node), (title, {}))[1].setdefault(binding.action, binding)
+        order = {"What has the focus": 0, "This screen": 1, "Everywhere": 2}
+        groups = [(title, list(found.values())) for title, found in owners.values()]
+        return sorted(groups, key=lambda group: order[group[0]])
+
+    def action_close(self) -> None:
+        self.dismiss()

@@ -1,0 +1,211 @@
+"""One run: its curves, its log, its recipe, and when it has evaluated, its confusions and worst mistakes."""
+
+from rich.style import Style
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Grid, Vertical
+from textual.widgets import ContentSwitcher
+
+from screens import wording
+from screens.actions import bindings
+from screens.base import RunControls
+from screens.chart_group import ChartGroup
+from screens.curves import CURVE_PANELS, MORE_PANELS, SYSTEM_PANELS, Panel, furthest, panel_curves, step_at
+from screens.export import Exports
+from screens.look import STATE_COLOURS, glyphs
+from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
+from screens.watcher import Wanted
+from screens.widgets.chart import Chart
+from screens.widgets.evaluation_views import ConfusionView, MistakesView
+from screens.widgets.lines import Line, ProgressLine, ViewLine
+from screens.widgets.log_view import LogView
+from screens.widgets.recipe_view import RecipeView
+from vitbench.text import clean
+
+VIEWS = (
+    ("curves", "Curves"),
+    ("system", "System"),
+    ("log", "Log"),
+    ("recipe", "Recipe"),
+    ("confusion", "Confusion"),
+    ("mistakes", "Mistakes"),
+)
+
+
+class RunScreen(RunControls, Exports):
+    """Everything about one run, in views chosen by number."""
+
+    BINDINGS = bindings("run")
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._shown: tuple[str, int, str] | None = None
+        self._detail: RunDetail | None = None
+
+    def body(self) -> ComposeResult:
+        yield Line(id="title")
+        yield ProgressLine(id="progress")
+        yield ViewLine(VIEWS, id="views")
+        with ContentSwitcher(initial="curves", id="view"):
+            with Vertical(id="curves"):
+                with Grid(id="pair"):
+                    for panel in CURVE_PANELS:
+                        yield Chart(panel.title, id=panel.name, classes="panel")
+                    for panel in MORE_PANELS:
+                        yield Chart(panel.title, id=f"more-{panel.name}", classes="panel more")
+                yield LogView(id="beside-log")
+            with Grid(id="system"):
+                for panel in SYSTEM_PANELS:
+                    yield Chart(panel.title, id=panel.name, classes="panel")
+            yield LogView(id="log")
+            yield RecipeView(id="recipe")
+            yield ConfusionView(id="confusion")
+            yield MistakesView(id="mistakes")
+
+    def on_mount(self) -> None:
+        self.group = ChartGroup(self.workbench.settings)
+        for chart in self.query(Chart):
+            chart.smoothing = self.group.smoothing
+        self.query_one("#loss", Chart).focus()
+
+    def wanted(self) -> Wanted:
+        return Wanted(frozenset([self.run_id]))
+
+    def current_run(self) -> RunRow | None:
+        return self.workbench.snapshot.run(self.run_id)
+
+    @property
+    def view(self) -> str:
+        """The name of the view that is shown."""
+        return self.query_one(ContentSwitcher).current or "curves"
+
+    def charts(self) -> list[Chart]:
+        """The charts of the current view."""
+        return list(self.query_one(f"#{self.view}").query(Chart))
+
+    def apply(self, snapshot: Snapshot) -> None:
+        run = snapshot.run(self.run_id)
+        if run is None:
+            if snapshot.runs or snapshot.problem or self._detail is not None:
+                self.workbench.tell("The run's folder is gone.", "warning")
+                self.action_back()
+            return
+        self._show_head(run)
+        detail = snapshot.followed.get(self.run_id)
+        if detail is not None:
+            self._detail = detail
+            self._show_view(detail)
+
+    def _show_head(self, run: RunRow) -> None:
+        colours = self.app.theme_variables
+        state = STATE_COLOURS[run.state]
+        title = Text.assemble(
+            (f" {glyphs().states[run.state]} {run.state} ", Style(color=colours[state], bold=True)),
+            (clean(run.title), Style(color=colours["foreground"], bold=True)),
+        )
+        if run.error:
+            title.append("  " + clean(run.error), colours["error"])
+        about = "  ".join(part for part in (run.model, run.data, f"{run.device} {run.gpus}".strip()) if part)
+        if run.error:
+            about = ""  # the reason needs the room, and the recipe says the rest
+        self.query_one("#title", Line).show(title, Text(clean(about) + " ", colours["secondary"]))
+        parts = [
+            f"epoch {wording.epochs(run.epoch, run.epochs)}" if run.epochs else "",
+            f"step {run.step:,}",
+            f"accuracy {wording.percent(run.accuracy)}" if run.accuracy is not None else "",
+            wording.rate(run.rate) if run.state == "running" else "",
+            f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else "",
+        ]
+        self.query_one(ProgressLine).show(run.progress, "  ".join(part for part in parts if part) + " ", state)
+
+    def _show_view(self, detail: RunDetail) -> None:
+        """Brings the visible view up to date, if it is not; the others wait until they are looked at."""
+        now = (self.view, detail.version, self.group.axis)
+        if now == self._shown:
+            return
+        self._shown = now
+        match self.view:
+            case "curves":
+                self._show_charts(CURVE_PANELS, detail)
+                self._show_charts(MORE_PANELS, detail, "more-")
+                self.query_one("#beside-log", LogView).show(detail.log)
+            case "system":
+                self._show_charts(SYSTEM_PANELS, detail)
+            case "log":
+                self.query_one("#log", LogView).show(detail.log)
+            case "recipe":
+                self.query_one(RecipeView).show(detail.recipe)
+            case "confusion":
+                self.query_one(ConfusionView).show(self.run_id, detail.evaluations)
+            case "mistakes":
+                self.query_one(MistakesView).show(self.run_id, detail.evaluations)
+
+    def _show_charts(self, panels: tuple[Panel, ...], detail: RunDetail, prefix: str = "") -> None:
+        end = furthest(detail, self.group.axis)
+        for panel in panels:
+            self.query_one(f"#{prefix}{panel.name}", Chart).show(
+                panel_curves(panel, detail, self.group.axis),
+                x_name=self.group.axis,
+                clock=self.group.axis == "time",
+                growing=detail.row.state in LIVE_STATES,
+                end=end,
+            )
+
+    # Views and charts
+
+    def action_view(self, name: str) -> None:
+        """Shows another view and gives it the focus."""
+        self.query_one(ContentSwitcher).current = name
+        self.query_one(ViewLine).pick(name)
+        self.workbench.show_snapshot()
+        self.call_after_refresh(self._focus_view, name)
+
+    def _focus_view(self, name: str) -> None:
+        view = self.query_one(f"#{name}")
+        target = view if view.can_focus else next((w for w in view.query("*") if w.can_focus and w.display), None)
+        if target is not None:
+            target.focus()
+        self.workbench.show_snapshot()
+
+    @on(ViewLine.Picked)
+    def _view_picked(self, message: ViewLine.Picked) -> None:
+        self.action_view(message.view)
+
+    @on(Chart.CursorMoved)
+    def _cursor_moved(self, message: Chart.CursorMoved) -> None:
+        self.group.share_cursor(self.charts(), message.chart, message.x)
+        if self._detail is not None:
+            step = None if message.x is None else step_at(message.x, self.group.axis, self._detail)
+            self.query_one("#beside-log", LogView).point_at(step)
+
+    @on(Chart.WindowMoved)
+    def _window_moved(self, message: Chart.WindowMoved) -> None:
+        self.group.share_window(self.charts(), message.chart, message.window)
+
+    def action_axis(self) -> None:
+        self.group.next_axis()
+        for chart in self.query(Chart):
+            chart.cursor_x = chart.window = None
+        self.workbench.show_snapshot()
+
+    def action_smoothing(self) -> None:
+        smoothing = self.group.next_smoothing()
+        for chart in self.query(Chart):
+            chart.smoothing = smoothing
+
+    def action_maximise(self) -> None:
+        """The focused panel alone, or all again."""
+        view = self.query_one(f"#{self.view}")
+        alone = view.has_class("-alone")
+        view.set_class(not alone, "-alone")
+        for panel in [*view.query(Chart), *view.query(LogView)]:
+            panel.set_class(not alone and panel.has_focus, "-chosen")
+
+    def exported(self) -> tuple[Chart, str] | None:
+        charts = self.charts()
+        if not charts:
+            return None
+        chart = next((chart for chart in charts if chart.has_focus), charts[0])
+        return chart, f"{self.run_id}-{chart.id}"

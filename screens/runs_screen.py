@@ -1,0 +1,199 @@
+"""The table of all runs, live, with a filter, marks for comparison, and the details of the selected one beside it."""
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Input
+
+from screens import wording
+from screens.actions import bindings
+from screens.base import RunControls
+from screens.filtering import Filter, parse_filter
+from screens.look import glyphs
+from screens.navigation import make_screen
+from screens.snapshot import LIVE_STATES, RunRow, Snapshot
+from screens.watcher import Wanted
+from screens.widgets.lines import Line
+from screens.widgets.run_details import RunDetails
+from screens.widgets.run_table import RunTable
+from vitbench.errors import UserError
+
+_NO_RUNS = "No runs yet. Press n to start one."
+
+
+class RunsScreen(RunControls):
+    """What one sees first."""
+
+    BINDINGS = bindings("runs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filter = Filter()
+        self._details_wanted = True
+
+    def body(self) -> ComposeResult:
+        yield Line(id="title")
+        yield Input(placeholder="words, state:running, accuracy>0.9, age<2h, -word", id="filter", compact=True)
+        with Horizontal(id="panels"):
+            yield RunTable(id="table")
+            yield RunDetails(id="details")
+
+    def on_mount(self) -> None:
+        table = self.query_one(RunTable)
+        settings = self.workbench.settings
+        if (column := settings.text("sort", "age")) in table.sortable():
+            table.sort_column, table.sort_reverse = column, settings.flag("sort_reverse", False)
+        self._details_wanted = settings.flag("details", True)
+        self.query_one("#filter").display = False
+        table.focus()
+
+    def wanted(self) -> Wanted:
+        table = self.query_one(RunTable)
+        current = table.current
+        followed = (
+            frozenset([current.id]) if current is not None and self.query_one(RunDetails).display else frozenset()
+        )
+        return Wanted(followed, tuple(run.id for run in table.visible_runs()))
+
+    def apply(self, snapshot: Snapshot) -> None:
+        table, details = self.query_one(RunTable), self.query_one(RunDetails)
+        shown = self._filter.of(snapshot.runs)
+        table.empty_text = snapshot.problem or (_NO_RUNS if not snapshot.runs else "No run passes the filter.")
+        table.show(shown)
+        details.display = self._details_wanted and self.app.size.width >= 110
+        if details.display:
+            current = table.current
+            details.show(current, snapshot.followed.get(current.id) if current else None)
+        self._show_title(snapshot, len(shown))
+
+    def _show_title(self, snapshot: Snapshot, shown: int) -> None:
+        colours = self.app.theme_variables
+        live = sum(run.state == "running" for run in snapshot.runs)
+        text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
+        text.append(f" {wording.count(len(snapshot.runs), 'run')}", colours["foreground"])
+        if live:
+            text.append(f", {live} running", colours["primary"])
+        if shown != len(snapshot.runs):
+            text.append(f", {shown} shown", colours["warning"])
+        if marked := self.query_one(RunTable).marked:
+            text.append(f", {len(marked)} marked", colours["accent"])
+        table = self.query_one(RunTable)
+        order = f"by {table.sort_column} {glyphs().falling if table.sort_reverse else glyphs().rising}"
+        store = wording.fit_start(str(self.workbench.store_folder), 40).strip()
+        self.query_one("#title", Line).show(text, Text(f"{order}   {store} ", colours["secondary"]))
+
+    def current_run(self) -> RunRow | None:
+        return self.query_one(RunTable).current
+
+    # The selected run
+
+    @on(RunTable.Selected)
+    def _selected(self) -> None:
+        self.set_timer(0.15, self.workbench.show_snapshot)
+
+    @on(RunTable.Chosen)
+    def action_open_run(self) -> None:
+        run = self.current_run()
+        if run is not None:
+            self.app.push_screen(make_screen("run", run_id=run.id))
+
+    def action_new_run(self) -> None:
+        self.app.push_screen(make_screen("new_run"))
+
+    def action_mark(self) -> None:
+        """Marks or unmarks, and goes to the next row."""
+        table = self.query_one(RunTable)
+        run = table.current
+        if run is None:
+            return
+        table.marked ^= {run.id}
+        table.colours[run.id] = self.workbench.colours.number(run.id)
+        if table.cursor_row < len(table.rows) - 1:
+            table.move_to(table.cursor_row + 1)
+        else:
+            table.redraw()
+        self._show_title(self.workbench.snapshot, len(table.rows))
+
+    def action_compare(self) -> None:
+        table = self.query_one(RunTable)
+        known = {run.id for run in self.workbench.snapshot.runs}
+        chosen = [run_id for run_id in sorted(table.marked) if run_id in known]
+        if not chosen and table.current is not None:
+            chosen = [table.current.id]
+        if chosen:
+            self.app.push_screen(make_screen("compare", run_ids=tuple(chosen)))
+
+    def action_details(self) -> None:
+        if self.app.size.width < 110:
+            self.action_open_run()
+            return
+        self._details_wanted = not self._details_wanted
+        self.workbench.settings.remember("details", self._details_wanted)
+        self.workbench.show_snapshot()
+
+    def action_remove(self) -> None:
+        run = self.current_run()
+        if run is None:
+            return
+        if run.state in LIVE_STATES and run.state != "paused":
+            self.workbench.tell(f"{run.title} is {run.state}; stop it before deleting it.", "warning")
+            return
+        self.ask(f"Delete {run.title} and its checkpoints for good?", "Delete", lambda: self._remove(run))
+
+    def _remove(self, run: RunRow) -> None:
+        try:
+            store = self.workbench.store
+            store.remove(store.find(run.id))
+        except (UserError, OSError) as error:
+            self.workbench.tell(str(error), "error")
+            return
+        self.workbench.watcher.wake()
+
+    # Order and filter
+
+    def action_sort(self) -> None:
+        table = self.query_one(RunTable)
+        names = table.sortable()
+        table.sort_by(names[(names.index(table.sort_column) + 1) % len(names)])
+        self._remember_order(table)
+        self._show_title(self.workbench.snapshot, len(table.rows))
+
+    def action_reverse(self) -> None:
+        table = self.query_one(RunTable)
+        table.sort_by(table.sort_column, not table.sort_reverse)
+        self._remember_order(table)
+        self._show_title(self.workbench.snapshot, len(table.rows))
+
+    def _remember_order(self, table: RunTable) -> None:
+        self.workbench.settings.remember("sort", table.sort_column)
+        self.workbench.settings.remember("sort_reverse", table.sort_reverse)
+
+    def action_filter(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.display = True
+        line.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        try:
+            self._filter = parse_filter(event.value)
+        except UserError as error:
+            self.query_one("#title", Line).show(Text(f" {glyphs().nan} {error}", self.app.theme_variables["error"]))
+            return
+        self.workbench.show_snapshot()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self.query_one(RunTable).focus()
+        line = self.query_one("#filter", Input)
+        line.display = bool(line.value)
+
+    def action_back(self) -> None:
+        """Escape in the filter clears it."""
+
+    def key_escape(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.value = ""
+        line.display = False
+        self.query_one(RunTable).focus()
