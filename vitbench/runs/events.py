@@ -3,69 +3,68 @@
 It reads any logs in this format: timm's, Lightning's, Hugging Face's, and our own.
 """
 
-import bisect
 import re
-from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.runs.records import CorruptRecord, Record, records
+from vitbench.runs.records import Batch, Points, read_batch
 
-_CHUNK = 8 * 2**20
+_CHUNK = 2**20
 
 
 class Series:
-    """One scalar over the run. The arrays are copies: they stay as they are while the run goes on."""
+    """One scalar over the run. The arrays that it gives stay as they are: new points are only written behind them."""
 
     def __init__(self) -> None:
-        self._steps = array("q")
-        self._values = array("d")
-        self._wall_times = array("d")
-        self._cut: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._size = 0
+        self._steps = np.empty(64, dtype=np.int64)
+        self._values = np.empty(64)
+        self._wall_times = np.empty(64)
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return self._size
 
-    def append(self, step: int, value: float, wall_time: float) -> None:
-        """Adds a point."""
-        self._steps.append(step)
-        self._values.append(value)
-        self._wall_times.append(wall_time)
-        self._cut = None
+    def extend(self, points: Points) -> None:
+        """Adds points, in the order in which they were written."""
+        size = self._size + len(points.steps)
+        if size > len(self._steps):
+            self._move(max(size, 2 * len(self._steps)))
+        new = slice(self._size, size)
+        self._steps[new], self._values[new], self._wall_times[new] = points.steps, points.values, points.wall_times
+        self._size = size
 
     def cut_from(self, step: int) -> None:
         """Forgets the points at `step` and later: a resumed run makes them again."""
-        keep = bisect.bisect_left(self._steps, step)
-        for column in (self._steps, self._values, self._wall_times):
-            del column[keep:]
-        self._cut = None
+        keep = self.steps < step
+        if not keep.all():
+            # New arrays, since somebody may hold the old ones.
+            self._steps, self._values, self._wall_times = self.steps[keep], self.values[keep], self.wall_times[keep]
+            self._size = len(self._steps)
 
-    def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        if self._cut is None:
-            self._cut = (
-                np.array(self._steps, dtype=np.int64),
-                np.array(self._values, dtype=np.float64),
-                np.array(self._wall_times, dtype=np.float64),
-            )
-        return self._cut
+    def _move(self, capacity: int) -> None:
+        for name in ("_steps", "_values", "_wall_times"):
+            old = getattr(self, name)
+            new = np.empty(capacity, dtype=old.dtype)
+            new[: self._size] = old[: self._size]
+            setattr(self, name, new)
 
     @property
     def steps(self) -> NDArray[np.int64]:
         """The step of each point."""
-        return self._arrays()[0]
+        return self._steps[: self._size]
 
     @property
     def values(self) -> NDArray[np.float64]:
         """The value of each point; NaN and infinities as they were written."""
-        return self._arrays()[1]
+        return self._values[: self._size]
 
     @property
     def wall_times(self) -> NDArray[np.float64]:
         """When each point was written, in seconds since the epoch."""
-        return self._arrays()[2]
+        return self._wall_times[: self._size]
 
 
 @dataclass
@@ -82,7 +81,6 @@ class EventReader:
     folder: Path
     series: dict[str, Series] = field(default_factory=dict)
     _files: dict[Path, _File] = field(default_factory=dict)
-    _tags: dict[bytes, Series] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[str]:
@@ -122,26 +120,24 @@ class EventReader:
 
     def _take(self, data: bytes, known: _File) -> int:
         """Takes all whole records of `data`; how many bytes they were."""
-        end = 0
-        try:
-            for record, end in records(data):  # noqa: B007 - `end` is what we return
-                if record is not None:
-                    self._add(record)
-        except CorruptRecord as error:
-            known.problem = f"damaged at byte {known.offset + error.offset:,}; what follows is not read"
-            return error.offset
-        return end
-
-    def _add(self, record: Record) -> None:
-        if record.restart:
+        batch = read_batch(data)
+        if batch.corrupt:
+            known.problem = f"damaged at byte {known.offset + batch.size:,}; what follows is not read"
+        first = 0
+        for number, step in batch.restarts:
+            self._add(batch, first, number)
             for series in self.series.values():
-                series.cut_from(record.step)
-            return
-        for tag, value in record.scalars:
-            known = self._tags.get(tag)
-            if known is None:
-                known = self._tags[tag] = self.series.setdefault(tag.decode(errors="replace"), Series())
-            known.append(record.step, value, record.wall_time)
+                series.cut_from(step)
+            first = number
+        self._add(batch, first, batch.count)
+        return batch.size
+
+    def _add(self, batch: Batch, first: int, end: int) -> None:
+        """Adds the points of the records `first` to `end` - 1 of a batch."""
+        for tag, points in batch.points.items():
+            part = points if (first, end) == (0, batch.count) else points.between(first, end)
+            if len(part.steps):
+                self.series.setdefault(tag, Series()).extend(part)
 
 
 def event_files(folder: Path) -> list[Path]:

@@ -1,102 +1,230 @@
 """The wire format of event files: TFRecord framing around `Event` messages, read without loading protobuf.
 
-A record is: length (uint64), its checksum (uint32), data, checksum of the data (uint32), all little-endian. The
-regular event (a step with scalars, as every writer makes them) is parsed here; any other shape goes to
-TensorBoard's own protobuf classes. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
-core/framework/summary.proto; wire types: protobuf.dev/programming-guides/encoding.
+A record is: length (uint64), its checksum (uint32), data, checksum of the data (uint32), all little-endian. Most
+records of a file differ only in their times, steps and values: a layout is found once by walking one record, and all
+records whose other bytes are equal are read with numpy at once. Any other shape goes to TensorBoard's own protobuf
+classes. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto; wire
+types: protobuf.dev/programming-guides/encoding.
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<QI")
-_DOUBLE = struct.Struct("<d")
-_FLOAT = struct.Struct("<f")
-_FOOTER = 4
+_HEADER_SIZE, _FOOTER_SIZE = 12, 4
 
 # A key byte of protobuf is (field number << 3) | wire type.
-_WALL_TIME, _STEP, _SUMMARY, _SESSION_LOG = 0x09, 0x10, 0x2A, 0x3A
+_WALL_TIME, _STEP, _FILE_VERSION, _SUMMARY, _SOURCE = 0x09, 0x10, 0x1A, 0x2A, 0x52
 _VALUE = 0x0A
-_TAG, _SIMPLE_VALUE, _TENSOR, _METADATA = 0x0A, 0x15, 0x42, 0x4A
+_TAG, _SIMPLE_VALUE = 0x0A, 0x15
 
-SESSION_START = 1
+_SESSION_START = 1
+_MOST_LAYOUTS = 16
+"""Layouts tried for the records of one length in one batch; a file that has more is read record by record."""
 
 
-class CorruptRecord(Exception):
-    """The bytes at `offset` are no record, and what follows them cannot be found any more."""
+@dataclass
+class Points:
+    """Points of one scalar. `records` numbers the records of the batch that they come from, in rising order."""
 
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"damaged at byte {offset:,}")
-        self.offset = offset
+    records: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    wall_times: NDArray[np.float64]
+
+    def between(self, first: int, end: int) -> "Points":
+        """The points of the records `first` to `end` - 1."""
+        part = slice(*np.searchsorted(self.records, (first, end)))
+        return Points(self.records[part], self.steps[part], self.values[part], self.wall_times[part])
+
+
+@dataclass
+class Batch:
+    """What the whole records in some bytes say.
+
+    `size` is how many bytes they take and `count` how many they are; `restarts` has record number and first step of
+    each restart; `corrupt` is whether the bytes at `size` are no record, so that what follows cannot be found.
+    """
+
+    size: int = 0
+    count: int = 0
+    points: dict[str, Points] = field(default_factory=dict)
+    restarts: list[tuple[int, int]] = field(default_factory=list)
+    corrupt: bool = False
+
+
+def read_batch(data: bytes) -> Batch:
+    """Reads the whole records at the beginning of `data`. A record whose end is missing is not there yet."""
+    starts, lengths, batch = _frames(data)
+    pieces: dict[bytes, list[Points]] = {}
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for number in _read_alike(data, starts, same, int(length), pieces):
+            _read_with_protobuf(data[starts[number] : starts[number] + length], number, pieces, batch)
+    batch.restarts.sort()
+    batch.points = {tag.decode(errors="replace"): _joined(parts) for tag, parts in pieces.items()}
+    return batch
+
+
+def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Batch]:
+    """Where the messages start, how long they are, and a batch that says where they end."""
+    starts, lengths = [], []
+    offset, size, corrupt = 0, len(data), False
+    while offset + _HEADER_SIZE <= size:
+        header = data[offset : offset + _HEADER_SIZE]
+        length = _known_headers.get(header)
+        if length is None:
+            length = _checked_length(header)
+            if length is None:
+                corrupt = True
+                break
+        end = offset + _HEADER_SIZE + length + _FOOTER_SIZE
+        if end > size:
+            break
+        starts.append(offset + _HEADER_SIZE)
+        lengths.append(length)
+        offset = end
+    batch = Batch(size=offset, count=len(starts), corrupt=corrupt)
+    return np.array(starts, dtype=np.int64), np.array(lengths, dtype=np.int64), batch
 
 
 @dataclass(frozen=True)
-class Record:
-    """One event: its step, its wall time, its scalars by tag, and whether it announces a restart at this step."""
+class _Layout:
+    """Where a message keeps its figures, in bytes from its start; `varying` marks the bytes that are such figures."""
 
-    step: int
-    wall_time: float
-    scalars: list[tuple[bytes, float]]
-    restart: bool = False
-
-
-def records(data: bytes) -> Iterator[tuple[Record | None, int]]:
-    """The whole records in `data`, each with the offset of its end; None for one that carries no scalar.
-
-    A record whose end is missing is not there yet. Raises CorruptRecord where the framing is broken.
-    """
-    offset, size = 0, len(data)
-    while offset + 12 <= size:
-        length, checksum = _HEADER.unpack_from(data, offset)
-        if masked_crc32c(data[offset : offset + 8]) != checksum:
-            raise CorruptRecord(offset)
-        start, end = offset + 12, offset + 12 + length
-        if end + _FOOTER > size:
-            return
-        try:
-            record = _parse(data, start, end)
-        except (_Unusual, IndexError, struct.error):
-            record = _parse_with_protobuf(data[start:end], offset)
-        offset = end + _FOOTER
-        yield record, offset
+    wall_time: int | None
+    step: int | None
+    step_size: int
+    scalars: list[tuple[bytes, int]]
+    varying: NDArray[np.bool_]
 
 
-class _Unusual(Exception):
-    """A shape that the fast path does not know."""
+def _read_alike(
+    data: bytes,
+    starts: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    length: int,
+    pieces: dict[bytes, list[Points]],
+) -> list[int]:
+    """Reads records of one length, layout by layout; returns the numbers of those that are not regular."""
+    irregular: list[int] = []
+    windows = sliding_window_view(np.frombuffer(data, dtype=np.uint8), length) if length else None
+    for _ in range(_MOST_LAYOUTS):
+        if not numbers.size or windows is None:
+            break
+        rows = windows[starts[numbers]]
+        layout = _layout_of(rows[0].tobytes())
+        if layout is None:
+            irregular.append(int(numbers[0]))
+            numbers = numbers[1:]
+            continue
+        alike = ((rows == rows[0]) | layout.varying).all(axis=1)
+        if layout.step is not None:
+            # A varint goes on while its high bit is set, so these bits belong to the layout.
+            high = rows[:, layout.step : layout.step + layout.step_size] & 0x80
+            alike &= (high == high[0]).all(axis=1)
+        _read_rows(rows[alike], numbers[alike], layout, pieces)
+        numbers = numbers[~alike]
+    return irregular + numbers.tolist()
 
 
-def _parse(data: bytes, position: int, end: int) -> Record | None:
-    step, wall_time = 0, 0.0
-    scalars: list[tuple[bytes, float]] = []
-    while position < end:
-        key = data[position]
-        position += 1
+def _read_rows(
+    rows: NDArray[np.uint8], numbers: NDArray[np.int64], layout: _Layout, pieces: dict[bytes, list[Points]]
+) -> None:
+    """Reads records of one layout: `rows` is [records, bytes]."""
+    steps = np.zeros(len(rows), dtype=np.int64)
+    wall_times = np.zeros(len(rows))
+    if layout.wall_time is not None:
+        wall_times = _column(rows, layout.wall_time, "<f8")
+    if layout.step is not None:
+        for place in range(layout.step_size):
+            steps |= (rows[:, layout.step + place] & 0x7F).astype(np.int64) << 7 * place
+    for tag, offset in layout.scalars:
+        values = _column(rows, offset, "<f4").astype(np.float64)
+        pieces.setdefault(tag, []).append(Points(numbers, steps, values, wall_times))
+
+
+def _column(rows: NDArray[np.uint8], offset: int, kind: str) -> NDArray[np.float64]:
+    size = np.dtype(kind).itemsize
+    return np.ascontiguousarray(rows[:, offset : offset + size]).view(kind)[:, 0]
+
+
+def _joined(parts: list[Points]) -> Points:
+    if len(parts) == 1:
+        return parts[0]
+    records = np.concatenate([part.records for part in parts])
+    order = np.argsort(records, kind="stable")
+    steps = np.concatenate([part.steps for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    wall_times = np.concatenate([part.wall_times for part in parts])
+    return Points(records[order], steps[order], values[order], wall_times[order])
+
+
+def _layout_of(message: bytes) -> _Layout | None:
+    """The layout of a regular event: time, step, and scalars as plain floats. None for any other shape."""
+    try:
+        return _walk(message)
+    except IndexError:
+        return None
+
+
+def _walk(message: bytes) -> _Layout | None:
+    wall_time: int | None = None
+    step: int | None = None
+    step_size, scalars, position = 0, [], 0
+    varying = np.zeros(len(message), dtype=bool)
+    while position < len(message):
+        key, begin = message[position], position + 1
         if key == _WALL_TIME:
-            (wall_time,) = _DOUBLE.unpack_from(data, position)
-            position += 8
+            wall_time, position = begin, begin + 8
         elif key == _STEP:
-            step, position = _varint(data, position)
+            _, position = _varint(message, begin)
+            step, step_size = begin, position - begin
+            if step_size > 9:
+                return None  # a negative step
         elif key == _SUMMARY:
-            length, position = _varint(data, position)
-            stop = position + length
-            while position < stop:
-                if data[position] != _VALUE:
-                    raise _Unusual
-                length, position = _varint(data, position + 1)
-                value_end = position + length
-                if data[position] != _TAG:
-                    raise _Unusual
-                length, position = _varint(data, position + 1)
-                tag = data[position : position + length]
-                position += length
-                if data[position] != _SIMPLE_VALUE or position + 5 != value_end:
-                    raise _Unusual
-                scalars.append((tag, _FLOAT.unpack_from(data, position + 1)[0]))
-                position = value_end
+            size, position = _varint(message, begin)
+            found = _walk_summary(message, position, position + size)
+            if found is None:
+                return None
+            scalars += found
+            position += size
+        elif key in (_FILE_VERSION, _SOURCE):
+            size, position = _varint(message, begin)
+            position += size
         else:
-            raise _Unusual
-    return Record(step, wall_time, scalars) if scalars else None
+            return None
+    if position != len(message):
+        return None
+    figures = [(wall_time, 8), (step, step_size), *((offset, 4) for _, offset in scalars)]
+    for first, size in figures:
+        if first is not None:
+            varying[first : first + size] = True
+    return _Layout(wall_time, step, step_size, scalars, varying)
+
+
+def _walk_summary(message: bytes, position: int, end: int) -> list[tuple[bytes, int]] | None:
+    """Tag and offset of each float of a summary; None if it holds anything but tags and floats."""
+    scalars = []
+    while position < end:
+        if message[position] != _VALUE:
+            return None
+        size, position = _varint(message, position + 1)
+        value_end = position + size
+        if message[position] != _TAG:
+            return None
+        size, position = _varint(message, position + 1)
+        tag = message[position : position + size]
+        position += size
+        if message[position] != _SIMPLE_VALUE or position + 5 != value_end:
+            return None
+        scalars.append((tag, position + 1))
+        position = value_end
+    return scalars if position == end else None
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
@@ -113,8 +241,11 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _parse_with_protobuf(message: bytes, offset: int) -> Record | None:
-    """Any event that TensorBoard can read: scalars as tensors, restarts; pictures and histograms are passed over."""
+def _read_with_protobuf(message: bytes, number: int, pieces: dict[bytes, list[Points]], batch: Batch) -> None:
+    """Any event that TensorBoard can read: scalars as tensors, restarts. Pictures and histograms are passed over.
+
+    So is a message that is damaged inside: its frame is whole, and the next record can be found.
+    """
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.util.tensor_util import make_ndarray
@@ -123,19 +254,36 @@ def _parse_with_protobuf(message: bytes, offset: int) -> Record | None:
     try:
         event.ParseFromString(message)
     except DecodeError:
-        raise CorruptRecord(offset) from None
-    if event.session_log.status == SESSION_START:
-        return Record(event.step, event.wall_time, [], restart=True)
-    scalars = []
+        return
+    if event.session_log.status == _SESSION_START:
+        batch.restarts.append((number, event.step))
+        return
     for value in event.summary.value:
         kind = value.WhichOneof("value")
         if kind == "simple_value":
-            scalars.append((value.tag.encode(), value.simple_value))
+            scalar = value.simple_value
         elif kind == "tensor" and value.metadata.plugin_data.plugin_name in ("", "scalars"):
             array = make_ndarray(value.tensor)
-            if array.size == 1 and array.dtype.kind in "fiu":
-                scalars.append((value.tag.encode(), float(array.reshape(()))))
-    return Record(event.step, event.wall_time, scalars) if scalars else None
+            if array.size != 1 or array.dtype.kind not in "fiu":
+                continue
+            scalar = float(array.reshape(()))
+        else:
+            continue
+        point = Points(np.array([number]), np.array([event.step]), np.array([scalar]), np.array([event.wall_time]))
+        pieces.setdefault(value.tag.encode(), []).append(point)
+
+
+_known_headers: dict[bytes, int] = {}
+
+
+def _checked_length(header: bytes) -> int | None:
+    """The length that a record's header gives; None if its checksum is wrong. Headers repeat: they are kept."""
+    length, checksum = _HEADER.unpack(header)
+    if masked_crc32c(header[:8]) != checksum:
+        return None
+    if len(_known_headers) < 4096:
+        _known_headers[header] = int(length)
+    return int(length)
 
 
 def _crc_table() -> list[int]:
@@ -149,19 +297,12 @@ def _crc_table() -> list[int]:
 
 
 _CRC_TABLE = _crc_table()
-_known_checksums: dict[bytes, int] = {}
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of a record's length: CRC-32C, rotated and shifted as the format asks. Lengths repeat: kept."""
-    known = _known_checksums.get(data)
-    if known is not None:
-        return known
+    """CRC-32C, rotated and shifted as the record format asks."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
     crc ^= 0xFFFFFFFF
-    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    if len(_known_checksums) < 4096:
-        _known_checksums[data] = masked
-    return masked
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
