@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
@@ -133,3 +133,54 @@ def test_a_file_that_vanishes_or_shrinks(tmp_path):
     event_files(tmp_path)[0].unlink()
     assert not reader.read()
     assert len(reader.series["train/loss"]) == 20
+
+
+def test_a_file_that_was_replaced_is_read_again_and_not_twice(tmp_path):
+    write(tmp_path, range(20))
+    path = event_files(tmp_path)[0]
+    reader = EventReader(tmp_path)
+    reader.read()
+    held = reader.series["train/loss"].steps
+    (tmp_path / "other").mkdir()
+    write(tmp_path / "other", range(7))
+    event_files(tmp_path / "other")[0].replace(path)
+    assert reader.read()
+    assert reader.series["train/loss"].steps.tolist() == list(range(7))
+    assert held.tolist() == list(range(20))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert reader.read()
+    assert reader.series["train/loss"].steps.tolist() == list(range(6))
+
+
+def test_records_of_every_shape_keep_their_order(tmp_path):
+    """Step sizes, tags, tensors, negative steps and restarts mixed: as TensorBoard reads them, also in pieces."""
+    random = np.random.default_rng(0)
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+    path = tmp_path / "events.out.tfevents.0000000001.host"
+    with path.open("wb") as stream:
+        records = RecordWriter(stream)
+        records.write(Event(wall_time=1.0, file_version="brain.Event:2").SerializeToString())
+        for step in [-3, *range(0, 40_000, 97)]:
+            tags = random.choice(["a", "bb", "c/ü"], size=random.integers(0, 4))
+            values = [Summary.Value(tag=tag, simple_value=random.normal()) for tag in tags]
+            if random.random() < 0.1:
+                values.append(Summary.Value(tag="t", tensor=make_tensor_proto(np.float32(step)), metadata=metadata))
+            event = Event(step=step, wall_time=step + 0.5, summary=Summary(value=values))
+            records.write(event.SerializeToString())
+            if random.random() < 0.02:
+                start = SessionLog(status=SessionLog.START)
+                records.write(Event(step=max(0, step - 300), session_log=start).SerializeToString())
+        records.flush()
+    ours = our_scalars(tmp_path)
+    theirs = tensorboard_scalars(tmp_path)
+    assert {tag: ours[tag] for tag in theirs} == theirs
+    assert set(theirs) == {"a", "bb", "c/ü"}
+    assert ours["t"]
+    (tmp_path / "slow").mkdir()
+    reader, data = EventReader(tmp_path / "slow"), path.read_bytes()
+    for end in range(0, len(data) + 500, 500):
+        (tmp_path / "slow" / path.name).open("ab").write(data[end : end + 500])
+        reader.read()
+    assert {tag: series.steps.tolist() for tag, series in reader.series.items()} == {
+        tag: [step for step, _ in points] for tag, points in ours.items()
+    }

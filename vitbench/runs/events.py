@@ -3,6 +3,7 @@
 It reads any logs in this format: timm's, Lightning's, Hugging Face's, and our own.
 """
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,21 +89,35 @@ class EventReader:
         return [f"{path.name} is {known.problem}." for path, known in self._files.items() if known.problem]
 
     def read(self) -> bool:
-        """Reads what is new; whether there was anything. A file that was replaced is read again from the start."""
+        """Reads what is new; whether there was anything. When a file was replaced, all is read again from the start.
+
+        What was read of a file that is gone stays.
+        """
         new = False
-        for path in event_files(self.folder):
+        files = event_files(self.folder)
+        if any(self._replaced(path) for path in files):
+            self.series, self._files, new = {}, {}, True
+        for path in files:
             known = self._files.setdefault(path, _File())
             if not known.problem:
                 new |= self._read_file(path, known)
         return new
 
+    def _replaced(self, path: Path) -> bool:
+        """Whether a file that was read is another now, or shorter."""
+        known = self._files.get(path)
+        try:
+            now = path.stat()
+        except OSError:
+            return False
+        return known is not None and (now.st_size < known.offset or now.st_ino != known.inode)
+
     def _read_file(self, path: Path, known: _File) -> bool:
         new = False
         try:
             with path.open("rb") as stream:
-                size = stream.seek(0, 2)
-                if size < known.offset:
-                    known.offset = 0
+                opened = os.fstat(stream.fileno())
+                size, known.inode = opened.st_size, opened.st_ino
                 while known.offset < size:
                     stream.seek(known.offset)
                     data = stream.read(_CHUNK)
