@@ -76,6 +76,10 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("ctrl+s,f5", "start", "start", "Start the run.", True, shown="^s"),
         Action("ctrl+r", "estimate", "estimate", "Memory and time, measured on a few steps.", True, shown="^r"),
     ),
+    "fields": (
+        Action("enter", "edit", "change", "Change the value of the key.", True),
+        Action("delete,u", "unset", "undo", "Back to the preset's own value.", True, shown="u"),
+    ),
     "chart": (
         Action("right", "cursor(1)", "cursor", "Move the cursor and read the values there.", shown="arrows"),
         Action("left", "cursor(-1)", "cursor left", "Move the cursor to the left."),

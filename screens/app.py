@@ -20,6 +20,7 @@ from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from screens.watcher import Watcher
 from vitbench.errors import UserError
+from vitbench.inspector.client import Inspector
 from vitbench.places import store_folder
 from vitbench.runs.store import Store
 from vitbench.text import clean
@@ -55,6 +56,7 @@ class Workbench(App[str]):
         self.snapshot = Snapshot()
         self.colours = StableNumbers()
         self.watcher = Watcher(self.store, lambda snapshot: self.post_message(SnapshotTaken(snapshot)) and None)
+        self.inspector = Inspector(store)
         self._states: dict[str, str] | None = None
         self.animation_level = "none"
 
@@ -68,8 +70,9 @@ class Workbench(App[str]):
         self.push_screen(make_screen("runs"))
         self._watch_store()
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.watcher.stop()
+        await self.inspector.close()
 
     @work(thread=True, exclusive=True, group="watcher")
     def _watch_store(self) -> None:

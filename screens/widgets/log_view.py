@@ -18,7 +18,7 @@ _LEVEL_COLOURS = {"warning": "warning", "error": "error", "critical": "error"}
 class LogView(ScrollView, can_focus=True):
     """Lines with time, step and text; only what is visible is ever drawn."""
 
-    DEFAULT_CSS = "LogView { background: $background; scrollbar-size-vertical: 1; height: 1fr; }"
+    DEFAULT_CSS = "LogView { background: $background; overflow-x: hidden; scrollbar-size-vertical: 1; height: 1fr; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

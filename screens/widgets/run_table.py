@@ -93,7 +93,7 @@ def fitting_columns(width: int) -> list[tuple[Column, int]]:
 class RunTable(ScrollView, can_focus=True):
     """Rows of runs with a cursor, marks and a sort order. It holds no store: it shows what `show` gives it."""
 
-    DEFAULT_CSS = "RunTable { background: $background; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "RunTable { background: $background; overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
     class Selected(Message):
         """The cursor is on another run (None when there is none)."""

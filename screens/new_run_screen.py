@@ -1,0 +1,250 @@
+"""A new run: preset, data and model from lists that filter as you type; every key explained; the curve and the cost."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from screens import wording
+from screens.actions import bindings
+from screens.base import WorkbenchScreen
+from screens.navigation import make_screen
+from screens.recipe_draft import RecipeDraft, full_path
+from screens.snapshot import Snapshot
+from screens.widgets.chart import Chart, Curve
+from screens.widgets.lines import Line
+from screens.widgets.picker import Choice, Picker, matching
+from screens.widgets.recipe_fields import RecipeFields
+from vitbench.errors import UserError
+from vitbench.inspector.client import InspectorError, Superseded
+from vitbench.progress import duration
+from vitbench.recipe import preset_names
+from vitbench.text import clean
+
+_SCENES = (
+    Choice("scenes:new?count=3700&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
+    Choice("scenes:base?count=3700&size=96&seed=0", "generated pictures: the kinds of the shipped weights"),
+)
+_PRESET_NOTES = {
+    "report": "the student's recipe, as it stands in the report",
+    "report-adam": "the report's, with Adam",
+    "report-adamw": "the report's, with AdamW",
+    "augreg": "big_vision's fine-tuning recipe for pets",
+    "fast": "the head first, then all of it: few epochs, good results",
+    "scratch": "from random weights",
+    "demo": "the small network that comes along, on generated pictures",
+}
+
+
+class NewRunScreen(WorkbenchScreen):
+    """Puts a recipe together and starts it."""
+
+    BINDINGS = bindings("new")
+
+    def __init__(self, preset: str = "", data: str = "", model: str = "") -> None:
+        super().__init__()
+        self.draft = RecipeDraft(preset=preset, data=data, model=model)
+        self._estimate = ""
+
+    def body(self) -> ComposeResult:
+        settings = self.workbench.settings
+        self.draft.preset = self.draft.preset or settings.text("preset", "fast")
+        if self.draft.preset not in preset_names():
+            self.draft.preset = "fast"
+        self.draft.data = self.draft.data or settings.text("data", "")
+        yield Line(id="title")
+        with Vertical(id="choices"):
+            yield Picker("Preset", self._presets, self.draft.preset, id="preset")
+            yield Picker("Data", self._data, self.draft.data, "a folder, a CSV file, or scenes:", id="data")
+            yield Picker("Model", self._models, self.draft.model, "the preset's own", id="model")
+            yield Picker("Name", lambda _: [], "", "optional", id="name")
+        with Horizontal(id="columns"):
+            yield RecipeFields(lambda path, value: self.draft.try_change(path, value), id="recipe-fields")
+            with Vertical(id="outlook"):
+                yield Static(id="verdict")
+                yield Chart("Learning rate", x_name="epoch", id="rates")
+
+    def on_mount(self) -> None:
+        self._check()
+        self.query_one("#data-line").focus()
+
+    def apply(self, snapshot: Snapshot) -> None:
+        left = Text.assemble((" New run ", f"bold {self.app.theme_variables['accent']}"))
+        self.query_one("#title", Line).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
+
+    # The lists
+
+    def _presets(self, typed: str) -> Sequence[Choice]:
+        exact = typed in preset_names()
+        choices = [Choice(name, _PRESET_NOTES.get(name, "")) for name in preset_names()]
+        return choices if exact else matching(choices, typed)
+
+    def _data(self, typed: str) -> Sequence[Choice]:
+        recent = dict.fromkeys(run.data for run in reversed(self.workbench.snapshot.runs) if run.data)
+        known = [Choice(path, "used before") for path in recent]
+        if typed.startswith(("/", "~", ".")):
+            return folders_below(typed)
+        return matching([*known, *_SCENES], typed)
+
+    def _models(self, typed: str) -> Sequence[Choice]:
+        from vitbench import catalogue
+
+        try:
+            known = [
+                Choice(
+                    entry.name,
+                    f"{entry.parameters / 1e6:.1f}M parameters, {entry.image_size[0]} px, {entry.gflops:.1f} GFLOPs",
+                )
+                for entry in catalogue.entries()
+            ]
+        except OSError:
+            return []
+        return matching(known, typed)
+
+    # Checking
+
+    @on(Picker.Changed)
+    def _chosen(self, message: Picker.Changed) -> None:
+        match message.picker.id:
+            case "preset":
+                if message.value not in preset_names():
+                    self._show_verdict(f"There is no preset {message.value or '(empty)'}.")
+                    return
+                self.draft.preset = message.value
+            case "data":
+                self.draft.data = message.value
+            case "model":
+                self.draft.model = message.value
+            case _:
+                return
+        self._estimate = ""
+        self._check()
+
+    @on(RecipeFields.Changed)
+    def _changed(self, message: RecipeFields.Changed) -> None:
+        if message.value is None:
+            self.draft.changes.pop(message.path, None)
+        else:
+            self.draft.changes[message.path] = message.value
+        self._estimate = ""
+        self._check()
+
+    def _check(self) -> None:
+        self.draft.check()
+        self.query_one(RecipeFields).show(self.draft.fields())
+        epochs, rates = self.draft.learning_rates()
+        chart = self.query_one("#rates", Chart)
+        chart.show([Curve("rate", "rate", epochs, rates, 0)] if rates.size else [], x_name="epoch", growing=False)
+        self._show_verdict(self.draft.problem)
+
+    def _show_verdict(self, problem: str) -> None:
+        colours = self.app.theme_variables
+        text = Text()
+        if problem:
+            text.append(clean(problem), colours["error"])
+        else:
+            text.append("Ready to start.", colours["success"])
+        for warning in self.draft.warnings:
+            text.append("\n" + clean(warning).rstrip(".") + ".", colours["warning"])
+        text.append(
+            "\n" + (clean(self._estimate) or "^r measures memory and time on a few steps."), colours["secondary"]
+        )
+        self.query_one("#verdict", Static).update(text)
+
+    @work(exclusive=True, group="estimate")
+    async def action_estimate(self) -> None:
+        """Asks the inspector, which may load the network for it."""
+        self.draft.check()
+        if self.draft.problem or self.draft.recipe is None:
+            self._show_verdict(self.draft.problem)
+            return
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._estimate = f"{what} {done} of {total}" if total else what
+            self._show_verdict(self.draft.problem)
+
+        self._estimate = "Measuring ..."
+        self._show_verdict("")
+        try:
+            inspector = self.workbench.inspector
+            answer = await inspector.ask(
+                "estimate", recipe=self.draft.recipe.to_toml(), progress=progress, replaces="estimate"
+            )
+            self._estimate = estimate_words(answer.values)
+        except Superseded:
+            return
+        except UserError as error:
+            self._estimate = str(error)
+        except InspectorError as error:
+            self._estimate = f"No estimate: {error}."
+        self._show_verdict(self.draft.problem)
+
+    # Starting
+
+    def action_start(self) -> None:
+        """Freezes the recipe, starts the worker, and opens the run."""
+        self.draft.check()
+        if self.draft.problem or self.draft.recipe is None:
+            self._show_verdict(self.draft.problem)
+            self.workbench.tell(self.draft.problem or "The recipe is not whole.", "warning")
+            return
+        settings = self.workbench.settings
+        settings.remember("preset", self.draft.preset)
+        settings.remember("data", self.draft.data)
+        self._start(self.query_one("#name", Picker).value)
+
+    @work(thread=True, exclusive=True, group="start")
+    def _start(self, name: str) -> None:
+        from vitbench.runs.launcher import launch
+
+        assert self.draft.recipe is not None
+        try:
+            run = self.workbench.store.create(self.draft.recipe, name, preset=self.draft.preset)
+            launch(run)
+        except (UserError, OSError) as error:
+            self.app.call_from_thread(self.workbench.tell, str(error), "error")
+            return
+        self.app.call_from_thread(self._started, run.id)
+
+    def _started(self, run_id: str) -> None:
+        self.workbench.tell(f"Started {run_id}. It goes on when you leave.")
+        self.workbench.watcher.wake()
+        self.app.switch_screen(make_screen("run", run_id=run_id))
+
+    def action_back(self) -> None:
+        """Back without starting."""
+        self.dismiss()
+
+
+def folders_below(typed: str) -> list[Choice]:
+    """Folders and CSV files that continue a typed path."""
+    folder, _, start = typed.rpartition("/")
+    try:
+        with os.scandir(Path(full_path(folder or "/"))) as found:
+            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
+    except OSError:
+        return []
+    wanted = [(name, is_folder) for name, is_folder in entries if name.lower().startswith(start.lower())]
+    return [
+        Choice(f"{folder}/{name}" + "/" * is_folder, "", more=is_folder)
+        for name, is_folder in wanted
+        if is_folder or name.lower().endswith(".csv")
+    ]
+
+
+def estimate_words(values: dict[str, object]) -> str:
+    """The inspector's estimate in a sentence or two."""
+    parts = []
+    memory, seconds = values.get("memory_bytes"), values.get("epoch_seconds")
+    if isinstance(memory, int | float):
+        parts.append(f"about {memory / 2**30:.1f} GiB at the peak")
+    if isinstance(seconds, int | float):
+        parts.append(f"about {duration(seconds)} an epoch")
+    device = values.get("device")
+    told = wording.fit(str(values.get("sentence", "")), 300).strip()
+    return told or (", ".join(parts) + (f" on {device}" if device else "") + ".")

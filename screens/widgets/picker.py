@@ -1,0 +1,175 @@
+"""A line to type in, with a list below it that shrinks to what fits; any text may also stand as it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens import wording
+
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of the list: what is taken, and what is said beside it. With `more`, choosing goes on (a folder)."""
+
+    value: str
+    note: str = ""
+    more: bool = False
+
+
+Source = Callable[[str], Sequence[Choice]]
+
+
+def matching(choices: Sequence[Choice], typed: str) -> list[Choice]:
+    """The choices in which every typed word occurs; those that begin with it come first."""
+    words = typed.lower().split()
+    found = [choice for choice in choices if all(word in f"{choice.value} {choice.note}".lower() for word in words)]
+    start = words[0] if words else ""
+    return sorted(found, key=lambda choice: not choice.value.lower().startswith(start))
+
+
+class _Typed(Input):
+    """An input whose arrow keys move in the list of its picker."""
+
+    def on_key(self, event: events.Key) -> None:
+        picker = self.query_ancestor(Picker)
+        if event.key in ("down", "up", "pagedown", "pageup"):
+            picker.move(event.key)
+            event.stop()
+            event.prevent_default()
+        elif event.key == "escape" and picker.open:
+            picker.close()
+            event.stop()
+            event.prevent_default()
+
+
+class Picker(Vertical):
+    """A labelled line with its list. `Changed` tells each new value, `Accepted` that Enter was pressed."""
+
+    DEFAULT_CSS = """
+    Picker { height: auto; }
+    Picker > Horizontal { height: 1; }
+    Picker .label { width: 10; color: $secondary; }
+    Picker Input { width: 1fr; }
+    Picker OptionList { height: auto; max-height: 9; margin-left: 10; display: none; border: none; padding: 0;
+        background: $panel; scrollbar-size-vertical: 1; }
+    Picker OptionList > .option-list--option { background: $panel; }
+    Picker OptionList > .option-list--option-highlighted { background: $block-cursor-background; }
+    """
+
+    class Changed(Message):
+        """The value is another one."""
+
+        def __init__(self, picker: "Picker", value: str) -> None:
+            super().__init__()
+            self.picker, self.value = picker, value
+
+        @property
+        def control(self) -> "Picker":
+            """For `@on(Picker.Changed, "#id")`."""
+            return self.picker
+
+    def __init__(self, label: str, source: Source, value: str = "", placeholder: str = "", *, id: str) -> None:
+        super().__init__(id=id)
+        self._label, self._source, self._first, self._placeholder = label, source, value, placeholder
+        self._choices: list[Choice] = []
+        self._quiet = False
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static(Text(self._label), classes="label")
+            yield _Typed(self._first, placeholder=self._placeholder, compact=True, id=f"{self.id}-line")
+        choices = OptionList(compact=True)
+        choices.can_focus = False
+        yield choices
+
+    @property
+    def value(self) -> str:
+        """What stands in the line."""
+        return self.query_one(_Typed).value.strip()
+
+    def put(self, value: str) -> None:
+        """Sets the line without opening the list."""
+        self._quiet = True
+        self.query_one(_Typed).value = value
+
+    @property
+    def open(self) -> bool:
+        """Whether the list is shown."""
+        return bool(self.query_one(OptionList).display)
+
+    def close(self) -> None:
+        """Hides the list."""
+        self.query_one(OptionList).display = False
+
+    def move(self, key: str) -> None:
+        """Moves in the list, opening it first."""
+        options = self.query_one(OptionList)
+        if not self.open:
+            self._fill("")
+            return
+        {"down": options.action_cursor_down, "up": options.action_cursor_up}.get(
+            key, options.action_page_down if key == "pagedown" else options.action_page_up
+        )()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if not self._quiet and self.query_one(_Typed).has_focus:
+            self._fill(event.value)
+        self._quiet = False
+        self.post_message(self.Changed(self, event.value.strip()))
+
+    def _fill(self, typed: str) -> None:
+        self._choices = list(self._source(typed))[:_MOST]
+        options = self.query_one(OptionList)
+        options.clear_options()
+        quiet = Style(color=self.app.theme_variables["secondary"])
+        width = max((len(choice.value) for choice in self._choices), default=0) + 2
+        for choice in self._choices:
+            options.add_option(
+                Option(Text.assemble(wording.fit(choice.value, width), (wording.fit(choice.note, 60), quiet)))
+            )
+        options.display = bool(self._choices)
+        options.highlighted = 0 if self._choices else None
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self.open:
+            self._take(self.query_one(OptionList).highlighted)
+        else:
+            self.screen.focus_next()
+
+    @on(OptionList.OptionSelected)
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self._take(event.option_index)
+
+    def _take(self, index: int | None) -> None:
+        if index is None or index >= len(self._choices):
+            self.close()
+            return
+        choice = self._choices[index]
+        line = self.query_one(_Typed)
+        self._quiet = True
+        if line.value == choice.value:
+            self._quiet = False
+        line.value = choice.value
+        line.cursor_position = len(choice.value)
+        if choice.more:
+            self._fill(choice.value)
+        else:
+            self.close()
+
+    def on_descendant_blur(self) -> None:
+        self.close()
