@@ -1,16 +1,13 @@
 """Scenes: the same seed gives the same bytes, and everything that is said of a picture is true of it."""
 
-import hashlib
-import json
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.stats import chi2_contingency
 
-from vitbench.cli import main
 from vitbench.data.scenes import (
     BASE_KINDS,
     COLOURS,
@@ -25,9 +22,7 @@ from vitbench.data.scenes import (
     word_mask,
 )
 from vitbench.data.scenes.kinds import silhouette
-from vitbench.data.scenes.samples import draw_samples
 from vitbench.data.scenes.scene import is_held_out
-from vitbench.places import sample_images
 
 
 def some_scenes(count, **arguments):
@@ -66,8 +61,6 @@ def test_arrays_do_not_depend_on_the_number_of_workers():
 @pytest.mark.parametrize(("width", "height"), [(96, 96), (144, 96), (80, 128)])
 def test_masks_are_the_visible_pixels(width, height):
     """Each object's mask, by brute force: where the picture changes when that object's colour is changed."""
-    from dataclasses import replace
-
     for scene in some_scenes(12, width=width, height=height):
         rendering = render(scene)
         assert rendering.pixels.shape == (height, width, 3)
@@ -82,13 +75,17 @@ def test_masks_are_the_visible_pixels(width, height):
 
 
 def test_every_object_stays_in_the_picture_and_mostly_visible():
-    for scene in some_scenes(150):
+    shares = []
+    for scene in some_scenes(150) + some_scenes(150, kinds="new"):
         masks = render(scene).masks
         for number, thing in enumerate(scene.objects):
-            alone = render(type(scene)(96, 96, scene.background, (thing,), (), None)).masks[0]
-            assert masks[number].sum() >= 0.55 * alone.sum()
+            alone = render(replace(scene, objects=(thing,))).masks[0]
+            shares.append(masks[number].sum() / alone.sum())
+            assert not masks[number][~alone].any()
             assert not alone[[0, -1]].any()
             assert not alone[:, [0, -1]].any()
+    assert min(shares) >= 0.6
+    assert sum(share < 0.98 for share in shares) > 10, "some are partly hidden"
 
 
 def test_the_label_is_the_kind_of_the_largest_object():
@@ -187,73 +184,13 @@ def test_each_word_knows_its_role_and_its_pixels():
                 assert (mask == ~rendering.masks.any(axis=0)).all()
             else:
                 assert mask.sum() == sum(rendering.masks[number].sum() for number in word.objects)
+
+
+def test_a_colour_word_marks_pixels_of_that_colour():
+    for scene in some_scenes(25):
+        # Outlines are darker than the colour: in a large picture the median pixel of a mask is not one of them.
+        rendering = render(scene, 256, 256)
+        for word in describe(scene).words:
             if word.role == "COLOUR":
-                colour = rendering.pixels[mask].astype(float).mean(axis=0)
-                nearest = min(COLOURS, key=lambda name: math.dist(COLOURS[name], colour))
-                assert nearest == word.text or word.text in ("white", "yellow", "red", "orange", "black", "blue")
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scenes") / "set"
-    assert main(["scenes", str(folder), "--count", "40", "--size", "48", "--kinds", "new"]) == 0
-    return folder
-
-
-def test_files_are_the_same_bytes_again(written, tmp_path):
-    assert main(["scenes", str(tmp_path / "again"), "--count", "40", "--size", "48", "--kinds", "new"]) == 0
-
-    def digest(folder):
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [(str(f.relative_to(folder)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files]
-
-    assert digest(written) == digest(tmp_path / "again")
-    assert len(digest(written)) == 40 + 3 * 4
-
-
-def test_coco_run_lengths_are_the_masks(written):
-    document = json.loads((written / "annotations" / "instances_train.json").read_text())
-    truths = [json.loads(row) for row in (written / "annotations" / "scenes_train.jsonl").read_text().splitlines()]
-    names = {category["id"]: category["name"] for category in document["categories"]}
-    for annotation in document["annotations"]:
-        height, width = annotation["segmentation"]["size"]
-        values, flat = 0, []
-        for length in annotation["segmentation"]["counts"]:
-            flat += [values] * length
-            values = 1 - values
-        mask = np.array(flat).reshape(width, height).T
-        assert mask.sum() == annotation["area"]
-        x, y, w, h = annotation["bbox"]
-        assert mask[y : y + h, x : x + w].sum() == annotation["area"]
-        assert names[annotation["category_id"]] in truths[annotation["image_id"]]["labels"]
-        assert document["images"][annotation["image_id"]]["file_name"].startswith(
-            truths[annotation["image_id"]]["label"]
-        )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--count", "3"], "at least 10 scenes"),
-        (["--kinds", "old"], "choose base or new"),
-        (["--size", "5"], "16 to 4096"),
-    ],
-)
-def test_mistakes_are_one_sentence(arguments, message, tmp_path, capsys):
-    assert main(["scenes", str(tmp_path / "x"), *arguments]) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.glob("*x*"))
-
-
-def test_the_sample_pictures_are_drawn_again_to_the_same_pixels(tmp_path):
-    names = draw_samples(tmp_path)
-    assert 12 <= len(names) <= 20
-    shipped = sample_images()
-    assert sorted(names) == sorted(path.name for path in shipped.glob("*.png"))
-    shapes = []
-    for name in names:
-        drawn, kept = Image.open(tmp_path / name), Image.open(shipped / name)
-        assert (np.asarray(drawn) == np.asarray(kept)).all()
-        shapes.append(drawn.size)
-    assert sum(width != height for width, height in shapes) >= 6
-    assert (tmp_path / "truth.json").read_bytes() == (shipped / "truth.json").read_bytes()
+                colour = np.median(rendering.pixels[word_mask(word, rendering)], axis=0)
+                assert min(COLOURS, key=lambda name: math.dist(COLOURS[name], colour)) == word.text

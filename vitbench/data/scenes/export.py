@@ -1,6 +1,7 @@
 """Scenes as files that other programs read: flat labelled pictures, and COCO captions and instances beside them."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -33,24 +34,25 @@ def write_scenes(
         raise UserError(f"There are no {kinds!r} kinds of scenes; choose {' or '.join(KIND_SETS)}.")
     if count < 10:
         raise UserError(f"A data set needs at least 10 scenes, not {count}; give a larger --count.")
-    if not 16 <= size <= 4096:
-        raise UserError(f"Scenes are 16 to 4096 pixels wide, not {size}; give another --size.")
+    if not 32 <= size <= 4096:
+        raise UserError(f"Scenes are 32 to 4096 pixels wide, not {size}; give another --size.")
+    if seed < 0:
+        raise UserError(f"A seed is 0 or more, not {seed}; give another --seed.")
+    folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; name a new folder.")
     counts = [round(count * share) for share in _SHARES]
     counts[0] += count - sum(counts)
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
+    building = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
+        building.mkdir(parents=True)
         done = 0
         for split, number in zip(SPLITS, counts, strict=True):
             _write_split(building, split, number, size, seed, kinds, progress, done, count)
             done += number
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
+        building.replace(folder)
     except OSError as error:
-        raise UserError(f"The scenes cannot be written to {folder}: {error.strerror}.") from error
+        raise UserError(f"The scenes cannot be written to {folder}: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return dict(zip(SPLITS, counts, strict=True))
@@ -59,7 +61,7 @@ def write_scenes(
 def _write_split(
     folder: Path, split: str, number: int, size: int, seed: int, kinds: str, progress: Progress, done: int, total: int
 ) -> None:
-    (folder / split).mkdir(parents=True)
+    (folder / split).mkdir()
     (folder / "annotations").mkdir(exist_ok=True)
     categories = [{"id": i + 1, "name": kind} for i, kind in enumerate(KIND_SETS[kinds])]
     images: list[dict[str, Any]] = []

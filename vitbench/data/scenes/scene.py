@@ -179,7 +179,7 @@ def _places(
         for _ in range(12):
             x, y = (random.uniform(side * 0.52, extent - side * 0.52) for extent in (across, down))
             if all(
-                math.hypot(x - x2, y - y2) > 0.44 * (side + side2)
+                math.hypot(x - x2, y - y2) > 0.28 * (side + side2)
                 for (x2, y2), side2 in zip(places, sides, strict=False)
             ):
                 places.append((x, y))
