@@ -47,8 +47,9 @@ _BROKEN = (
     Image.DecompressionBombWarning,
 )
 
-# The limit above is checked here, and worded; Pillow's warning would be printed over a screen.
+# What Pillow warns of (bombs, odd EXIF data) is judged here, or harmless; it would be printed over a screen.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class UnreadablePicture(UserError):
