@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from vitbench.errors import UserError
+from vitbench.explain.kept_attention import attend_to_all, layer_number
 from vitbench.explain.result import MethodResult, Query
 from vitbench.explain.subject import Layers, Subject, attend, reading_row
-from vitbench.explain.tap import head_mean, whole
+from vitbench.explain.tap import head_mean
 
 
 def raw(
@@ -17,16 +18,13 @@ def raw(
     layer: from 0; negative counts from the end; None is the last. head: from 0; None is the mean over heads.
     With attention pooling and neither layer nor query asked for, the map is the pool's own.
     """
-    logits, layers = attend(subject, whole)
-    if layers.pools and layer is None and query is None:
-        attention = layers.pools[-1].kept
-        row = _heads(attention, head).mean(dim=1)
-        return MethodResult(subject.patches(row), logits, facts={"layer": "attention pool", "head": head})
-    number = layer_number(len(layers.blocks), layer)
-    attention = _heads(layers.blocks[number].kept, head)
-    start = reading_row(subject, layers) if query is None else subject.query_row(query)
-    row = (start[:, None, :] @ attention).squeeze(1)
-    return MethodResult(subject.patches(row), logits, facts={"layer": number, "head": head, "query": query})
+    kept = attend_to_all(subject)
+    number: int | str = layer_number(len(kept.layers), layer)
+    if kept.pool is not None and layer is None and query is None:
+        number = "attention pool"
+    return MethodResult(
+        kept.map(layer, head, query), kept.logits, facts={"layer": number, "head": head, "query": query}
+    )
 
 
 def rollout(
@@ -79,20 +77,3 @@ def without_smallest(attention: Tensor, share: float, num_prefix_tokens: int) ->
 def start_row(subject: Subject, layers: Layers, query: Query | None) -> Tensor:
     """The row [B or 1, N] that a product of layers starts from: what the classifier reads, or a query patch."""
     return reading_row(subject, layers) if query is None else subject.query_row(query)
-
-
-def layer_number(count: int, layer: int | None) -> int:
-    """`layer` as an index from 0; None is the last, negative counts from the end. Raises UserError outside."""
-    layer = count - 1 if layer is None else layer
-    if not -count <= layer < count:
-        raise UserError(f"There is no layer {layer}: the network has {count}, numbered from 0.")
-    return layer % count
-
-
-def _heads(attention: Tensor, head: int | None) -> Tensor:
-    """One head, or the mean: [B, queries, keys]."""
-    if head is None:
-        return attention.mean(dim=1)
-    if not 0 <= head < attention.shape[1]:
-        raise UserError(f"There is no head {head}: the layer has {attention.shape[1]}, numbered from 0.")
-    return attention[:, head]

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vitbench.explain.attention_methods import layer_number, start_row
+from vitbench.explain.attention_methods import start_row
+from vitbench.explain.kept_attention import layer_number
 from vitbench.explain.quiet import flushed_denormals, require_gradient
 from vitbench.explain.relevance import RelevanceTap
 from vitbench.explain.result import MethodResult, Query

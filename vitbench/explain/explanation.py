@@ -81,14 +81,7 @@ def explain(
     options = {option: value for option, value in options.items() if value is not None}
     with quiet(network.module) as module:
         device = next(module.parameters()).device
-        subject = Subject(
-            module=module,
-            backbone=network.backbone,
-            name=network.name,
-            pixels=pixels.to(device),
-            black=network.preprocessing.normalize(torch.zeros(1, 1, 3, dtype=torch.uint8)).to(device, pixels.dtype),
-            target=_target(target, pixels.shape[0], device),
-        )
+        subject = Subject.of(network, module, pixels.to(device), _target(target, pixels.shape[0], device))
         result = chosen.function(subject, **options)
         targets = subject.targets(result.logits)
     _check(result, subject)

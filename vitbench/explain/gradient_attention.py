@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vitbench.explain.attention_methods import layer_number, start_row
+from vitbench.explain.attention_methods import start_row
+from vitbench.explain.kept_attention import layer_number
 from vitbench.explain.quiet import require_gradient
 from vitbench.explain.result import MethodResult, Query
 from vitbench.explain.subject import Layers, Subject, reading_row, sorted_layers

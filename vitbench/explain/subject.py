@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vitbench.errors import UserError
 from vitbench.explain.tap import AttentionCall, AttentionTap, Keep, whole
 from vitbench.models.backbone import Backbone
+from vitbench.models.network import Network
 
 WITHOUT_ATTENTION = "token_grad_cam, libra, integrated_gradients and occlusion work on it"
 
@@ -28,6 +29,12 @@ class Subject:
     black: Tensor
     """The normalised value of a black pixel: [3, 1, 1]."""
     target: Tensor | None
+
+    @classmethod
+    def of(cls, network: Network, module: nn.Module, pixels: Tensor, target: Tensor | None = None) -> "Subject":
+        """`module` is the network's own, quiet; `pixels` are on its device."""
+        black = network.preprocessing.normalize(torch.zeros(1, 1, 3, dtype=torch.uint8))
+        return cls(module, network.backbone, network.name, pixels, black.to(pixels), target)
 
     @property
     def grid(self) -> tuple[int, int]:

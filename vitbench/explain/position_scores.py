@@ -1,0 +1,170 @@
+"""What a set of position vectors knows about place, as numbers with p-values. Exact, from the weights alone.
+
+T patches on a grid (rows, columns) in reading order. C is the similarity of each two, [T, T]; d their distance in
+patches. A p-value is the share of shuffled patches that score as high: (1 + count) / (1 + permutations).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Grid = tuple[int, int]
+
+PERMUTATIONS = 499
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of the scorecard."""
+
+    name: str
+    title: str
+    value: float
+    p_value: float
+
+
+class _Pairs:
+    """The pairs i < j of a grid's patches, and how each lies."""
+
+    def __init__(self, grid: Grid) -> None:
+        rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
+        self.first, self.second = np.triu_indices(grid[0] * grid[1], 1)
+        down = rows[self.second] - rows[self.first]
+        across = columns[self.second] - columns[self.first]
+        self.distance = np.hypot(down, across)
+        self.same_row, self.same_column = down == 0, across == 0
+        self.offset = np.unique(np.stack([down, across]), axis=1, return_inverse=True)[1].ravel()
+        self.neighbours = np.abs(rows[:, None] - rows) + np.abs(columns[:, None] - columns) == 1
+
+    def of(self, similarity: Floats) -> Floats:
+        return similarity[self.first, self.second]
+
+
+def cosine_similarity(vectors: Floats) -> Floats:
+    """C [T, T] of vectors [T, D]; a zero vector is similar to nothing."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths == 0, 1, lengths)
+    return unit @ unit.T
+
+
+def locality(similarity: Floats, pairs: _Pairs, distance_ranks: Floats) -> float:
+    """-Spearman(d, C) over all pairs: 1 when nearer always means more alike."""
+    return -float(np.corrcoef(distance_ranks, _ranks(pairs.of(similarity)))[0, 1])
+
+
+def best_match_is_neighbour(similarity: Floats, neighbours: NDArray[np.bool_]) -> float:
+    """The share of patches whose most similar other patch lies directly beside, above or below; ties count in part."""
+    others = similarity.copy()
+    np.fill_diagonal(others, -np.inf)
+    best = others >= others.max(axis=1, keepdims=True) - 1e-9
+    return float(((best & neighbours).sum(axis=1) / best.sum(axis=1)).mean())
+
+
+def line_lift(similarity: Floats, pairs: _Pairs, along: NDArray[np.bool_], across: NDArray[np.bool_]) -> float:
+    """How much more alike two patches of one line (`along`) are than two in neither row nor column in common, at the
+    same distance: distances rounded, from 2, each distance counting once. NaN on a grid without such pairs."""
+    values, rounded = pairs.of(similarity), np.round(pairs.distance).astype(int)
+    far = pairs.distance >= 2
+    lifts = []
+    for distance in np.unique(rounded[far]):
+        at = far & (rounded == distance)
+        inside, outside = values[at & along], values[at & ~along & ~across]
+        if inside.size and outside.size:
+            lifts.append(inside.mean() - outside.mean())
+    return float(np.mean(lifts)) if lifts else float("nan")
+
+
+def additive_r2(vectors: Floats, grid: Grid) -> float:
+    """Adjusted R2 of vector = mean + one vector for its row + one for its column: 1 when row and column are coded
+    apart, about 0 for random vectors."""
+    table = (vectors - vectors.mean(axis=0)).reshape(*grid, -1)
+    fitted = table.mean(axis=1, keepdims=True) + table.mean(axis=0, keepdims=True)
+    total = float((table**2).sum())
+    if total == 0:
+        return float("nan")
+    count, parameters = grid[0] * grid[1], grid[0] + grid[1] - 2
+    if count - parameters - 1 <= 0:
+        return float("nan")
+    r2 = 1 - float(((table - fitted) ** 2).sum()) / total
+    return 1 - (1 - r2) * (count - 1) / (count - parameters - 1)
+
+
+def toeplitz_r2(similarity: Floats, pairs: _Pairs) -> float:
+    """R2 of C explained by the offset (rows, columns) between two patches alone: 1 when only the offset counts."""
+    values = pairs.of(similarity)
+    counts = np.bincount(pairs.offset)
+    means = np.bincount(pairs.offset, values) / np.where(counts == 0, 1, counts)
+    total = float(((values - values.mean()) ** 2).sum())
+    return 1 - float(((values - means[pairs.offset]) ** 2).sum()) / total if total else float("nan")
+
+
+def scorecard(
+    similarity: Floats,
+    grid: Grid,
+    vectors: Floats | None = None,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> list[Score]:
+    """Every measure of a similarity matrix [T, T], and of its `vectors` [T, D] where there are any.
+
+    A measure that the grid is too small for is NaN.
+    """
+    pairs = _Pairs(grid)
+    distance_ranks = _ranks(pairs.distance)
+    measures: list[tuple[str, str, Callable[[NDArray[np.intp]], float]]] = [
+        (
+            "locality",
+            "nearby patches are similar (-Spearman of distance and similarity)",
+            lambda order: locality(similarity[np.ix_(order, order)], pairs, distance_ranks),
+        ),
+        (
+            "best_match_is_neighbour",
+            "best match is one of the four neighbours",
+            lambda order: best_match_is_neighbour(similarity[np.ix_(order, order)], pairs.neighbours),
+        ),
+        (
+            "row_lift",
+            "patches of a row are similar beyond their distance",
+            lambda order: line_lift(similarity[np.ix_(order, order)], pairs, pairs.same_row, pairs.same_column),
+        ),
+        (
+            "column_lift",
+            "patches of a column are similar beyond their distance",
+            lambda order: line_lift(similarity[np.ix_(order, order)], pairs, pairs.same_column, pairs.same_row),
+        ),
+    ]
+    if vectors is not None:
+        measures.append(
+            (
+                "additive_r2",
+                "row and column are coded apart (adjusted R2 of mean + row + column)",
+                lambda order: additive_r2(vectors[order], grid),
+            )
+        )
+    measures.append(
+        (
+            "toeplitz_r2",
+            "only the offset counts (R2 of similarity by offset)",
+            lambda order: toeplitz_r2(similarity[np.ix_(order, order)], pairs),
+        )
+    )
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(len(similarity)) for _ in range(permutations)]
+    scores = []
+    for name, title, measure in measures:
+        value = measure(np.arange(len(similarity)))
+        reached = sum(measure(order) >= value for order in orders)
+        p_value = float("nan") if np.isnan(value) else (1 + reached) / (1 + permutations)
+        scores.append(Score(name, title, value, p_value))
+    return scores
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks from 0, ties sharing their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts + 1) / 2)[inverse.ravel()]
