@@ -142,7 +142,7 @@ class Monitor:
         tagged = {f"{split}/{name}": value for name, value in scalars.items()}
         self.events.scalars(training.step, tagged)
         self.events.flush()
-        self._latest.update(tagged)
+        self._latest.update({tag: value for tag, value in tagged.items() if tag.count("/") == 1})
         self._tell(training)
         words = ", ".join(f"{name} {value:.4g}" for name, value in scalars.items() if "/" not in name)
         self.log.write(training.step, "info", f"{split}: {words}")

@@ -173,20 +173,21 @@ def open_task(run: Run, device: Any, progress: Any) -> "tuple[Task, str]":
 
 
 def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor") -> None:
-    """Evaluates the best checkpoint on the test part, where the data has one."""
+    """Evaluates the best checkpoint on the test part, or parts, where the data has them."""
     from safetensors.torch import load_file
 
     from vitbench.training.checkpoint import WEIGHTS_NAME
 
-    if training.best is None or "test" not in task.splits:
+    parts = [part for part in task.splits if part.startswith("test")]
+    if training.best is None or not parts:
         return
+    step = training.best.step
     module = training.evaluated_module
-    module.load_state_dict(load_file(monitor.checkpoints.path(training.best.step) / WEIGHTS_NAME))
+    module.load_state_dict(load_file(monitor.checkpoints.path(step) / WEIGHTS_NAME))
     module.eval()
-    scalars = task.evaluate(
-        module, "test", step=training.best.step, folder=monitor.evaluations, progress=monitor.progress
-    )
-    monitor.evaluated(training, scalars, split="test")
+    for part in parts:
+        scalars = task.evaluate(module, part, step=step, folder=monitor.evaluations, progress=monitor.progress)
+        monitor.evaluated(training, scalars, split=part)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,237 @@
+"""Classification as a task of the training loop: labelled pictures, a soft or hard cross-entropy, and accuracy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vitbench.data.augment import Augmentation, augmentation
+from vitbench.data.cache import DecodedCache, open_cache
+from vitbench.data.dataset import Dataset, evaluation_dataset
+from vitbench.data.index import DataIndex, open_index
+from vitbench.data.loader import Loader
+from vitbench.data.mixing import Mixing
+from vitbench.data.resizing import FixedResize
+from vitbench.data.split import read_split, with_validation, write_split
+from vitbench.errors import UserError
+from vitbench.models.adaptation import classifiers
+from vitbench.models.network import Network, build_network
+from vitbench.progress import Progress
+from vitbench.recipe import Recipe
+from vitbench.training.evaluation import evaluate_classifier
+from vitbench.training.precision import Precision
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What the network sees: `pixels` float32 [B, 3, H, W] and `labels` int64 [B], on the device.
+
+    Mixed pictures have `shares` of each class, float32 [B, classes].
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    shares: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the head sees: `features` float32 [B, D] of a frozen network, and `labels` int64 [B], on the device."""
+
+    features: Tensor
+    labels: Tensor
+
+
+class Classification:
+    """The Task (see task.py) of a classifier on labelled pictures.
+
+    The first `train.head_epochs` epochs give the head the features of the pictures, which are computed once, without
+    augmentation and with nothing dropped; after them the whole network sees augmented pictures.
+    """
+
+    headline = "accuracy"
+
+    def __init__(
+        self,
+        network: Network,
+        data: DataIndex,
+        recipe: Recipe,
+        *,
+        device: torch.device,
+        augmentation: Augmentation,
+        cache: DecodedCache | None = None,
+        evaluation_cache: DecodedCache | None = None,
+        progress: Progress,
+    ) -> None:
+        self.network, self.data, self.recipe, self.device = network, data, recipe, device
+        self.evaluation_cache = evaluation_cache
+        self.progress = progress
+        self.splits = data.splits
+        self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
+        self.train_size = len(self.train)
+        self.precision = Precision("none" if recipe.train.amp == "fp16" else recipe.train.amp, device)
+        self.mixing = Mixing(network.num_classes, recipe.data.mixup, recipe.data.cutmix)
+        self._loader: Loader | None = None
+        self._features: tuple[Tensor, Tensor] | None = None
+
+    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Pictures | Features]:
+        """The batches of an epoch, on the device and normalised."""
+        loader = self._loader_of(batch_size)
+        if epoch < self.recipe.train.head_epochs:
+            features, labels = self._frozen_features(batch_size)
+            order = torch.from_numpy(loader.order(epoch)).to(self.device)
+            for chosen in order.split(batch_size)[first_batch:]:
+                yield Features(features[chosen], labels[chosen])
+            return
+        self._features = None
+        for number, batch in enumerate(loader.batches(epoch, first_batch), first_batch):
+            pixels = self.network.preprocessing.normalize(batch.pixels.to(self.device, non_blocking=True))
+            labels = batch.labels.to(self.device, non_blocking=True)
+            shares = None
+            if self.mixing.is_on:
+                pixels, shares = self.mixing.apply(
+                    pixels, labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
+                )
+            yield Pictures(pixels, labels, shares)
+
+    def loss(self, module: nn.Module, batch: Pictures | Features) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy, smoothed or mixed as the recipe says; with the accuracy where pictures are not mixed."""
+        smoothing = self.recipe.train.label_smoothing
+        if isinstance(batch, Features):
+            logits = self._head(module, batch.features).float()
+        else:
+            logits = module(batch.pixels).float()
+            if batch.shares is not None:
+                return F.cross_entropy(logits, batch.shares, label_smoothing=smoothing), {}
+        accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
+        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing), {"accuracy": accuracy}
+
+    def evaluate(
+        self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress
+    ) -> dict[str, float]:
+        """Loss, accuracy and accuracy of each class; a row a picture goes into `folder/SPLIT-STEP.npz`."""
+        evaluation = evaluate_classifier(
+            module,
+            self._evaluated(split),
+            classes=self.network.labels or self.data.classes,
+            batch_size=self.recipe.train.batch_size,
+            device=self.device,
+            precision=self.precision,
+            progress=progress,
+        )
+        if folder is not None:
+            evaluation.save(folder, split, step)
+        return evaluation.scalars()
+
+    def _evaluated(self, split: str) -> Dataset:
+        positions = self.data.positions(split)
+        if not len(positions):
+            raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.data.splits)}.")
+        return evaluation_dataset(self.data, positions, self.network.preprocessing, self.evaluation_cache)
+
+    def _loader_of(self, batch_size: int) -> Loader:
+        """One loader as long as the batch size stays, so that its processes stay too."""
+        if self._loader is None or self._loader.batch_size != batch_size:
+            self._loader = Loader(
+                self.train,
+                seed=self.recipe.train.seed,
+                batch_size=batch_size,
+                workers=self.recipe.data.workers,
+                pin_memory=self.device.type == "cuda",
+                normalize=False,
+            )
+        return self._loader
+
+    @torch.no_grad()
+    def _frozen_features(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """What the head sees of each training picture [N, D], and the labels [N]; computed once."""
+        if self._features is not None:
+            return self._features
+        module = self.network.module
+        was_training = module.training
+        module.eval()
+        dataset = self._evaluated("train")
+        found = []
+        for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
+            pixels = self.network.preprocessing.normalize(batch.pixels.to(self.device))
+            with self.precision.autocast():
+                found.append(pooled_features(module, pixels).float())
+            self.progress(sum(map(len, found)), len(dataset), "computing the features of the frozen network")
+        module.train(was_training)
+        self._features = torch.cat(found), torch.from_numpy(dataset.labels).to(self.device)
+        return self._features
+
+    def _head(self, module: nn.Module, features: Tensor) -> Tensor:
+        dropout = getattr(module, "head_drop", nn.Identity())
+        (head,) = classifiers(module)
+        return head(dropout(features))
+
+
+def pooled_features(module: nn.Module, pixels: Tensor) -> Tensor:
+    """What the last layer of a timm network sees [B, D]."""
+    tokens = module.forward_features(pixels)  # type: ignore[operator]
+    return module.forward_head(tokens, pre_logits=True)  # type: ignore[operator]
+
+
+def open_classification(
+    recipe: Recipe, run_folder: Path, store: Path, device: torch.device, progress: Progress
+) -> tuple[Classification, str]:
+    """The task of a recipe, and the fingerprint of its data. The split is written down in the run folder once.
+
+    Raises UserError if data, network and recipe do not fit each other.
+    """
+    if not recipe.data.path:
+        raise UserError("The recipe names no data: set data.path, or give --data.")
+    data = open_run_data(recipe, run_folder, store, progress)
+    labels = _labels(recipe, data)
+    network = build_network(recipe.model, num_classes=len(labels), labels=labels, progress=progress)
+    if recipe.train.head_epochs and len(classifiers(network.module)) != 1:
+        raise UserError(f"{recipe.model.name} has two heads; set train.head_epochs = 0.")
+    changes = augmentation(recipe.data.augment, network.preprocessing, random_erasing=recipe.data.random_erasing)
+    # The report's augmentation squashes, so its evaluation does too.
+    network.preprocessing = changes.preprocessing
+    cache = evaluation_cache = None
+    if recipe.data.cache:
+        cache = open_cache(data, changes.first, store=store, progress=progress)
+        plain = FixedResize(network.preprocessing)
+        same = plain.key == changes.first.key
+        evaluation_cache = cache if same else open_cache(data, plain, store=store, progress=progress)
+    task = Classification(
+        network,
+        data,
+        recipe,
+        device=device,
+        augmentation=changes,
+        cache=cache,
+        evaluation_cache=evaluation_cache,
+        progress=progress,
+    )
+    return task, data.fingerprint
+
+
+def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progress) -> DataIndex:
+    """The data of a run, with the split that was drawn when it began."""
+    data = open_index(recipe.data.path, store=store, progress=progress)
+    split = run_folder / "split.csv"
+    if split.exists():
+        return read_split(data, split)
+    data = with_validation(data, fraction=recipe.data.validation_fraction, seed=recipe.train.seed)
+    if not len(data.positions("val")):
+        raise UserError(f"{data.root} has too few pictures: no class has two, so none can be left for validation.")
+    write_split(data, split)
+    return data
+
+
+def _labels(recipe: Recipe, data: DataIndex) -> tuple[str, ...]:
+    """A name for each output of the head."""
+    wanted, found = recipe.model.num_classes, len(data.classes)
+    if wanted is None or wanted == found:
+        return data.classes
+    if wanted < found:
+        raise UserError(
+            f"model.num_classes = {wanted}, but {data.root} has {found} classes; leave it out, or set it to {found}."
+        )
+    return (*data.classes, *(f"unused {number}" for number in range(found, wanted)))

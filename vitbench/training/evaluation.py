@@ -1,0 +1,285 @@
+"""How good a classifier is: a row a picture, and every figure derived from the rows."""
+
+import io
+import json
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vitbench.data.dataset import Dataset, evaluation_dataset
+from vitbench.data.index import DataIndex
+from vitbench.data.loader import Loader
+from vitbench.errors import UserError
+from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
+from vitbench.runs.files import write_whole
+from vitbench.training.precision import Precision
+
+MOST_CLASSES_AS_SCALARS = 100
+WORST_SHOWN = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A row a picture. Numbers of classes count into `classes`."""
+
+    root: str
+    classes: tuple[str, ...]
+    file: np.ndarray
+    """Text [N], relative to `root`."""
+    label: np.ndarray
+    """int64 [N]."""
+    top5: np.ndarray
+    """int64 [N, min(5, classes)], the likeliest first."""
+    probability: np.ndarray
+    """float32 [N, min(5, classes)], of `top5`."""
+    loss: np.ndarray
+    """float64 [N], cross-entropy in nats."""
+    batch_size: int
+    """Of the report's average loss."""
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether the likeliest class is the right one, bool [N]."""
+        return self.top5[:, 0] == self.label
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.correct.mean())
+
+    @property
+    def accuracy_top5(self) -> float:
+        return float((self.top5 == self.label[:, None]).any(axis=1).mean())
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean cross-entropy a picture."""
+        return float(self.loss.mean())
+
+    @property
+    def report_batch_mean_loss(self) -> float:
+        """The student's "average loss": the sum of the batches' means, divided by the number of pictures."""
+        starts = range(0, len(self), self.batch_size)
+        return sum(float(self.loss[start : start + self.batch_size].mean()) for start in starts) / len(self)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of the accuracy."""
+        return wilson_interval(int(self.correct.sum()), len(self))
+
+    def class_accuracy(self) -> dict[str, float]:
+        """The accuracy of each class that has pictures."""
+        total = np.bincount(self.label, minlength=len(self.classes))
+        right = np.bincount(self.label[self.correct], minlength=len(self.classes))
+        return {name: float(right[k] / total[k]) for k, name in enumerate(self.classes) if total[k]}
+
+    def confusion(self) -> np.ndarray:
+        """Pictures of class i that were taken for class j, int64 [classes, classes]."""
+        matrix = np.zeros((len(self.classes), len(self.classes)), dtype=np.int64)
+        np.add.at(matrix, (self.label, self.top5[:, 0]), 1)
+        return matrix
+
+    def worst(self, count: int = WORST_SHOWN) -> list[dict[str, Any]]:
+        """The mistakes with the highest loss, with the files they were made on."""
+        wrong = np.flatnonzero(~self.correct)
+        chosen = wrong[np.argsort(-self.loss[wrong], kind="stable")][:count]
+        return [
+            {
+                "file": str(Path(self.root) / str(self.file[row])),
+                "label": self.classes[self.label[row]],
+                "predicted": self.classes[self.top5[row, 0]],
+                "probability": float(self.probability[row, 0]),
+                "loss": float(self.loss[row]),
+            }
+            for row in chosen
+        ]
+
+    def scalars(self) -> dict[str, float]:
+        """What an evaluation logs; the accuracy of each class too, unless there are very many."""
+        scalars = {"loss": self.mean_loss, "accuracy": self.accuracy, "accuracy_top5": self.accuracy_top5}
+        if len(self.classes) <= MOST_CLASSES_AS_SCALARS:
+            scalars |= {f"class_accuracy/{name}": value for name, value in self.class_accuracy().items()}
+        return scalars
+
+    def sentence(self) -> str:
+        """The line that the student's program printed."""
+        right = int(self.correct.sum())
+        return (
+            f"Test set: Average loss: {self.report_batch_mean_loss:.4f}, "
+            f"Accuracy: {right}/{len(self)} ({100 * self.accuracy:.1f}%)"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Everything derived, as plain values."""
+        low, high = self.interval
+        return {
+            "root": self.root,
+            "pictures": len(self),
+            "correct": int(self.correct.sum()),
+            "accuracy": self.accuracy,
+            "accuracy_interval_95": [low, high],
+            "accuracy_top5": self.accuracy_top5,
+            "mean_loss": self.mean_loss,
+            "report_batch_mean_loss": self.report_batch_mean_loss,
+            "batch_size": self.batch_size,
+            "class_accuracy": self.class_accuracy(),
+            "classes": list(self.classes),
+            "confusion": self.confusion().tolist(),
+            "worst": self.worst(),
+        }
+
+    def save(self, folder: Path, split: str, step: int) -> None:
+        """Writes `SPLIT-STEP.npz`, the rows, and `SPLIT-STEP.json`, what follows from them."""
+        arrays = {
+            "file": self.file,
+            "label": self.label,
+            "top5": self.top5,
+            "probability": self.probability,
+            "loss": self.loss,
+            "classes": np.array(self.classes),
+            "root": np.array(self.root),
+            "batch_size": np.array(self.batch_size),
+        }
+        folder.mkdir(exist_ok=True)
+        write_whole(folder / f"{split}-{step}.json", json.dumps({"split": split, "step": step} | self.document()))
+        write_whole(folder / f"{split}-{step}.npz", _npz(arrays))
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """What `numpy.savez_compressed` writes, which cannot take an array called `file`."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+    return content.getvalue()
+
+
+def load_evaluation(file: Path) -> Evaluation:
+    """What `Evaluation.save` wrote. Raises UserError if it cannot be read."""
+    try:
+        with np.load(file, allow_pickle=False) as rows:
+            return Evaluation(
+                root=str(rows["root"]),
+                classes=tuple(rows["classes"].tolist()),
+                file=rows["file"],
+                label=rows["label"],
+                top5=rows["top5"],
+                probability=rows["probability"],
+                loss=rows["loss"],
+                batch_size=int(rows["batch_size"]),
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
+
+
+@torch.inference_mode()
+def evaluate_classifier(
+    module: nn.Module,
+    dataset: Dataset,
+    *,
+    classes: tuple[str, ...],
+    batch_size: int,
+    device: torch.device,
+    precision: Precision | None = None,
+    labels: np.ndarray | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Runs `module`, which is in evaluation mode on `device`, over a dataset.
+
+    `labels` int64 [samples] replaces the dataset's own, where its classes count differently. Logits are compared in
+    float32, and the loss is computed in float64.
+    """
+    precision = precision or Precision("none", device)
+    truth = torch.from_numpy(dataset.labels if labels is None else labels)
+    numbers, top5, probability, loss = [], [], [], []
+    done = 0
+    for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
+        pixels = dataset.preprocessing.normalize(batch.pixels.to(device))
+        with precision.autocast():
+            logits = module(pixels)
+        log_probability = logits.float().double().log_softmax(1)
+        best = log_probability.topk(min(5, len(classes)), dim=1)
+        top5.append(best.indices)
+        probability.append(best.values.exp().float())
+        loss.append(F.nll_loss(log_probability, truth[batch.indices].to(device), reduction="none"))
+        numbers.append(batch.indices)
+        done += len(batch)
+        progress(done, len(dataset), "evaluating")
+    seen = torch.cat(numbers).numpy()
+    return Evaluation(
+        root=str(dataset.index.root),
+        classes=classes,
+        file=np.array([dataset.sample(int(number)).file for number in seen]),
+        label=truth.numpy()[seen],
+        top5=torch.cat(top5).cpu().numpy(),
+        probability=torch.cat(probability).cpu().numpy(),
+        loss=torch.cat(loss).cpu().numpy(),
+        batch_size=batch_size,
+    )
+
+
+def evaluate_network(
+    network: Network,
+    data: DataIndex,
+    *,
+    split: str | None = None,
+    batch_size: int = 32,
+    device: torch.device,
+    progress: Progress = silent,
+) -> Evaluation:
+    """A network on one part of a data set: `split`, else test, else val, else all. Labels are matched by name.
+
+    Raises UserError if there is no such part, or the data has classes that the network does not know.
+    """
+    if not data.classes:
+        raise UserError(f"{data.root} has no labels, so there is nothing to compare with.")
+    if split is None:
+        split = next((name for name in ("test", "val") if name in data.splits), data.splits[0])
+    if split not in data.splits:
+        raise UserError(f"{data.root} has no part {split!r}; it has {', '.join(map(repr, data.splits))}.")
+    numbers = labels_by_name(network, data)
+    dataset = evaluation_dataset(data, data.positions(split), network.preprocessing)
+    assert network.labels is not None
+    return evaluate_classifier(
+        network.module.to(device).eval(),
+        dataset,
+        classes=network.labels,
+        batch_size=batch_size,
+        device=device,
+        labels=numbers[dataset.labels],
+        progress=progress,
+    )
+
+
+def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:
+    """For each class of the data its number in the network, int64. Raises UserError for one that it does not know."""
+    if network.labels is None:
+        raise UserError(f"{network.name} does not say what its {network.num_classes} classes are called.")
+    known = {name: number for number, name in enumerate(network.labels)}
+    unknown = [name for name in data.classes if name not in known]
+    if unknown:
+        some = ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else "")
+        raise UserError(
+            f"{network.name} knows {len(known)} classes; {len(unknown)} of the {len(data.classes)} in {data.root} "
+            f"are not among them: {some}."
+        )
+    return np.array([known[name] for name in data.classes], dtype=np.int64)
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """The interval of a proportion (Wilson 1927); 95% with the default `z`."""
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

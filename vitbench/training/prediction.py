@@ -1,0 +1,56 @@
+"""Labels for pictures that have none, as the course wants them: a CSV with `filename,label`."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from vitbench.data.dataset import evaluation_dataset
+from vitbench.data.index import DataIndex
+from vitbench.data.loader import Loader
+from vitbench.errors import UserError
+from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
+from vitbench.runs.files import write_whole
+
+
+@torch.inference_mode()
+def predict(
+    network: Network,
+    data: DataIndex,
+    *,
+    batch_size: int = 32,
+    device: torch.device,
+    progress: Progress = silent,
+) -> Iterator[tuple[str, str]]:
+    """Each picture's name, untouched (relative to the folder), and its likeliest label, in the order of the names.
+
+    Raises UserError if the network does not say what its classes are called.
+    """
+    if network.labels is None:
+        raise UserError(f"{network.name} does not say what its {network.num_classes} classes are called.")
+    module = network.module.to(device).eval()
+    positions = torch.arange(len(data.samples)).numpy()
+    dataset = evaluation_dataset(data, positions, network.preprocessing)
+    done = 0
+    for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
+        logits = module(network.preprocessing.normalize(batch.pixels.to(device)))
+        for number, label in zip(batch.indices.tolist(), logits.argmax(1).tolist(), strict=True):
+            yield dataset.sample(number).file, network.labels[label]
+        done += len(batch)
+        progress(done, len(dataset), "predicting")
+
+
+def write_predictions(rows: list[tuple[str, str]], file: Path) -> None:
+    """Writes `filename,label`; whole or not at all. Raises UserError if it cannot be written."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["filename", "label"])
+    table.writerows(rows)
+    try:
+        # Names of files are bytes, and go out as such.
+        write_whole(file, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error
