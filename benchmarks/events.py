@@ -70,9 +70,9 @@ def measured(command: list[str], **options) -> tuple[float, float, str]:
 
 
 def installed_terminalboard(folder: Path) -> str:
-    """terminalboard in an environment of its own."""
+    """terminalboard in an environment of its own; this release does not run with plotext 6."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run([folder / "bin" / "pip", "install", "-q", "terminalboard==0.5.3"], check=True)
+    subprocess.run([folder / "bin" / "pip", "install", "-q", "terminalboard==0.5.3", "plotext<6"], check=True)
     return str(folder / "bin" / "terminalboard")
 
 
