@@ -61,6 +61,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("3", "view('log')", "log", "The whole log."),
         Action("4", "view('recipe')", "recipe", "What this run trains, field by field."),
         Action("5", "view('confusion')", "confusion", "Which kinds were taken for which, when an evaluation is there."),
+        Action("t", "next_evaluation", "next evaluation", "Confusion and mistakes of another evaluation of the run."),
         Action("6", "view('mistakes')", "mistakes", "The worst mistakes with their pictures."),
     ),
     "compare": (

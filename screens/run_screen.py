@@ -2,7 +2,7 @@
 
 from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.widgets import ContentSwitcher
@@ -12,15 +12,18 @@ from screens.actions import bindings
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
 from screens.curves import CURVE_PANELS, MORE_PANELS, SYSTEM_PANELS, Panel, furthest, panel_curves, step_at
+from screens.evaluation import Evaluation, preferred, read_evaluation
 from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.chart import Chart
-from screens.widgets.evaluation_views import ConfusionView, MistakesView
+from screens.widgets.confusion_view import ConfusionView
 from screens.widgets.lines import Line, ProgressLine, ViewLine
 from screens.widgets.log_view import LogView
+from screens.widgets.mistakes_view import MistakesView
 from screens.widgets.recipe_view import RecipeView
+from vitbench.errors import UserError
 from vitbench.text import clean
 
 VIEWS = (
@@ -43,6 +46,8 @@ class RunScreen(RunControls, Exports):
         self.run_id = run_id
         self._shown: tuple[str, int, str] | None = None
         self._detail: RunDetail | None = None
+        self._evaluation = ""
+        self._evaluated: dict[str, str] = {}
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
@@ -137,10 +142,8 @@ class RunScreen(RunControls, Exports):
                 self.query_one("#log", LogView).show(detail.log)
             case "recipe":
                 self.query_one(RecipeView).show(detail.recipe)
-            case "confusion":
-                self.query_one(ConfusionView).show(self.run_id, detail.evaluations)
-            case "mistakes":
-                self.query_one(MistakesView).show(self.run_id, detail.evaluations)
+            case "confusion" | "mistakes":
+                self._show_evaluation(detail.evaluations)
 
     def _show_charts(self, panels: tuple[Panel, ...], detail: RunDetail, prefix: str = "") -> None:
         end = furthest(detail, self.group.axis)
@@ -152,6 +155,48 @@ class RunScreen(RunControls, Exports):
                 growing=detail.row.state in LIVE_STATES,
                 end=end,
             )
+
+    # Evaluations
+
+    def _show_evaluation(self, names: tuple[str, ...]) -> None:
+        """The chosen evaluation, else the newest of the test part, else the newest."""
+        name = self._evaluation if self._evaluation in names else preferred(names)
+        view = self.query_one(f"#{self.view}")
+        assert isinstance(view, ConfusionView | MistakesView)
+        if name is None:
+            view.say(" No evaluation with rows yet: it comes at the end of the run, or with `vitbench evaluate`.")
+        elif self._evaluated.get(self.view) != name:
+            self._evaluated[self.view] = name
+            self._read_evaluation(self.view, name)
+
+    @work(thread=True, exclusive=True, group="evaluation")
+    def _read_evaluation(self, view: str, name: str) -> None:
+        folder = self.workbench.store.find(self.run_id).folder
+        try:
+            evaluation = read_evaluation(folder / "evaluations" / name)
+        except UserError as error:
+            self.app.call_from_thread(self._say, view, str(error))
+            return
+        self.app.call_from_thread(self._evaluation_read, view, evaluation)
+
+    def _say(self, view: str, sentence: str) -> None:
+        widget = self.query_one(f"#{view}")
+        assert isinstance(widget, ConfusionView | MistakesView)
+        widget.say(f" {sentence}")
+
+    def _evaluation_read(self, view: str, evaluation: Evaluation) -> None:
+        widget = self.query_one(f"#{view}")
+        assert isinstance(widget, ConfusionView | MistakesView)
+        widget.show(evaluation)
+        self._focus_view(view)
+
+    def action_next_evaluation(self) -> None:
+        """Another evaluation of this run, such as an earlier one."""
+        names = self._detail.evaluations if self._detail is not None else ()
+        if names and self.view in ("confusion", "mistakes"):
+            now = self._evaluated.get(self.view)
+            self._evaluation = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
+            self._show_evaluation(names)
 
     # Views and charts
 

@@ -77,7 +77,7 @@ class RunDetail:
     log: tuple[LogLine, ...] = ()
     recipe: str = ""
     evaluations: tuple[str, ...] = ()
-    """Names of the evaluation files, oldest first."""
+    """Names of the evaluations (`SPLIT-STEP.json`), oldest first."""
     version: int = 0
     """Rises whenever anything else here changed."""
 

@@ -234,4 +234,4 @@ def _evaluations(folder: Path) -> tuple[str, ...]:
         files = [(entry.stat().st_mtime, entry.name) for entry in (folder / "evaluations").iterdir()]
     except OSError:
         return ()
-    return tuple(name for _, name in sorted(files) if name.endswith(".npz"))
+    return tuple(name for _, name in sorted(files) if name.endswith(".json"))

@@ -104,10 +104,12 @@ class Picture(Widget):
     def render_line(self, y: int) -> Strip:
         """One row of the picture, centred in its place."""
         if self.graphics not in ("half",) or self._pixels is None:
-            return Strip.blank(self.size.width)
+            return Strip.blank(self.size.width, self.rich_style)
         if self._painted is None:
             self._painted = self._paint(self.size.width, self.size.height)
-        return self._painted[y] if y < len(self._painted) else Strip.blank(self.size.width)
+        if y >= len(self._painted):
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._painted[y].apply_style(self.rich_style)
 
     def _paint(self, columns: int, rows: int) -> list[Strip]:
         assert self._pixels is not None

@@ -1,15 +1,15 @@
 """Run folders as a worker would leave them, made in milliseconds and without torch."""
 
+import json
 import math
 import time
 from pathlib import Path
 
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
+from PIL import Image
 
 from vitbench.recipe import load_recipe
+from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.log import RunLog
 from vitbench.runs.status import Best, Status, write_status
 from vitbench.runs.store import Run, Store
@@ -36,8 +36,7 @@ class FakeRun:
         self.speed = 1 + seed % 4
         self.log = RunLog(self.run.log)
         self.began = time.time()
-        self.events = RecordWriter((self.run.folder / f"events.out.tfevents.{int(self.began)}.fake").open("ab"))
-        self._event(Event(wall_time=self.began, file_version="brain.Event:2"))
+        self.events = EventWriter(self.run.folder, 0)
         self.latest: dict[str, float] = {}
         self.best: Best | None = None
 
@@ -94,11 +93,45 @@ class FakeRun:
 
     def _write(self, step: int, scalars: dict[str, float]) -> None:
         self.latest |= scalars
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-        self._event(Event(wall_time=self.began + step * 0.4, step=step, summary=Summary(value=values)))
+        self.events.scalars(step, scalars)
 
-    def _event(self, event: Event) -> None:
-        self.events.write(event.SerializeToString())
+    def evaluate(self, pictures: Path, classes: int = 12, *, split: str = "test") -> "FakeRun":
+        """Writes an evaluation with mistakes on pictures that exist."""
+        names = [f"kind {chr(97 + number)}" for number in range(classes)]
+        labels = self.random.integers(classes, size=40 * classes)
+        wrong = self.random.random(labels.size) < 0.12
+        taken = np.where(wrong, (labels + self.random.integers(1, 4, labels.size)) % classes, labels)
+        confusion = np.zeros((classes, classes), int)
+        np.add.at(confusion, (labels, taken), 1)
+        pictures.mkdir(exist_ok=True)
+        worst = []
+        for number in np.flatnonzero(wrong)[:8].tolist():
+            file = pictures / f"{names[labels[number]]}_{number}.png"
+            rows, columns = np.mgrid[0:48, 0:64]
+            pixels = np.stack([rows * 5, columns * 4, (rows * columns + number) % 256], axis=2).astype(np.uint8)
+            Image.fromarray(pixels).save(file)
+            worst.append(
+                {
+                    "file": str(file),
+                    "label": names[labels[number]],
+                    "predicted": names[taken[number]],
+                    "probability": 0.9,
+                    "loss": 5.0 - number / 1000,
+                }
+            )
+        document = {
+            "split": split,
+            "step": self.step,
+            "root": str(pictures),
+            "classes": names,
+            "worst": worst,
+            "confusion": confusion.tolist(),
+            "accuracy": float(np.trace(confusion) / labels.size),
+            "correct": int(np.trace(confusion)),
+            "pictures": int(labels.size),
+        }
+        (self.run.folder / "evaluations" / f"{split}-{self.step}.json").write_text(json.dumps(document))
+        return self
 
     def status(self, state: str, **more: object) -> "FakeRun":
         """Writes the status."""

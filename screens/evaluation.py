@@ -1,0 +1,93 @@
+"""An evaluation as the screens read it: confusions and worst mistakes, from the JSON beside the rows."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from vitbench.errors import UserError
+
+_LARGEST_PREVIEW = 512
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A picture that was taken for something else, with much confidence."""
+
+    file: Path
+    label: str
+    predicted: str
+    probability: float
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """`confusion` int64 [classes, classes]: pictures of the row's class that were taken for the column's."""
+
+    split: str
+    step: int
+    classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    worst: tuple[Mistake, ...]
+    accuracy: float
+    correct: int
+    pictures: int
+
+    def shares(self) -> NDArray[np.float64]:
+        """The confusion as shares of each row; rows without pictures are 0."""
+        totals = self.confusion.sum(axis=1, keepdims=True)
+        return np.divide(self.confusion, totals, out=np.zeros(self.confusion.shape), where=totals > 0)
+
+    def pairs(self, count: int = 50) -> list[tuple[int, int, int]]:
+        """The most frequent confusions as (class, taken for, pictures), most first."""
+        wrong = self.confusion.copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+        rows, columns = np.unravel_index(order, wrong.shape)
+        return [(int(r), int(c), int(wrong[r, c])) for r, c in zip(rows, columns, strict=True) if wrong[r, c] > 0]
+
+
+def preferred(names: tuple[str, ...]) -> str | None:
+    """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest test, else the newest."""
+    tests = [name for name in names if name.startswith("test")]
+    return tests[-1] if tests else (names[-1] if names else None)
+
+
+def read_evaluation(file: Path) -> Evaluation:
+    """Raises UserError for a file that cannot be read as an evaluation."""
+    try:
+        document = json.loads(file.read_bytes())
+        classes = tuple(map(str, document["classes"]))
+        confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
+        worst = tuple(
+            Mistake(Path(m["file"]), str(m["label"]), str(m["predicted"]), float(m["probability"]), float(m["loss"]))
+            for m in document["worst"]
+        )
+        return Evaluation(
+            split=str(document["split"]),
+            step=int(document["step"]),
+            classes=classes,
+            confusion=confusion,
+            worst=worst,
+            accuracy=float(document["accuracy"]),
+            correct=int(document["correct"]),
+            pictures=int(document["pictures"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file.name} cannot be read as an evaluation: {error}.") from error
+
+
+def read_preview(file: Path) -> NDArray[np.uint8]:
+    """A picture [height, width, 3], at most a few hundred pixels, turned upright. Raises UserError if it cannot."""
+    try:
+        with Image.open(file) as picture:
+            picture.draft("RGB", (_LARGEST_PREVIEW, _LARGEST_PREVIEW))
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            upright.thumbnail((_LARGEST_PREVIEW, _LARGEST_PREVIEW))
+            return np.asarray(upright)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{file.name} cannot be shown: {error}.") from error

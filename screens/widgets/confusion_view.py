@@ -1,0 +1,207 @@
+"""The confusion matrix with a cursor, and the pairs that are confused most often."""
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.color import Color
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from screens import wording
+from screens.evaluation import Evaluation
+from screens.widgets.lines import Line
+from vitbench.text import clean
+
+_CELL = 3
+
+
+class ConfusionMatrix(ScrollView, can_focus=True):
+    """Rows are the true classes, columns what they were taken for, numbers per cent of the row."""
+
+    DEFAULT_CSS = """
+    ConfusionMatrix { background: $background; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+
+    class Moved(Message):
+        """The cursor is on another cell."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.evaluation: Evaluation | None = None
+        self.row = self.column = 0
+        self._first_column = 0
+        self._styles: dict[tuple[int, bool, bool], Style] = {}
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Replaces the matrix; the cursor goes to the most frequent confusion."""
+        self.evaluation = evaluation
+        self._shares = evaluation.shares()
+        pairs = evaluation.pairs(1)
+        self.virtual_size = Size(self.size.width, len(evaluation.classes) + 1)
+        self.go(*(pairs[0][:2] if pairs else (0, 0)))
+
+    def go(self, row: int, column: int) -> None:
+        """Puts the cursor on a cell and brings it into view."""
+        if self.evaluation is None:
+            return
+        last = len(self.evaluation.classes) - 1
+        self.row, self.column = min(max(row, 0), last), min(max(column, 0), last)
+        height, columns = max(1, self.size.height - 1), self._columns_shown()
+        first = int(self.scroll_offset.y)
+        if not first <= self.row < first + height:
+            self.scroll_to(y=self.row - height // 2, animate=False)
+        if not self._first_column <= self.column < self._first_column + columns:
+            self._first_column = min(max(0, self.column - columns // 2), max(0, last + 1 - columns))
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def _label_width(self) -> int:
+        longest = max((len(name) for name in self.evaluation.classes), default=0) if self.evaluation else 0
+        return min(longest, max(8, self.size.width // 4))
+
+    def _columns_shown(self) -> int:
+        return max(1, (self.size.width - self._label_width() - 1) // _CELL)
+
+    def render_line(self, y: int) -> Strip:
+        """The heading of columns, or one class."""
+        base = self.rich_style
+        if self.evaluation is None:
+            return Strip.blank(self.size.width, base)
+        shown = range(self._first_column, min(len(self.evaluation.classes), self._first_column + self._columns_shown()))
+        if y == 0:
+            return self._heading(shown, base)
+        row = int(self.scroll_offset.y) + y - 1
+        if row >= len(self.evaluation.classes):
+            return Strip.blank(self.size.width, base)
+        here = row == self.row
+        name = Style(color=self._colour("foreground" if here else "secondary"), bold=here)
+        segments = [Segment(wording.fit(self.evaluation.classes[row], self._label_width()) + " ", base + name)]
+        for column in shown:
+            share = float(self._shares[row, column])
+            style = self._cell(round(share * 20), row == column, here and column == self.column)
+            segments.append(
+                Segment(f"{share * 100:>{_CELL}.0f}" if share > 0 else " " * (_CELL - 1) + "·", base + style)
+            )
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _heading(self, shown: range, base: Style) -> Strip:
+        """The first letters of each column's class; the whole name is in the line above."""
+        assert self.evaluation is not None
+        quiet, strong = Style(color=self._colour("secondary")), Style(color=self._colour("accent"), bold=True)
+        segments = [Segment(" " * (self._label_width() + 1), base)]
+        for column in shown:
+            name = clean(self.evaluation.classes[column])[: _CELL - 1]
+            segments.append(
+                Segment(" " + wording.fit(name, _CELL - 1), base + (strong if column == self.column else quiet))
+            )
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _cell(self, strength: int, right: bool, cursor: bool) -> Style:
+        key = (strength, right, cursor)
+        if key not in self._styles:
+            background = self.background_colors[1]
+            hue = Color.parse(self.app.theme_variables["success" if right else "error"])
+            back = background.blend(hue, 0.12 + 0.6 * strength / 20) if strength else background
+            front = Color.parse(self.app.theme_variables["foreground"]) if strength else background.blend(hue, 0.25)
+            style = Style(color=front.rich_color, bgcolor=back.rich_color)
+            self._styles[key] = style + Style(reverse=True, bold=True) if cursor else style
+        return self._styles[key]
+
+    def on_key(self, event: events.Key) -> None:
+        page = max(1, self.size.height - 2)
+        steps = {
+            "up": (-1, 0),
+            "down": (1, 0),
+            "left": (0, -1),
+            "right": (0, 1),
+            "pageup": (-page, 0),
+            "pagedown": (page, 0),
+            "home": (0, -10_000),
+            "end": (0, 10_000),
+        }
+        if event.key in steps:
+            down, across = steps[event.key]
+            self.go(self.row + down, self.column + across)
+            event.stop()
+            event.prevent_default()
+
+    def on_click(self, event: events.Click) -> None:
+        column = self._first_column + (event.x - self._label_width() - 1) // _CELL
+        if event.y > 0:
+            self.go(int(self.scroll_offset.y) + event.y - 1, column)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.refresh()
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "theme", self._forget, init=False)
+
+    def _forget(self) -> None:
+        self._styles.clear()
+        self.refresh()
+
+    def _colour(self, name: str) -> str:
+        return Color.parse(self.app.theme_variables[name]).hex6
+
+
+class ConfusionView(Vertical):
+    """Matrix, pairs, and a sentence about the cell under the cursor."""
+
+    DEFAULT_CSS = """
+    ConfusionView { padding: 0 1; }
+    ConfusionView #confusion-pairs { width: 44; border: none; padding: 0; background: $background; margin-left: 2; }
+    ConfusionView #confusion-matrix { width: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="confusion-words")
+        with Horizontal():
+            yield ConfusionMatrix(id="confusion-matrix")
+            yield OptionList(id="confusion-pairs", compact=True)
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence in place of a matrix."""
+        self.query_one(ConfusionMatrix).display = self.query_one(OptionList).display = False
+        self.query_one(Line).show(Text(sentence))
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Shows an evaluation."""
+        matrix, pairs = self.query_one(ConfusionMatrix), self.query_one(OptionList)
+        matrix.display = True
+        pairs.display = self.app.size.width >= 110
+        pairs.clear_options()
+        for row, column, count in evaluation.pairs():
+            names = f"{evaluation.classes[row]} taken for {evaluation.classes[column]}"
+            pairs.add_option(Option(Text(f"{count:>3}  " + wording.fit(names, 38)), id=f"{row}-{column}"))
+        matrix.show(evaluation)
+
+    @on(ConfusionMatrix.Moved)
+    def _explain(self) -> None:
+        matrix = self.query_one(ConfusionMatrix)
+        evaluation = matrix.evaluation
+        if evaluation is None:
+            return
+        row, column = matrix.row, matrix.column
+        count, total = int(evaluation.confusion[row, column]), int(evaluation.confusion[row].sum())
+        true, taken = evaluation.classes[row], evaluation.classes[column]
+        words = f"{count} of {total} {true} were taken for {taken}"
+        if row == column:
+            words = f"{count} of {total} {true} were recognised"
+        head = f"{evaluation.split} at step {evaluation.step:,}: {evaluation.correct} of {evaluation.pictures} right"
+        quiet = self.app.theme_variables["secondary"]
+        self.query_one(Line).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
+
+    @on(OptionList.OptionHighlighted)
+    def _pair(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if event.option_id:
+            row, column = map(int, event.option_id.split("-"))
+            self.query_one(ConfusionMatrix).go(row, column)

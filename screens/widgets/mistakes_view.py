@@ -1,0 +1,89 @@
+"""The worst mistakes, the most confident first, each with its picture."""
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from screens import wording
+from screens.evaluation import Evaluation, read_preview
+from screens.widgets.lines import Line
+from screens.widgets.picture import Picture, Pixels
+from vitbench.errors import UserError
+
+
+class MistakesView(Vertical):
+    """A list and the picture of the selected entry."""
+
+    DEFAULT_CSS = """
+    MistakesView { padding: 0 1; }
+    MistakesView #mistakes-list { width: 1fr; border: none; padding: 0; background: $background; }
+    MistakesView #mistakes-side { width: 1fr; max-width: 64; padding: 0 1; }
+    MistakesView #mistakes-picture { height: 1fr; max-height: 30; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.evaluation: Evaluation | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="mistakes-words")
+        with Horizontal():
+            yield OptionList(id="mistakes-list", compact=True)
+            with Vertical(id="mistakes-side"):
+                yield Picture(id="mistakes-picture")
+                yield Line(id="mistakes-file")
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence in place of the list."""
+        self.query_one(Horizontal).display = False
+        self.query_one("#mistakes-words", Line).show(Text(sentence))
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Shows an evaluation."""
+        self.evaluation = evaluation
+        colours = self.app.theme_variables
+        self.query_one(Horizontal).display = True
+        wrong = evaluation.pictures - evaluation.correct
+        words = f"{evaluation.split} at step {evaluation.step:,}: {wording.count(wrong, 'mistake')}"
+        self.query_one("#mistakes-words", Line).show(Text(words))
+        options = self.query_one(OptionList)
+        options.clear_options()
+        room = max(6, (max(self.size.width, 60) // 2 - 22) // 2)
+        for mistake in evaluation.worst:
+            names = Text.assemble(
+                (f"{mistake.loss:>6.2f}  ", colours["secondary"]),
+                wording.fit(mistake.label, room),
+                (" as ", colours["secondary"]),
+                (wording.fit(mistake.predicted, room), colours["error"]),
+                (f" {wording.percent(mistake.probability, 0):>4}", colours["secondary"]),
+                no_wrap=True,
+            )
+            options.add_option(Option(names))
+        options.highlighted = 0 if evaluation.worst else None
+
+    @on(OptionList.OptionHighlighted)
+    def _selected(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._load(event.option_index)
+
+    @work(thread=True, exclusive=True, group="preview")
+    def _load(self, index: int) -> None:
+        """Reads the picture aside: a disk may be slow."""
+        if self.evaluation is None or index >= len(self.evaluation.worst):
+            return
+        file = self.evaluation.worst[index].file
+        try:
+            pixels, words = read_preview(file), str(file)
+        except UserError as error:
+            pixels, words = None, str(error)
+        self.app.call_from_thread(self._loaded, index, pixels, words)
+
+    def _loaded(self, index: int, pixels: Pixels | None, words: str) -> None:
+        if self.query_one(OptionList).highlighted == index:
+            self.query_one(Picture).show(pixels)
+            width = self.query_one("#mistakes-side").size.width - 2
+            quiet = self.app.theme_variables["secondary"]
+            self.query_one("#mistakes-file", Line).show(Text(wording.fit_start(words, max(10, width)), quiet))
