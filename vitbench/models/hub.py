@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from urllib.request import getproxies
 
 import huggingface_hub
 
@@ -51,6 +52,4 @@ def no_network(reference: str) -> UserError:
 
 
 def _has_proxy() -> bool:
-    from urllib.request import getproxies
-
     return bool(getproxies().keys() & {"https", "all"})

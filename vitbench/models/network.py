@@ -117,8 +117,7 @@ def build_network(
     options |= {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(model, key))}
     size = _size(model.image_size)
     network = _started(model, size, num_classes, options, progress)
-    has_trained_head = network.tag != RANDOM and network.num_classes == num_classes
-    if head_init is not None or not has_trained_head:
+    if head_init is not None or network.num_classes != num_classes:
         starts_at_zero = network.architecture.startswith("pretrained_vit:")
         set_head(network.module, num_classes, head_init or ("zero" if starts_at_zero else "timm"))
         network.labels = None

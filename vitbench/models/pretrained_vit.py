@@ -93,7 +93,7 @@ def address(name: str) -> str:
 def create(
     name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None, **options: Any
 ) -> VisionTransformer:
-    """The network as a timm module with fresh weights, and dropout in the places where pytorch_pretrained_vit has it.
+    """The network as a timm module with fresh weights, dropout where pytorch_pretrained_vit has it, and its zero head.
 
     `size` (height, width) and `num_classes` are those it was trained with unless given. `options` are further arguments
     of `timm.create_model` (embed_dim, depth, num_heads, drop_path_rate ...). UserError if they do not fit.
@@ -104,6 +104,9 @@ def create(
     assert isinstance(module, VisionTransformer)
     for block in module.blocks:
         block.mlp.drop1.p = 0.0  # type: ignore[union-attr]
+    if isinstance(module.head, nn.Linear):
+        nn.init.zeros_(module.head.weight)
+        nn.init.zeros_(module.head.bias)
     return module
 
 

@@ -1,5 +1,6 @@
 """Weights on disk, read without ever running what is in them."""
 
+import argparse
 import pickle
 import re
 import zipfile
@@ -77,7 +78,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch_save(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # timm's training script saves its arguments beside the weights; a Namespace only holds values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if _is_plain_pickle_refusal(error):
             raise UserError(

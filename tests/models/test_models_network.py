@@ -1,0 +1,420 @@
+"""Networks built for a recipe and opened again: what arrives, what is new, and what is said when it does not fit."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
+
+from vitbench.errors import UserError
+from vitbench.models import hub, network, timm_networks
+from vitbench.models.adaptation import state_on_cpu
+from vitbench.models.description import NetworkDescription, read_network_json
+from vitbench.models.network import build_network, open_network
+from vitbench.recipe import Recipe
+from vitbench.recipe_tables import ModelTable
+from vitbench.runs.store import Store
+
+SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 3}
+TINY = "timm:vit_tiny_patch16_224"
+
+
+def table(**values) -> ModelTable:
+    return ModelTable(**{"name": TINY, "image_size": 64, "options": SMALL} | values)
+
+
+def save(module, folder, name="model.safetensors"):
+    folder.mkdir(exist_ok=True)
+    save_file(state_on_cpu(module), folder / name)
+    return folder / name
+
+
+def logits(module, size=(64, 64)):
+    pixels = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        return module.eval()(pixels)
+
+
+def test_a_fresh_network_is_timm_s():
+    torch.manual_seed(5)
+    built = build_network(table(drop_path_rate=0.1), num_classes=7, labels=list("abcdefg"))
+    torch.manual_seed(5)
+    expected = timm.create_model("vit_tiny_patch16_224", img_size=64, num_classes=7, drop_path_rate=0.1, **SMALL)
+    assert torch.equal(logits(built.module), logits(expected))
+    assert built.tag == "random"
+    assert "random" in built.source
+    assert built.labels == tuple("abcdefg")
+    assert built.module.blocks[1].drop_path1.drop_prob == pytest.approx(0.1)
+
+
+def test_options_of_the_architecture_reach_timm():
+    built = build_network(table(options=SMALL | {"patch_size": 8}, image_size=[32, 48]), num_classes=3)
+    assert built.backbone.patch_grid(32, 48) == (4, 6)
+    assert built.image_size == (32, 48)
+    assert (built.preprocessing.height, built.preprocessing.width) == (32, 48)
+
+
+def test_the_preprocessing_is_timm_s():
+    built = build_network(ModelTable(name="timm:vit_small_patch14_reg4_dinov2", image_size=28), num_classes=2)
+    assert built.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert (built.preprocessing.resize, built.preprocessing.interpolation) == ("crop", "bicubic")
+    config = timm.get_pretrained_cfg("vit_small_patch14_reg4_dinov2")
+    assert built.preprocessing.crop_fraction == config.crop_pct
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (64, 128)])
+def test_a_file_arrives_whole_with_its_positions_resampled(tmp_path, size):
+    source = build_network(table(), num_classes=7)
+    file = save(source.module, tmp_path)
+    built = build_network(table(image_size=list(size), weights=str(file)), num_classes=7)
+    expected, state = source.module.state_dict(), built.module.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected if key != "pos_embed")
+    grid = size[0] // 16, size[1] // 16
+    resampled = resample_abs_pos_embed(expected["pos_embed"], grid, (4, 4), num_prefix_tokens=1)
+    assert torch.equal(state["pos_embed"], resampled)
+    assert logits(built.module, size).shape == (2, 7)
+    assert "model.safetensors" in built.source
+
+
+def test_a_non_square_file_is_understood_by_the_description_beside_it(tmp_path):
+    source = build_network(table(image_size=[64, 128]), num_classes=7)
+    file = save(source.module, tmp_path)
+    # 4 x 8 patches are neither the network's own 14 x 14 nor a square.
+    with pytest.raises(UserError, match="image_size"):
+        build_network(table(image_size=64, weights=str(file)), num_classes=7)
+    assert build_network(table(image_size=[64, 128], weights=str(file)), num_classes=7).image_size == (64, 128)
+    source.write_network_json(tmp_path)
+    built = build_network(table(image_size=64, weights=str(file)), num_classes=7)
+    expected = resample_abs_pos_embed(source.module.pos_embed, (4, 4), (4, 8), num_prefix_tokens=1)
+    assert torch.equal(built.module.pos_embed, expected)
+
+
+def test_another_class_count_gets_a_new_head_and_keeps_the_rest(tmp_path):
+    source = build_network(table(), num_classes=7)
+    file = save(source.module, tmp_path)
+    built = build_network(table(weights=str(file)), num_classes=300)
+    state = built.module.state_dict()
+    assert state["head.weight"].shape == (300, 48)
+    # As timm draws it: truncated normal, deviation 0.02, no bias.
+    assert float(state["head.weight"].std()) == pytest.approx(0.02, rel=0.05)
+    assert torch.count_nonzero(state["head.bias"]) == 0
+    expected = source.module.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected if not key.startswith("head"))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("timm:deit_tiny_distilled_patch16_224", ("head.weight", "head_dist.weight")),
+        ("timm:eva02_tiny_patch14_224", ("head.weight",)),
+        ("timm:beit_base_patch16_224", ("head.weight",)),
+        ("timm:vit_relpos_small_patch16_224", ("head.weight",)),
+        ("timm:vit_base_patch16_siglip_224", ("head.weight",)),
+    ],
+)
+def test_each_family_goes_to_another_size_and_head(tmp_path, name, changed):
+    patch = 14 if "14" in name else 16
+    source = build_network(table(name=name, image_size=4 * patch), num_classes=7)
+    file = save(source.module, tmp_path)
+    built = build_network(table(name=name, image_size=[2 * patch, 4 * patch], weights=str(file)), num_classes=5)
+    state, expected = built.module.state_dict(), source.module.state_dict()
+    for key in expected:
+        positional = "pos_embed" in key or "rope" in key or "rel_pos" in key or "relative_position" in key
+        if not positional and not key.startswith("head"):
+            assert torch.equal(state[key], expected[key]), key
+    assert all(state[key].shape[0] == 5 for key in changed)
+    assert logits(built.module, (2 * patch, 4 * patch)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", ["timm:eva02_tiny_patch14_224", "timm:beit_base_patch16_224"])
+def test_a_new_head_has_the_scale_that_timm_gives_it(tmp_path, name):
+    torch.manual_seed(0)
+    timm_head = timm.create_model(name.removeprefix("timm:"), img_size=28 * 8, num_classes=400, **SMALL).head
+    source = build_network(table(name=name, image_size=28 * 8), num_classes=3)
+    built = build_network(
+        table(name=name, image_size=28 * 8, weights=str(save(source.module, tmp_path))), num_classes=400
+    )
+    assert float(built.module.head.weight.detach().std()) == pytest.approx(
+        float(timm_head.weight.detach().std()), rel=0.05
+    )
+
+
+def test_a_convolutional_network_trains_from_a_file_at_any_size(tmp_path):
+    source = build_network(ModelTable(name="timm:resnet10t", image_size=32), num_classes=4)
+    file = save(source.module, tmp_path)
+    built = build_network(ModelTable(name="timm:resnet10t", image_size=[64, 32], weights=str(file)), num_classes=4)
+    assert torch.equal(logits(built.module, (32, 32)), logits(source.module, (32, 32)))
+    assert built.image_size == (64, 32)
+    assert "not a sequence of transformer blocks" in built.backbone.refusal
+
+
+def test_an_original_jax_file_is_converted(tmp_path):
+    """The names and shapes of Google's ViT checkpoints: kernels are [in, out], attention is split by head."""
+    generator = np.random.default_rng(0)
+
+    def values(*shape):
+        return generator.normal(size=shape).astype(np.float32) * 0.05
+
+    weights = {
+        "cls": values(1, 1, 48),
+        "embedding/kernel": values(16, 16, 3, 48),
+        "embedding/bias": values(48),
+        "Transformer/posembed_input/pos_embedding": values(1, 17, 48),
+        "Transformer/encoder_norm/scale": values(48),
+        "Transformer/encoder_norm/bias": values(48),
+        "head/kernel": values(48, 1000),
+        "head/bias": values(1000),
+    }
+    for block in range(2):
+        start = f"Transformer/encoderblock_{block}"
+        for norm in ("LayerNorm_0", "LayerNorm_2"):
+            weights |= {f"{start}/{norm}/scale": values(48), f"{start}/{norm}/bias": values(48)}
+        attention = f"{start}/MultiHeadDotProductAttention_1"
+        for part in ("query", "key", "value"):
+            weights |= {f"{attention}/{part}/kernel": values(48, 3, 16), f"{attention}/{part}/bias": values(3, 16)}
+        weights |= {f"{attention}/out/kernel": values(3, 16, 48), f"{attention}/out/bias": values(48)}
+        for number, (wide, narrow) in enumerate([(48, 192), (192, 48)]):
+            weights |= {
+                f"{start}/MlpBlock_3/Dense_{number}/kernel": values(wide, narrow),
+                f"{start}/MlpBlock_3/Dense_{number}/bias": values(narrow),
+            }
+    file = tmp_path / "jax.npz"
+    np.savez(file, **weights)
+    module = build_network(table(weights=str(file)), num_classes=1000).module
+    mlp = weights["Transformer/encoderblock_1/MlpBlock_3/Dense_0/kernel"]
+    assert np.array_equal(module.blocks[1].mlp.fc1.weight.detach().numpy(), mlp.T)
+    query = weights["Transformer/encoderblock_0/MultiHeadDotProductAttention_1/query/kernel"]
+    assert np.array_equal(module.blocks[0].attn.qkv.weight[:48].detach().numpy(), query.reshape(48, 48).T)
+    np.savez(tmp_path / "other.npz", a=np.zeros(2))
+    with pytest.raises(UserError, match="does not fit"):
+        build_network(table(weights=str(tmp_path / "other.npz")), num_classes=7)
+
+
+def test_every_mismatch_is_one_sentence_with_the_keys(tmp_path):
+    file = str(save(build_network(table(), num_classes=7).module, tmp_path))
+    with pytest.raises(UserError, match=r"lacks blocks\.2\.norm1\.weight.* more"):
+        build_network(table(weights=file, options=SMALL | {"depth": 3}), num_classes=7)
+    with pytest.raises(UserError, match=r"no place for blocks\.1\.attn\.proj\.bias"):
+        build_network(table(weights=file, options=SMALL | {"depth": 1}), num_classes=7)
+    with pytest.raises(UserError, match=r"shapes differ: .*48.*needed"):
+        build_network(table(weights=file, options=SMALL | {"embed_dim": 96}), num_classes=7)
+    with pytest.raises(UserError, match="does not fit"):
+        build_network(ModelTable(name="timm:resnet10t", weights=file), num_classes=7)
+    with pytest.raises(UserError, match="no weight file"):
+        build_network(table(weights=str(tmp_path / "none.pth")), num_classes=7)
+
+
+def test_a_family_that_loads_leniently_is_never_left_random(tmp_path):
+    """timm loads SigLIP without its pool leniently; a file of something else must not pass in silence."""
+    name = "timm:vit_base_patch16_siglip_gap_224"
+    save_file({"unrelated.weight": torch.randn(4, 4)}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="does not fit"):
+        build_network(table(name=name, weights=str(tmp_path / "a.safetensors")), num_classes=7)
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"name": "timm:vit_tiny_patch16_22"}, "did you mean vit_tiny_patch16_224"),
+        ({"name": "timm:vit_tiny_patch16_224.nope"}, "it has augreg_in21k, augreg"),
+        ({"name": "hub:x"}, "timm:NAME"),
+        ({"name": "pretrained_vit:C_3"}, "B_16_imagenet1k"),
+        ({"image_size": 65}, "64x64 would be"),
+        ({"image_size": [64, 8]}, "64x16 would be"),
+        ({"options": {"embed_dimm": 3}}, "'embed_dimm'"),
+        ({"options": {"embed_dim": 50, "num_heads": 3}}, "cannot be made"),
+        ({"options": {"head": "ones"}}, "zero"),
+        ({"name": "timm:cait_xxs24_224", "options": {}, "weights": "W", "image_size": 64}, "does not fit"),
+        ({"freeze": 9}, "0 to 2"),
+    ],
+)
+def test_a_person_s_mistakes_are_answered(tmp_path, values, why):
+    if "weights" in values:
+        values = values | {"weights": str(save(build_network(table(), num_classes=7).module, tmp_path))}
+    with pytest.raises(UserError, match=why) as caught:
+        build_network(table(**values), num_classes=7)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_network_and_without_file_the_answer_is_quick_and_says_both_ways_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("timm:vit_tiny_patch16_224", "pretrained_vit:B_16", "timm:vit_base_patch16_siglip_224"):
+        started = time.monotonic()
+        with pytest.raises(UserError) as caught:
+            build_network(ModelTable(name=name, pretrained=True), num_classes=7)
+        assert time.monotonic() - started < 5
+        assert "model.weights=PATH" in str(caught.value)
+        assert "model.pretrained=false" in str(caught.value)
+    with pytest.raises(UserError, match="never released"):
+        build_network(ModelTable(name="pretrained_vit:L_16", pretrained=True), num_classes=7)
+    with pytest.raises(UserError, match="no published weights"):
+        build_network(ModelTable(name="timm:vit_small_patch16_36x1_224", pretrained=True), num_classes=7)
+
+
+def test_an_unreachable_host_is_found_out_before_the_loaders_try(monkeypatch):
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "getproxies", dict)
+    with pytest.raises(UserError, match="cannot be downloaded"):
+        hub.check_reachable("weights.invalid", "timm:x")
+
+
+def test_published_weights_in_the_hub_s_cache_are_used_without_network(monkeypatch, tmp_path):
+    torch.manual_seed(2)
+    source = timm.create_model("test_vit", num_classes=1000)
+    config = timm.get_pretrained_cfg("test_vit")
+    repository = tmp_path / f"models--{config.hf_hub_id.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("abc")
+    (repository / "snapshots" / "abc").mkdir(parents=True)
+    save_file(state_on_cpu(source), repository / "snapshots" / "abc" / "model.safetensors")
+    monkeypatch.setattr(hub.huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    opened = open_network("timm:test_vit")
+    assert torch.equal(logits(opened.module, (160, 160)), logits(source, (160, 160)))
+    assert opened.tag == config.tag
+    assert opened.labels[:2] == ("tench", "goldfish")
+    built = build_network(ModelTable(name="timm:test_vit", pretrained=True, image_size=[96, 64]), num_classes=3)
+    assert logits(built.module, (96, 64)).shape == (2, 3)
+    assert built.labels is None
+
+
+def test_the_table_of_addresses_is_read_without_unpickling(monkeypatch, tmp_path):
+    """`pretrained_vit` with `pretrained = true`, the download replaced at the boundary."""
+    fetched = []
+
+    def fetch(url, file, progress):
+        fetched.append(url)
+        module = timm.create_model("vit_base_patch32_224", num_classes=1000, img_size=384)
+        torch.save(network_state(module), file)
+
+    def network_state(module):
+        from vitbench.models.pretrained_vit import to_pretrained_vit_state
+
+        return to_pretrained_vit_state(module)
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("vitbench.models.doors.download_url_to_file", fetch)
+    monkeypatch.setattr("vitbench.models.doors.check_reachable", lambda host, reference: None)
+    opened = open_network("pretrained_vit:B_32_imagenet1k")
+    assert fetched[0].endswith("B_32_imagenet1k.pth")
+    assert (opened.tag, opened.num_classes, opened.image_size) == ("B_32_imagenet1k", 1000, (384, 384))
+    assert opened.labels[0] == "tench"
+    open_network("pretrained_vit:B_32_imagenet1k")
+    assert len(fetched) == 1
+
+
+def test_a_checkpoint_folder_holds_all_that_is_needed(tmp_path):
+    source = build_network(
+        table(image_size=[64, 96], drop_path_rate=0.2), num_classes=3, labels=["a", "b\x1b[31m", "ü"]
+    )
+    save(source.module, tmp_path / "step-00000012")
+    source.write_network_json(tmp_path / "step-00000012")
+    opened = open_network(str(tmp_path / "step-00000012"))
+    assert opened.weights_hash == source.weights_hash
+    assert torch.equal(logits(opened.module, (64, 96)), logits(source.module, (64, 96)))
+    assert opened.labels == source.labels
+    assert opened.preprocessing == source.preprocessing
+    assert not opened.module.training
+    assert opened.describe() == source.describe()
+
+
+def test_a_pretrained_vit_checkpoint_keeps_its_dropout_places(tmp_path):
+    source = build_network(table(name="pretrained_vit:B_16", image_size=32), num_classes=3)
+    save(source.module, tmp_path)
+    source.write_network_json(tmp_path)
+    block = open_network(str(tmp_path)).module.blocks[0]
+    assert (block.attn.attn_drop.p, block.attn.proj_drop.p, block.mlp.drop1.p, block.mlp.drop2.p) == (0.1, 0.1, 0, 0.1)
+
+
+def test_a_run_is_opened_by_name_and_checkpoint(tmp_path):
+    store = Store(tmp_path)
+    run = store.create(Recipe(), name="pets")
+    source = build_network(table(), num_classes=3, labels=["a", "b", "c"])
+    hashes = {}
+    for step in (10, 20):
+        with torch.no_grad():
+            source.module.head.bias.add_(1)
+        folder = run.folder / "checkpoints" / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        save(source.module, folder)
+        source.write_network_json(folder)
+        hashes[step] = source.weights_hash
+    (run.folder / "checkpoints" / "names.json").write_text(json.dumps({"last": 20, "best": 10}))
+    assert open_network("pets", store).weights_hash == hashes[10]
+    assert open_network("pets@last", store).weights_hash == hashes[20]
+    opened = open_network(f"{run.id}@10", store)
+    assert opened.weights_hash == hashes[10]
+    assert (opened.tag, opened.labels) == (f"{run.id}@10", ("a", "b", "c"))
+    with pytest.raises(UserError, match="30"):
+        open_network("pets@30", store)
+    with pytest.raises(UserError):
+        open_network("cats", store)
+
+
+def test_what_cannot_be_opened_is_said_in_words(tmp_path, monkeypatch):
+    file = save(build_network(table(), num_classes=3).module, tmp_path, "loose.safetensors")
+    with pytest.raises(UserError, match="timm:NAME@"):
+        open_network(str(file))
+    with pytest.raises(UserError, match=r"network\.json is missing"):
+        open_network(str(tmp_path))
+    (tmp_path / "network.json").write_text('{"name": 3}')
+    with pytest.raises(UserError, match="no description of a network"):
+        open_network(str(tmp_path))
+    with pytest.raises(UserError, match="no weight file"):
+        open_network(str(tmp_path / "gone.safetensors"))
+    with pytest.raises(UserError, match="no network 'nothing_like_it'"):
+        open_network("nothing_like_it")
+    monkeypatch.setattr(network, "shipped_weights", lambda: tmp_path)
+    with pytest.raises(UserError, match="make weights"):
+        open_network("demo")
+
+
+def test_a_name_opens_with_a_file_or_with_random_weights_when_asked(tmp_path):
+    source = timm.create_model("test_vit", num_classes=4)
+    file = save(source, tmp_path, "mine.safetensors")
+    opened = open_network(f"timm:test_vit@{file}")
+    assert torch.equal(logits(opened.module, (160, 160)), logits(source, (160, 160)))
+    assert (opened.tag, opened.name, opened.num_classes) == ("mine", "timm:test_vit", 4)
+    assert open_network("test_vit@random").tag == "random"
+
+
+def test_demo_is_the_package_s_classifier_with_another_head(tmp_path, monkeypatch):
+    source = build_network(table(), num_classes=12, labels=[f"kind {number}" for number in range(12)])
+    save(source.module, tmp_path, "classifier.safetensors")
+    (tmp_path / "classifier.json").write_text(source.describe().model_dump_json())
+    monkeypatch.setattr(network, "shipped_weights", lambda: tmp_path)
+    opened = open_network("demo")
+    assert (opened.tag, opened.labels) == ("demo", source.labels)
+    assert torch.equal(logits(opened.module), logits(source.module))
+    built = build_network(ModelTable(name="demo", image_size=[96, 64], drop_path_rate=0.1), num_classes=37)
+    assert (built.num_classes, built.image_size, built.labels) == (37, (96, 64), None)
+    assert torch.equal(built.module.blocks[0].mlp.fc1.weight, source.module.blocks[0].mlp.fc1.weight)
+    assert built.module.blocks[1].drop_path1.drop_prob == pytest.approx(0.1)
+    # A run that starts from it can be opened again without it.
+    save(built.module, tmp_path / "run")
+    built.write_network_json(tmp_path / "run")
+    assert open_network(str(tmp_path / "run")).weights_hash == built.weights_hash
+
+
+def test_the_description_survives_json(tmp_path):
+    built = build_network(table(options=SMALL | {"patch_size": [16, 8]}, image_size=[32, 24]), num_classes=2)
+    built.write_network_json(tmp_path)
+    assert read_network_json(tmp_path / "network.json") == built.describe()
+    assert set(NetworkDescription.model_fields) == set(json.loads((tmp_path / "network.json").read_text()))
+
+
+def test_the_hash_sees_every_bit():
+    module = build_network(table(), num_classes=2).module
+    before = network.weights_hash(module)
+    assert before == network.weights_hash(module)
+    with torch.no_grad():
+        module.head.bias[1] = torch.nextafter(module.head.bias[1], torch.tensor(1.0))
+    assert network.weights_hash(module) != before
+
+
+def test_published_labels_exist_only_for_published_class_counts():
+    assert timm_networks.published_labels(37) is None
+    assert len(timm_networks.published_labels(1000)) == 1000
