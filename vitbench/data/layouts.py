@@ -165,7 +165,8 @@ def _from_tables(root: Path, tables: list[tuple[Path, str]], kind: str) -> Layou
                 named = split_of(row.split) or row.split or split or split_of(first) or ""
                 entries[file] = Entry(file, row.label, named)
     if not entries:
-        raise UserError(f"{_names(path for path, _ in tables)} in {root} names no labelled pictures.")
+        first = f" ({problems[0].file}: {problems[0].reason})" if problems else ""
+        raise UserError(f"{_names(path for path, _ in tables)} in {root} names no labelled pictures{first}.")
     what = "a table of file names and labels" if kind == "table" else "a Hugging Face imagefolder"
     how = f"{what} ({_names(path for path, _ in tables)})"
     found = tuple(entries.values())
@@ -193,18 +194,18 @@ def _locate(root: Path, table: Path, name: str, split: str) -> str | None:
 
     The name is relative to the table; failing that to the folder of the split, or to `images` in either.
     """
-    places = [table.parent]
-    places += [table.parent / folder for folder in dict.fromkeys((table.stem, split, "images")) if folder]
-    places += [table.parent / table.stem / "images"]
-    candidates = []
-    for place in places:
-        # Judged by the words alone: a link inside the folder may point where it likes.
-        inside = os.path.relpath(os.path.normpath(place / name), root)
-        if inside != ".." and not inside.startswith("../") and inside != ".":
-            candidates.append(inside)
-    if not candidates:
+    first = _within(root, table.parent / name)
+    if first is None:
         return None
-    return next((file for file in candidates if _is_file(root / file)), candidates[0])
+    folders = dict.fromkeys((table.stem, split, "images", f"{table.stem}/images"))
+    candidates = [first, *(_within(root, table.parent / folder / name) for folder in folders if folder)]
+    return next((file for file in candidates if file and _is_file(root / file)), first)
+
+
+def _within(root: Path, path: Path) -> str | None:
+    """The path relative to the root; None if it is not inside. Judged by the words: links may point anywhere."""
+    inside = os.path.relpath(os.path.normpath(path), root)
+    return None if inside in ("..", ".") or inside.startswith("../") else inside
 
 
 def _is_file(path: Path) -> bool:
