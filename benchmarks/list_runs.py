@@ -1,6 +1,7 @@
 """Lists 2,000 finished runs, cold and again.   python benchmarks/list_runs.py [--runs 2000]"""
 
 import argparse
+import shutil
 import tempfile
 import time
 
@@ -18,10 +19,11 @@ def main() -> None:
     recipe = Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}})
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        for number in range(count):
-            run = store.create(recipe, name=f"run {number}")
-            best = Best(metric="accuracy", value=0.9, step=number)
-            write_status(run.folder, Status(state="finished", step=number, best=best, latest={"train/loss": 0.1}))
+        run = store.create(recipe, name="run")
+        best = Best(metric="accuracy", value=0.9, step=7)
+        write_status(run.folder, Status(state="finished", step=7, best=best, latest={"train/loss": 0.1}))
+        for number in range(1, count):
+            shutil.copytree(run.folder, run.folder.with_name(f"{run.id}-{number:05d}"))
         times = []
         for _ in range(2):
             began = time.perf_counter()
