@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from vitbench.errors import UserError
 from vitbench.recipe import Recipe
 from vitbench.runs import control
 from vitbench.runs.launcher import launch
-from vitbench.runs.lock import is_held
+from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.log import LogTail, RunLog
 from vitbench.runs.process import ProcessName, is_alive, marked_processes, this_process
 from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
@@ -240,3 +241,16 @@ def test_metrics_of_a_run_and_of_any_folder(shop, tmp_path, capsys):
     assert lines[1].startswith("train/loss,3,")
     assert lines[1].endswith(",0.5")
     assert main(["metrics", "measured", "--tag", "nope"]) == 2
+
+
+def test_one_who_only_looks_does_not_turn_a_worker_away(tmp_path):
+    """A look holds the lock for an instant; the worker that starts in that instant waits for it."""
+    look, worker = RunLock(tmp_path), RunLock(tmp_path)
+    assert look.acquire()
+    ending = threading.Timer(0.1, look.release)
+    ending.start()
+    assert worker.acquire()
+    ending.join()
+    assert is_held(tmp_path)
+    worker.release()
+    assert not is_held(tmp_path)
