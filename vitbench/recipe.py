@@ -61,6 +61,25 @@ class Recipe(BaseModel):
         """The recipe with `table.key=value` applied; raises UserError as `load_recipe` does."""
         return parse_recipe(_with_overrides(self.model_dump(exclude_none=True), overrides), "the recipe")
 
+    def with_data(self, path: str) -> "Recipe":
+        """The recipe on other data, whatever signs its path has."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"path": path})})
+
+    def anchored(self) -> "Recipe":
+        """The recipe with its paths made absolute, so that a process in another folder finds them.
+
+        Raises UserError if the data or the weights are not there.
+        """
+        path, weights = self.data.path, self.model.weights
+        if not path:
+            raise UserError("The recipe names no data: give --data DIR, or set data.path.")
+        if not path.startswith("scenes:"):
+            path = _existing(path, "data.path")
+        if weights is not None:
+            weights = _existing(weights, "model.weights")
+        model = self.model.model_copy(update={"weights": weights})
+        return self.with_data(path).model_copy(update={"model": model})
+
     def learning_rate(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of optimizer step `step`, counted from 0."""
         train = self.train
@@ -137,6 +156,15 @@ def warnings(recipe: Recipe) -> list[str]:
     if recipe.optim.name not in optimizers:
         sentences.append(unknown("optim.name", recipe.optim.name, optimizers))
     return sentences
+
+
+def _existing(path: str, key: str) -> str:
+    full = Path(path).expanduser().absolute()
+    try:
+        full.stat()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{key} = {path} cannot be used: there is no {full}.") from error
+    return str(full)
 
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:

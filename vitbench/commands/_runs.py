@@ -1,10 +1,14 @@
 """What the commands on runs share."""
 
 import argparse
+import sys
+import time
 
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.runs import control
+from vitbench.runs import control, launcher
+from vitbench.runs.lock import is_held
+from vitbench.runs.log import LogTail
 from vitbench.runs.store import Run, Store
 from vitbench.text import clean
 
@@ -37,3 +41,45 @@ def report_end(run: Run, patience: float | None) -> int:
     progress.close()
     print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
     return int(status.state == "running")
+
+
+def follow_run(run: Run, process: int) -> int:
+    """Shows how a run goes until its worker has left. An interrupt pauses it, and the answer says how to go on.
+
+    The exit code: 0 if it finished, 130 after an interrupt, else 1.
+    """
+    progress, tail = ConsoleProgress(), LogTail(run.log)
+
+    def look() -> None:
+        lines = [line for line in tail.read() if line.level != "debug"]
+        if lines:
+            progress.close()
+        for line in lines:
+            print(f"step {line.step:,}: {clean(line.text)}", file=sys.stderr)
+
+    try:
+        launcher.wait_until_taken(run, process)
+        while is_held(run.folder):
+            look()
+            status = run.status()
+            progress(status.step, status.total_steps, "training")
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        progress.close()
+        print("Pausing: the step in work is finished and saved.", file=sys.stderr)
+        control.pause(run)
+        control.wait(run)
+        look()
+        print(f"Paused. To go on: vitbench resume {run.id}")
+        return 130
+    look()
+    progress.close()
+    status = run.status()
+    if status.state == "queued":
+        print(f"{run.id}: the worker did not start; see {run.folder / 'worker.log'}")
+        return 1
+    print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
+    for part in ("validation", "test"):
+        if f"{part}/accuracy" in status.latest:
+            print(f"{part} accuracy {status.latest[f'{part}/accuracy']:.1%}, loss {status.latest[f'{part}/loss']:.4f}")
+    return 0 if status.state == "finished" else 1

@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from vitbench.data.dataset import Dataset, evaluation_dataset
-from vitbench.data.index import DataIndex
+from vitbench.data.index import DataIndex, open_index
 from vitbench.data.loader import Loader
+from vitbench.data.split import read_split
 from vitbench.errors import UserError
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
+from vitbench.runs.store import Run
 from vitbench.training.precision import Precision
 
 MOST_CLASSES_AS_SCALARS = 100
@@ -260,6 +262,13 @@ def evaluate_network(
         labels=numbers[dataset.labels],
         progress=progress,
     )
+
+
+def open_own_data(run: Run, store: Path, progress: Progress = silent) -> DataIndex:
+    """The data that a run was trained on, with the split that was drawn for it. Raises UserError if they changed."""
+    data = open_index(run.recipe().data.path, store=store, progress=progress)
+    split = run.folder / "split.csv"
+    return read_split(data, split) if split.exists() else data
 
 
 def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""`vitbench train RECIPE|PRESET`: starts a run, and leaves it to itself or follows it."""
+
+import argparse
+import sys
+
+from vitbench.commands._runs import follow_run
+from vitbench.places import store_folder
+from vitbench.recipe import load_recipe, preset_names, warnings
+from vitbench.runs.launcher import launch
+from vitbench.runs.store import Store
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("recipe", metavar="RECIPE", help=f"a TOML file, or a preset: {', '.join(preset_names())}")
+    parser.add_argument("--data", metavar="DIR", help="the pictures: a folder, a CSV file, or scenes:...")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as optim.lr=1e-3")
+    parser.add_argument("--name", default="", help="what the run is called")
+    parser.add_argument("--foreground", action="store_true", help="follow it; an interrupt pauses it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the id of the new run; in the foreground also how it goes and how it ended."""
+    recipe = load_recipe(arguments.recipe, arguments.set)
+    if arguments.data is not None:
+        recipe = recipe.with_data(arguments.data)
+    recipe = recipe.anchored()
+    for warning in warnings(recipe):
+        print(f"warning: {clean(warning)}", file=sys.stderr)
+    started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)
+    process = launch(started)
+    print(started.id, flush=True)
+    return follow_run(started, process) if arguments.foreground else 0
