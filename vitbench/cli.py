@@ -32,6 +32,8 @@ COMMANDS: dict[str, str] = {
     "data": "what a data set holds, and what is wrong with it",
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",
+    "caption": "a sentence for each picture, and a figure of its words",
+    "ground": "how well the maps of words find what they mean",
 }
 
 

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from vitbench.captions.formats.coco import is_coco_captions, read_coco, read_scene_truths
 from vitbench.captions.formats.flickr import (
     csv_columns,
@@ -21,11 +19,11 @@ from vitbench.captions.formats.homework import is_homework, read_homework
 from vitbench.captions.formats.image_folder import has_sentences, metadata_files, read_metadata, read_sidecars
 from vitbench.captions.formats.karpathy import is_karpathy, read_karpathy
 from vitbench.captions.formats.rows import Region, Rows, read_json, read_text, split_of
+from vitbench.data.pictures import UnreadablePicture, open_picture, picture_extensions
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 
-PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
 _LARGEST_JSON_TO_TRY = 2_000_000_000
 
 
@@ -97,10 +95,11 @@ class PictureFinder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.by_name: dict[str, list[Path]] = defaultdict(list)
+        endings = picture_extensions()
         for folder, folders, files in os.walk(root):
             folders.sort()
             for name in sorted(files):
-                if Path(name).suffix.lower() in PICTURE_ENDINGS:
+                if Path(name).suffix.lower() in endings:
                     self.by_name[name].append((Path(folder) / name).relative_to(root))
 
     @property
@@ -249,10 +248,9 @@ def _readable(pictures: list[CaptionedPicture], progress: Progress) -> tuple[lis
 
 def _why_unreadable(picture: CaptionedPicture) -> str:
     try:
-        with Image.open(picture.file) as opened:
-            opened.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return f"the picture cannot be opened ({error})"
+        open_picture(picture.file)
+    except UnreadablePicture as error:
+        return error.reason
     return ""
 
 

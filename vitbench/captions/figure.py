@@ -1,0 +1,105 @@
+"""The figure of a caption in the homework's layout: five columns, the picture first, then a panel a word."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from vitbench.captions.captioner import OpenedCaptioner
+from vitbench.captions.describing import Described
+from vitbench.captions.tokenizer import START
+from vitbench.captions.word_maps import WordMaps
+from vitbench.errors import UserError
+from vitbench.figures.raster import Box, OverlayStyle, Picture, label, mosaic, overlay
+
+COLUMNS = 5
+PANEL = 224
+"""The longest side of a panel in pixels."""
+
+
+def word_panels(
+    picture: Picture,
+    maps: WordMaps,
+    *,
+    box: Box | None = None,
+    style: OverlayStyle | None = None,
+    one_scale: bool = False,
+) -> list[Picture]:
+    """The picture without heat, then the picture under the map of each word; `picture` is the original, any shape.
+
+    With `one_scale` all words share one colour scale, from 0 to the largest value of the sentence; else each has its
+    own, which makes a diffuse word look as focused as any other.
+    """
+    style = style or OverlayStyle()
+    panel = _shrunk(picture)
+    factor = panel.shape[1] / picture.shape[1], panel.shape[0] / picture.shape[0]
+    scaled = None if box is None else (box[0] * factor[0], box[1] * factor[1], box[2] * factor[0], box[3] * factor[1])
+    if one_scale:
+        style = replace(style, low=0.0, high=float(maps.maps.max()))
+    return [panel, *(overlay(panel, values, style, scaled) for values in maps.maps)]
+
+
+def caption_figure(
+    picture: Picture, described: Described, *, style: OverlayStyle | None = None, one_scale: bool = False
+) -> Picture:
+    """The whole figure: panels with their words above, `<start>` first, and below them how the maps were made."""
+    panels = word_panels(picture, described.maps, box=described.box, style=style, one_scale=one_scale)
+    titles = [START, *described.maps.words]
+    titled = [label(panel, title, size=16) for panel, title in zip(panels, titles, strict=True)]
+    grid = mosaic(titled, min(COLUMNS, len(titled)))
+    scale = "one colour scale for all words" if one_scale else "a colour scale for each word"
+    note = label(np.zeros((0, grid.shape[1], 3), np.uint8), f"{described.maps.settings.describe()}; {scale}", size=12)
+    return np.concatenate([grid, note])
+
+
+def save_caption_figure(
+    file: Path, figure: Picture, described: Described, captioner: OpenedCaptioner, source: str
+) -> None:
+    """Writes the figure as PNG, whole or not at all; its text chunks say how it was made. UserError if it cannot be."""
+    notes = PngImagePlugin.PngInfo()
+    facts = {
+        "figure": "caption",
+        "captioner": captioner.name,
+        "tag": captioner.tag,
+        "weights": captioner.weights_hash,
+        "picture": source,
+        "sentence": described.sentence,
+        "maps": described.maps.settings.describe(),
+    }
+    notes.add_itxt("vitbench", json.dumps(facts, ensure_ascii=False))
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        Image.fromarray(figure).save(beside, format="PNG", pnginfo=notes)
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+def figure_files(folder: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
+    """Where each picture's figure goes: `folder/STEM.png`, or with the picture's whole name if a stem comes twice.
+
+    Makes the folder. Raises UserError if it cannot be made, or if a figure would replace one of the pictures.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    targets: dict[Path, Path] = {}
+    for picture in pictures:
+        target = folder / f"{picture.stem}.png"
+        targets[picture] = folder / f"{picture.name}.png" if target in targets.values() else target
+        if targets[picture].exists() and any(targets[picture].samefile(other) for other in pictures):
+            raise UserError(f"The figure would replace the picture {picture}; name another folder with --out.")
+    return targets
+
+
+def _shrunk(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    scale = PANEL / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))

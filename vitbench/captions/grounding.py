@@ -1,0 +1,229 @@
+"""How well the maps of words find what the words mean: numbers for each word, and tables by the role of the word.
+
+A patch belongs to a word if the word's mask covers at least half of it, or, for objects smaller than that, if no
+patch is covered more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vitbench.captions.captioner import Box, OpenedCaptioner
+from vitbench.captions.index import CaptionedPicture
+from vitbench.captions.lexicon import regions_of, role_of
+from vitbench.captions.masks import Mask, on_grid, region_mask, word_mask
+from vitbench.captions.reading import read_sentence
+from vitbench.captions.relevance import blank
+from vitbench.captions.scene_scores import align
+from vitbench.captions.tokenizer import UNKNOWN
+from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
+from vitbench.data.pictures import open_picture
+from vitbench.errors import UserError
+from vitbench.progress import Progress, silent
+
+Values = NDArray[np.floating]
+CONTROLS = ("oracle", "uniform", "shuffled")
+"""Maps that test the measure: the mask itself, every patch alike, and those of the sentence's next word."""
+_DELETED_SHARE = 0.1
+_RANDOM_DRAWS = 4
+_ATTRIBUTES = ("COLOUR", "SIZE", "NUMBER")
+_REACH = 3
+
+
+@dataclass(frozen=True)
+class WordTruth:
+    """What a word is: its role, and its pixels in the original picture, or None where nothing is known of them."""
+
+    role: str
+    mask: Mask | None
+
+
+@dataclass(frozen=True)
+class WordRecord:
+    """The numbers of one word; NaN where a number needs a mask that there is not.
+
+    `auc` of patch scores against the word's patches; `pointing` is 1 if the highest patch is one of them (ties share),
+    `chance` the share of patches that are; `mass_ratio` the mass in the mask over the mask's share of the picture;
+    `entropy` 0 (one patch) to 1 (everywhere); `distinctness` 1 - the highest cosine with another word's map;
+    `deletion_drop` the fall of the word's log-probability (nats) when its top tenth of patches is blanked, beyond
+    that for random patches; `correct` 1 if the word was the likeliest.
+    """
+
+    picture: int
+    word: str
+    role: str
+    correct: float
+    auc: float
+    pointing: float
+    chance: float
+    mass_ratio: float
+    entropy: float
+    distinctness: float
+    deletion_drop: float
+
+
+def ground(
+    captioner: OpenedCaptioner,
+    pictures: Sequence[CaptionedPicture],
+    settings: MapSettings | None = None,
+    *,
+    control: str | None = None,
+    deletion: bool = True,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[WordRecord]:
+    """Records of every word of each picture's first sentence, read in one teacher-forced pass.
+
+    `control` replaces the maps by one of `CONTROLS`. `deletion` can be left out: it is most of the time.
+    """
+    records = []
+    for number, picture in enumerate(pictures):
+        records += _of_picture(captioner, picture, number, settings or MapSettings(), control, deletion, seed)
+        progress(number + 1, len(pictures), "grounding words")
+    return records
+
+
+def _of_picture(
+    captioner: OpenedCaptioner,
+    picture: CaptionedPicture,
+    number: int,
+    settings: MapSettings,
+    control: str | None,
+    deletion: bool,
+    seed: int,
+) -> list[WordRecord]:
+    module, tokenizer = captioner.module, captioner.tokenizer
+    prepared = captioner.prepare(open_picture(picture.file))
+    pixels = prepared.pixels.to(device_of(captioner))
+    ids = [tokenizer.start_id, *tokenizer.encode(picture.sentences[0]), tokenizer.end_id][: module.max_length]
+    with torch.no_grad():
+        memory = module.encode(pixels)
+    reading = read_sentence(module, memory, ids)
+    maps = word_maps(module, tokenizer, pixels, ids, settings, memory=memory, reading=reading)
+    truths = truths_of(picture, maps.words)
+    rows, columns = maps.maps.shape[1:]
+    patches = [None if t.mask is None else covered(t.mask, prepared.box, rows, columns) for t in truths]
+    if control is not None:
+        maps = replace(maps, maps=_controlled(control, maps, patches))
+    values = maps.maps
+    spans = tokenizer.words(ids)
+    chosen = [word for word, truth in enumerate(truths) if truth.role]
+    drops = np.full(len(maps.words), np.nan)
+    if deletion and control is None:
+        places = [(spans[word].first, spans[word].stop) for word in chosen]
+        drops[chosen] = _deletion_drops(captioner, pixels, ids, values[chosen], places, seed + number)
+    entropy, distinctness = maps.entropy, maps.distinctness
+    return [
+        WordRecord(
+            picture=number,
+            word=maps.words[word],
+            role=truths[word].role,
+            correct=float(maps.ranks[word] == 1),
+            **_against(values[word], patches[word]),
+            entropy=float(entropy[word]),
+            distinctness=float(distinctness[word]),
+            deletion_drop=float(drops[word]),
+        )
+        for word in chosen
+    ]
+
+
+def device_of(captioner: OpenedCaptioner) -> torch.device:
+    """Where the captioner's weights are."""
+    assert isinstance(captioner.module, torch.nn.Module)
+    return next(captioner.module.parameters()).device
+
+
+def truths_of(picture: CaptionedPicture, words: Sequence[str]) -> list[WordTruth]:
+    """What each of `words` of a picture's sentence is; the role is empty for the end and for full stops.
+
+    On Scenes the truth is known. Elsewhere roles come from the lexicon: a noun has the mask of the objects that it
+    names, a colour, size or number that of the noun at most three words on.
+    """
+    if picture.truth:
+        told = {place: picture.truth[n] for n, place in align([word.text for word in picture.truth], words)}
+        # A word that the vocabulary lacks stands where the truth has it, under another name.
+        same = [told.get(n) if n in told and word in (told[n].text, UNKNOWN) else None for n, word in enumerate(words)]
+        return [WordTruth("", None) if t is None else WordTruth(t.role, word_mask(t, picture)) for t in same]
+    roles = [role_of(word, picture.regions) if word[:1].isalnum() else "" for word in words]
+    return [WordTruth(role, _meant(place, words, roles, picture)) for place, role in enumerate(roles)]
+
+
+def _meant(place: int, words: Sequence[str], roles: Sequence[str], picture: CaptionedPicture) -> Mask | None:
+    noun = place
+    if roles[place] in _ATTRIBUTES:
+        noun = next((n for n in range(place + 1, min(place + 1 + _REACH, len(words))) if roles[n] == "NOUN"), place)
+    named = regions_of(words[noun], picture.regions)
+    return np.logical_or.reduce([region_mask(region) for region in named]) if named else None
+
+
+def covered(mask: Mask, box: Box, rows: int, columns: int) -> Values:
+    """The share of each patch [rows, columns] that the mask covers, of the part of the picture that the network saw."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    height, width = mask.shape
+    seen = mask[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    return on_grid(seen, rows, columns)
+
+
+def _against(values: Values, patches: Values | None) -> dict[str, float]:
+    nothing = dict.fromkeys(("auc", "pointing", "chance", "mass_ratio"), float("nan"))
+    if patches is None or not patches.any():
+        return nothing
+    belongs = patches >= min(0.5, float(patches.max()))
+    if belongs.all():
+        return nothing
+    highest = values == values.max()
+    total, share = float(values.sum()), float(patches.mean())
+    return {
+        "auc": auc(values, belongs),
+        "pointing": float((highest & belongs).sum() / highest.sum()),
+        "chance": float(belongs.mean()),
+        "mass_ratio": float((values * patches).sum()) / total / share if total else float("nan"),
+    }
+
+
+def auc(values: Values, belongs: NDArray[np.bool_]) -> float:
+    """The chance that a patch of the word scores higher than another one; ties count half (Mann and Whitney)."""
+    flat, labels = values.ravel(), belongs.ravel()
+    _, place, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def _controlled(control: str, maps: WordMaps, patches: Sequence[Values | None]) -> Values:
+    if control == "uniform":
+        return np.full_like(maps.maps, 1 / maps.maps[0].size)
+    if control == "shuffled":
+        return np.roll(maps.maps, 1, axis=0)
+    if control == "oracle":
+        even = np.full(maps.maps.shape[1:], 1 / maps.maps[0].size)
+        return np.stack([even if p is None or not p.any() else p / p.sum() for p in patches])
+    raise UserError(f"The control {control!r} is not known; choose {', '.join(CONTROLS)}.")
+
+
+@torch.no_grad()
+def _deletion_drops(
+    captioner: OpenedCaptioner,
+    pixels: torch.Tensor,
+    ids: Sequence[int],
+    maps: Values,
+    places: Sequence[tuple[int, int]],
+    seed: int,
+) -> Values:
+    """For each word: fall of its log-probability with its own top patches blanked, less that with random ones."""
+    rows, columns = maps.shape[1:]
+    count = max(1, round(_DELETED_SHARE * rows * columns))
+    random = np.random.default_rng(seed)
+    draws = [random.permutation(rows * columns)[:count].tolist() for _ in range(_RANDOM_DRAWS)]
+    tops = [np.argsort(-values, axis=None, kind="stable")[:count].tolist() for values in maps]
+    pictures = torch.cat([blank(pixels, rows, columns, patches) for patches in (*draws, *tops)])
+    sequence = torch.tensor([list(ids)], device=pixels.device).expand(len(pictures), -1)
+    scores = captioner.module.decode(sequence, captioner.module.encode(pictures)).float().log_softmax(-1)
+    chosen = scores[:, :-1].gather(2, sequence[:, 1:, None])[..., 0].cpu().numpy()
+    own = np.array([chosen[len(draws) + n, first - 1 : stop - 1].sum() for n, (first, stop) in enumerate(places)])
+    others = np.array([chosen[: len(draws), first - 1 : stop - 1].sum(1).mean() for first, stop in places])
+    return others - own

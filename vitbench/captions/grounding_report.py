@@ -1,0 +1,61 @@
+"""The grounding table written down: CSV, Markdown, and a figure with a panel a number and a bar a role."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vitbench.captions.grounding_table import RoleRow, to_csv, to_markdown
+from vitbench.errors import UserError
+from vitbench.runs.files import write_whole
+
+_PANELS = {
+    "auc": ("AUC of patch scores", 0.5, (0, 1.02)),
+    "pointing": ("Pointing hits (line: chance)", None, (0, 1.02)),
+    "entropy": ("Entropy (1 is everywhere)", None, (0, 1.02)),
+    "deletion_drop": ("Deletion drop (nats)", 0.0, None),
+}
+
+
+def write_grounding(folder: Path, rows: Sequence[RoleRow], title: str) -> None:
+    """Writes `grounding.csv`, `grounding.md` and `grounding.png` into a folder. UserError if it cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "grounding.csv", to_csv(rows))
+        write_whole(folder / "grounding.md", f"{title}\n\n{to_markdown(rows)}")
+    except OSError as error:
+        raise UserError(f"The table cannot be written to {folder}: {error.strerror}.") from error
+    save_grounding_figure(folder / "grounding.png", rows, title)
+
+
+def save_grounding_figure(file: Path, rows: Sequence[RoleRow], title: str) -> None:
+    """Writes the figure in the format of the file's ending. Raises UserError if it cannot be written."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.9 * len(_PANELS), 0.34 * len(rows) + 1.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=9)
+    places = list(range(len(rows)))
+    for number, (name, (label, line, limits)) in enumerate(_PANELS.items()):
+        axes = figure.add_subplot(1, len(_PANELS), number + 1)
+        for place, row in zip(places, rows, strict=True):
+            estimate = row.columns[name]
+            if estimate is None:
+                continue
+            # A mean may lie outside the percentiles of very few pictures.
+            below, above = max(0.0, estimate.value - estimate.low), max(0.0, estimate.high - estimate.value)
+            axes.barh(place, estimate.value, color="#4c78a8", xerr=[[below], [above]], ecolor="#333333", capsize=2)
+            chance = row.columns["chance"]
+            if name == "pointing" and chance is not None:
+                axes.plot([chance.value] * 2, [place - 0.4, place + 0.4], color="#e45756", linewidth=1.5)
+        if line is not None:
+            axes.axvline(line, color="#999999", linewidth=0.8, linestyle="--")
+        if limits is not None:
+            axes.set_xlim(*limits)
+        axes.set_yticks(places, [row.role.lower() for row in rows] if number == 0 else [], fontsize=8)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlabel(label, fontsize=8)
+        axes.tick_params(axis="x", labelsize=7)
+    try:
+        figure.savefig(file, dpi=150)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be written: {error}.") from error

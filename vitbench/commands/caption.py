@@ -1,0 +1,108 @@
+"""`vitbench caption CAPTIONER PICTURE...`: a sentence for each picture, and the figure of its words."""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("captioner", metavar="RUN|MODEL", help="demo, a run (RUN@best), a checkpoint folder or file")
+    parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path, help="picture files, or folders of them")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write PICTURE.png there: a panel for each word")
+    parser.add_argument("--text", metavar="SENTENCE", help="look at this sentence instead of finding one")
+    parser.add_argument("--words", action="store_true", help="print each word's probability, rank and focus")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
+    parser.add_argument("--arrays", action="store_true", help="with --json: the maps too")
+    parser.add_argument(
+        "--method",
+        default="raw",
+        help="raw, raw_minus_mean, explained_away, gradient_attention, relevancy or occlusion (default raw)",
+    )
+    parser.add_argument("--layer", type=int, metavar="N", help="decoder layer from 1 (default: mean over layers)")
+    parser.add_argument("--head", type=int, metavar="N", help="attention head from 1 (default: mean over heads)")
+    parser.add_argument(
+        "--row",
+        choices=("predicting", "reading"),
+        default="predicting",
+        help="the row that predicts a word, or the one that reads it",
+    )
+    parser.add_argument("--one-scale", action="store_true", help="one colour scale for all words of a figure")
+    parser.add_argument("--beams", type=int, default=4, metavar="N", help="width of the beam; 1 is greedy (default 4)")
+    parser.add_argument("--best", type=int, default=1, metavar="N", help="how many sentences (default 1)")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw sentences at random with this seed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Describes each picture, prints what was asked for, and writes the figures."""
+    import numpy as np
+
+    from vitbench.captions.describing import Decoding, describe_picture, picture_files
+    from vitbench.captions.figure import caption_figure, figure_files, save_caption_figure
+    from vitbench.captions.open import open_captioner
+    from vitbench.captions.word_maps import MapSettings
+    from vitbench.data.pictures import UnreadablePicture, open_picture
+    from vitbench.runs.store import Store
+
+    if min(arguments.beams, arguments.best) < 1:
+        raise UserError("--beams and --best must be at least 1.")
+    settings = MapSettings(
+        arguments.method, _from_zero(arguments.layer, "--layer"), _from_zero(arguments.head, "--head"), arguments.row
+    )
+    decoding = Decoding(beams=arguments.beams, best=arguments.best, seed=arguments.seed)
+    captioner = open_captioner(arguments.captioner, Store(store_folder(arguments.store)))
+    files = picture_files(arguments.pictures)
+    targets = figure_files(arguments.out, files) if arguments.out is not None else {}
+    answers, unreadable = [], 0
+    for file in files:
+        try:
+            picture = open_picture(file)
+        except UnreadablePicture as error:
+            print(f"vitbench: {clean(str(error))}", file=sys.stderr)
+            unreadable += 1
+            continue
+        described = describe_picture(
+            captioner, picture, text=arguments.text, decoding=decoding, settings=settings, progress=ConsoleProgress()
+        )
+        answer = {"file": str(file), **described.to_dict(arrays=arguments.arrays)}
+        if file in targets:
+            figure = caption_figure(np.asarray(picture), described, one_scale=arguments.one_scale)
+            save_caption_figure(targets[file], figure, described, captioner, file.name)
+            answer["figure"] = str(targets[file])
+        answers.append(answer)
+        if not arguments.json:
+            _print_answer(answer, words=arguments.words)
+    if arguments.json:
+        document = {"captioner": captioner.name, "source": captioner.source, "pictures": answers}
+        print(json.dumps(document, ensure_ascii=False))
+    return 1 if unreadable else 0
+
+
+def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
+    print(f"{clean(answer['file'])}: {clean(answer['sentence'])}")
+    for other in answer["alternatives"]:
+        print(f"  {other['score']:8.3f}  {clean(other['sentence'])}")
+    if words:
+        print(f"  {'word':<16} {'probability':>11} {'rank':>6} {'entropy':>8} {'peak':>6}")
+        for word in answer["words"]:
+            probability = math.exp(word["log_probability"])
+            focus = f"{word['entropy']:8.2f} {word['peak']:5.1f}x"
+            print(f"  {clean(word['word']):<16} {probability:>11.1%} {word['rank']:>6,} {focus}")
+    for warning in answer["warnings"]:
+        print(f"  {warning}")
+    if "figure" in answer:
+        print(f"  {clean(answer['figure'])}")
+
+
+def _from_zero(number: int | None, option: str) -> int | None:
+    if number is not None and number < 1:
+        raise UserError(f"{option} counts from 1; {number} is none.")
+    return None if number is None else number - 1

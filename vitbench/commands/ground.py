@@ -1,0 +1,70 @@
+"""`vitbench ground CAPTIONER --data DIR`: how well the maps of words find what the words mean, a row a role."""
+
+import argparse
+import json
+from pathlib import Path
+
+from vitbench.errors import UserError
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("captioner", metavar="RUN|MODEL", nargs="?", help="demo, a run, a checkpoint folder or file")
+    parser.add_argument("--data", metavar="DIR", help="pictures with sentences; scenes: addresses too")
+    parser.add_argument("--split", default="test", help="which part of the data (default test)")
+    parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
+    parser.add_argument(
+        "--method",
+        default="raw",
+        help="how maps are made, as for vitbench caption; or a control: oracle, uniform, shuffled",
+    )
+    parser.add_argument("--row", choices=("predicting", "reading"), default="predicting", help="which row of a word")
+    parser.add_argument("--no-deletion", action="store_true", help="leave out the deletion drop, the slow column")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write grounding.csv, grounding.md and grounding.png")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.add_argument("--lexicon", action="store_true", help="print which words have which role, and end")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the table, and writes it where asked."""
+    from vitbench.captions.grounding import CONTROLS, ground
+    from vitbench.captions.grounding_report import write_grounding
+    from vitbench.captions.grounding_table import grounding_table, to_dict, to_text
+    from vitbench.captions.lexicon import describe_lexicon
+    from vitbench.captions.open import open_captioner
+    from vitbench.captions.task import open_caption_data
+    from vitbench.captions.word_maps import MapSettings
+    from vitbench.runs.store import Store
+
+    if arguments.lexicon:
+        print(describe_lexicon())
+        return 0
+    if arguments.captioner is None or arguments.data is None:
+        raise UserError("Name a captioner and --data, such as: vitbench ground demo --data scenes:base.")
+    progress = ConsoleProgress()
+    store = store_folder(arguments.store)
+    captioner = open_captioner(arguments.captioner, Store(store))
+    data = open_caption_data(arguments.data, store, progress)
+    pictures = data.split(arguments.split)[: arguments.limit]
+    if not pictures:
+        parts = ", ".join(sorted({picture.split for picture in data.pictures}))
+        raise UserError(f"{data.root} has no pictures for {arguments.split}; it has {parts}.")
+    control = arguments.method if arguments.method in CONTROLS else None
+    settings = MapSettings("raw" if control else arguments.method, row=arguments.row)
+    records = ground(
+        captioner, pictures, settings, control=control, deletion=not arguments.no_deletion, progress=progress
+    )
+    rows = grounding_table(records)
+    how = f"control: {control}" if control else settings.describe()
+    title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {arguments.split} pictures: {how}"
+    if arguments.json:
+        print(json.dumps({"title": title, "roles": to_dict(rows)}, ensure_ascii=False))
+    else:
+        print(clean(title))
+        print(to_text(rows))
+    if arguments.out is not None:
+        write_grounding(arguments.out, rows, title)
+    return 0
