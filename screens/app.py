@@ -55,10 +55,14 @@ class Workbench(App[str]):
         self.settings = Settings(store)
         self.snapshot = Snapshot()
         self.colours = StableNumbers()
-        self.watcher = Watcher(self.store, lambda snapshot: self.post_message(SnapshotTaken(snapshot)) and None)
+        self.watcher = Watcher(self.store, self._post_snapshot)
         self.inspector = Inspector(store)
         self._states: dict[str, str] | None = None
         self.animation_level = "none"
+
+    def _post_snapshot(self, snapshot: Snapshot) -> None:
+        """Called in the watcher's thread; a message is the only thing that crosses over."""
+        self.post_message(SnapshotTaken(snapshot))
 
     def on_mount(self) -> None:
         for theme in THEMES:

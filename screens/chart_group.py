@@ -6,6 +6,7 @@ from screens.curves import AXES
 from screens.settings import Settings
 from screens.widgets.chart import SMOOTHINGS, Chart
 from screens.widgets.chart_axis import Range
+from screens.widgets.chart_navigation import ChartNavigation
 
 
 class ChartGroup:
@@ -35,14 +36,14 @@ class ChartGroup:
         return self.smoothing
 
     @staticmethod
-    def share_cursor(charts: Iterable[Chart], source: Chart, x: float | None) -> None:
+    def share_cursor(charts: Iterable[Chart], source: ChartNavigation, x: float | None) -> None:
         """Puts the cursor of `source` into the others."""
         for chart in charts:
             if chart is not source:
                 chart.cursor_x = x
 
     @staticmethod
-    def share_window(charts: Iterable[Chart], source: Chart, window: Range | None) -> None:
+    def share_window(charts: Iterable[Chart], source: ChartNavigation, window: Range | None) -> None:
         """Shows in all charts the part that `source` shows."""
         for chart in charts:
             if chart is not source:

@@ -1,5 +1,7 @@
 """Help for what has the focus: every key that works there, from the registry of actions."""
 
+from typing import Any
+
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
@@ -21,7 +23,7 @@ class HelpDialog(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,question_mark,f1,q,enter", "close", "close")]  # noqa: RUF012
 
-    def __init__(self, about: Screen[object]) -> None:
+    def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
         self._about = about
 

@@ -1,5 +1,7 @@
 """Jump labels: a letter on each panel that can take the focus; pressing it goes there."""
 
+from typing import Any
+
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -13,7 +15,7 @@ from textual.widgets import Static
 _LETTERS = "asdfghjklwertyuiopzxcvbnm"
 
 
-def panels(screen: Screen[object]) -> list[Widget]:
+def panels(screen: Screen[Any]) -> list[Widget]:
     """The widgets that have a name, can take the focus and can be seen, from top to bottom."""
     found = [widget for widget in screen.focus_chain if widget.id and widget.region.area]
     return sorted(found, key=lambda widget: (widget.region.y, widget.region.x))
@@ -24,7 +26,7 @@ class JumpOverlay(ModalScreen[str | None]):
 
     BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
 
-    def __init__(self, below: Screen[object]) -> None:
+    def __init__(self, below: Screen[Any]) -> None:
         super().__init__()
         self._targets = dict(zip(_LETTERS, panels(below), strict=False))
 

@@ -82,9 +82,9 @@ def fitting_columns(width: int) -> list[tuple[Column, int]]:
             break
     widths = {column.name: column.width for column in chosen}
     for name in ("name", "model", "data"):
-        column = next((column for column in chosen if column.name == name), None)
-        if column is not None and left > 0:
-            more = min(left, column.widest - column.width)
+        wide = next((column for column in chosen if column.name == name), None)
+        if wide is not None and left > 0:
+            more = min(left, wide.widest - wide.width)
             widths[name] += more
             left -= more
     return [(column, widths[column.name]) for column in COLUMNS if column.name in widths]

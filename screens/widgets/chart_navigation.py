@@ -1,0 +1,227 @@
+"""Moving about in a chart by keys and mouse: the cursor, zoom and pan along both axes, logarithmic axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from screens.actions import bindings
+from screens.widgets.chart_axis import Range
+from screens.widgets.chart_raster import Band, Floats, View, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of a chart: `key` names it for good, `name` is for the legend, `colour` a number of the palette."""
+
+    key: str
+    name: str
+    x: Floats
+    y: Floats
+    colour: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A band of a chart, in the colour of the palette that has its number."""
+
+    band: Band
+    colour: int
+
+
+class ChartNavigation(Widget):
+    """What part of the plane is seen, and where the cursor is. The drawing is left to the chart."""
+
+    BINDINGS = bindings("chart")
+
+    x_log: reactive[bool] = reactive(False)
+    y_log: reactive[bool] = reactive(False)
+    cursor_x: reactive[float | None] = reactive(None)
+    window: reactive[Range | None] = reactive(None)
+    """The part of the horizontal axis that is seen; None follows the data."""
+    y_window: reactive[Range | None] = reactive(None)
+
+    class CursorMoved(Message):
+        """The person moved the cursor; `x` is None when it is hidden."""
+
+        def __init__(self, chart: "ChartNavigation", x: float | None) -> None:
+            super().__init__()
+            self.chart = chart
+            self.x = x
+
+    class WindowMoved(Message):
+        """The person zoomed or panned along the horizontal axis; None shows the whole."""
+
+        def __init__(self, chart: "ChartNavigation", window: Range | None) -> None:
+            super().__init__()
+            self.chart = chart
+            self.window = window
+
+    view = View(0, 1, 0, 1)
+    """The part of the plane that is drawn."""
+    plot = Region(0, 0, 0, 0)
+    """Where the curves are drawn, in cells."""
+
+    def visible_curves(self) -> Sequence[Curve]:
+        """The curves that have points."""
+        raise NotImplementedError
+
+    def whole_range(self, curves: Sequence[Curve]) -> tuple[float, float]:
+        """The horizontal axis when nothing is zoomed."""
+        raise NotImplementedError
+
+    def redraw(self, *, fit: bool = False) -> None:
+        """Draws anew; with `fit`, the vertical axis is chosen anew too."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape hides the cursor; without one it belongs to the screen."""
+        return self.cursor_x is not None if action == "cursor_off" else True
+
+    def action_cursor(self, columns: int) -> None:
+        """Moves the cursor by so many columns, to the next point that lies there."""
+        curves = self.visible_curves()
+        if not curves:
+            return
+        points = np.unique(np.concatenate([curve.x[np.isfinite(curve.x)] for curve in curves]))
+        if self.cursor_x is None:
+            inside = points[(points >= self.view.x_low) & (points <= self.view.x_high)]
+            wanted = float(inside[-1]) if inside.size else float(points[-1])
+        else:
+            wanted = self._moved(points, columns)
+        self._put_cursor(wanted)
+
+    def _moved(self, points: Floats, columns: int) -> float:
+        assert self.cursor_x is not None
+        reach = self._columns_to_x(columns)
+        if columns > 0:
+            beyond = points[points > self.cursor_x]
+            far = beyond[beyond >= reach]
+            return float(far[0]) if far.size else (float(beyond[-1]) if beyond.size else self.cursor_x)
+        before = points[points < self.cursor_x]
+        far = before[before <= reach]
+        return float(far[-1]) if far.size else (float(before[0]) if before.size else self.cursor_x)
+
+    def _columns_to_x(self, columns: int) -> float:
+        """The x that lies so many columns from the cursor."""
+        assert self.cursor_x is not None
+        share = columns / max(1, self.plot.width)
+        if self.x_log and self.cursor_x > 0:
+            return float(self.cursor_x * (self.view.x_high / self.view.x_low) ** share)
+        return self.cursor_x + share * (self.view.x_high - self.view.x_low)
+
+    def action_cursor_to(self, place: str) -> None:
+        curves = self.visible_curves()
+        if curves:
+            ends = [float(curve.x.min() if place == "first" else curve.x.max()) for curve in curves]
+            self._put_cursor(min(ends) if place == "first" else max(ends))
+
+    def action_cursor_off(self) -> None:
+        self._put_cursor(None)
+
+    def _put_cursor(self, x: float | None) -> None:
+        self.cursor_x = x
+        if x is not None and not self.view.x_low <= x <= self.view.x_high:
+            half = (self.view.x_high - self.view.x_low) / 2
+            self._move_window(Range(x - half, x + half))
+        self.post_message(self.CursorMoved(self, x))
+
+    def action_zoom(self, factor: float) -> None:
+        """Zooms around the cursor, else around the newest point in view."""
+        if not self.visible_curves():
+            return
+        view = self.view
+        centre = self.cursor_x if self.cursor_x is not None else self._anchor()
+        if self.x_log:
+            low, high = (np.log(v) for v in (view.x_low, view.x_high))
+            at = float(np.log(centre)) if centre > 0 else float(high)
+            self._move_window(Range(float(np.exp(at - (at - low) * factor)), float(np.exp(at + (high - at) * factor))))
+        else:
+            self._move_window(Range(centre - (centre - view.x_low) * factor, centre + (view.x_high - centre) * factor))
+
+    def _anchor(self) -> float:
+        newest = max(float(curve.x.max()) for curve in self.visible_curves())
+        return min(max(newest, self.view.x_low), self.view.x_high)
+
+    def action_pan(self, share: float) -> None:
+        view = self.view
+        if self.x_log:
+            factor = (view.x_high / view.x_low) ** share
+            self._move_window(Range(view.x_low * factor, view.x_high * factor))
+        else:
+            way = (view.x_high - view.x_low) * share
+            self._move_window(Range(view.x_low + way, view.x_high + way))
+
+    def _move_window(self, window: Range) -> None:
+        """Keeps the window on the data: beyond the whole it is the whole."""
+        curves = self.visible_curves()
+        if not curves:
+            return
+        low, high = self.whole_range(curves)
+        if window.span >= high - low:
+            self._set_window(None)
+        elif window.span > 1e-9 * max(abs(low), abs(high), 1e-9):
+            start = min(max(window.low, low), high - window.span)
+            self._set_window(Range(start, start + window.span))
+
+    def _set_window(self, window: Range | None) -> None:
+        self.set_reactive(ChartNavigation.window, window)
+        self.redraw(fit=True)
+        self.post_message(self.WindowMoved(self, window))
+
+    def action_zoom_vertical(self, factor: float) -> None:
+        view = self.view
+        if self.y_log:
+            middle, half = np.sqrt(view.y_low * view.y_high), np.sqrt(view.y_high / view.y_low) ** factor
+            self.y_window = Range(float(middle / half), float(middle * half))
+        else:
+            middle, half = (view.y_low + view.y_high) / 2, (view.y_high - view.y_low) / 2 * factor
+            self.y_window = Range(middle - half, middle + half)
+
+    def action_pan_vertical(self, share: float) -> None:
+        if self.y_window is None:
+            return
+        if self.y_log:
+            factor = (self.y_window.high / self.y_window.low) ** share
+            self.y_window = Range(self.y_window.low * factor, self.y_window.high * factor)
+        else:
+            way = self.y_window.span * share
+            self.y_window = Range(self.y_window.low + way, self.y_window.high + way)
+
+    def action_reset(self) -> None:
+        self.y_window = None
+        self._set_window(None)
+
+    def action_log(self, axis: str) -> None:
+        if axis == "y":
+            self.y_log = not self.y_log
+        else:
+            self.x_log = not self.x_log
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self.action_zoom(0.8)
+        event.stop()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self.action_zoom(1.25)
+        event.stop()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor on the point nearest to it."""
+        curves = self.visible_curves()
+        if not curves or not self.plot.contains(event.x, event.y):
+            return
+        share = (event.x - self.plot.x + 0.5) / self.plot.width
+        view = self.view
+        x = view.x_low + share * (view.x_high - view.x_low)
+        if self.x_log:
+            x = view.x_low * (view.x_high / view.x_low) ** share
+        points = np.unique(np.concatenate([curve.x for curve in curves]))
+        index = nearest(points, x)
+        if index is not None:
+            self._put_cursor(float(points[index]))
