@@ -84,7 +84,7 @@ def test_a_non_square_file_is_understood_by_the_description_beside_it(tmp_path):
     source = build_network(table(image_size=[64, 128]), num_classes=7)
     file = save(source.module, tmp_path)
     # 4 x 8 patches are neither the network's own 14 x 14 nor a square.
-    with pytest.raises(UserError, match="image_size"):
+    with pytest.raises(UserError, match=r"1x33x48.*image_size"):
         build_network(table(image_size=64, weights=str(file)), num_classes=7)
     assert build_network(table(image_size=[64, 128], weights=str(file)), num_classes=7).image_size == (64, 128)
     source.write_network_json(tmp_path)
@@ -128,6 +128,54 @@ def test_each_family_goes_to_another_size_and_head(tmp_path, name, changed):
             assert torch.equal(state[key], expected[key]), key
     assert all(state[key].shape[0] == 5 for key in changed)
     assert logits(built.module, (2 * patch, 4 * patch)).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm:vit_tiny_patch16_224",
+        "timm:vit_small_patch16_dinov3",
+        "timm:eva02_tiny_patch14_224",
+        "timm:beit_base_patch16_224",
+        "timm:vit_relpos_small_patch16_224",
+    ],
+)
+def test_a_network_set_to_a_size_computes_what_one_made_at_that_size_does(tmp_path, name):
+    """Buffers that follow from the grid (rotations, offsets) are right, not only the weights."""
+    patch = 14 if "14" in name else 16
+    file = save(build_network(table(name=name, image_size=4 * patch), num_classes=5).module, tmp_path)
+    size = 2 * patch, 6 * patch
+    moved = build_network(table(name=name, image_size=list(size), weights=str(file)), num_classes=5)
+    made = build_network(table(name=name, image_size=list(size)), num_classes=5)
+    made.module.load_state_dict(moved.module.state_dict())
+    assert torch.allclose(logits(moved.module, size), logits(made.module, size), atol=1e-6)
+
+
+def test_bias_tables_are_resampled_once_from_the_size_they_were_trained_at(tmp_path):
+    """A loose BEiT file of 96x96 opened at 96x96 is equal to the bit; it never passes through 224."""
+    source = build_network(table(name="timm:beit_base_patch16_224", image_size=96), num_classes=5)
+    with torch.no_grad():
+        for block in source.module.blocks:
+            block.attn.relative_position_bias_table.normal_()
+    file = save(source.module, tmp_path)
+    for asked in (96, None):
+        built = build_network(
+            ModelTable(name="timm:beit_base_patch16_224", image_size=asked, weights=str(file), options=SMALL),
+            num_classes=5,
+        )
+        assert built.image_size == (96, 96)
+        assert torch.equal(logits(built.module, (96, 96)), logits(source.module, (96, 96)))
+
+
+def test_a_network_of_fixed_positions_loads_at_the_size_of_its_file(tmp_path):
+    small = {"embed_dim": 48, "depth": 1, "depth_token_only": 1, "num_heads": 3}
+    name = "timm:cait_xxs24_224"
+    source = build_network(table(name=name, image_size=64, options=small), num_classes=5)
+    file = str(save(source.module, tmp_path))
+    built = build_network(table(name=name, image_size=64, options=small, weights=file), num_classes=5)
+    assert torch.equal(logits(built.module), logits(source.module))
+    with pytest.raises(UserError, match="1x16x48"):
+        build_network(table(name=name, image_size=96, options=small, weights=file), num_classes=5)
 
 
 @pytest.mark.parametrize("name", ["timm:eva02_tiny_patch14_224", "timm:beit_base_patch16_224"])
@@ -228,7 +276,11 @@ def test_a_family_that_loads_leniently_is_never_left_random(tmp_path):
         ({"options": {"embed_dimm": 3}}, "'embed_dimm'"),
         ({"options": {"embed_dim": 50, "num_heads": 3}}, "cannot be made"),
         ({"options": {"head": "ones"}}, "zero"),
-        ({"name": "timm:cait_xxs24_224", "options": {}, "weights": "W", "image_size": 64}, "does not fit"),
+        ({"name": "timm:cait_xxs24_224", "options": {}, "weights": "W", "image_size": 64}, "do not fit"),
+        ({"options": {"embed_dim": -48}}, "cannot be made"),
+        ({"options": {"img_size": 32}}, "set model.image_size"),
+        ({"options": {"checkpoint_path": "x.pth"}}, "set model.weights"),
+        ({"options": {"size": 3}}, "set model.image_size"),
         ({"freeze": 9}, "0 to 2"),
     ],
 )

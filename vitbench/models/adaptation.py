@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
+from timm.models import get_model_input_config
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
@@ -19,21 +20,26 @@ def set_image_size(module: Any, size: tuple[int, int], name: str) -> None:
     Networks without positions (convolutions) take any size and are left as they are.
     Raises UserError if patches do not fit the size, or if the network cannot change it.
     """
-    fixed = getattr(module, "pretrained_cfg", {}).get("fixed_input_size", False)
     check_image_size(module, size, name)
+    current, fixed = input_size(module)
     if hasattr(module, "set_input_size"):
-        patches = getattr(module, "patch_embed", None)
-        if tuple(getattr(patches, "img_size", None) or ()) != size:
+        if current != size:
             try:
                 module.set_input_size(img_size=size)
             except (AssertionError, ValueError, RuntimeError) as error:
                 raise UserError(f"{name} cannot be set to pictures of {size[0]}x{size[1]} ({error}).") from error
-    elif fixed and tuple(module.pretrained_cfg["input_size"][1:]) != size:
-        height, width = module.pretrained_cfg["input_size"][1:]
+    elif fixed and current != size:
         raise UserError(
-            f"{name} takes pictures of {height}x{width} only: {type(module).__name__} cannot resample its positions;"
-            " leave model.image_size out."
+            f"{name} takes pictures of {current[0]}x{current[1]} only: {type(module).__name__} cannot resample its"
+            " positions; leave model.image_size out."
         )
+
+
+def input_size(module: nn.Module) -> tuple[tuple[int, int], bool]:
+    """(height, width) that the network is set to, and whether it takes no other."""
+    config = get_model_input_config(module)
+    _, height, width = config["input_size"]
+    return (height, width), bool(config["fixed_input_size"])
 
 
 def check_image_size(module: nn.Module, size: tuple[int, int], name: str) -> None:

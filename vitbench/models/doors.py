@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from vitbench.models.weight_files import mismatch, read_weights
 from vitbench.progress import Progress
 
 DOORS = ("timm", "pretrained_vit")
+
+_POSITIONS = ("pos_embed", "relative_position_bias_table")
+"""How the names of weights end whose number depends on the picture size."""
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -97,27 +101,34 @@ class Door:
         return module
 
     def _trained_size(self, state: Mapping[str, Tensor], asked: Size | None, options: Mapping[str, Any]) -> Size | None:
-        """The picture size that the absolute position embeddings of `state` belong to; None where there are none.
+        """The picture size that the positions in `state` belong to; None for the network's own, or without positions.
 
         A file does not say the shape of its grid: the network's own comes first, then the one asked for, then a square.
         """
-        positions = state.get("pos_embed")
-        if positions is None or positions.dim() != 3:
+        positions = {key: tuple(tensor.shape) for key, tensor in state.items() if key.endswith(_POSITIONS)}
+        if not positions:
             return None
-        grid = timm_networks.position_grid(self._architecture, options)
-        if grid is None:
-            return None
-        count = int(positions.shape[1]) - grid.prefix
-        height, width = grid.patch
-        side = round(max(count, 0) ** 0.5)
-        own = pretrained_vit.image_size(self.name) if self.kind == "pretrained_vit" else grid.image_size
-        for candidate in filter(None, (own, asked, (side * height, side * width))):
-            if (candidate[0] // height) * (candidate[1] // width) == count:
-                return candidate
+        own = pretrained_vit.image_size(self.name) if self.kind == "pretrained_vit" else None
+        if self._has(positions, own, options):
+            return own
+        if asked and self._has(positions, asked, options):
+            return asked
+        patch = timm_networks.patch_size(self._architecture, options)
+        squares = [(side * patch[0], side * patch[1]) for side in _square_sides(positions)] if patch else []
+        for square in squares:
+            if self._has(positions, square, options):
+                return square
+        name, shape = next(iter(positions.items()))
         raise UserError(
-            f"The weights have {count} positions of patches, which fit neither {self} nor a square grid; set"
-            " model.image_size to the size that they were trained at."
+            f"The weights do not fit {self}: their {name} is {'x'.join(map(str, shape))}, which belongs neither to"
+            " pictures of the network's own size nor to square ones; set model.image_size to the size that they were"
+            " trained at, and model.options if the network was changed."
         )
+
+    def _has(self, positions: Mapping[str, tuple[int, ...]], size: Size | None, options: Mapping[str, Any]) -> bool:
+        """Whether the network for pictures of `size` has positions of these shapes; widths are not compared."""
+        shapes = timm_networks.shapes(self._architecture, size, options)
+        return all(shapes[key][:-1] == shape[:-1] for key, shape in positions.items() if key in shapes)
 
     @property
     def _architecture(self) -> str:
@@ -136,6 +147,18 @@ def find_door(reference: str) -> Door:
     else:
         pretrained_vit.configuration(name)
     return Door(kind, name)
+
+
+def _square_sides(positions: Mapping[str, tuple[int, ...]]) -> list[int]:
+    """Patches along one side of the square grids that so many positions can belong to.
+
+    A grid of n x n has n^2 positions after the prefix tokens, or (2n - 1)^2 offsets, which BEiT follows by three.
+    """
+    name, shape = next(iter(positions.items()))
+    count = shape[-2]
+    if name.endswith("pos_embed"):
+        return [root for prefix in range(17) if (root := isqrt(max(count - prefix, 0))) ** 2 == count - prefix and root]
+    return [(isqrt(count - extra) + 1) // 2 for extra in (3, 0) if isqrt(max(count - extra, 0)) ** 2 == count - extra]
 
 
 def _size_beside(file: Path) -> Size | None:

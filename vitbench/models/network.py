@@ -12,7 +12,7 @@ from torch import nn
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.models import timm_networks
-from vitbench.models.adaptation import HEAD_INITS, freeze, set_head, set_image_size
+from vitbench.models.adaptation import HEAD_INITS, freeze, input_size, set_head, set_image_size
 from vitbench.models.backbone import Backbone
 from vitbench.models.description import (
     FILE_NAME,
@@ -30,6 +30,21 @@ from vitbench.runs.store import Store
 
 DEMO = "demo"
 RANDOM = "random"
+
+_NOT_OPTIONS = {
+    "img_size": "set model.image_size",
+    "num_classes": "set model.num_classes",
+    "pretrained": "set model.pretrained",
+    "drop_rate": "set model.drop_rate",
+    "drop_path_rate": "set model.drop_path_rate",
+    **dict.fromkeys(("model_name", "name"), "set model.name"),
+    **dict.fromkeys(
+        ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "state", "file"), "set model.weights"
+    ),
+    **dict.fromkeys(("size", "trained_size"), "set model.image_size"),
+    **dict.fromkeys(("where", "cache_dir", "features_only", "device", "dtype", "in_chans"), "it is decided elsewhere"),
+}
+"""Arguments of `create_model` that have a key of their own, or no place in a recipe."""
 
 
 @dataclass
@@ -113,6 +128,8 @@ def build_network(
     head_init = options.pop("head", None)
     if head_init not in (None, *HEAD_INITS):
         raise UserError(f"model.options.head is {head_init!r}; allowed are {', '.join(HEAD_INITS)}.")
+    if taken := options.keys() & _NOT_OPTIONS:
+        raise UserError(f"model.options.{min(taken)} is no option: {_NOT_OPTIONS[min(taken)]}.")
     # Zero is timm's default, and some families take no argument for it.
     options |= {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(model, key))}
     size = _size(model.image_size)
@@ -266,9 +283,9 @@ def _published(door: Door, size: tuple[int, int] | None, options: dict[str, Any]
 
 def _from_file(door: Door, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
     module = door.from_file(file, size, options)
-    if size is None:
-        size = getattr(getattr(module, "patch_embed", None), "img_size", None)
-    return _network(door, module, size, options, file.stem, f"The weights come from the file {file.name}.")
+    return _network(
+        door, module, size or input_size(module)[0], options, file.stem, f"The weights come from the file {file.name}."
+    )
 
 
 def _network(

@@ -3,14 +3,13 @@
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import timm
 import torch
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
 from timm.models import get_deprecated_models, get_pretrained_cfg, is_model
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from vitbench.errors import UserError
 from vitbench.models.adaptation import set_image_size
 from vitbench.models.backbone import Backbone
 from vitbench.models.hub import cached_on_hub, check_reachable, hub_host, no_network
-from vitbench.models.weight_files import mismatch, read_weights
+from vitbench.models.weight_files import first_line, mismatch, read_weights
 from vitbench.progress import Progress, silent
 
 _LIST = "`vitbench models` lists those it has."
@@ -58,7 +57,10 @@ def create(name: str, *, size: tuple[int, int] | None, num_classes: int | None, 
         arguments["num_classes"] = num_classes
     if size is not None and _takes_size(name):
         arguments["img_size"] = size
-    return _create(name, arguments)
+    try:
+        return _create(name, arguments)
+    except RuntimeError as error:
+        raise UserError(f"{name} cannot be made with these model.options ({first_line(error)}).") from error
 
 
 def create_with_weights(
@@ -114,7 +116,7 @@ def published_weights(name: str, progress: Progress = silent) -> Mapping[str, Te
         )
     if config.hf_hub_id:
         cached = cached_on_hub(config.hf_hub_id, config.hf_hub_filename)
-        if cached is not None and not config.custom_load:
+        if cached is not None and not config.custom_load and not config.label_offset:
             return read_weights(cached)
         host = hub_host()
     else:
@@ -127,26 +129,18 @@ def published_weights(name: str, progress: Progress = silent) -> Mapping[str, Te
     return None
 
 
-@dataclass(frozen=True)
-class PositionGrid:
-    """Where a plain ViT has its absolute positions: `prefix` tokens without a place, then patches of a picture."""
-
-    image_size: tuple[int, int]
-    patch: tuple[int, int]
-    prefix: int
-
-
-def position_grid(name: str, options: Mapping[str, Any]) -> PositionGrid | None:
-    """The grid of `name` with `options`, without making its weights; None if its positions cannot be resampled."""
+def shapes(name: str, size: tuple[int, int] | None, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of `name` for pictures of `size` (height, width), found without making any."""
     with torch.device("meta"):
-        module: Any = _create(name, dict(options))
-    if not hasattr(module, "set_input_size") or getattr(module, "pos_embed", None) is None:
-        return None
-    backbone = Backbone(module)
-    if backbone.refusal is not None:
-        return None
-    rows, columns = module.patch_embed.grid_size
-    return PositionGrid(backbone.image_size, backbone.patch_size, module.pos_embed.shape[1] - rows * columns)
+        module = create(name, size=size, num_classes=None, **options)
+    return {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+
+
+def patch_size(name: str, options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width) of the patches of `name` in pixels; None if it is no plain ViT."""
+    with torch.device("meta"):
+        backbone = Backbone(create(name, size=None, num_classes=None, **options))
+    return None if backbone.refusal else backbone.patch_size
 
 
 def preprocessing(module: nn.Module, size: tuple[int, int] | None = None) -> Preprocessing:
@@ -187,7 +181,12 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
         raise UserError(
             f"{name} cannot be made with these model.options ({str(error) or type(error).__name__})."
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except HfHubHTTPError as error:
+        raise UserError(
+            f"The hub refused the weights of timm:{name} ({first_line(error)}); accept their licence there and log in"
+            " with `hf auth login`, or set model.weights to a file with them."
+        ) from error
+    except (HTTPError, OSError) as error:
         raise no_network(f"timm:{name}") from error
     return module
 

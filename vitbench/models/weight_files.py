@@ -72,7 +72,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(
-            f"{path} cannot be read as safetensors ({_first_line(error)}); the file is cut or damaged."
+            f"{path} cannot be read as safetensors ({first_line(error)}); the file is cut or damaged."
         ) from error
 
 
@@ -87,9 +87,9 @@ def _read_torch_save(path: Path) -> object:
                 f"{path} was refused: reading it would run code that is stored in it; ask for the weights as"
                 " .safetensors, or for a file with tensors only."
             ) from error
-        raise UserError(f"{path} is no weight file that torch can read ({_first_line(error)}).") from error
+        raise UserError(f"{path} is no weight file that torch can read ({first_line(error)}).") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({_first_line(error)}); the file is cut or damaged.") from error
+        raise UserError(f"{path} cannot be read ({first_line(error)}); the file is cut or damaged.") from error
 
 
 def _is_plain_pickle_refusal(error: pickle.UnpicklingError) -> bool:
@@ -113,5 +113,6 @@ def _unwrapped(name: str) -> str:
     return name
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, short enough for a sentence."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
