@@ -26,6 +26,11 @@ class Memory:
     num_prefix_tokens: int
     padding: Tensor | None = None
 
+    def first(self, count: int) -> "Memory":
+        """The first `count` pictures."""
+        padding = None if self.padding is None else self.padding[:count]
+        return Memory(self.tokens[:count], self.rows, self.columns, self.num_prefix_tokens, padding)
+
     def repeated(self, times: int) -> "Memory":
         """Each picture `times` times in a row: one for each beam or sample."""
         padding = None if self.padding is None else self.padding.repeat_interleave(times, dim=0)

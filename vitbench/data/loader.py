@@ -117,6 +117,10 @@ class Loader:
                 batch = Batch(pixels, batch.labels, batch.indices, batch.left_out)
             yield batch.pin_memory() if self.pin_memory and not batch.pixels.is_pinned() else batch
 
+    def close(self) -> None:
+        """Ends the worker processes. They also end with the loader, and with this process however it ends."""
+        self._workers = None
+
 
 def batches(
     dataset: Dataset,

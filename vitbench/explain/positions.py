@@ -87,7 +87,7 @@ def _relative_bias(modules: tuple[torch.nn.Module, ...], grid: tuple[int, int]) 
     for module in modules:
         ask = getattr(module, "get_bias", None) or getattr(module, "_get_rel_pos_bias", None) or module
         with torch.no_grad():
-            bias = ask().detach().double().cpu()  # type: ignore[operator]
+            bias = ask().detach().double().cpu()
         tables.append(bias.reshape(-1, *bias.shape[-2:]).mean(dim=0)[-count:, -count:])
     mean = torch.stack(tables).mean(dim=0).numpy()
     largest = float(np.abs(mean).max()) or 1.0

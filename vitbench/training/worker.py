@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vitbench.errors import UserError
+from vitbench.progress import Progress
 from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK, this_process
@@ -22,9 +23,13 @@ from vitbench.training.control import Control, Interrupted
 from vitbench.training.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vitbench.training.monitor import Monitor
     from vitbench.training.state import Training
     from vitbench.training.task import Task
+
+    OpenTask = Callable[[Run, Any, Progress], tuple[Any, str]]
 
 _OUTCOMES = {"pause": "paused", "stop": "stopped"}
 
@@ -76,8 +81,11 @@ class Ending:
         return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"
 
 
-def main(folder: Path) -> int:
-    """Runs the run in `folder` to its end. The exit code is 0 unless it failed, diverged, or is running elsewhere."""
+def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
+    """Runs the run in `folder` to its end. The exit code is 0 unless it failed, diverged, or is running elsewhere.
+
+    `open_task` gives another task than the one that the recipe names.
+    """
     run = Run(folder)
     lock = RunLock(folder)
     if not lock.acquire():
@@ -92,11 +100,11 @@ def main(folder: Path) -> int:
     heartbeat = Heartbeat(folder, status.model_copy(update=changes | {"started_at": status.started_at or time.time()}))
     heartbeat.start()
     with Ending(run, heartbeat, log) as ending:
-        ending.state = work(run, control, heartbeat, log)
+        ending.state = work(run, control, heartbeat, log, open_task or open_recipe_task)
     return 1 if ending.state in ("failed", "diverged") else 0
 
 
-def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> str:
+def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, open_task: "OpenTask") -> str:
     """Trains and evaluates; the state in which the run is left. Raises what `Ending` knows to judge."""
     # torch takes seconds to import; the heartbeat beats already.
     import torch
@@ -159,7 +167,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> str:
     return outcome
 
 
-def open_task(run: Run, device: Any, progress: Any) -> "tuple[Task, str]":
+def open_recipe_task(run: Run, device: Any, progress: Progress) -> "tuple[Task, str]":
     """What the recipe trains, and the fingerprint of its data. Raises UserError for whatever does not fit."""
     recipe = run.recipe()
     store = run.folder.parent.parent

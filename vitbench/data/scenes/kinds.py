@@ -1,5 +1,7 @@
 """The silhouettes: 24 `base` kinds, which the shipped weights are trained on, and 37 `new` ones, which they never saw.
 
+Doodles are a third set, of shapes without a name (see doodles.py).
+
 A silhouette is drawn once, large, inside the unit circle (x to the right, y down) and cached; everything else is
 scaling and turning it.
 """
@@ -10,6 +12,7 @@ from functools import cache
 
 from PIL import Image, ImageFilter
 
+from vitbench.data.scenes.doodles import DOODLES, draw_doodle
 from vitbench.data.scenes.pen import Pen
 
 _LEVELS = (48, 96, 192, 384, 768)
@@ -320,11 +323,13 @@ def _gear(pen: Pen) -> Pen:
 
 BASE_KINDS = tuple(_BASE)
 NEW_KINDS = tuple(_NEW)
-KIND_SETS: dict[str, tuple[str, ...]] = {"base": BASE_KINDS, "new": NEW_KINDS}
+KIND_SETS: dict[str, tuple[str, ...]] = {"base": BASE_KINDS, "new": NEW_KINDS, "doodles": DOODLES}
 
 
 def plural(kind: str) -> str:
-    """The plural of a kind: `stars`, `crosses`, `wrenches`."""
+    """The plural of a kind: `stars`, `crosses`, `snowmen`."""
+    if kind.endswith("man"):
+        return kind.removesuffix("man") + "men"
     return kind + ("es" if kind.endswith(("s", "sh", "ch", "x")) else "s")
 
 
@@ -342,7 +347,10 @@ def _drawn(kind: str, side: int) -> Image.Image:
     if side < 192:
         return _drawn(kind, 192).resize((side, side), Image.Resampling.BOX)
     pen = Pen(_LEVELS[-1])
-    (_BASE | _NEW)[kind](pen)
+    if kind in DOODLES:
+        draw_doodle(pen, kind)
+    else:
+        (_BASE | _NEW)[kind](pen)
     whole = inner = pen.image.resize((side, side), Image.Resampling.BOX)
     for _ in range(round(_OUTLINE * side)):
         inner = inner.filter(ImageFilter.MinFilter(3))

@@ -1,0 +1,154 @@
+"""A recipe is checked as a whole, in words, and reads back as what it was."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitbench.errors import UserError
+from vitbench.recipe import Recipe, load_recipe, parse_recipe, preset_names, warnings
+
+
+def problems(values: dict) -> str:
+    with pytest.raises(UserError) as caught:
+        parse_recipe(values, "test")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_whole_and_read_back(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.preset == name
+    assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe
+    assert not warnings(recipe)
+
+
+def test_the_presets_that_were_promised() -> None:
+    assert set(preset_names()) >= {"report", "report-adam", "report-adamw", "augreg", "fast", "scratch", "demo"}
+
+
+def test_the_report_is_the_reports() -> None:
+    recipe = load_recipe("report")
+    assert recipe.model.name == "pretrained_vit:B_16_imagenet1k"
+    assert (recipe.optim.name, recipe.optim.lr, recipe.optim.momentum) == ("momentum", 3e-4, 0.9)
+    assert recipe.optim.weight_decay == 0
+    assert (recipe.train.epochs, recipe.schedule.warmup_epochs, recipe.schedule.step_on) == (20, 5, "epoch")
+    assert (recipe.model.image_size, recipe.data.augment) == (384, "report")
+    assert load_recipe("report-adam").optim.name == "adam"
+    assert load_recipe("report-adamw").optim.name == "adamw"
+
+
+def test_each_problem_is_named_with_key_value_and_what_is_allowed() -> None:
+    sentence = problems(
+        {
+            "train": {"epochs": -1, "device": "gpu", "compile": 1, "amp": "fp8"},
+            "optim": {"nmae": "adam", "lr": 0.0},
+            "model": {"freeze": 0, "image_size": [384]},
+            "schedule": {"name": "cosin"},
+            "trian": {},
+        }
+    )
+    for part in (
+        "train.epochs = -1 (must be greater than or equal to 1)",
+        'train.device = "gpu" (must be "auto", "cpu", "cuda" or "cuda:N")',
+        "train.compile = 1 (must be a valid boolean)",
+        "train.amp = \"fp8\" (must be 'none', 'bf16' or 'fp16')",
+        "optim.nmae is no key of a recipe, perhaps you mean optim.name",
+        "optim.lr = 0.0 (must be greater than 0)",
+        'model.freeze = 0 (must be "none", "backbone" or a whole number of blocks, at least 1)',
+        "model.image_size = [384]",
+        "schedule.name = \"cosin\" (must be 'cosine', 'linear', 'constant' or 'wsd')",
+        "trian is no key of a recipe, perhaps you mean train",
+    ):
+        assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"schedule": {"warmup_epochs": 30}}, "schedule.warmup_epochs = 30 (must be at most train.epochs)"),
+        ({"train": {"epochs": 3, "head_epochs": 4}}, "train.head_epochs = 4 (must be at most train.epochs = 3)"),
+        ({"train": {"amp": "fp16", "device": "cpu"}}, "train.amp"),
+        ({"model": {"pretrained": True, "weights": "x.pth"}}, "model.weights"),
+        ({"task": "caption", "caption": {"embed_dim": 30, "num_heads": 4}}, "caption.num_heads = 4 (must divide"),
+        ({"task": "caption", "data": {"mixup": 0.2}}, "data.mixup"),
+        ({"model": 3}, "model = 3 (must be a table of keys)"),
+        ({"optim": {"lr": float("nan")}}, "optim.lr = nan"),
+        ({"train": {"epochs": "20"}}, 'train.epochs = "20"'),
+    ],
+)
+def test_contradictions(values: dict, words: str) -> None:
+    assert words in problems(values)
+
+
+def test_overrides_are_toml_or_plain_words() -> None:
+    recipe = load_recipe(
+        "scratch",
+        ["optim.lr=1e-4", "model.image_size=[96, 64]", "optim.name=lion", 'data.path="a b=c"', "model.options.depth=3"],
+    )
+    assert recipe.optim.lr == 1e-4
+    assert recipe.model.image_size == [96, 64]
+    assert recipe.optim.name == "lion"
+    assert recipe.data.path == "a b=c"
+    assert recipe.model.options == {"depth": 3}
+    assert load_recipe("scratch").optim.lr == 1e-3
+
+
+@pytest.mark.parametrize("override", ["optim.lr", "=3", "optim..lr=3", "model.name.x=1"])
+def test_overrides_that_are_none(override: str) -> None:
+    with pytest.raises(UserError, match="--set"):
+        load_recipe("scratch", [override])
+
+
+def test_sources_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="perhaps you mean report"):
+        load_recipe("reprot")
+    with pytest.raises(UserError, match="is a folder"):
+        load_recipe(tmp_path)
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[train]\nepochs = \n")
+    with pytest.raises(UserError, match=r"broken\.toml is not valid TOML: .*line 2"):
+        load_recipe(broken)
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_recipe(broken)
+
+
+def test_unknown_names_are_warnings_only() -> None:
+    recipe = load_recipe("scratch", ["model.name=timm:vit_smal_patch16_224", "optim.name=adamv"])
+    first, second = warnings(recipe)
+    assert "model.name = timm:vit_smal_patch16_224" in first
+    assert "timm:vit_small_patch16_224" in first
+    assert "optim.name = adamv" in second
+
+
+def test_paths_are_made_absolute_and_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    recipe = load_recipe("scratch").with_data("pictures").anchored()
+    assert recipe.data.path == str(tmp_path / "pictures")
+    with pytest.raises(UserError, match=r"data\.path = elsewhere"):
+        recipe.with_data("elsewhere").anchored()
+    with pytest.raises(UserError, match="names no data"):
+        load_recipe("scratch").anchored()
+    assert recipe.with_data("scenes:new?count=9").anchored().data.path == "scenes:new?count=9"
+
+
+def test_with_changes_checks_again() -> None:
+    recipe = Recipe()
+    assert recipe.with_changes(["train.epochs=3"]).train.epochs == 3
+    with pytest.raises(UserError):
+        recipe.with_changes(["train.epochs=0"])
+
+
+text = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+@given(
+    name=text, path=text, options=st.dictionaries(text, st.one_of(text, st.integers(-(2**60), 2**60), st.booleans()))
+)
+def test_any_text_survives_the_file(name: str, path: str, options: dict) -> None:
+    recipe = parse_recipe({"name": name, "data": {"path": path}, "model": {"options": options}}, "test")
+    assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe

@@ -1,0 +1,51 @@
+"""`vitbench figure again FILE.png`: makes a saved figure again from what it says about itself."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from vitbench.commands._figures import announce
+from vitbench.errors import UserError
+from vitbench.figures.provenance import changed_inputs, read_provenance
+from vitbench.figures.save import save_figure
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress
+from vitbench.runs.store import Store
+from vitbench.text import clean
+
+MAKERS = {
+    "attention": "vitbench.explain.attention_figure",
+    "positions": "vitbench.explain.position_figure",
+}
+"""Kind of figure to the module whose `remake(facts, store, progress)` gives (figure, facts)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    again = actions.add_parser("again", help="make a saved figure again")
+    again.add_argument("file", metavar="FILE.png", type=Path)
+    again.add_argument("--out", metavar="FILE", type=Path, help="default: FILE again.png beside it")
+    again.add_argument("--anyway", action="store_true", help="even if weights or pictures have changed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, checks that the inputs are still the same, draws and saves."""
+    recorded = read_provenance(arguments.file)
+    maker = MAKERS.get(recorded["kind"])
+    if maker is None:
+        raise UserError(f"{arguments.file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
+    store = Store(store_folder(arguments.store))
+    figure, facts = importlib.import_module(maker).remake(recorded, store, ConsoleProgress())
+    changed = changed_inputs(recorded["inputs"], facts["inputs"])
+    if changed and not arguments.anyway:
+        raise UserError(
+            f"Another figure would come out, because these have changed: {', '.join(changed)};"
+            " --anyway makes it all the same."
+        )
+    path = arguments.out or arguments.file.with_name(f"{arguments.file.stem} again.png")
+    save_figure(figure, path, facts)
+    if changed:
+        print(clean(f"Changed since: {', '.join(changed)}"))
+    announce(path)
+    return 0

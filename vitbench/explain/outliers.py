@@ -1,0 +1,63 @@
+"""Outlier tokens: patches that a network uses as memory, with long vectors and much attention (Darcet et al. 2024)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitbench.explain.quiet import quiet
+from vitbench.explain.subject import Subject
+from vitbench.models.network import Network
+
+LENGTHS_ABOVE_MEDIAN = 6.0
+SMALLEST_EXCESS = 1.5
+
+
+@dataclass(frozen=True)
+class OutlierTokens:
+    """norms: [B, rows, columns], the length of each patch's token after the last block; outliers: bool, the same."""
+
+    norms: Tensor
+    outliers: Tensor
+
+    def mass(self, maps: Tensor) -> Tensor:
+        """The share of a map's positive part that lies on outliers: [B]."""
+        positive = maps.clamp(min=0)
+        return (positive * self.outliers).sum(dim=(1, 2)) / positive.sum(dim=(1, 2)).clamp(min=1e-12)
+
+    def masked(self, maps: Tensor) -> Tensor:
+        """The maps with outliers set to the median of the other patches of their picture."""
+        result = maps.clone()
+        for picture, where in zip(result, self.outliers, strict=True):
+            if bool(where.any()) and not bool(where.all()):
+                picture[where] = picture[~where].median()
+        return result
+
+
+def outlier_tokens(network: Network, pixels: Tensor) -> OutlierTokens:
+    """Patches of normalised pictures [B, 3, H, W] whose token is far longer than the others'.
+
+    Far: more than 6 robust deviations (1.4826 x median absolute deviation) above the picture's median length, and at
+    least 1.5 times the median. Raises UserError for a network without one patch grid.
+    """
+    with quiet(network.module) as module:
+        subject = Subject.of(network, module, pixels.to(next(module.parameters()).device))
+        subject.require_global_attention()
+        tokens: list[Tensor] = []
+        hook = subject.backbone.blocks[-1].register_forward_hook(lambda block, inputs, output: tokens.append(output))
+        try:
+            with torch.no_grad():
+                module(subject.pixels)
+        finally:
+            hook.remove()
+    norms = subject.patches(tokens[-1].norm(dim=-1))
+    return OutlierTokens(norms, far_above(norms))
+
+
+def far_above(norms: Tensor) -> Tensor:
+    """Which lengths [B, rows, columns] are outliers of their picture."""
+    flat = norms.flatten(1)
+    median = flat.median(dim=1, keepdim=True).values
+    deviation = 1.4826 * (flat - median).abs().median(dim=1, keepdim=True).values
+    limit = torch.maximum(median + LENGTHS_ABOVE_MEDIAN * deviation, SMALLEST_EXCESS * median)
+    return (flat > limit).view_as(norms)

@@ -1,0 +1,213 @@
+"""Figures around rasters: titles, axes and colour bars by matplotlib (object API), saved as PNG, PDF or SVG.
+
+Each pixel of a raster is exactly one pixel of the saved PNG, so preview and figure show the same.
+"""
+
+import io
+import json
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitbench.errors import UserError
+from vitbench.figures.colours import colour_table
+from vitbench.figures.provenance import KEY
+from vitbench.figures.raster import Picture, enlarge
+from vitbench.text import clean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 100
+FORMATS = (".png", ".pdf", ".svg")
+
+_MARGIN, _TITLE, _LINE, _GAP = 16, 22, 15, 10
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A raster with a line above it; None for an empty place."""
+
+    picture: Picture
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """A scale beside a figure."""
+
+    colour_map: str
+    low: float
+    high: float
+    title: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A rectangle in pixels from the top left of a figure."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def panel_figure(
+    rows: Sequence[Sequence[Panel | None]], caption: str = "", colour_bar: ColourBar | None = None
+) -> "Figure":
+    """Rasters in rows and columns, each under its title, with a caption below and a colour bar at the right."""
+    panels = [panel for row in rows for panel in row if panel is not None]
+    high = max(panel.picture.shape[0] for panel in panels)
+    wide = max(panel.picture.shape[1] for panel in panels)
+    columns = max(len(row) for row in rows)
+    body_width = columns * (wide + _GAP) - _GAP
+    body_height = len(rows) * (high + _TITLE + _GAP) - _GAP
+    width = body_width + 2 * _MARGIN + (70 if colour_bar else 0)
+    lines = wrapped(caption, width - 2 * _MARGIN)
+    figure = _figure(width, body_height + 2 * _MARGIN + len(lines) * _LINE + (6 if lines else 0))
+    for row_number, row in enumerate(rows):
+        for column_number, panel in enumerate(row):
+            if panel is None:
+                continue
+            height, panel_width = panel.picture.shape[:2]
+            left = _MARGIN + column_number * (wide + _GAP) + (wide - panel_width) // 2
+            top = _MARGIN + row_number * (high + _TITLE + _GAP) + _TITLE + (high - height) // 2
+            axes = _axes(figure, _Place(left, top, panel_width, height))
+            _draw(axes, panel.picture)
+            axes.set_axis_off()
+            axes.set_title(_shortened(panel.title, wide), fontsize=9, pad=4)
+    if colour_bar:
+        bar_height = min(body_height, 2 * high)
+        _draw_colour_bar(
+            figure, colour_bar, _Place(_MARGIN + body_width + 14, _MARGIN + _TITLE, 12, bar_height - _TITLE)
+        )
+    _write_caption(figure, lines)
+    return figure
+
+
+def grid_figure(
+    picture: Picture,
+    grid: tuple[int, int],
+    caption: str,
+    colour_bar: ColourBar,
+    labels: tuple[str, str] = ("Input patch column", "Input patch row"),
+) -> "Figure":
+    """One raster of rows x columns cells with its axes numbered from 1, as in the ViT paper's figure 7."""
+    height, width = picture.shape[:2]
+    left, top = 60, 24
+    total_width = left + width + 100
+    lines = wrapped(caption, total_width - 2 * _MARGIN)
+    figure = _figure(total_width, top + height + 62 + len(lines) * _LINE)
+    axes = _axes(figure, _Place(left, top, width, height))
+    _draw(axes, picture)
+    for count, length, axis in ((grid[1], width, axes.xaxis), (grid[0], height, axes.yaxis)):
+        every = max(1, -(-count * 18 // length))
+        numbers = np.arange(0, count, every)
+        axis.set_ticks((numbers + 0.5) * length / count - 0.5, [str(number + 1) for number in numbers], fontsize=8)
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    _draw_colour_bar(figure, colour_bar, _Place(left + width + 16, top, 14, height))
+    _write_caption(figure, lines)
+    return figure
+
+
+def save_figure(figure: "Figure", path: Path, facts: Mapping[str, Any]) -> Path:
+    """Saves by the ending of `path` (.png, .pdf or .svg), with the facts inside; the file is whole or not there.
+
+    Raises UserError for another ending, or if the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {path.name} ends otherwise.")
+    import matplotlib
+
+    text = json.dumps(facts, ensure_ascii=True, allow_nan=False)
+    metadata = {
+        ".png": {KEY: text, "Software": "vitbench"},
+        ".pdf": {"Subject": text, "Creator": "vitbench", "CreationDate": None},
+        ".svg": {"Description": text, "Creator": "vitbench", "Date": None},
+    }[ending]
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "vitbench"}):
+        figure.savefig(buffer, format=ending[1:], dpi=DPI, metadata=metadata)
+    write_whole(path, buffer.getvalue())
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that is never seen half: beside it, then renamed. Raises UserError if the place refuses."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"The figure {path} cannot be written ({error.strerror}).") from error
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` pixels of a figure's small print; line breaks of `text` are kept."""
+    return [line for part in text.splitlines() for line in textwrap.wrap(clean(part), max(20, int(width / 6.1)))]
+
+
+def _figure(width: int, height: int) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(figure: "Figure", place: _Place) -> "Axes":
+    width, height = (round(side * DPI) for side in figure.get_size_inches())
+    bottom = height - place.top - place.height
+    return figure.add_axes((place.left / width, bottom / height, place.width / width, place.height / height))
+
+
+def _draw(axes: "Axes", picture: Picture) -> None:
+    axes.imshow(picture, interpolation="none", aspect="auto", resample=False)
+
+
+def _draw_colour_bar(figure: "Figure", bar: ColourBar, place: _Place) -> None:
+    axes = _axes(figure, place)
+    column = colour_table(bar.colour_map)[::-1, None]
+    axes.imshow(column, aspect="auto", extent=(0, 1, bar.low, bar.high), interpolation="nearest")
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.set_ylabel(bar.title, fontsize=9)
+    axes.tick_params(labelsize=8)
+
+
+def _write_caption(figure: "Figure", lines: Sequence[str]) -> None:
+    height = round(figure.get_size_inches()[1] * DPI)
+    for number, line in enumerate(reversed(lines)):
+        y = (_MARGIN / 2 + number * _LINE) / height
+        figure.text(_MARGIN / (figure.get_size_inches()[0] * DPI), y, _literal(line), fontsize=7.5, va="bottom")
+
+
+def _shortened(text: str, width: int) -> str:
+    """A title that fits above `width` pixels."""
+    text, most = clean(text), max(4, int(width / 6.4))
+    return _literal(text if len(text) <= most else text[: most - 1] + "…")
+
+
+def _literal(text: str) -> str:
+    """Text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
+
+
+def cells(colours: Picture, factor: int) -> Picture:
+    """A raster of one colour a patch, each enlarged to factor x factor pixels."""
+    return enlarge(colours, factor)

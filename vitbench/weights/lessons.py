@@ -1,0 +1,148 @@
+"""What the package's networks learn from: scenes, each with its truth patch by patch.
+
+Of three pictures the first two are scenes of `base` kinds, with their sentences, and the third is one of doodles. A
+picture is drawn when it is first asked for, and read from a file from then on.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vitbench.data.scenes import COLOURS, KIND_SETS, Rendering, Scene, describe, make_scene, render
+from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.data.scenes.scene import HeldOut
+
+SIZE, PATCH, GRID = 96, 12, 8
+OUTLINE = 4
+"""Each patch learns its part of the silhouettes, on OUTLINE x OUTLINE points."""
+MAX_OBJECTS = 4
+SHAPES = ((96, 96), (96, 96), (96, 96), (128, 96), (96, 128), (144, 96), (96, 144), (170, 96))
+"""(width, height) of the pictures before they are squashed to a square."""
+SEEDS = {"train": 11, "val": 12, "test": 13, "test_heldout": 14}
+DISTINCT = 144_000
+"""Training pictures; then they come again."""
+
+_NUMBER = {kind: number for number, kind in enumerate((*BASE_KINDS, *KIND_SETS["doodles"]))}
+_COLOUR = {colour: number for number, colour in enumerate(COLOURS)}
+_RECORD = np.dtype(
+    [
+        ("drawn", np.uint8),
+        ("pixels", np.uint8, (SIZE, SIZE, 3)),
+        ("owner", np.uint8, (SIZE, SIZE)),
+        ("label", np.int64),
+        ("second_label", np.int64),
+        ("kinds", np.int64, MAX_OBJECTS),
+        ("colours", np.int64, MAX_OBJECTS),
+        ("sentence", np.bytes_, 112),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pictures with their truth; the first `len(sentences)` show base kinds, the others doodles.
+
+    `pixels` uint8 [B, 96, 96, 3]; `label` and `second_label` int64 [B] of the largest and of the other kind (-1 for
+    none); `shares` float32 [B, 1 + MAX_OBJECTS, patches], of the background and of each object in each patch; `kinds`
+    and `colours` int64 [B, MAX_OBJECTS] of the objects (0 where there is none); `outline` float32
+    [B, patches, OUTLINE ** 2], the share that objects cover around each point.
+    """
+
+    pixels: Tensor
+    label: Tensor
+    second_label: Tensor
+    kinds: Tensor
+    colours: Tensor
+    shares: Tensor
+    outline: Tensor
+    sentences: list[str]
+
+
+class Lessons(Dataset[Any]):
+    """Lessons number `first` to `first + count` of a split, as records; `file` keeps what was drawn.
+
+    With `doodles` every third picture shows them; else they are passed over.
+    """
+
+    def __init__(self, split: str, first: int, count: int, *, doodles: bool = False, file: Path | None = None) -> None:
+        self.split, self.first, self.count, self.doodles, self.file = split, first, count, doodles, file
+        self._kept: np.memmap | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, place: int) -> Any:
+        number = self.first + place
+        index = (number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT
+        if self.file is None:
+            return self._drawn(index)
+        if self._kept is None:
+            self._kept = _opened(self.file)
+        if not self._kept[index]["drawn"]:
+            self._kept[index] = self._drawn(index)
+        return self._kept[index]
+
+    def _drawn(self, index: int) -> Any:
+        kinds = "doodles" if index % 3 == 2 else "base"
+        return record(scene_for(self.split, index, kinds), named=kinds == "base")
+
+
+def scene_for(split: str, index: int, kinds: str) -> Scene:
+    """Scene number `index` of a split, in one of the SHAPES."""
+    width, height = SHAPES[index // 3 % len(SHAPES)]
+    held_out: HeldOut = "only" if split == "test_heldout" else "exclude"
+    return make_scene((SEEDS[split], index), kinds=kinds, width=width, height=height, held_out=held_out)
+
+
+def record(scene: Scene, named: bool) -> Any:
+    """The picture of a scene, squashed to a square, and its truth, as one record."""
+    rendering = render(scene)
+    lesson = np.zeros((), dtype=_RECORD)
+    lesson["drawn"] = 1
+    lesson["pixels"] = Image.fromarray(rendering.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    lesson["owner"] = _owners(rendering)
+    lesson["label"], lesson["second_label"] = [*(_NUMBER[kind] for kind in scene.labels), -1][:2]
+    count = len(scene.objects)
+    lesson["kinds"][:count] = [_NUMBER[thing.kind] for thing in scene.objects]
+    lesson["colours"][:count] = [_COLOUR[thing.colour] for thing in scene.objects]
+    lesson["sentence"] = str(describe(scene)).encode() if named else b""
+    return lesson[()]
+
+
+def collated(records: list[Any]) -> Batch:
+    """A batch, the pictures with sentences first."""
+    ordered: list[Any] = sorted(records, key=lambda row: not row["sentence"])
+    rows: Any = np.stack(ordered)
+    blocks = rows["owner"].reshape(-1, GRID, PATCH, GRID, PATCH)
+    shares = np.stack([(blocks == owner).mean((2, 4)) for owner in range(1 + MAX_OBJECTS)], axis=1)
+    fine = PATCH // OUTLINE
+    points = (rows["owner"] > 0).reshape(-1, GRID, OUTLINE, fine, GRID, OUTLINE, fine).mean((3, 6))
+    outline = points.transpose(0, 1, 3, 2, 4).reshape(len(rows), GRID * GRID, OUTLINE**2)
+    plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(Batch)[:5]}
+    return Batch(
+        **plain,
+        shares=torch.from_numpy(shares.reshape(len(rows), 1 + MAX_OBJECTS, GRID * GRID).astype(np.float32)),
+        outline=torch.from_numpy(outline.astype(np.float32)),
+        sentences=[sentence.decode() for sentence in rows["sentence"] if sentence],
+    )
+
+
+def _opened(file: Path) -> np.memmap:
+    if not file.exists():
+        with file.open("wb") as new:
+            new.truncate(DISTINCT * _RECORD.itemsize)
+    return np.memmap(file, dtype=_RECORD, mode="r+")
+
+
+def _owners(rendering: Rendering) -> np.ndarray:
+    """Who is seen at each pixel of the squashed picture, uint8 [96, 96]: 0 the background, 1 the first object."""
+    owner = np.zeros(rendering.masks.shape[1:], dtype=np.uint8)
+    for number, mask in enumerate(rendering.masks, start=1):
+        owner[mask] = number
+    return np.asarray(Image.fromarray(owner).resize((SIZE, SIZE), Image.Resampling.NEAREST))

@@ -1,0 +1,59 @@
+"""`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
+
+The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
+started again where it was. On one core of a server it takes about two hours.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from vitbench.captions.captioner import new_captioner
+from vitbench.captions.saved import DecoderSizes
+from vitbench.captions.scene_data import scene_vocabulary
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.data.scenes import describe
+from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.models.network import build_network
+from vitbench.progress import Progress
+from vitbench.recipe import load_recipe
+from vitbench.runs.store import Run, Store
+from vitbench.training.worker import main as work
+from vitbench.weights.lessons import SIZE, scene_for
+from vitbench.weights.teaching import Teaching
+
+_RECIPE = Path(__file__).with_name("teaching.toml")
+
+
+def open_teaching(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
+    """The networks with fresh weights, and what they learn."""
+    recipe = run.recipe()
+    encoder = build_network(recipe.model, num_classes=len(BASE_KINDS), labels=BASE_KINDS, progress=progress)
+    encoder.preprocessing = Preprocessing(SIZE, SIZE)
+    words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(2000)])
+    sizes = DecoderSizes(
+        embed_dim=recipe.caption.embed_dim,
+        depth=recipe.caption.depth,
+        num_heads=recipe.caption.num_heads,
+        max_length=recipe.caption.max_length,
+        dropout=recipe.caption.drop_rate,
+    )
+    return Teaching(new_captioner(encoder, words, sizes), run.folder.parent.parent / "lessons.bin"), "scenes"
+
+
+def main() -> int:
+    """Trains, or goes on training; then writes the networks and their cards."""
+    parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
+    parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    store = Store(arguments.store)
+    unfinished = [run for run in store.runs() if run.status().state not in ("finished", "failed", "diverged")]
+    run = unfinished[-1] if unfinished else store.create(load_recipe(_RECIPE, arguments.changes), name="shipped")
+    print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
+    return work(run.folder, open_teaching)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

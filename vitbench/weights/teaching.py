@@ -1,0 +1,152 @@
+"""The task that trains the package's classifier and captioner at once, around one encoder.
+
+Besides the label and the sentence, each patch learns whose kind and colour it shows, and its piece of the silhouettes
+(token labelling: Jiang et al. 2021), so that a small network learns in an hour on one core, and its tokens stay where
+their object is. These heads are thrown away at the end.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from vitbench.captions.captioner import CaptionNetwork
+from vitbench.captions.decoding import greedy
+from vitbench.captions.network import Captioner, caption_loss
+from vitbench.captions.scene_data import sentence_ids
+from vitbench.data.scenes import COLOURS, KIND_SETS
+from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.progress import Progress, silent
+from vitbench.weights.lessons import OUTLINE, Batch, Lessons, collated
+
+PICTURES_AN_EPOCH = 24_000
+DOODLE_EPOCHS = 6
+"""Doodles, 512 shapes in a third of the pictures, teach what a shape is; then all pictures are scenes of base kinds."""
+_EVALUATED = {"val": 900, "test": 3000, "test_heldout": 1500}
+
+
+class Pupil(nn.Module):
+    """The captioner, whose encoder has the classifier's head, and the heads that only help to learn."""
+
+    def __init__(self, captioner: Captioner, embed_dim: int) -> None:
+        super().__init__()
+        self.captioner = captioner
+        doodles = len(KIND_SETS["doodles"])
+        self.doodle_head = nn.Linear(embed_dim, doodles)
+        self.patch_kind = nn.Linear(embed_dim, 1 + len(BASE_KINDS) + doodles)
+        self.patch_colour = nn.Linear(embed_dim, 1 + len(COLOURS))
+        self.patch_outline = nn.Linear(embed_dim, OUTLINE**2)
+
+
+class Teaching:
+    """The Task (see `vitbench.training.task`) of the shipped networks. `network.module` is the Pupil's captioner."""
+
+    splits = ("train", "val", "test", "test_heldout")
+    headline = "score"
+    train_size = PICTURES_AN_EPOCH
+
+    def __init__(self, captioner: CaptionNetwork, file: Path | None = None, workers: int = 1) -> None:
+        """`file` keeps the pictures that were drawn."""
+        self.captioner = captioner
+        self.file = file
+        self.workers = workers
+        self.network = PupilNetwork(captioner)
+
+    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Batch]:
+        """The pictures of an epoch, in order: they are random as they are."""
+        done = first_batch * batch_size
+        first, doodles = epoch * PICTURES_AN_EPOCH + done, epoch < DOODLE_EPOCHS
+        lessons = Lessons("train", first, PICTURES_AN_EPOCH - done, doodles=doodles, file=self.file)
+        return iter(self._loader(lessons, batch_size))
+
+    def _loader(self, lessons: Lessons, batch_size: int) -> DataLoader[Any]:
+        return DataLoader(
+            lessons,
+            batch_size,
+            collate_fn=collated,
+            num_workers=self.workers,
+            prefetch_factor=16 if self.workers else None,
+            multiprocessing_context="forkserver" if self.workers else None,
+            generator=torch.Generator(),
+        )
+
+    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of all lessons' losses, and the parts of it."""
+        pupil: Any = module
+        named = len(batch.sentences)
+        encoder = pupil.captioner.encoder
+        memory = pupil.captioner.encode(self._normalized(batch.pixels))
+        whole, patches = encoder.pool(memory.tokens), memory.tokens[:, memory.num_prefix_tokens :]
+
+        base = encoder.head(whole[:named])
+        parts = {
+            "label": _label_loss(base, batch.label[:named], batch.second_label[:named]),
+            "patch_kind": _patch_loss(pupil.patch_kind(patches), batch.shares, batch.kinds),
+            "patch_colour": _patch_loss(pupil.patch_colour(patches), batch.shares, batch.colours),
+            "patch_outline": F.binary_cross_entropy_with_logits(pupil.patch_outline(patches), batch.outline),
+        }
+        if named < len(whole):
+            doodles = pupil.doodle_head(whole[named:])
+            parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
+        ids = sentence_ids(batch.sentences, self.captioner.tokenizer)
+        scores = pupil.captioner.decode(ids[:, :-1], memory.first(named))
+        parts["sentence"], token_accuracy = caption_loss(scores, ids, self.captioner.tokenizer.pad_id)
+        weights = {"patch_colour": 0.5, "doodle": 0.5}
+        loss = torch.stack([weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
+        scalars = {f"loss_{name}": part.detach() for name, part in parts.items()}
+        scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
+        return loss, {**scalars, "token_accuracy": token_accuracy}
+
+    @torch.no_grad()
+    def evaluate(
+        self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
+    ) -> dict[str, float]:
+        """Accuracy of the label, and share of sentences that greedy decoding gets right word by word."""
+        pupil: Any = module
+        lessons = Lessons(split, 0, _EVALUATED[split])
+        right = exact = 0
+        for done, batch in enumerate(self._loader(lessons, 100)):
+            memory = pupil.captioner.encode(self._normalized(batch.pixels))
+            right += int((pupil.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
+            written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
+            decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
+            exact += sum(one == other for one, other in zip(decoded, batch.sentences, strict=True))
+            progress(done * 100, len(lessons), f"evaluating the {split} part")
+        accuracy, exact_match = right / len(lessons), exact / len(lessons)
+        return {"accuracy": accuracy, "exact_match": exact_match, "score": (accuracy + exact_match) / 2}
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
+        return self.captioner.preprocessing.normalize(pixels)
+
+
+class PupilNetwork:
+    """The Pupil as the loop's checkpoints see it."""
+
+    source = "Fresh weights, which learn from Scenes alone."
+
+    def __init__(self, captioner: CaptionNetwork) -> None:
+        self.captioner = captioner
+        self.module = Pupil(captioner.module, int(captioner.module.encoder.num_features))  # type: ignore[arg-type]
+
+    def write_network_json(self, folder: Path) -> None:
+        """The captioner's description; `make_weights` takes both networks out of the checkpoint."""
+        self.captioner.write_network_json(folder)
+
+
+def _label_loss(logits: Tensor, label: Tensor, second: Tensor) -> Tensor:
+    """Cross-entropy against 0.9 for the largest object's kind and 0.1 for the other's, where there is one."""
+    log_probability = logits.log_softmax(-1)
+    first = -log_probability.gather(1, label[:, None])[:, 0]
+    other = -log_probability.gather(1, second.clamp(min=0)[:, None])[:, 0]
+    return torch.where(second >= 0, 0.9 * first + 0.1 * other, first).mean()
+
+
+def _patch_loss(logits: Tensor, shares: Tensor, classes: Tensor) -> Tensor:
+    """Cross-entropy a patch [B, P, 1 + classes] against the shares [B, 1 + objects, P] of background and objects."""
+    chosen = logits.gather(2, (classes[:, None, :] + 1).expand(-1, logits.shape[1], -1))
+    picked = torch.cat((logits[:, :, :1], chosen), dim=2)
+    return (logits.logsumexp(-1) - (picked * shares.transpose(1, 2)).sum(-1)).mean()
