@@ -16,6 +16,7 @@ from vitbench.errors import UserError
 from vitbench.text import clean
 
 COMMANDS: dict[str, str] = {
+    "demo": "train, evaluate and look inside, on what comes with the package",
     "train": "start a run from a recipe or a preset",
     "runs": "list the runs",
     "show": "one run in detail",
@@ -32,6 +33,9 @@ COMMANDS: dict[str, str] = {
     "data": "what a data set holds, and what is wrong with it",
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",
+    "attention": "what a network looks at, as a figure and as numbers",
+    "positions": "what a network knows about place, as a figure and a scorecard",
+    "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",
     "ground": "how well the maps of words find what they mean",
 }

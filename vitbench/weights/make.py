@@ -16,10 +16,13 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import describe
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.models.network import build_network
-from vitbench.progress import Progress
+from vitbench.places import shipped_weights
+from vitbench.progress import ConsoleProgress, Progress
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
 from vitbench.training.worker import main as work
+from vitbench.weights.cards import write_cards
+from vitbench.weights.export import export
 from vitbench.weights.lessons import SIZE, scene_for
 from vitbench.weights.teaching import Teaching
 
@@ -52,7 +55,12 @@ def main() -> int:
     unfinished = [run for run in store.runs() if run.status().state not in ("finished", "failed", "diverged")]
     run = unfinished[-1] if unfinished else store.create(load_recipe(_RECIPE, arguments.changes), name="shipped")
     print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
-    return work(run.folder, open_teaching)
+    code = work(run.folder, open_teaching)
+    if code == 0 and run.status().state == "finished":
+        export(run.checkpoint("best").folder, shipped_weights())
+        write_cards(shipped_weights(), store.folder, ConsoleProgress())
+        print(f"The networks and their cards are in {shipped_weights()}")
+    return code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""`vitbench demo`: the whole job on what comes with the package: train, evaluate, look inside, save figures."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from vitbench.commands._runs import follow_run
+from vitbench.demo import PART_NAMES, accuracy_before, create_demo, save_figures
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress, duration
+from vitbench.runs.launcher import launch
+from vitbench.runs.store import Run
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--headless", action="store_true", help="print how it goes instead of opening the workbench")
+
+
+def is_headless(arguments: argparse.Namespace) -> bool:
+    """Whether the demo only prints: asked to, or without a terminal."""
+    return bool(arguments.headless) or not (sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Headless, follows the run to its end. In a terminal the run goes on by itself, and the workbench opens on it."""
+    began = time.monotonic()
+    store = store_folder(arguments.store)
+    run = create_demo(store)
+    print("The package's network gets a new head, for 37 kinds of shapes that it has never seen.")
+    if not is_headless(arguments):
+        process = launch(run)
+        figures = run.folder / "figures"
+        print(f"Run {run.id} trains by itself (process {process}). Meanwhile, figures of the package's network:")
+        _print_files(save_figures("demo", figures, store, ConsoleProgress()))
+        return 0
+    before = accuracy_before(run, store, ConsoleProgress())
+    code = follow_run(run, launch(run))
+    if code:
+        return code
+    _print_files(save_figures(run.id, run.folder / "figures", store))
+    _print_result(run, before)
+    print(f"All of it took {duration(time.monotonic() - began)}, and is kept in {clean(str(run.folder))}")
+    print(f"Look at it in the workbench: vitbench --store {clean(str(store))}")
+    return 0
+
+
+def _print_files(files: list[Path]) -> None:
+    for file in files:
+        print(f"  {clean(str(file))}")
+
+
+def _print_result(run: Run, before: float) -> None:
+    import numpy as np
+
+    from vitbench.training.evaluation import load_evaluation
+
+    step = run.checkpoint("best").step
+    print(f"Accuracy before training: {before:.1%}")
+    for part, name in PART_NAMES.items():
+        evaluation = load_evaluation(run.folder / "evaluations" / f"{part}-{step}.npz")
+        print(f"Accuracy on {len(evaluation):,} {name}: {np.mean(evaluation.correct):.1%}")
+        print(f"  {evaluation.sentence()}")

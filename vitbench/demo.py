@@ -1,0 +1,68 @@
+"""The demo: the package's network learns 37 kinds that it has never seen, and figures show what it looks at."""
+
+from pathlib import Path
+
+from vitbench.places import sample_images
+from vitbench.progress import Progress, silent
+from vitbench.recipe import load_recipe
+from vitbench.runs.store import Run, Store
+
+NAME = "demo"
+PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
+_PICTURES = ("01_bowtie_ladder.png", "04_heart_square.png", "10_car.png")
+
+
+def create_demo(store: Path) -> Run:
+    """The demo's run, queued."""
+    return Store(store).create(load_recipe("demo"), NAME, preset="demo")
+
+
+def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float:
+    """The accuracy (0 to 1) on the test part of the network that the run starts from, its new head untrained."""
+    from vitbench.models.network import build_network
+    from vitbench.training.device import choose_device
+    from vitbench.training.evaluation import evaluate_network, open_own_data
+
+    data = open_own_data(run, store, progress)
+    network = build_network(run.recipe().model, num_classes=len(data.classes), labels=data.classes)
+    device = choose_device(run.recipe().train.device)
+    return evaluate_network(network, data, split="test", device=device, progress=progress).accuracy
+
+
+def save_figures(network: str, folder: Path, store: Path, progress: Progress = silent) -> list[Path]:
+    """Positions and attention of `network` (a run, or `demo`), and captions of sample pictures, as PNGs in `folder`."""
+    from vitbench.explain.attention_figure import AttentionRequest, attention_figure
+    from vitbench.explain.position_figure import PositionRequest, position_figure
+    from vitbench.figures.save import save_figure
+    from vitbench.models.network import open_network
+
+    opened = open_network(network, Store(store), progress)
+    pictures = [str(sample_images() / name) for name in _PICTURES]
+    positions = position_figure(PositionRequest(network=network), opened)
+    files = [save_figure(positions.figure, folder / "positions.png", positions.facts)]
+    for method in ("raw", "libra"):
+        request = AttentionRequest(network=network, pictures=pictures, method=method)
+        attention = attention_figure(request, opened, progress)
+        files.append(save_figure(attention.figure, folder / f"attention-{method}.png", attention.facts))
+    return [*files, *_captions(pictures[:2], folder / "captions")]
+
+
+def _captions(pictures: list[str], folder: Path) -> list[Path]:
+    import numpy as np
+
+    from vitbench.captions.describing import Decoding, describe_picture
+    from vitbench.captions.figure import caption_figure, save_caption_figure
+    from vitbench.captions.open import open_captioner
+    from vitbench.captions.word_maps import MapSettings
+    from vitbench.data.pictures import open_picture
+
+    captioner = open_captioner("demo")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for file in map(Path, pictures):
+        picture = open_picture(file)
+        described = describe_picture(captioner, picture, decoding=Decoding(), settings=MapSettings())
+        figure = caption_figure(np.asarray(picture), described)
+        save_caption_figure(folder / file.name, figure, described, captioner, file.name)
+        files.append(folder / file.name)
+    return files

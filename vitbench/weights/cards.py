@@ -1,0 +1,90 @@
+"""The model cards beside the package's networks: what they were trained on, and how good they are."""
+
+from pathlib import Path
+
+import torch
+
+from vitbench.captions.grounding import ground
+from vitbench.captions.grounding_table import grounding_table, to_markdown
+from vitbench.captions.open import open_captioner
+from vitbench.captions.pictures import PictureSource
+from vitbench.captions.task import Captioning, open_caption_data
+from vitbench.captions.word_maps import MapSettings
+from vitbench.data.index import open_index
+from vitbench.models.network import open_network
+from vitbench.progress import Progress, silent
+from vitbench.runs.files import write_whole
+from vitbench.training.evaluation import evaluate_network
+
+DATA = "scenes:base?count=9000&size=96&seed=5"
+"""Scenes that no network of the package was trained on."""
+_GROUNDED = 300
+_PARTS = {"test": "new pictures", "test_heldout": "kind-colour pairs that training never showed"}
+
+
+def write_cards(folder: Path, store: Path, progress: Progress = silent) -> None:
+    """Evaluates both networks and writes `classifier.md` and `captioner.md` into `folder`."""
+    write_whole(folder / "classifier.md", classifier_card(store, progress))
+    write_whole(folder / "captioner.md", captioner_card(store, progress))
+
+
+def classifier_card(store: Path, progress: Progress = silent) -> str:
+    """The card of the classifier, in Markdown."""
+    network = open_network("demo")
+    data = open_index(DATA, store=store, progress=progress)
+    lines = []
+    for part, meaning in _PARTS.items():
+        found = evaluate_network(network, data, split=part, device=torch.device("cpu"), progress=progress)
+        low, high = found.interval
+        lines.append(f"| {part}: {meaning} | {len(found):,} | {found.accuracy:.1%} | {low:.1%} to {high:.1%} |")
+    height, width = network.image_size
+    return (
+        "# The package's classifier\n\n"
+        f"A Vision Transformer for pictures of {width}x{height} ({_size(network.module)}), which names the kind of the "
+        f"largest object among {network.num_classes}. {_MADE}\n\n"
+        f"Data of these figures: `{DATA}`.\n\n"
+        "| part | pictures | accuracy | 95% interval |\n|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
+        f"Weights {network.weights_hash}. It knows nothing but Scenes: on photographs its answers mean nothing.\n"
+    )
+
+
+def captioner_card(store: Path, progress: Progress = silent) -> str:
+    """The card of the captioner, in Markdown, with its grounding table."""
+    captioner = open_captioner("demo")
+    data = open_caption_data(DATA, store, progress)
+    pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)  # type: ignore[attr-defined]
+    task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))  # type: ignore[arg-type]
+    rows = []
+    for part, meaning in _PARTS.items():
+        scores = task.evaluate(captioner.module, part, step=0, folder=None, progress=progress)  # type: ignore[arg-type]
+        slots = ", ".join(
+            f"{name.rpartition('/')[2].lower()} {value:.1%}"
+            for name, value in scores.items()
+            if name.startswith("slot_accuracy/")
+        )
+        rows.append(
+            f"| {part}: {meaning} | {scores['exact_match']:.1%} | {scores['slot_accuracy']:.1%} | "
+            f"{scores['hallucination']:.1%} | {scores['bleu4']:.3f} | {slots} |"
+        )
+    records = ground(captioner, data.split("test")[:_GROUNDED], MapSettings("raw"), progress=progress)
+    return (
+        "# The package's captioner\n\n"
+        f"The classifier's encoder and a decoder of {len(captioner.module.decoder_attentions)} layers "
+        f"({_size(captioner.module)}), greedy decoding. {_MADE}\n\n"  # type: ignore[arg-type]
+        f"Data of these figures: `{DATA}`.\n\n"
+        "| part | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + f"\n\n## Grounding\n\nRaw attention, predicting row, mean of layers and heads, {_GROUNDED} test pictures.\n\n"
+        + to_markdown(grounding_table(records))
+        + f"\nWeights {captioner.weights_hash}.\n"
+    )
+
+
+_MADE = (
+    "Classifier and captioner were trained together on Scenes alone by `make weights`: "
+    "`vitbench/weights/teaching.toml` is the recipe, `vitbench/weights/teaching.py` the losses."
+)
+
+
+def _size(module: torch.nn.Module) -> str:
+    return f"{sum(weight.numel() for weight in module.parameters()) / 1e6:.2f} M parameters"
