@@ -9,30 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from vitbench.captions.captioner import Box, OpenedCaptioner
-from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
-from vitbench.captions.reading import check_length, read_sentence
-from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
+from vitbench.captions.encoded import Decoding, EncodedPicture
+from vitbench.captions.word_maps import MapSettings, WordMaps
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How a sentence is found: `beams` 1 is greedy; with a `seed` it is drawn at random instead.
-
-    `alpha` is the exponent of the length penalty, `best` how many sentences are wanted.
-    """
-
-    beams: int = 4
-    alpha: float = 0.7
-    best: int = 1
-    seed: int | None = None
-    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,37 +70,12 @@ def describe_picture(
 
     Raises UserError for a sentence that is empty or too long, and for settings that do not exist.
     """
-    decoding = decoding or Decoding()
-    module, tokenizer = captioner.module, captioner.tokenizer
-    prepared = captioner.prepare(picture)
-    with torch.no_grad():
-        memory = module.encode(prepared.pixels)
-    found: list[Hypothesis] = []
-    if text is not None:
-        ids = (tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id)
-        # A sentence of start and end alone is one without words.
-        check_length(module, ids if len(ids) > 2 else ids[:1])
-    else:
-        if decoding.seed is not None:
-            found = sample(
-                module,
-                memory.repeated(decoding.best),
-                tokenizer,
-                seed=decoding.seed,
-                temperature=decoding.temperature,
-            )
-        elif decoding.beams == 1 and decoding.best == 1:
-            found = greedy(module, memory, tokenizer)
-        else:
-            beams = max(decoding.beams, decoding.best)
-            found = beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
-        ids = found[0].ids
-    reading = read_sentence(module, memory, ids)
-    maps = word_maps(
-        module, tokenizer, prepared.pixels, ids, settings, memory=memory, reading=reading, progress=progress
-    )
-    alternatives = tuple((tokenizer.decode(other.ids), other.score) for other in found[1:])
-    return Described(tokenizer.decode(ids), ids, maps, prepared.box, alternatives)
+    encoded = EncodedPicture(captioner, picture)
+    found = [] if text is not None else encoded.written(decoding or Decoding())
+    read = encoded.read(found[0].ids if text is None else encoded.ids_of(text))
+    maps = read.maps(settings or MapSettings(), progress)
+    alternatives = tuple((captioner.tokenizer.decode(other.ids), other.score) for other in found[1:])
+    return Described(read.sentence, read.ids, maps, encoded.prepared.box, alternatives)
 
 
 def picture_files(given: Sequence[Path]) -> list[Path]:

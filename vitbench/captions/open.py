@@ -35,6 +35,18 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
     return _run(reference, store)
 
 
+def pinned(reference: str, store: RunStore) -> str:
+    """The reference with the checkpoint that it means now: `RUN@last` becomes `RUN@STEP`; others stay as they are.
+
+    Raises UserError if it names no run, or one without a checkpoint.
+    """
+    if reference == "demo" or Path(reference).expanduser().exists():
+        return reference
+    text, _, which = reference.partition("@")
+    run = store.find(text)
+    return f"{run.id}@{run.checkpoint(int(which) if which.isdigit() else which or 'best').step}"
+
+
 def _demo() -> OpenedCaptioner:
     weights = shipped_weights() / "captioner.safetensors"
     if not weights.exists():

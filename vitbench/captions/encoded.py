@@ -1,0 +1,92 @@
+"""A picture encoded once, the sentences read on it, and their maps, kept so that one can move about in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from vitbench.captions.captioner import OpenedCaptioner
+from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
+from vitbench.captions.reading import check_length, read_sentence
+from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
+from vitbench.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a sentence is found: `beams` 1 is greedy; with a `seed` it is drawn at random instead.
+
+    `alpha` is the exponent of the length penalty, `best` how many sentences are wanted.
+    """
+
+    beams: int = 4
+    alpha: float = 0.7
+    best: int = 1
+    seed: int | None = None
+    temperature: float = 1.0
+
+
+class ReadSentence:
+    """A sentence read in one pass over an encoded picture; each map is computed when it is first asked for."""
+
+    def __init__(self, picture: "EncodedPicture", ids: Sequence[int]) -> None:
+        """Raises UserError for a sentence without words, or one that is too long."""
+        module = picture.captioner.module
+        self.picture = picture
+        self.ids = tuple(ids)
+        # A sentence of start and end alone is one without words.
+        check_length(module, self.ids if len(self.ids) > 2 else self.ids[:1])
+        self.reading = read_sentence(module, picture.memory, self.ids)
+        self.sentence = picture.captioner.tokenizer.decode(self.ids)
+        self._maps: dict[MapSettings, WordMaps] = {}
+
+    def maps(self, settings: MapSettings, progress: Progress = silent) -> WordMaps:
+        """The maps of all words. Raises UserError for a method, layer or head that there is not."""
+        if settings not in self._maps:
+            picture = self.picture
+            self._maps[settings] = word_maps(
+                picture.captioner.module,
+                picture.captioner.tokenizer,
+                picture.prepared.pixels,
+                self.ids,
+                settings,
+                memory=picture.memory,
+                reading=self.reading,
+                progress=progress,
+            )
+        return self._maps[settings]
+
+
+class EncodedPicture:
+    """An RGB picture as a captioner sees it: prepared and encoded once."""
+
+    def __init__(self, captioner: OpenedCaptioner, picture: Image.Image) -> None:
+        self.captioner = captioner
+        self.prepared = captioner.prepare(picture)
+        with torch.no_grad():
+            self.memory = captioner.module.encode(self.prepared.pixels)
+        self._read: dict[tuple[int, ...], ReadSentence] = {}
+
+    def written(self, decoding: Decoding) -> list[Hypothesis]:
+        """The sentences that the captioner finds, best first."""
+        module, tokenizer, memory = self.captioner.module, self.captioner.tokenizer, self.memory
+        if decoding.seed is not None:
+            repeated = memory.repeated(decoding.best)
+            return sample(module, repeated, tokenizer, seed=decoding.seed, temperature=decoding.temperature)
+        if decoding.beams == 1 and decoding.best == 1:
+            return greedy(module, memory, tokenizer)
+        beams = max(decoding.beams, decoding.best)
+        return beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
+
+    def ids_of(self, text: str) -> tuple[int, ...]:
+        """A typed sentence as tokens with start and end."""
+        tokenizer = self.captioner.tokenizer
+        return (tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id)
+
+    def read(self, ids: Sequence[int]) -> ReadSentence:
+        """The sentence `ids` (with start), read once. Raises UserError if it has no words or is too long."""
+        key = tuple(ids)
+        if key not in self._read:
+            self._read[key] = ReadSentence(self, key)
+        return self._read[key]
