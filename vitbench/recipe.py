@@ -231,7 +231,7 @@ def _problem(detail: ErrorDetails) -> str:
         return f"{key} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
     if detail["type"] == "model_type":
         return f"{key} = {value!r} (must be a table of keys)"
-    shown = tomli_w.dumps({"value": value}).removeprefix("value = ").strip() if _plain(value) else repr(value)
+    shown = _toml_value(value) if _plain(value) else repr(value)
     return f"{key} = {shown} ({_allowed(key, detail)})"
 
 

@@ -97,7 +97,7 @@ def test_the_label_is_the_kind_of_the_largest_object():
         assert set(scene.labels) == {thing.kind for thing in scene.objects}
 
 
-IRREGULAR = {"crosses": "cross", "wrenches": "wrench", "hourglasses": "hourglass"}
+IRREGULAR = {"crosses": "cross", "snowmen": "snowman", "wrenches": "wrench", "hourglasses": "hourglass"}
 
 
 def parse(sentence):
