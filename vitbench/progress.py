@@ -36,16 +36,17 @@ class ConsoleProgress:
         self.interval = 0.2 if self.interactive else 10.0
         self.what = ""
         self.started = self.shown = 0.0
-        self.line_open = False
+        self.line_open = self.finished = False
 
     def __call__(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()
         if what != self.what:
             self.close()
-            self.what, self.started, self.shown = what, now, 0.0
+            self.what, self.started, self.shown, self.finished = what, now, 0.0, False
         finished = total > 0 and done >= total
-        if now - self.shown < self.interval and not finished:
+        if self.finished and finished or (now - self.shown < self.interval and not finished):
             return
+        self.finished = finished
         self.shown = now
         self._show(self._line(done, total, now))
         if finished:
