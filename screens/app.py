@@ -48,8 +48,10 @@ class Workbench(App[str]):
     COMMANDS = {ActionCommands}  # noqa: RUF012 (Textual's own pattern)
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, run_id: str = "") -> None:
+        """`run_id` is the run to open at once."""
         super().__init__()
+        self.first_run = run_id
         self.store = Store(store)
         self.store_folder = store
         self.settings = Settings(store)
@@ -72,6 +74,8 @@ class Workbench(App[str]):
         self.set_class(glyphs().ascii, "-ascii")
         self.theme_changed_signal.subscribe(self, lambda theme: self.settings.remember("theme", theme.name))
         self.push_screen(make_screen("runs"))
+        if self.first_run:
+            self.push_screen(make_screen("run", run_id=self.first_run))
         self._watch_store()
 
     async def on_unmount(self) -> None:
@@ -184,16 +188,18 @@ def open_app(arguments: Sequence[str]) -> int:
     """Opens the app and returns its exit code: 2 where there is no terminal, or no store can be."""
     parser = argparse.ArgumentParser(prog="vitbench", description="Opens the workbench.")
     parser.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
+    parser.add_argument("--run", metavar="RUN", help="open this run at once: an id, a name, or `last`")
     chosen = parser.parse_args(arguments)
     try:
         store = store_folder(chosen.store)
+        run_id = Store(store).find(chosen.run).id if chosen.run else ""
     except UserError as error:
         print(f"vitbench: {clean(str(error))}", file=sys.stderr)
         return 2
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("vitbench: the app needs a terminal; `vitbench --help` lists the commands that do not.", file=sys.stderr)
         return 2
-    app = Workbench(store)
+    app = Workbench(store, run_id)
     farewell = app.run()
     if farewell:
         print(clean(farewell))

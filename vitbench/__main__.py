@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """The console script `vitbench`."""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("--store",) or arguments[0].startswith("--store="):
+    if not arguments or arguments[0].partition("=")[0] in ("--store", "--run"):
         from screens.app import open_app
 
         return open_app(arguments)
@@ -26,7 +26,7 @@ def opens_after(arguments: list[str]) -> list[str] | None:
         return None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    return arguments[1:]
+    return [*arguments[1:], "--run", "last"]
 
 
 if __name__ == "__main__":
