@@ -1,0 +1,65 @@
+"""The truth that the package's networks learn from, against brute force."""
+
+import numpy as np
+
+from vitbench.data.scenes import KIND_SETS, describe, render
+from vitbench.data.scenes.doodles import DOODLES
+from vitbench.data.scenes.kinds import BASE_KINDS, silhouette
+from vitbench.weights.lessons import GRID, OUTLINE, PATCH, SIZE, Lessons, collated, scene_for
+
+
+def test_shares_and_outline_are_those_counted_pixel_by_pixel():
+    records = [Lessons("train", first, 1, doodles=True)[0] for first in (0, 4, 7)]
+    batch = collated(records)
+    for number, row in enumerate(sorted(records, key=lambda row: not row["sentence"])):
+        owner = row["owner"]
+        for patch in range(GRID * GRID):
+            top, left = patch // GRID * PATCH, patch % GRID * PATCH
+            seen = owner[top : top + PATCH, left : left + PATCH]
+            expected = [float((seen == who).mean()) for who in range(5)]
+            assert np.allclose(batch.shares[number, :, patch], expected, atol=1e-6)
+            fine = PATCH // OUTLINE
+            for point in range(OUTLINE**2):
+                y, x = point // OUTLINE * fine, point % OUTLINE * fine
+                covered = (seen[y : y + fine, x : x + fine] > 0).mean()
+                assert abs(float(batch.outline[number, patch, point]) - covered) < 1e-6
+
+
+def test_owners_are_the_visible_objects_and_labels_their_kinds():
+    scene = scene_for("train", 0, "base")
+    row = Lessons("train", 0, 1)[0]
+    masks = render(scene).masks
+    assert masks.shape[1:] == (SIZE, SIZE)
+    for number, mask in enumerate(masks, start=1):
+        assert np.array_equal(row["owner"] == number, mask)
+    assert BASE_KINDS[int(row["label"])] == scene.label
+    assert row["sentence"].decode() == str(describe(scene))
+    kinds = [(*BASE_KINDS, *DOODLES)[int(kind)] for kind in row["kinds"][: len(scene.objects)]]
+    assert kinds == [thing.kind for thing in scene.objects]
+
+
+def test_every_third_picture_shows_doodles_or_they_are_passed_over():
+    mixed = [bool(Lessons("train", first, 1, doodles=True)[0]["sentence"]) for first in range(6)]
+    assert mixed == [True, True, False, True, True, False]
+    plain, every = Lessons("train", 0, 4), Lessons("train", 0, 6, doodles=True)
+    for mine, theirs in zip(range(4), (0, 1, 3, 4), strict=True):
+        assert np.array_equal(plain[mine]["pixels"], every[theirs]["pixels"])
+
+
+def test_what_was_drawn_is_read_again_and_parts_never_share_a_scene(tmp_path):
+    file = tmp_path / "lessons.bin"
+    first = Lessons("train", 0, 3, file=file)[1].copy()
+    again = Lessons("train", 0, 3, file=file)[1]
+    assert again.tobytes() == first.tobytes() == Lessons("train", 0, 3)[1].tobytes()
+    assert not np.array_equal(Lessons("val", 0, 3)[1]["pixels"], first["pixels"])
+
+
+def test_doodles_differ_and_stay_inside():
+    drawn = [np.asarray(silhouette(name, 96))[:, :, 1] > 127 for name in DOODLES[:40]]
+    assert set(DOODLES) == set(KIND_SETS["doodles"])
+    for number, shape in enumerate(drawn):
+        assert 0.03 < shape.mean() < 0.8
+        border = np.concatenate((shape[0], shape[-1], shape[:, 0], shape[:, -1]))
+        assert not border.any()
+        others = drawn[:number]
+        assert all((shape & other).sum() < 0.97 * (shape | other).sum() for other in others)

@@ -1,0 +1,87 @@
+"""Two networks learn at once, and are taken out of one checkpoint as they were."""
+
+import torch
+from safetensors.torch import save_file
+
+from vitbench.captions.captioner import new_captioner
+from vitbench.captions.open import open_captioner
+from vitbench.captions.saved import DecoderSizes
+from vitbench.captions.scene_data import scene_vocabulary
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.data.scenes import describe
+from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.models.network import build_network, open_network
+from vitbench.recipe_tables import ModelTable
+from vitbench.weights.export import export
+from vitbench.weights.lessons import Lessons, collated, scene_for
+from vitbench.weights.teaching import Teaching
+
+TINY = {"patch_size": 12, "embed_dim": 24, "depth": 1, "num_heads": 2}
+
+
+def teaching() -> Teaching:
+    torch.manual_seed(0)
+    model = ModelTable(name="timm:vit_tiny_patch16_224", image_size=96, options=TINY)
+    encoder = build_network(model, num_classes=len(BASE_KINDS), labels=BASE_KINDS)
+    encoder.preprocessing = Preprocessing(96, 96)
+    words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
+    sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
+    return Teaching(new_captioner(encoder, words, sizes), workers=0)
+
+
+def test_the_label_loss_is_the_formula_and_every_part_learns():
+    task = teaching()
+    lessons = Lessons("train", 0, 6, doodles=True)
+    batch = collated([lessons[place] for place in range(6)])
+    pupil = task.network.module
+    loss, scalars = task.loss(pupil, batch)
+    loss.backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in pupil.parameters())
+
+    logits = pupil.captioner.encoder(task._normalized(batch.pixels))[:4]
+    log_probability = logits.log_softmax(-1)
+    expected = []
+    for row in range(4):
+        first, second = int(batch.label[row]), int(batch.second_label[row])
+        own = -log_probability[row, first]
+        expected.append(own if second < 0 else 0.9 * own - 0.1 * log_probability[row, second])
+    assert torch.allclose(scalars["loss_label"], torch.stack(expected).mean(), atol=1e-5)
+
+
+def test_it_learns_a_handful_of_pictures_by_heart():
+    task = teaching()
+    lessons = Lessons("train", 0, 8)
+    batch = collated([lessons[place] for place in range(8)])
+    pupil = task.network.module
+    optimizer = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
+    first = float(task.loss(pupil, batch)[0].detach())
+    for _ in range(60):
+        loss, scalars = task.loss(pupil, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.5 * first
+    assert float(scalars["token_accuracy"]) > 0.6
+
+
+def test_both_networks_leave_the_checkpoint_with_the_same_outputs(tmp_path, monkeypatch):
+    task = teaching()
+    checkpoint, folder = tmp_path / "step-00000001", tmp_path / "weights"
+    checkpoint.mkdir()
+    folder.mkdir()
+    save_file(task.network.module.state_dict(), checkpoint / "model.safetensors")
+    task.network.write_network_json(checkpoint)
+    export(checkpoint, folder)
+    for module in ("vitbench.models.network", "vitbench.captions.open"):
+        monkeypatch.setattr(f"{module}.shipped_weights", lambda: folder)
+
+    pixels = torch.randn(2, 3, 96, 96)
+    pupil = task.network.module.eval()
+    with torch.no_grad():
+        classifier = open_network("demo")
+        assert classifier.labels == BASE_KINDS
+        assert torch.equal(classifier.module(pixels), pupil.captioner.encoder(pixels))
+        captioner = open_captioner("demo")
+        ids = torch.tensor([[captioner.tokenizer.start_id, 5, 6]] * 2)
+        ours = captioner.module.decode(ids, captioner.module.encode(pixels))
+        assert torch.equal(ours, pupil.captioner(pixels, ids))
