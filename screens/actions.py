@@ -29,6 +29,11 @@ _RUN_CONTROLS = (
     Action("K", "kill", "kill", "End the run's processes at once; what was saved last remains.", shown="K"),
 )
 
+_CAPTIONS = (
+    Action("w", "captions", "captions", "The selected run's captioner: its sentences, and where each word looks."),
+    Action("W", "demo_captions", "demo captions", "The package's captioner on the sample pictures.", shown="W"),
+)
+
 _PLACES: dict[str, tuple[Action, ...]] = {
     "everywhere": (
         Action("question_mark,f1", "help", "help", "The keys of what has the focus.", True, shown="?"),
@@ -44,6 +49,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("space", "mark", "mark", "Mark the run for comparison.", shown="space"),
         Action("c", "compare", "compare", "The curves of the marked runs in one chart.", True),
         *_RUN_CONTROLS,
+        *_CAPTIONS,
         Action("o", "sort", "sort", "Sort by the next column."),
         Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),
         Action("d", "details", "details", "Show or hide the details beside the table."),
@@ -52,6 +58,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     "run": (
         Action("escape,backspace", "back", "back", "Back to the table of runs.", True, shown="esc"),
         *_RUN_CONTROLS,
+        *_CAPTIONS,
         Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.", True),
         Action("m", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True),
         Action("e", "export", "export", "Save the chart as PNG, PDF or SVG, or its data as CSV.", True),
@@ -71,6 +78,37 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.", True),
         Action("m", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True),
         Action("e", "export", "export", "Save the chart as PNG, PDF or SVG, or its data as CSV.", True),
+    ),
+    "captions": (
+        Action("escape,backspace", "back", "back", "Back to the screen before.", True, shown="esc"),
+        Action("right,l", "word(1)", "words", "The next word, and the map behind it.", True, shown="←→"),
+        Action("left,h", "word(-1)", "word before", "The word before."),
+        Action("up,k", "layer(1)", "layers", "The next decoder layer; after the last the mean of all.", True, "↑↓"),
+        Action("down,j", "layer(-1)", "layer below", "The layer below; below the first the mean of all."),
+        Action("right_square_bracket", "next_head(1)", "heads", "The next head; digits choose one.", True, "[ ]"),
+        Action("left_square_bracket", "next_head(-1)", "head before", "The head before.", shown="["),
+        Action("0", "head(0)", "mean of heads", "The mean of all heads."),
+        Action("1", "head(1)", "head 1", "Head 1 alone."),
+        Action("2", "head(2)", "head 2", "Head 2 alone."),
+        Action("3", "head(3)", "head 3", "Head 3 alone."),
+        Action("4", "head(4)", "head 4", "Head 4 alone."),
+        Action("5", "head(5)", "head 5", "Head 5 alone."),
+        Action("6", "head(6)", "head 6", "Head 6 alone."),
+        Action("7", "head(7)", "head 7", "Head 7 alone."),
+        Action("8", "head(8)", "head 8", "Head 8 alone."),
+        Action("9", "head(9)", "head 9", "Head 9 alone."),
+        Action("m", "method", "method", "Another way to make the maps.", True),
+        Action("M", "method(-1)", "method before", "The method before.", shown="M"),
+        Action("r", "row", "row", "The row that predicts a word, or the one that reads it."),
+        Action("s", "scale", "scale", "One colour scale for all words, or one for each.", True),
+        Action("b", "beam", "beam", "The beam's other sentences, to choose one.", True),
+        Action("e", "edit", "edit", "Edit the sentence, or type another one: its maps and probabilities.", True),
+        Action("d", "difference", "difference", "Take another word's, method's or checkpoint's map away.", True),
+        Action("x", "export", "export", "Save the grid, this panel, or arrays of all layers and heads.", True),
+        Action("n,pagedown", "picture(1)", "next", "The next picture.", True, "n"),
+        Action("p,pageup", "picture(-1)", "previous", "The picture before.", shown="p"),
+        Action("o", "open", "open", "Open any picture, or a folder of them.", True),
+        Action("c", "captioner", "captioner", "Another captioner: a run, a checkpoint, a folder, a file."),
     ),
     "new": (
         Action("escape", "back", "back", "Back without starting anything.", True, shown="esc"),

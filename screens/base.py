@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from screens import wording
+from screens.navigation import make_screen
 from screens.snapshot import RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import KeyLine, TooSmall
@@ -80,6 +81,20 @@ class RunControls(WorkbenchScreen):
             return
         question = f"Kill {run.title} at step {run.step:,}? What was saved last remains."
         self.ask(question, "Kill", lambda: self._control("kill", run, "is killed"))
+
+    def action_captions(self) -> None:
+        """The captioner of the run that the keys act on."""
+        run = self.current_run()
+        if run is None:
+            self.action_demo_captions()
+        elif run.task == "caption":
+            self.app.push_screen(make_screen("captions", captioner=f"{run.id}@last"))
+        else:
+            self.workbench.tell(f"{run.title} trains a classifier; W opens the package's captioner.", "warning")
+
+    def action_demo_captions(self) -> None:
+        """The package's captioner on the sample pictures."""
+        self.app.push_screen(make_screen("captions", captioner="demo"))
 
     def _is_live(self, run: RunRow) -> bool:
         if run.state in ("running", "queued", "paused"):

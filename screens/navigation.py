@@ -10,6 +10,7 @@ SCREENS: dict[str, str] = {
     "runs": "screens.runs_screen:RunsScreen",
     "run": "screens.run_screen:RunScreen",
     "compare": "screens.compare_screen:CompareScreen",
+    "captions": "screens.caption_screen:CaptionScreen",
     "new_run": "screens.new_run_screen:NewRunScreen",
 }
 """Name of a screen: module and class. The class is called with the keyword arguments of `make_screen`."""

@@ -78,6 +78,13 @@ class Picker(Vertical):
             """For `@on(Picker.Changed, "#id")`."""
             return self.picker
 
+    class Accepted(Message):
+        """Enter was pressed while the list was closed: the value stands."""
+
+        def __init__(self, value: str) -> None:
+            super().__init__()
+            self.value = value
+
     def __init__(self, label: str, source: Source, value: str = "", placeholder: str = "", *, id: str) -> None:
         super().__init__(id=id)
         self._label, self._source, self._first, self._placeholder = label, source, value, placeholder
@@ -148,6 +155,7 @@ class Picker(Vertical):
         if self.open:
             self._take(self.query_one(OptionList).highlighted)
         else:
+            self.post_message(self.Accepted(self.value))
             self.screen.focus_next()
 
     @on(OptionList.OptionSelected)

@@ -17,7 +17,7 @@ from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
 from vitbench.captions.figure import caption_figure, save_caption_figure, word_panels
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
-from vitbench.captions.word_maps import METHODS, MapSettings
+from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.raster import label
@@ -80,6 +80,8 @@ class CaptionRequests:
                 "layers": int(reading.attention.shape[0]),
                 "heads": int(reading.attention.shape[1]),
                 "methods": METHODS,
+                "with_layers": list(HAS_LAYERS),
+                "with_heads": list(OF_ATTENTION),
                 "box": [edge * factor for edge in encoded.prepared.box],
                 "sentences": [
                     {"sentence": captioner.tokenizer.decode(one.ids), "ids": list(one.ids), "score": one.score}

@@ -1,0 +1,152 @@
+"""The captions screen's questions: one of several, a sentence, a path, and what to save where."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens.widgets.picker import Choice, Picker, Source
+from vitbench.data.pictures import picture_extensions
+from vitbench.text import clean
+
+_CANCEL = Binding("escape", "cancel", "cancel")
+
+
+class ChooseDialog(ModalScreen[int | None]):
+    """One of several lines; the answer is its number."""
+
+    BINDINGS = [_CANCEL]  # noqa: RUF012
+
+    def __init__(self, question: str, lines: Sequence[str], chosen: int = 0) -> None:
+        super().__init__()
+        self._question, self._lines, self._chosen = question, lines, chosen
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(Text(clean(self._question)), classes="words")
+            yield OptionList(*(Option(Text(clean(line))) for line in self._lines), compact=True)
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        options.highlighted = self._chosen
+        options.focus()
+
+    @on(OptionList.OptionSelected)
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_index)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class SentenceDialog(ModalScreen[str | None]):
+    """The sentence to look at; empty lets the captioner write its own again."""
+
+    BINDINGS = [_CANCEL]  # noqa: RUF012
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self._sentence = sentence
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(Text("Look at this sentence (empty: the captioner's own)"), classes="words")
+            yield Input(self._sentence, id="sentence-line", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class AskDialog(ModalScreen[str | None]):
+    """A line with a list of what fits; Enter on a line without a list takes it."""
+
+    BINDINGS = [_CANCEL]  # noqa: RUF012
+
+    def __init__(self, question: str, source: Source, value: str = "") -> None:
+        super().__init__()
+        self._question, self._source, self._value = question, source, value
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(Text(clean(self._question)), classes="words")
+            yield Picker("Open", self._source, self._value, id="asked")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Picker.Accepted)
+    def _accepted(self, message: Picker.Accepted) -> None:
+        if message.value:
+            self.dismiss(message.value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class SaveDialog(ModalScreen[tuple[str, Path] | None]):
+    """What to save (grid, panel, arrays), and into which folder."""
+
+    BINDINGS = [_CANCEL]  # noqa: RUF012
+
+    def __init__(self, folder: Path, word: str) -> None:
+        super().__init__()
+        self._folder, self._word = folder, word
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(Text("Save into the folder"), classes="words")
+            yield Input(str(self._folder), id="folder-line", compact=True)
+            yield OptionList(
+                Option("Grid    the picture, then a panel for each word (PNG)", id="grid"),
+                Option(Text(f"Panel   this word, {clean(self._word)} (PNG)"), id="panel"),
+                Option("Arrays  attention of all layers and heads, words, probabilities (NPZ)", id="arrays"),
+                compact=True,
+            )
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).focus()
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.query_one(OptionList).focus()
+
+    @on(OptionList.OptionSelected)
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        folder = Path(self.query_one(Input).value.strip() or ".").expanduser().absolute()
+        self.dismiss((event.option_id or "grid", folder))
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def pictures_below(typed: str) -> list[Choice]:
+    """Folders and pictures that continue a typed path; a folder with a picture in it can be taken itself."""
+    text = typed or f"{Path.cwd()}/"
+    folder, _, start = text.rpartition("/")
+    try:
+        with os.scandir(Path(folder or "/").expanduser()) as found:
+            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
+    except OSError:
+        return []
+    endings = picture_extensions()
+    pictures = [name for name, is_folder in entries if not is_folder and Path(name).suffix.lower() in endings]
+    here = [Choice(folder or "/", f"all {len(pictures)} pictures of this folder")] if pictures and not start else []
+    wanted = start.lower()
+    below = [Choice(f"{folder}/{name}/", "", more=True) for name, is_folder in entries if is_folder]
+    chosen = below + [Choice(f"{folder}/{name}") for name in pictures]
+    return here + [choice for choice in chosen if choice.value[len(folder) + 1 :].lower().startswith(wanted)]

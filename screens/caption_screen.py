@@ -1,0 +1,421 @@
+"""A captioner's sentence on a picture, word by word: where it looked, in each layer and head, by several methods."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+
+from screens import wording
+from screens.actions import bindings
+from screens.base import WorkbenchScreen
+from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, pictures_below
+from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
+from screens.snapshot import Snapshot
+from screens.widgets.lines import Line
+from screens.widgets.picker import Choice, matching
+from screens.widgets.picture import Picture
+from screens.widgets.run_details import Facts
+from screens.widgets.words_view import WordsView
+from vitbench.errors import UserError
+from vitbench.figures.remote import scp_line
+from vitbench.inspector.client import InspectorError, Superseded
+from vitbench.text import clean
+
+_KEPT_MAPS = 200
+
+
+class CaptionScreen(WorkbenchScreen):
+    """Picture left, facts right, sentence below. The inspector holds the network; here are its answers."""
+
+    BINDINGS = bindings("captions")
+
+    def __init__(self, captioner: str = "demo", path: str = "") -> None:
+        """`captioner` is `demo`, `RUN@last`, or a folder or file; `path` a picture or a folder of them."""
+        super().__init__()
+        self.captioner = captioner
+        self.files: tuple[str, ...] = ()
+        self.number = 0
+        self.sentence: Sentence | None = None
+        self.maps: Maps | None = None
+        self.looking = Looking()
+        self.word = 0
+        self.one_scale = False
+        self.reference: Reference | None = None
+        self._typed = ""
+        self._path = path
+        self._beam: tuple[tuple[str, tuple[int, ...], float], ...] = ()
+        self._kept: dict[tuple[Any, ...], Maps] = {}
+        self._seen_step = -1
+
+    def body(self) -> ComposeResult:
+        yield Line(id="title")
+        with Horizontal(id="caption-top"):
+            yield Picture(id="caption-picture")
+            with VerticalScroll(id="caption-side", can_focus=False):
+                yield Facts(id="caption-facts")
+        yield Line(id="caption-note")
+        yield WordsView(id="caption-words")
+
+    def on_mount(self) -> None:
+        self._show()
+        self._find_pictures(self._path)
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """A run that still trains has a newer checkpoint now and then; it is taken."""
+        run_id, _, which = self.captioner.partition("@")
+        run = snapshot.run(run_id)
+        if run is not None and which == "last" and run.step != self._seen_step and self.sentence is not None:
+            self._seen_step = run.step
+            self._look_for_newer(run_id)
+
+    @work(thread=True, exclusive=True, group="newest")
+    def _look_for_newer(self, run_id: str) -> None:
+        try:
+            newest = self.workbench.store.find(run_id).checkpoint("last").step
+        except (UserError, OSError):
+            return
+        self.app.call_from_thread(self._newest_is, f"{run_id}@{newest}")
+
+    def _newest_is(self, reference: str) -> None:
+        if self.sentence is not None and self.sentence.captioner != reference:
+            self._ask_sentence(text=self._typed)
+
+    # Questions to the inspector
+
+    async def _ask(self, request: str, **arguments: Any) -> Any:
+        """The answer, or None when there is none: then the note says why."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
+
+        try:
+            return await self.workbench.inspector.ask(request, progress=progress, **arguments)
+        except Superseded:
+            return None
+        except UserError as error:
+            self._note(str(error), "error")
+        except InspectorError as error:
+            self._note(f"{error}", "error")
+        return None
+
+    @work(exclusive=True, group="pictures")
+    async def _find_pictures(self, path: str) -> None:
+        if self.sentence is None:
+            self._note("Starting the inspector ...")
+        answer = await self._ask("caption_pictures", captioner=self.captioner, path=path)
+        if answer is not None and answer.values["files"]:
+            self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
+            self._new_picture()
+
+    def _new_picture(self) -> None:
+        self.word, self.reference, self._typed = 0, None, ""
+        self._ask_sentence()
+
+    @work(exclusive=True, group="sentence")
+    async def _ask_sentence(self, text: str = "", ids: tuple[int, ...] = ()) -> None:
+        """The captioner's own sentence, or another one; then its maps."""
+        if not self.files:
+            return
+        asked: dict[str, Any] = {"text": text} if text else {"ids": list(ids)} if ids else {}
+        picture = self.files[self.number]
+        answer = await self._ask("caption", captioner=self.captioner, picture=picture, **asked)
+        if answer is None:
+            return
+        sentence = Sentence.of(answer)
+        looking = sentence.possible(self.looking)
+        maps = await self._maps_of(sentence, sentence.captioner, picture, looking, ids=sentence.ids)
+        if maps is not None:
+            if sentence.sentences:
+                self._beam = sentence.sentences
+            if self.sentence is None or self.sentence.words != sentence.words:
+                self.reference = None
+            self.sentence, self.maps, self.looking = sentence, maps, looking
+            self._typed = text
+            self.word = min(self.word, len(sentence.words) - 1)
+            self._show()
+
+    async def _maps_of(
+        self, sentence: Sentence, captioner: str, picture: str, looking: Looking, **what: Any
+    ) -> Maps | None:
+        key = (captioner, picture, sentence.ids, looking, "text" in what)
+        if key not in self._kept:
+            what |= looking.arguments()
+            answer = await self._ask("caption_maps", captioner=captioner, picture=picture, **what)
+            if answer is None:
+                return None
+            self._kept[key] = Maps.of(answer)
+            while len(self._kept) > _KEPT_MAPS:
+                self._kept.pop(next(iter(self._kept)))
+        return self._kept[key]
+
+    @work(exclusive=True, group="maps")
+    async def _look(self, looking: Looking) -> None:
+        """The same sentence, looked at in another way."""
+        sentence = self.sentence
+        if sentence is None:
+            return
+        maps = await self._maps_of(sentence, sentence.captioner, self.files[self.number], looking, ids=sentence.ids)
+        if maps is not None and sentence is self.sentence:
+            self.looking, self.maps = looking, maps
+            self._show()
+
+    # What is shown
+
+    def _note(self, text: str, colour: str = "secondary") -> None:
+        self.query_one("#caption-note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
+
+    def _show(self) -> None:
+        """The one place where state reaches widgets."""
+        with self.app.batch_update():
+            self._show_title()
+            if self.sentence is None or self.maps is None:
+                return
+            sentence, maps = self.sentence, self.maps
+            pixels = panel(sentence, maps, self.word, one_scale=self.one_scale, reference=self.reference)
+            self.query_one(Picture).show(pixels)
+            facts = word_facts(
+                sentence, maps, self.looking, self.word, one_scale=self.one_scale, reference=self.reference
+            )
+            self.query_one(Facts).show(facts)
+            marked = None if self.reference is None else self.reference.word
+            self.query_one(WordsView).show(maps.cells(sentence.words), self.word, marked)
+            self._show_note(sentence, maps)
+
+    def _show_title(self) -> None:
+        colours = self.app.theme_variables
+        left = Text.assemble((" Captions ", f"bold {colours['accent']}"))
+        if self.files:
+            left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
+            left.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
+        named = self.captioner if self.sentence is None else self.sentence.captioner
+        run = self.workbench.snapshot.run(named.partition("@")[0])
+        if run is not None:
+            step = named.partition("@")[2]
+            newest = "newest checkpoint, step" if self.captioner.endswith("@last") else "checkpoint of step"
+            named = f"{run.title}{', training' if run.state == 'running' else ''}: {newest} {step}"
+        self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
+
+    def _show_note(self, sentence: Sentence, maps: Maps) -> None:
+        total = float(maps.log_probs.sum())
+        place = next((n for n, (_, ids, _) in enumerate(self._beam) if ids == sentence.ids), None)
+        if self._typed:
+            said = "typed sentence"
+        elif place is None:
+            said = "sentence"
+        else:
+            said = f"beam's sentence {place + 1} of {len(self._beam)}"
+        if maps.warnings:
+            self._note(maps.warnings[0], "warning")
+        else:
+            self._note(f"{said}, log-probability {total:.2f}; bars: entropy, peak")
+
+    # Words, layers, heads, methods
+
+    def action_word(self, step: int) -> None:
+        if self.sentence is not None:
+            self.word = (self.word + step) % len(self.sentence.words)
+            self._show()
+
+    @on(WordsView.Moved)
+    def _clicked(self, message: WordsView.Moved) -> None:
+        self.word = message.word
+        self._show()
+
+    def action_layer(self, step: int) -> None:
+        """The next layer up or down; below the first is the mean of all."""
+        sentence = self.sentence
+        if sentence is None or self._lacks(self.looking.method in sentence.with_layers, "layers"):
+            return
+        now = -1 if self.looking.layer is None else self.looking.layer
+        chosen = (now + 1 + step) % (sentence.layers + 1) - 1
+        self._look(replace(self.looking, layer=None if chosen < 0 else chosen))
+
+    def action_next_head(self, step: int) -> None:
+        now = 0 if self.looking.head is None else self.looking.head + 1
+        if self.sentence is not None:
+            self.action_head((now + step) % (self.sentence.heads + 1))
+
+    def action_head(self, number: int) -> None:
+        """Head `number`, counted from 1; 0 is the mean of all."""
+        sentence = self.sentence
+        if sentence is None or self._lacks(self.looking.method in sentence.with_heads, "heads"):
+            return
+        if number > sentence.heads:
+            self._note(f"There are {sentence.heads} heads.", "warning")
+            return
+        self._look(replace(self.looking, head=number - 1 if number else None))
+
+    def _lacks(self, has: bool, what: str) -> bool:
+        if not has:
+            self._note(f"This method takes all {what} together; m chooses another one.", "warning")
+        return not has
+
+    def action_method(self, step: int = 1) -> None:
+        if self.sentence is not None:
+            names = list(self.sentence.methods)
+            chosen = names[(names.index(self.looking.method) + step) % len(names)]
+            self._look(self.sentence.possible(replace(self.looking, method=chosen)))
+
+    def action_row(self) -> None:
+        self._look(replace(self.looking, row="reading" if self.looking.row == "predicting" else "predicting"))
+
+    def action_scale(self) -> None:
+        self.one_scale = not self.one_scale
+        self._show()
+
+    # Sentences
+
+    def action_beam(self) -> None:
+        """The beam's sentences, to choose one."""
+        if not self._beam:
+            return
+        lines = [f"{score:8.3f}  {text}" for text, _, score in self._beam]
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self._ask_sentence(ids=self._beam[number][1])
+
+        here = next((n for n, (_, ids, _) in enumerate(self._beam) if self.sentence and ids == self.sentence.ids), 0)
+        self.app.push_screen(ChooseDialog("The beam's sentences, by log-probability a length", lines, here), chosen)
+
+    def action_edit(self) -> None:
+        """Another sentence on the same picture."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self._ask_sentence(text=text)
+
+        self.app.push_screen(SentenceDialog(self.sentence.text if self.sentence else ""), answered)
+
+    # Differences
+
+    def action_difference(self) -> None:
+        """Off if a difference is shown; else asks what is to be taken from the map under the cursor."""
+        if self.reference is not None:
+            self.reference = None
+            self._show()
+            return
+        if self.sentence is None or self.maps is None:
+            return
+        sentence = self.sentence
+        others = [name for name in sentence.methods if name != self.looking.method]
+        lines = [f"This word, {sentence.words[self.word]}, from the words that you go to"]
+        lines += [f"Another method from this one: {sentence.methods[name]}" for name in others]
+        lines.append("Another checkpoint or captioner from this one ...")
+
+        def chosen(number: int | None) -> None:
+            if number == 0:
+                self._keep_word()
+            elif number is not None and number <= len(others):
+                self._compare(sentence.captioner, sentence.possible(replace(self.looking, method=others[number - 1])))
+            elif number is not None:
+                self.app.push_screen(AskDialog("The captioner to compare with", self._captioners), self._other)
+
+        self.app.push_screen(ChooseDialog("Show the difference: take", lines), chosen)
+
+    def _keep_word(self) -> None:
+        if self.sentence is not None and self.maps is not None:
+            self.reference = Reference(f"the map of {self.sentence.words[self.word]}", self.maps.maps, self.word)
+            self.action_word(1)
+
+    def _other(self, captioner: str | None) -> None:
+        if captioner:
+            self._compare(captioner, self.looking)
+
+    @work(exclusive=True, group="difference")
+    async def _compare(self, captioner: str, looking: Looking) -> None:
+        """The same sentence's maps by another method or network, as what is taken away."""
+        sentence, maps = self.sentence, self.maps
+        if sentence is None or maps is None:
+            return
+        same = captioner == sentence.captioner
+        what = {"ids": sentence.ids} if same else {"text": sentence.text}
+        other = await self._maps_of(sentence, captioner, self.files[self.number], looking, **what)
+        if other is None or sentence is not self.sentence:
+            return
+        if other.words != sentence.words or other.maps.shape != maps.maps.shape:
+            self._note(f"{captioner} splits the picture or the sentence differently: no difference.", "warning")
+            return
+        title = sentence.methods[looking.method] if same else captioner
+        self.reference = Reference(title, other.maps)
+        self._show()
+
+    # Pictures, captioners, files
+
+    def action_picture(self, step: int) -> None:
+        if self.files:
+            self.number = (self.number + step) % len(self.files)
+            self._new_picture()
+
+    def action_open(self) -> None:
+        """Any picture, or a folder of them."""
+        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
+
+        def answered(path: str | None) -> None:
+            if path:
+                self._find_pictures(path)
+
+        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+
+    def action_captioner(self) -> None:
+        """Another captioner on the same picture."""
+
+        def answered(captioner: str | None) -> None:
+            if captioner:
+                self.captioner, self.reference = captioner, None
+                self._ask_sentence(text=self._typed)
+
+        self.app.push_screen(AskDialog("The captioner", self._captioners), answered)
+
+    def _captioners(self, typed: str) -> list[Choice]:
+        """Captioning runs and their checkpoints, the package's, or a path."""
+        if typed.startswith(("/", "~", ".")):
+            return []
+        choices = [Choice("demo", "the package's")]
+        for run in self.workbench.snapshot.runs:
+            if run.task == "caption":
+                choices.append(Choice(f"{run.id}@last", f"{run.title}, newest checkpoint"))
+                choices += [
+                    Choice(f"{run.id}@{entry.step}", f"{run.title}, step {entry.step:,}")
+                    for entry in self.workbench.store.find(run.id).checkpoints()
+                ]
+        return matching(choices, typed)
+
+    def action_export(self) -> None:
+        """Grid, panel or arrays, as files."""
+        if self.sentence is None:
+            return
+        run_id = self.captioner.partition("@")[0]
+        known = self.workbench.snapshot.run(run_id)
+        folder = self.workbench.store_folder / "runs" / run_id / "figures" if known else Path.cwd() / "captions"
+
+        def answered(choice: tuple[str, Path] | None) -> None:
+            if choice is not None:
+                self._save(*choice)
+
+        self.app.push_screen(SaveDialog(folder, self.sentence.words[self.word]), answered)
+
+    @work(group="save")
+    async def _save(self, what: str, folder: Path) -> None:
+        assert self.sentence is not None
+        answer = await self._ask(
+            "caption_export",
+            captioner=self.sentence.captioner,
+            picture=self.files[self.number],
+            ids=list(self.sentence.ids),
+            what=what,
+            folder=str(folder),
+            word=self.word,
+            one_scale=self.one_scale,
+            **self.looking.arguments(),
+        )
+        if answer is not None:
+            file = str(answer.values["file"])
+            line = scp_line(Path(file))
+            self._show()
+            self._note(f"Saved {file}" + (f"   {line}" if line else ""), "success")
+            self.workbench.tell(f"Saved {wording.fit_start(file, 64).strip()}")
