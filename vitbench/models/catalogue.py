@@ -152,9 +152,11 @@ def _tags(name: str) -> list[str | list[str]]:
     """The tags with published weights, the default first; with their place unless it is `timm/NAME.TAG` on the hub."""
     default = get_pretrained_cfg(name)
     tags: list[str | list[str]] = []
-    for tag, config in get_arch_pretrained_cfgs(name).items():
+    for key, config in get_arch_pretrained_cfgs(name).items():
         if not config.has_weights:
             continue
+        # Some versions of timm answer with tags, others with whole names.
+        tag = key.removeprefix(f"{name}.")
         if config.hf_hub_id:
             place = "" if config.hf_hub_id == f"timm/{name}.{tag}" else f"hub:{config.hf_hub_id}"
         else:
