@@ -32,7 +32,7 @@ from vitbench.runs.process import this_process
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Run
 run = Run(Path(sys.argv[1]))
-lock = RunLock(run.folder)
+lock = RunLock.of_worker(run.folder)
 assert lock.acquire()
 write_status(run.folder, read_status(run.folder).model_copy(update={"state": "running", "process": this_process()}))
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -60,7 +60,7 @@ def recipe(**tables) -> Recipe:
 def started(run: Run) -> Run:
     process = launch(run, [sys.executable, "-c", WORKER, str(run.folder)])
     deadline = time.monotonic() + 30
-    while run.status().state != "running" or len(marked_processes(run.id)) < 2:
+    while run.status().process is None or len(marked_processes(run.id)) < 2:
         assert time.monotonic() < deadline, (run.folder / "worker.log").read_text()
         time.sleep(0.02)
     assert process == run.status().process.pid

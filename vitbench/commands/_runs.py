@@ -43,8 +43,10 @@ def report_end(run: Run, patience: float | None) -> int:
     return int(status.state == "running")
 
 
-def follow_run(run: Run, process: int) -> int:
+def follow_run(run: Run, process: int | None) -> int:
     """Shows how a run goes until its worker has left. An interrupt pauses it, and the answer says how to go on.
+
+    Without a process the run waits for a GPU, and here one waits with it.
 
     The exit code: 0 if it finished, 130 after an interrupt, else 1.
     """
@@ -59,7 +61,7 @@ def follow_run(run: Run, process: int) -> int:
 
     try:
         launcher.wait_until_taken(run, process)
-        while is_held(run.folder):
+        while is_held(run.folder) or run.status().is_waiting:
             look()
             status = run.status()
             progress(status.step, status.total_steps, "training")
@@ -75,9 +77,6 @@ def follow_run(run: Run, process: int) -> int:
     look()
     progress.close()
     status = run.status()
-    if status.state == "queued":
-        print(f"{run.id}: the worker did not start; see {run.folder / 'worker.log'}")
-        return 1
     print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
     for part in ("validation", "test"):
         if f"{part}/accuracy" in status.latest:

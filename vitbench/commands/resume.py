@@ -15,5 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Starts a worker for each run."""
     for one in find_runs(arguments):
         control.resume(one)
-        print(f"{one.id}: goes on from its last checkpoint")
+        waits = one.status().is_waiting
+        print(f"{one.id}: {'waits for a free GPU' if waits else 'goes on from its last checkpoint'}")
     return 0

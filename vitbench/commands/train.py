@@ -31,4 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)
     process = launch(started)
     print(started.id, flush=True)
+    if process is None:
+        print("All GPUs are in use: it starts by itself when one is free.", file=sys.stderr)
     return follow_run(started, process) if arguments.foreground else 0

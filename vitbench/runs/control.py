@@ -55,6 +55,8 @@ def kill(run: Run, patience: float = 10.0) -> None:
         if time.monotonic() > deadline:
             raise UserError(f"Processes {left} of run {run.id} do not end; they may hang in the kernel.")
         time.sleep(0.05)
+    while is_held(run.folder) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a dying process loses its mark before its files are closed
     status = read_status(run.folder)
     if status.state not in ENDED and status.state != "paused":
         _leave(run, status, "stopped", "Killed by hand.")

@@ -1,44 +1,123 @@
-"""Starts workers that outlive whoever started them."""
+"""Starts workers that outlive whoever started them, on a GPU that is free; without one, a run waits in the queue."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from vitbench.errors import UserError
-from vitbench.runs.lock import is_held
+from vitbench.runs.gpus import HeldGpu, take_gpu, usable_gpus
+from vitbench.runs.lock import INHERITED, RunLock, is_held
 from vitbench.runs.process import MARK
+from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Run
 
 
-def launch(run: Run, command: Sequence[str] | None = None) -> int:
+def launch(run: Run, command: Sequence[str] | None = None) -> int | None:
     """Starts the worker of `run` in a session of its own, and returns its pid.
 
-    What it prints goes to `worker.log`. Raises UserError if the run has a worker already.
+    Where the run needs a GPU and all are held, it is queued for the keeper, and the answer is None. What the worker
+    prints goes to `worker.log`. Raises UserError if the run has a worker already, or names a GPU that is not there.
     """
-    if is_held(run.folder):
-        raise UserError(f"Run {run.id} is running already.")
-    run.obeyed()
-    with (run.folder / "worker.log").open("ab") as output:
-        process = subprocess.Popen(
-            command or [sys.executable, "-m", "vitbench.training.worker", str(run.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env={**os.environ, MARK: run.id},
-        )
-    return process.pid
+    with _taken(run) as lock:
+        run.obeyed()
+        pid = _start_if_free(run, lock, command)
+        if pid is not None:
+            return pid
+        status = read_status(run.folder)
+        since = status.queued_at if status.is_waiting else time.time()
+        changes = {"state": "queued", "queued_at": since, "error": None, "ended_at": None, "process": None}
+        write_status(run.folder, status.model_copy(update=changes))
+    from vitbench.runs.keeper import start_keeper
+
+    start_keeper(run.folder.parent.parent)
+    return None
 
 
-def wait_until_taken(run: Run, pid: int, timeout: float = 60.0) -> None:
-    """Waits until the worker holds the run, or has ended, or `timeout` seconds have passed."""
+def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
+    """Starts the worker of a run that still waits in the queue; None if no GPU is free or it waits no more.
+
+    What was asked of it meanwhile (a pause) stays asked. Raises UserError as `launch` does.
+    """
+    with _taken(run) as lock:
+        if not read_status(run.folder).is_waiting:
+            return None
+        return _start_if_free(run, lock, command)
+
+
+def wait_until_taken(run: Run, pid: int | None, timeout: float = 60.0) -> None:
+    """Waits until the worker has begun or ended, or `timeout` seconds have passed; not at all for a queued run.
+
+    The lock is held from the start on; the worker's first word of its own is its name in the status.
+    """
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and not is_held(run.folder):
+    while pid is not None and time.monotonic() < deadline:
+        if read_status(run.folder).process is not None and is_held(run.folder):
+            return
         try:
             if os.waitpid(pid, os.WNOHANG)[0]:
                 return
         except ChildProcessError:
             return
         time.sleep(0.05)
+
+
+@contextmanager
+def _taken(run: Run) -> Iterator[RunLock]:
+    """Holds the run; a worker that was started inside goes on holding it."""
+    lock = RunLock(run.folder)
+    try:
+        if not lock.acquire():
+            raise UserError(f"Run {run.id} is running already.")
+        yield lock
+    finally:
+        lock.release()
+
+
+def _start_if_free(run: Run, lock: RunLock, command: Sequence[str] | None) -> int | None:
+    """Starts the worker on a GPU that is free, or on the CPU of a machine without one; None if all are held."""
+    device = run.recipe().train.device
+    gpus = [] if device == "cpu" else usable_gpus()
+    if not gpus:
+        return _start(run, lock, None, command, {})
+    number = device.partition(":")[2]
+    if not number:
+        gpu = take_gpu(gpus)
+        environment = {"CUDA_VISIBLE_DEVICES": gpu.uuid} if gpu else {}
+    elif int(number) < len(gpus):
+        gpu = take_gpu([gpus[int(number)]])
+        environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as NVML counts
+    else:
+        raise UserError(f"train.device = {device}, but there are {len(gpus)} GPUs: cuda:0 to cuda:{len(gpus) - 1}.")
+    if gpu is None:
+        return None
+    try:
+        return _start(run, lock, gpu, command, environment)
+    finally:
+        gpu.close()
+
+
+def _start(
+    run: Run, lock: RunLock, gpu: HeldGpu | None, command: Sequence[str] | None, environment: dict[str, str]
+) -> int:
+    """Says that the run is running, then starts its worker, which inherits the locks of the run and the GPU."""
+    before = read_status(run.folder)
+    changes = {"state": "running", "process": None, "queued_at": None, "error": None, "ended_at": None}
+    write_status(run.folder, before.model_copy(update={**changes, "gpus": [gpu.uuid] if gpu else []}))
+    try:
+        with (run.folder / "worker.log").open("ab") as output:
+            process = subprocess.Popen(
+                command or [sys.executable, "-m", "vitbench.training.worker", str(run.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=[lock.descriptor, *([gpu.descriptor] if gpu else [])],
+                env={**os.environ, **environment, MARK: run.id, INHERITED: str(lock.descriptor)},
+            )
+    except OSError:
+        write_status(run.folder, before)
+        raise
+    return process.pid

@@ -25,6 +25,8 @@ class Best(BaseModel, frozen=True):
 class Status(BaseModel):
     """Times are seconds since the epoch; `epoch` counts in fractions; `latest` holds the headline scalars.
 
+    A running run has no `process` until its worker has spoken; the run's lock is held from before that on.
+
     A run that diverges has NaN in `latest`, which has to be written as NaN: pydantic's null could not be read back.
     """
 
@@ -34,6 +36,7 @@ class Status(BaseModel):
     process: ProcessName | None = None
     heartbeat: float = 0.0
     created_at: float = 0.0
+    queued_at: float | None = None
     started_at: float | None = None
     ended_at: float | None = None
     step: int = 0
@@ -52,6 +55,11 @@ class Status(BaseModel):
     preset: str = ""
     latest: dict[str, float] = {}
     best: Best | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run waits for a GPU. One that was only just created is queued too, but nobody's yet."""
+        return self.state == "queued" and self.queued_at is not None
 
 
 def status_file(folder: Path) -> Path:

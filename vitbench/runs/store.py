@@ -1,5 +1,6 @@
 """The store: a plain folder of run folders. Copying, moving and deleting them with other tools is allowed."""
 
+import errno
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.files import sync_folder, write_whole
+from vitbench.runs.lock import is_held
 from vitbench.runs.log import read_log
 from vitbench.runs.process import is_alive, is_local
 from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
@@ -55,17 +57,24 @@ class Run:
     def status(self) -> Status:
         """Where the run stands. A run whose process is gone reads as crashed, with the last words of its log."""
         status = read_status(self.folder)
-        if status.state != "running" or status.process is None:
-            return status
-        alive = is_alive(status.process) if is_local(status.process) else _WATCH.is_alive(self.folder, status.heartbeat)
-        if alive:
+        if status.state != "running" or self._is_alive(status):
             return status
         again = read_status(self.folder)  # it may have ended properly between the two looks
         if again.state != "running" or again.process != status.process:
             return again
         words = [line.text for line in read_log(self.log)[-3:]]
         error = "Its process ended without a word." + (f" The log ends: {' / '.join(words)}" if words else "")
+        if status.process is None:
+            error = f"Its worker ended before it began; see {self.folder / 'worker.log'}."
         return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None})
+
+    def _is_alive(self, status: Status) -> bool:
+        """Whether a running run has a worker, or one that is just being started."""
+        if status.process is None:
+            return is_held(self.folder)
+        if is_local(status.process):
+            return is_alive(status.process)
+        return _WATCH.is_alive(self.folder, status.heartbeat)
 
     def request(self, what: str) -> None:
         """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step."""
@@ -121,13 +130,22 @@ class Store:
         self.runs_folder = self.folder / "runs"
 
     def create(self, recipe: Recipe, name: str = "", preset: str = "") -> Run:
-        """A new queued run. The recipe is frozen as it is now."""
+        """A new queued run, whole from the first moment that it can be seen. The recipe is frozen as it is now."""
         name = name or recipe.name
         self.runs_folder.mkdir(parents=True, exist_ok=True)
-        run = Run(self._new_folder(recipe, name))
+        unfinished = self.runs_folder / f".new-{secrets.token_hex(8)}"
+        unfinished.mkdir()
+        try:
+            self._fill(unfinished, recipe, name, preset)
+            return Run(self._renamed(unfinished, recipe, name))
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    def _fill(self, folder: Path, recipe: Recipe, name: str, preset: str) -> None:
         for part in ("checkpoints", "control", "evaluations", "figures"):
-            (run.folder / part).mkdir()
-        write_whole(run.folder / "recipe.toml", recipe.to_toml())
+            (folder / part).mkdir()
+        write_whole(folder / "recipe.toml", recipe.to_toml())
         status = Status(
             created_at=time.time(),
             name=name,
@@ -137,18 +155,20 @@ class Store:
             preset=preset,
             epochs=recipe.train.epochs,
         )
-        write_status(run.folder, status)
-        return run
+        write_status(folder, status)
 
-    def _new_folder(self, recipe: Recipe, name: str) -> Path:
+    def _renamed(self, unfinished: Path, recipe: Recipe, name: str) -> Path:
+        """Gives a new run its id, which no other run has: a rename never replaces a folder with something in it."""
         readable = re.sub(r"[^a-z0-9]+", "-", (name or recipe.model.name.rpartition(":")[2]).lower()).strip("-")[:24]
         while True:
             moment = time.strftime("%Y%m%d-%H%M%S")
             folder = self.runs_folder / f"{moment}-{readable or 'run'}-{secrets.token_hex(2)}"
             try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
+                unfinished.rename(folder)
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    continue
+                raise
             sync_folder(self.runs_folder)
             return folder
 

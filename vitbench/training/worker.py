@@ -4,6 +4,7 @@ It takes the run's lock, writes its status from the first moment on, trains, eva
 ended. It may be killed at any instant; started again, it goes on from the last checkpoint.
 """
 
+import errno
 import os
 import sys
 import time
@@ -53,7 +54,7 @@ class Ending:
         level = "info" if self.error is None else "error"
         paused = self.state == "paused"
         try:
-            self.log.write(self.heartbeat.status.step, level, self.error or f"The run is {self.state}.")
+            # First what is kept short and replaced: where the log has no more room, this may have.
             self.heartbeat.stop(
                 state=self.state,
                 error=self.error,
@@ -62,6 +63,7 @@ class Ending:
                 gpus=[],
                 ended_at=None if paused else time.time(),
             )
+            self.log.write(self.heartbeat.status.step, level, self.error or f"The run is {self.state}.")
         except OSError as full:
             # Nothing more can be told on this disk; without a process the run will read as crashed.
             print(f"The ending could not be written ({full}): {self.state}. {self.error or ''}", file=sys.stderr)
@@ -77,6 +79,9 @@ class Ending:
             return "diverged", f"{error}; {kept}. A smaller optim.lr, a longer warm-up or train.clip may help."
         if isinstance(error, UserError):
             return "failed", str(error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            where = error.filename or self.run.folder
+            return "failed", f"{where} cannot be written ({error.strerror}): make room in the store and resume the run."
         traceback.print_exception(error)
         return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"
 
@@ -87,7 +92,7 @@ def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
     `open_task` gives another task than the one that the recipe names.
     """
     run = Run(folder)
-    lock = RunLock(folder)
+    lock = RunLock.of_worker(folder)
     if not lock.acquire():
         print(f"Run {run.id} is running already.", file=sys.stderr)
         return 1

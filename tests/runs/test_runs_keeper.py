@@ -1,0 +1,313 @@
+"""GPUs go to one run each and to the next one when it ends; nothing is lost when a keeper is killed. Fake UUIDs."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vitbench.errors import UserError
+from vitbench.recipe import Recipe
+from vitbench.runs import control
+from vitbench.runs.events import EventReader, event_files
+from vitbench.runs.gpus import take_gpu, usable_gpus
+from vitbench.runs.keeper import bury, keep, start_keeper
+from vitbench.runs.launcher import launch, launch_queued, wait_until_taken
+from vitbench.runs.lock import is_held
+from vitbench.runs.process import start_ticks
+from vitbench.runs.status import read_status
+from vitbench.runs.store import Run, Store
+
+# A stand-in worker: it says what it was given, and ends when it is asked to stop.
+WORKER = """
+import os, sys, time
+from pathlib import Path
+from vitbench.runs.lock import RunLock
+from vitbench.runs.process import this_process
+from vitbench.runs.status import read_status, write_status
+from vitbench.runs.store import Run
+run = Run(Path(sys.argv[1]))
+lock = RunLock.of_worker(run.folder)
+assert lock.acquire(patience=0)
+assert read_status(run.folder).state == "running"
+(run.folder / "visible").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+write_status(run.folder, read_status(run.folder).model_copy(update={"process": this_process()}))
+while "stop" not in run.requests():
+    time.sleep(0.02)
+changes = {"state": "stopped", "process": None, "gpus": []}
+write_status(run.folder, read_status(run.folder).model_copy(update=changes))
+"""
+
+
+@pytest.fixture
+def shop(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("VITBENCH_GPUS", "GPU-fake-1, GPU-fake-2")
+    monkeypatch.setenv("VITBENCH_GPU_LOCKS", str(tmp_path / "locks"))
+    shop = Store(store)
+    yield shop
+    for run in shop.runs():
+        control.kill(run)
+
+
+def new(shop: Store, device: str = "auto") -> Run:
+    values = {"model": {"name": "demo"}, "data": {"path": "pictures"}, "train": {"device": device}}
+    return shop.create(Recipe.model_validate(values))
+
+
+def command(run: Run) -> list[str]:
+    return [sys.executable, "-c", WORKER, str(run.folder)]
+
+
+def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def begun(run: Run) -> Run:
+    until(lambda: run.status().process is not None)
+    return run
+
+
+@pytest.fixture
+def no_keeper(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Launching does not start a keeper; the answer names the stores for which it would have."""
+    asked: list[Path] = []
+    monkeypatch.setattr("vitbench.runs.keeper.start_keeper", asked.append)
+    return asked
+
+
+def test_two_gpus_three_runs(shop: Store, no_keeper: list[Path]) -> None:
+    runs = [new(shop) for _ in range(3)]
+    pids = [launch(run, command(run)) for run in runs]
+    assert pids[2] is None
+    assert no_keeper == [shop.folder]
+    for run, pid, uuid in zip(runs, pids, ("GPU-fake-1", "GPU-fake-2"), strict=False):
+        wait_until_taken(run, pid)
+        assert begun(run).status().gpus == [uuid]
+        assert (run.folder / "visible").read_text() == uuid
+    assert runs[2].status().is_waiting
+    assert take_gpu(usable_gpus()) is None
+
+    keeper = threading.Thread(target=keep, args=(shop, lambda run: launch_queued(run, command(run)), 0.05))
+    keeper.start()
+    time.sleep(0.3)
+    assert runs[2].status().is_waiting
+    control.stop(runs[1])
+    assert begun(runs[2]).status().gpus == ["GPU-fake-2"]
+    keeper.join(10)  # nothing waits any more
+    assert not keeper.is_alive()
+    os.kill(begun(runs[0]).status().process.pid, signal.SIGKILL)
+    until(lambda: take_gpu(["GPU-fake-1"]))
+
+
+def test_running_is_written_before_the_worker_speaks_and_the_lock_goes_over_to_it(shop: Store) -> None:
+    run = new(shop)
+    silent = [sys.executable, "-c", "import time; time.sleep(600)"]
+    pid = launch(run, silent)
+    assert (run.status().state, run.status().process) == ("running", None)
+    assert is_held(run.folder)
+    with pytest.raises(UserError, match="running already"):
+        launch(run, silent)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    until(lambda: not is_held(run.folder))
+    assert run.status().state == "crashed"
+    assert "worker.log" in run.status().error
+
+
+def test_a_machine_without_a_gpu_starts_at_once(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VITBENCH_GPUS")
+    assert usable_gpus() == []  # CUDA_VISIBLE_DEVICES is empty here
+    monkeypatch.setenv("VITBENCH_GPUS", "GPU-fake-1")
+    held = take_gpu(["GPU-fake-1"])
+    assert held is not None
+    on_cpu = new(shop, "cpu")
+    assert launch(on_cpu, command(on_cpu)) is not None
+    assert begun(on_cpu).status().gpus == []
+    held.close()
+
+
+def test_a_named_gpu_is_waited_for_and_one_that_is_not_there_is_refused(shop: Store, no_keeper: list[Path]) -> None:
+    held = take_gpu(["GPU-fake-2"])
+    assert held is not None
+    assert launch(new(shop, "cuda:1")) is None
+    absent = new(shop, "cuda:2")
+    with pytest.raises(UserError, match="there are 2 GPUs"):
+        launch(absent)
+    assert not is_held(absent.folder)
+    held.close()
+
+
+def test_a_run_that_can_never_start_is_failed_by_the_keeper(shop: Store, no_keeper: list[Path]) -> None:
+    held = [take_gpu(usable_gpus()) for _ in range(2)]
+    run = new(shop)
+    assert launch(run) is None
+    (run.folder / "recipe.toml").write_text("[model]\nnam = 3\n")
+    keep(shop, pause=0.01)
+    assert run.status().state == "failed"
+    assert "nam" in run.status().error
+    for gpu in held:
+        gpu.close()
+
+
+def test_a_waiting_run_is_paused_and_resumed_in_its_turn(shop: Store, no_keeper: list[Path]) -> None:
+    held = [take_gpu(usable_gpus()) for _ in range(2)]
+    first, second = new(shop), new(shop)
+    for run in (first, second):
+        launch(run, command(run))
+    control.pause(first)
+    assert first.status().state == "paused"
+    assert launch_queued(first, command(first)) is None
+    control.resume(first)
+    assert first.status().is_waiting
+    held[0].close()
+    started: list[Run] = []
+
+    def start(run: Run) -> int | None:
+        pid = launch_queued(run, command(run))
+        if pid is not None:
+            started.append(run)
+            held[1].close()  # so that the other one can start too
+        return pid
+
+    keep(shop, start, pause=0.01)
+    assert [run.id for run in started] == [second.id, first.id]
+    for run in started:
+        begun(run)
+
+
+def test_one_keeper_a_store_and_a_killed_one_is_replaced(shop: Store) -> None:
+    """The real process, detached; the run that it starts ends at once, since its recipe has no data."""
+    held = [take_gpu(usable_gpus()) for _ in range(2)]
+    run = new(shop)
+    launch(run)
+    lock = shop.folder / f"keeper.{os.uname().nodename}.lock"
+    until(lock.exists)
+    until(lambda: keepers(shop))
+    (first,) = keepers(shop)
+    assert os.getsid(first) == first
+    one_too_many = start_keeper(shop.folder)
+    os.waitpid(one_too_many, 0)
+    assert keepers(shop) == [first]
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    assert run.status().is_waiting
+    second = start_keeper(shop.folder)
+    for gpu in held:
+        gpu.close()
+    until(lambda: run.status().state == "failed", 60)
+    assert "pictures" in run.status().error
+    os.waitpid(second, 0)
+    assert keepers(shop) == []
+
+
+def keepers(shop: Store) -> list[int]:
+    """The pids of the keepers of a store, by their command lines."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"vitbench.runs.keeper" in words and str(shop.folder).encode() in words:
+                found.append(int(entry.name))
+    return [pid for pid in found if start_ticks(pid) is not None]
+
+
+def test_the_dead_are_written_down(shop: Store) -> None:
+    run = new(shop)
+    pid = launch(run, command(run))
+    begun(run)
+    bury(run)
+    assert read_status(run.folder).state == "running"
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    keep(shop)
+    status = read_status(run.folder)
+    assert (status.state, status.process, status.gpus) == ("crashed", None, [])
+    assert status.ended_at is not None
+
+
+def test_a_gpu_is_held_by_one_of_many_that_want_it_at_once(shop: Store) -> None:
+    context = multiprocessing.get_context("fork")
+    with context.Pool(4) as pool:
+        taken = pool.map(_take, [["GPU-fake-3"]] * 8, chunksize=2)
+    assert sum(taken) == 1
+
+
+def _take(uuids: list[str]) -> bool:
+    gpu = take_gpu(uuids)  # held until this process ends
+    time.sleep(0.05)
+    return gpu is not None
+
+
+def test_visible_devices_choose_among_what_the_driver_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitbench.runs.gpus._uuids_of_nvml", lambda: ["GPU-aa1", "GPU-bb2", "GPU-cc3"])
+    for visible, expected in {
+        "2,0": ["GPU-cc3", "GPU-aa1"],
+        "GPU-bb": ["GPU-bb2"],
+        "7": [],
+        "": [],
+        "-1": [],
+    }.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert usable_gpus() == expected
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert usable_gpus() == ["GPU-aa1", "GPU-bb2", "GPU-cc3"]
+
+
+def test_a_store_shows_a_run_only_when_it_is_whole(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path, status: object) -> None:
+        assert shop.runs() == []
+        raise OSError("no room")
+
+    monkeypatch.setattr("vitbench.runs.store.write_status", full)
+    with pytest.raises(OSError, match="no room"):
+        new(shop)
+    assert list(shop.runs_folder.iterdir()) == []
+
+
+def test_a_full_disk_leaves_whole_records_and_loses_none_when_there_is_room_again(tmp_path: Path) -> None:
+    program = """
+import resource, sys
+from pathlib import Path
+from vitbench.runs.event_writer import EventWriter
+writer = EventWriter(Path(sys.argv[1]))
+failures = 0
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+for step in range(60):
+    if step == 40:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    writer.scalars(step, {"loss": float(step)})
+    try:
+        writer.flush()
+    except OSError:
+        failures += 1
+        if failures == 1:
+            Path(sys.argv[1], "copy").write_bytes(next(Path(sys.argv[1]).glob("events*")).read_bytes())
+writer.close()
+print(failures)
+"""
+    answer = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    failures = int(answer.stdout)
+    assert 5 < failures < 40
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert reader.series["loss"].steps.tolist() == list(range(60))
+
+    (tmp_path / "then").mkdir()
+    (tmp_path / "copy").rename(tmp_path / "then" / event_files(tmp_path)[0].name)
+    then = EventReader(tmp_path / "then")
+    then.read()
+    assert then.series["loss"].steps.tolist() == list(range(40 - failures))
+    size = event_files(tmp_path / "then")[0].stat().st_size
+    assert size <= 1000

@@ -1,0 +1,86 @@
+"""The GPUs of this machine: each belongs to one run at a time, by a lock on a file that bears its UUID.
+
+The lock lives on a descriptor that the worker inherits, so it outlives whoever started the worker, and ends with it.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path("/tmp/vitbench-gpus")
+"""One for all users of a machine, on its own disk: a GPU is of one machine, a store may be of many."""
+
+
+@dataclass(frozen=True)
+class HeldGpu:
+    """A GPU that is ours while `descriptor` is open, here or in a process that inherited it."""
+
+    uuid: str
+    descriptor: int
+
+    def close(self) -> None:
+        """Closes our descriptor; the GPU is free unless another process has it too."""
+        os.close(self.descriptor)
+
+
+def usable_gpus() -> list[str]:
+    """The UUIDs of the GPUs that runs may use, in the order of their PCI addresses; empty without a GPU.
+
+    `VITBENCH_GPUS` names them (UUIDs with commas between); else those of CUDA_VISIBLE_DEVICES, or all that NVML sees.
+    """
+    named = os.environ.get("VITBENCH_GPUS")
+    if named is not None:
+        return [uuid.strip() for uuid in named.split(",") if uuid.strip()]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return []
+    found = _uuids_of_nvml()
+    if visible is None:
+        return found
+    wanted = [word.strip() for word in visible.split(",")]
+    chosen = []
+    for word in wanted:
+        if word.isdigit():
+            chosen += found[int(word) : int(word) + 1]
+        else:
+            chosen += [uuid for uuid in found if uuid.startswith(word)]
+    return chosen
+
+
+def take_gpu(uuids: list[str]) -> HeldGpu | None:
+    """The first of these GPUs that no run holds; None if all are held."""
+    for uuid in uuids:
+        descriptor = _open(uuid)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return HeldGpu(uuid, descriptor)
+    return None
+
+
+def _open(uuid: str) -> int:
+    """The lock file of a GPU. The folder is everyone's, so an existing file is only opened, and no link is followed."""
+    folder = Path(os.environ.get("VITBENCH_GPU_LOCKS") or _FOLDER)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+    file = folder / "".join(sign for sign in uuid if sign.isalnum() or sign in "-_")
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(file, flags)
+    except FileNotFoundError:
+        return os.open(file, flags | os.O_CREAT, 0o644)
+
+
+def _uuids_of_nvml() -> list[str]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        count = pynvml.nvmlDeviceGetCount()
+        return [str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(number))) for number in range(count)]
+    except pynvml.NVMLError:
+        return []
