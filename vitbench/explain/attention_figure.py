@@ -226,7 +226,7 @@ def _draw(request: AttentionRequest, network: Network, seen: Seen, target: int |
     panels = [Panel(seen.shown, Path(seen.file).name)]
     for name, values in maps.items():
         signed = any(METHODS[method].title == name for method in SIGNED_METHODS)
-        panels.append(Panel(_overlaid(request, seen, values, signed), name))
+        panels.append(Panel(overlaid(request, seen, values, signed), name))
     arrays = {name: values.cpu().numpy() for name, values in maps.items()}
     arrays["logits"] = logits[0].cpu().numpy()
     return _Drawn(panels, numbers, sentence + ".", arrays)
@@ -281,11 +281,11 @@ def _draw_tutorial(request: AttentionRequest, network: Network, seen: Seen) -> _
     panels = [Panel(seen.shown, Path(seen.file).name)]
     for head in range(drawn.drawn.shape[1]):
         panels.append(
-            Panel(_overlaid(request, seen, drawn.drawn[0, head], False), f"as in the tutorial, head {head + 1}")
+            Panel(overlaid(request, seen, drawn.drawn[0, head], False), f"as in the tutorial, head {head + 1}")
         )
     panels.append(Panel(seen.shown, f"from token {drawn.token}"))
     for head in range(drawn.true.shape[1]):
-        panels.append(Panel(_overlaid(request, seen, drawn.true[0, head], False), f"true attention, head {head + 1}"))
+        panels.append(Panel(overlaid(request, seen, drawn.true[0, head], False), f"true attention, head {head + 1}"))
     correlation = [float(value) for value in drawn.correlation[0]]
     with torch.no_grad():
         logits = all_attention(network, seen.pixels).logits
@@ -299,7 +299,8 @@ def _draw_tutorial(request: AttentionRequest, network: Network, seen: Seen) -> _
     )
 
 
-def _overlaid(request: AttentionRequest, seen: Seen, values: Tensor, signed: bool) -> Picture:
+def overlaid(request: AttentionRequest, seen: Seen, values: Tensor, signed: bool) -> Picture:
+    """One map [rows, columns] over the picture, in the request's style; `signed` maps are coloured from zero on."""
     style = OverlayStyle(
         request.colour_map,
         request.strength,
