@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",
     "attention": "what a network looks at, as a figure and as numbers",
+    "faithfulness": "how good the maps of each method are, on pictures with masks",
     "positions": "what a network knows about place, as a figure and a scorecard",
     "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",

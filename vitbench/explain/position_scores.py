@@ -52,7 +52,7 @@ def cosine_similarity(vectors: Floats) -> Floats:
 
 def locality(similarity: Floats, pairs: _Pairs, distance_ranks: Floats) -> float:
     """-Spearman(d, C) over all pairs: 1 when nearer always means more alike."""
-    return -float(np.corrcoef(distance_ranks, _ranks(pairs.of(similarity)))[0, 1])
+    return -float(np.corrcoef(distance_ranks, ranks(pairs.of(similarity)))[0, 1])
 
 
 def best_match_is_neighbour(similarity: Floats, neighbours: NDArray[np.bool_]) -> float:
@@ -114,7 +114,7 @@ def scorecard(
     A measure that the grid is too small for is NaN.
     """
     pairs = _Pairs(grid)
-    distance_ranks = _ranks(pairs.distance)
+    distance_ranks = ranks(pairs.distance)
     measures: list[tuple[str, str, Callable[[NDArray[np.intp]], float]]] = [
         (
             "locality",
@@ -163,7 +163,7 @@ def scorecard(
     return scores
 
 
-def _ranks(values: Floats) -> Floats:
+def ranks(values: Floats) -> Floats:
     """Ranks from 0, ties sharing their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

@@ -29,7 +29,7 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
         else:
             rows.add(picture, entry.get("caption"), split, where)
     if instances is not None:
-        _read_instances(instances, split, rows)
+        read_instances(instances, split, rows)
     return rows
 
 
@@ -49,7 +49,8 @@ def _identifier(value: Any) -> str:
     return str(value)
 
 
-def _read_instances(file: Path, split: str, rows: Rows) -> None:
+def read_instances(file: Path, split: str, rows: Rows) -> None:
+    """Adds the object masks of an instances file to `rows.regions`; entries that fit nothing are problems."""
     document = read_json(file)
     names = _names(document, file, rows)
     sizes = {

@@ -1,0 +1,101 @@
+"""`vitbench faithfulness RUN|MODEL --data DIR`: how good the maps of each method are, on pictures with masks."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from vitbench.commands._networks import add_network, open_chosen
+from vitbench.errors import UserError
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress
+from vitbench.text import clean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_network(parser)
+    parser.add_argument("--data", required=True, metavar="DIR", help="scenes:base, COCO instances, or masks/NAME.png")
+    parser.add_argument("--split", help="which part of the data (default: test, else val, else what there is)")
+    parser.add_argument("--methods", metavar="M,M,...", help="which (default: all)")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="at most N pictures (default 100)")
+    parser.add_argument("--fill", choices=["black", "mean"], default="black", help="what a blanked pixel becomes")
+    parser.add_argument(
+        "--no-perturbation", action="store_true", help="leave out the blanking of pixels, the slow part"
+    )
+    parser.add_argument("--no-randomisation", action="store_true", help="leave out the maps of shuffled weights")
+    parser.add_argument("--claims", action="store_true", help="also contrast and colourfulness against map quality")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures and of the controls")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the table with its intervals, .md or .csv")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, prints the table, and writes it where asked."""
+    from vitbench.explain.explanation import METHODS
+    from vitbench.explain.quality_claims import claims
+    from vitbench.explain.quality_claims import to_dict as claims_to_dict
+    from vitbench.explain.quality_pictures import open_masks
+    from vitbench.explain.quality_study import study
+    from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown
+    from vitbench.runs.files import write_whole
+
+    if arguments.out is not None and arguments.out.suffix not in (".md", ".csv"):
+        raise UserError(f"--out {arguments.out}: write a table to a .md or a .csv file.")
+    progress = ConsoleProgress()
+    chosen = open_chosen(arguments, progress)
+    data = open_masks(arguments.data, store_folder(arguments.store), progress)
+    methods = arguments.methods.split(",") if arguments.methods else list(METHODS)
+    found = study(
+        chosen.network,
+        data.part(arguments.split, arguments.count, arguments.seed),
+        methods,
+        fill_with=arguments.fill,
+        perturb=not arguments.no_perturbation,
+        randomise=not arguments.no_randomisation,
+        seed=arguments.seed,
+        progress=progress,
+    )
+    progress.close()
+    rows = method_table(found, seed=arguments.seed)
+    said = claims(found, seed=arguments.seed) if arguments.claims else []
+    title = f"{chosen.network.name} ({chosen.network.tag}) on {len(found.pictures):,} pictures. {data.sentence}"
+    document: dict[str, Any] = {
+        "title": title,
+        "fill": arguments.fill,
+        "methods": to_dict(rows),
+        "refusals": found.refusals,
+        "problems": [*data.problems, *found.problems],
+    }
+    if arguments.claims:
+        document["claims"] = claims_to_dict(said)
+    if arguments.out is not None:
+        text = to_csv(rows) if arguments.out.suffix == ".csv" else f"# {title}\n\n{to_markdown(rows)}"
+        try:
+            write_whole(arguments.out, text)
+        except OSError as error:
+            raise UserError(f"The table cannot be written to {arguments.out}: {error.strerror}.") from error
+    if arguments.json:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _print(document, rows, said)
+    return 0
+
+
+def _print(document: dict[str, Any], rows: Any, said: Any) -> None:
+    from vitbench.explain import quality_claims
+    from vitbench.explain.quality_table import GROUPS, legend, to_text
+
+    print(clean(document["title"]))
+    for group, sentence in GROUPS.items():
+        if any(row.group == group for row in rows):
+            print(f"\n{group}: {sentence}\n{to_text(rows, group)}")
+    print(f"\nBlanked pixels are {document['fill']}. random and oracle are controls: numbers, and the mask itself.")
+    print(legend(rows))
+    for method in dict.fromkeys(claim.method for claim in said):
+        print(f"\n{method}: does the map depend on how the object looks? (95% intervals)")
+        print(quality_claims.to_text(said, method))
+    for method, sentence in document["refusals"].items():
+        print(clean(f"{method}: {sentence}"))
+    if document["problems"]:
+        print(clean(f"{len(document['problems'])} were left out; the first: {document['problems'][0]}"))
