@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
@@ -48,19 +49,21 @@ def follow_run(run: Run, process: int | None) -> int:
 
     Without a process the run waits for a GPU, and here one waits with it.
 
-    The exit code: 0 if it finished, 130 after an interrupt, else 1.
+    The exit code: 0 if it finished, 130 after an interrupt, else 1. Raises UserError if it failed before its
+    first step by what a person can mend.
     """
     progress, tail = ConsoleProgress(), LogTail(run.log)
 
     def look() -> None:
-        lines = [line for line in tail.read() if line.level != "debug"]
+        # The error that ends a run is told at the end.
+        lines = [line for line in tail.read() if line.level not in ("debug", "error")]
         if lines:
             progress.close()
         for line in lines:
             print(f"step {line.step:,}: {clean(line.text)}", file=sys.stderr)
 
     try:
-        launcher.wait_until_taken(run, process)
+        code = launcher.wait_until_taken(run, process)
         while is_held(run.folder) or run.status().is_waiting:
             look()
             status = run.status()
@@ -77,6 +80,10 @@ def follow_run(run: Run, process: int | None) -> int:
     look()
     progress.close()
     status = run.status()
+    if process is not None and code is None:
+        code = launcher.exit_code(process, patience=5.0)
+    if status.state == "failed" and code == launcher.MENDABLE and status.step == 0:
+        raise UserError(status.error or "")
     print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
     for part in ("validation", "test"):
         if f"{part}/accuracy" in status.latest:

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from vitbench.commands._runs import follow_run
+from vitbench.data.layouts import recognise
 from vitbench.places import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
 from vitbench.runs.launcher import launch
@@ -28,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipe.anchored()
     for warning in warnings(recipe):
         print(f"warning: {clean(warning)}", file=sys.stderr)
+    if recipe.task == "classify" and not recipe.data.path.startswith("scenes:"):
+        recognise(Path(recipe.data.path))  # a wrong folder is told now, not by a worker that nobody watches
     started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)
     process = launch(started)
     print(started.id, flush=True)

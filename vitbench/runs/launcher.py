@@ -14,6 +14,9 @@ from vitbench.runs.process import MARK
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Run
 
+MENDABLE = 2
+"""The exit code of a worker that a person's mistake ended."""
+
 
 def launch(run: Run, command: Sequence[str] | None = None) -> int | None:
     """Starts the worker of `run` in a session of its own, and returns its pid.
@@ -47,21 +50,40 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
         return _start_if_free(run, lock, command)
 
 
-def wait_until_taken(run: Run, pid: int | None, timeout: float = 60.0) -> None:
+def wait_until_taken(run: Run, pid: int | None, timeout: float = 60.0) -> int | None:
     """Waits until the worker has begun or ended, or `timeout` seconds have passed; not at all for a queued run.
 
-    The lock is held from the start on; the worker's first word of its own is its name in the status.
+    The lock is held from the start on; the worker's first word of its own is its name in the status. The answer is
+    the exit code of a worker that has ended.
     """
     deadline = time.monotonic() + timeout
     while pid is not None and time.monotonic() < deadline:
         if read_status(run.folder).process is not None and is_held(run.folder):
-            return
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
+            return None
+        if (code := exit_code(pid)) is not None:
+            return code
         time.sleep(0.05)
+    return None
+
+
+def exit_code(pid: int, patience: float = 0.0) -> int | None:
+    """The exit code of a worker that this process has started; None if it still runs, or somebody else started it.
+
+    A worker that ends gives the run's lock back an instant before it is gone, for which `patience` waits (seconds).
+
+    MENDABLE means that a person can mend what ended it, and that the run's error says how.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(0.01)
 
 
 @contextmanager

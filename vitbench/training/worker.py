@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress
+from vitbench.runs.launcher import MENDABLE
 from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK, this_process
@@ -42,6 +43,7 @@ class Ending:
         self.run, self.heartbeat, self.log = run, heartbeat, log
         self.state = "finished"
         self.error: str | None = None
+        self.code = 0
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +53,7 @@ class Ending:
     ) -> bool:
         if error is not None:
             self.state, self.error = self._judge(error)
+            self.code = MENDABLE if isinstance(error, UserError) else int(self.error is not None)
         level = "info" if self.error is None else "error"
         paused = self.state == "paused"
         try:
@@ -89,6 +92,8 @@ class Ending:
 def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
     """Runs the run in `folder` to its end. The exit code is 0 unless it failed, diverged, or is running elsewhere.
 
+    It is MENDABLE (2) where a person can mend the cause, and the run's error is the sentence that says how; else 1.
+
     `open_task` gives another task than the one that the recipe names.
     """
     run = Run(folder)
@@ -106,7 +111,7 @@ def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
     heartbeat.start()
     with Ending(run, heartbeat, log) as ending:
         ending.state = work(run, control, heartbeat, log, open_task or open_recipe_task)
-    return 1 if ending.state in ("failed", "diverged") else 0
+    return ending.code
 
 
 def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, open_task: "OpenTask") -> str:

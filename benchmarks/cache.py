@@ -1,0 +1,116 @@
+"""Training from the decoded cache against the report's pipeline, where making the batches is the limit.
+
+    python benchmarks/cache.py [--pairs 5] [--pictures 400]
+
+The report's pipeline is the student's: an ImageFolder of JPEGs of 500x375 that decodes, resizes to 384x384, applies
+AutoAugment, and normalises each picture in the loader. Ours takes the same files by the recipe's `report`
+augmentation. Both train one small network on 384x384, so that data is the limit; no worker processes, one thread.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from loop import WARM, our_rate
+from machine import describe
+from PIL import Image, ImageFilter
+from torchvision import datasets, transforms
+
+from vitbench.models.network import build_network
+from vitbench.recipe import Recipe, parse_recipe
+
+
+def write_jpegs(folder: Path, count: int) -> None:
+    """Smooth pictures with some grain, about as large as photographs of this size (50 KB)."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (15, 20, 3), dtype=np.uint8)).resize((500, 375), 3)
+        grain = random.normal(0, 6, (375, 500, 1))
+        pixels = (np.asarray(coarse.filter(ImageFilter.SMOOTH)) + grain).clip(0, 255).astype(np.uint8)
+        place = folder / f"class{number % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number:04d}.jpg", quality=90)
+
+
+def recipe_of(folder: Path, *, cache: bool, augment: str) -> Recipe:
+    """A network that costs little: one block, 32 wide, on 144 tokens."""
+    return parse_recipe(
+        {
+            "model": {
+                "name": "timm:vit_tiny_patch16_224",
+                "image_size": 384,
+                "options": {"patch_size": 32, "embed_dim": 32, "depth": 1, "num_heads": 1},
+            },
+            "data": {"path": str(folder), "augment": augment, "cache": cache},
+            "train": {"epochs": 1, "batch_size": 16, "device": "cpu", "threads": 1},
+            "optim": {"name": "momentum", "lr": 3e-4},
+        },
+        "benchmark",
+    )
+
+
+def report_rate(folder: Path, recipe: Recipe, steps: int) -> float:
+    """Pictures a second of the student's pipeline and a plain loop."""
+    pipeline = transforms.Compose(
+        [
+            transforms.Resize((384, 384)),
+            transforms.AutoAugment(),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5,) * 3, (0.5,) * 3),
+        ]
+    )
+    data = datasets.ImageFolder(str(folder), pipeline)
+    loader = torch.utils.data.DataLoader(data, batch_size=recipe.train.batch_size, shuffle=True)
+    model = build_network(recipe.model, num_classes=2).module.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9)
+    moments: list[float] = []
+    for images, labels in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        moments.append(time.perf_counter())
+        if len(moments) == steps:
+            break
+    return recipe.train.batch_size * (steps - 1 - WARM) / (moments[-1] - moments[WARM])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=400)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rates: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, store = Path(temporary) / "pictures", Path(temporary) / "store"
+        write_jpegs(folder, arguments.pictures)
+        recipes = {
+            "vitbench, cache, the report's augmentation": recipe_of(folder, cache=True, augment="report"),
+            "vitbench, cache, no augmentation": recipe_of(folder, cache=True, augment="none"),
+            "vitbench without the cache, the report's augmentation": recipe_of(folder, cache=False, augment="report"),
+        }
+        steps = int(0.85 * arguments.pictures) // 16  # 90% is trained on
+        for recipe in recipes.values():
+            our_rate(recipe, store, WARM + 2)  # indexes, and makes the cache
+        plain = "the report's pipeline, plain loop"
+        for _ in range(arguments.pairs):
+            rates.setdefault(plain, []).append(report_rate(folder, next(iter(recipes.values())), steps))
+            for name, recipe in recipes.items():
+                rates.setdefault(name, []).append(our_rate(recipe, store, steps)[0])
+        size = sum(file.stat().st_size for file in folder.rglob("*.jpg")) / arguments.pictures
+    print(f"# Training from the decoded cache\n\n{describe('torch', 'torchvision', 'timm', 'pillow', 'numpy')}\n")
+    print(f"{arguments.pictures} JPEGs of 500x375 ({size / 1000:.0f} KB each) at 384x384, a network of one block, one")
+    print(f"thread and no worker processes; median of {arguments.pairs} interleaved rounds of {steps} steps of 16.\n")
+    print("| | pictures a second | times the report's |\n|---|---|---|")
+    for name, values in rates.items():
+        ratios = [value / other for value, other in zip(values, rates[plain], strict=True)]
+        print(f"| {name} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
