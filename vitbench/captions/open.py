@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vitbench.captions.captioner import OpenedCaptioner, described_captioner
+from vitbench.captions.catr_open import open_catr
 from vitbench.captions.saved import is_captioner
 from vitbench.errors import UserError
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
@@ -20,16 +21,19 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
     """The captioner that `reference` names, in evaluation mode on the CPU.
 
     `reference` is `demo`; a run with `@last`, `@best` or `@STEP`; a checkpoint folder or a `.safetensors` file with its
-    JSON beside it. Raises UserError if it names nothing, or a network that writes no sentences.
+    JSON beside it; a checkpoint file of CATR with its `vocab.txt` beside it. Raises UserError if it names nothing, or a
+    network that writes no sentences.
     """
     if reference == "demo":
         return _demo()
     path = Path(reference).expanduser()
     if path.is_dir():
         return _folder(path)
-    if path.suffix == ".safetensors" and path.is_file():
+    if path.suffix == ".safetensors" and path.with_suffix(".json").is_file():
         source = f"The weights are those in {path}."
         return described_captioner(path.with_suffix(".json"), path, tag=path.stem, source=source)
+    if path.is_file():
+        return open_catr(path)
     if store is None:
         raise UserError(f"There is no captioner {reference}.")
     return _run(reference, store)
