@@ -82,6 +82,32 @@ class RunControls(WorkbenchScreen):
         question = f"Kill {run.title} at step {run.step:,}? What was saved last remains."
         self.ask(question, "Kill", lambda: self._control("kill", run, "is killed"))
 
+    def action_attention(self) -> None:
+        """What the network looks at of the run that the keys act on."""
+        self._look_inside("attention")
+
+    def action_positions(self) -> None:
+        """What the network knows about place of the run that the keys act on."""
+        self._look_inside("positions")
+
+    def _look_inside(self, screen: str) -> None:
+        run = self.current_run()
+        if run is None:
+            self.app.push_screen(make_screen(screen, network="demo"))
+        elif run.task == "caption":
+            self.workbench.tell(f"{run.title} trains a captioner; w opens its captions.", "warning")
+        else:
+            which = "best" if run.state == "finished" else "last"
+            self.app.push_screen(make_screen(screen, network=f"{run.id}@{which}"))
+
+    def action_demo_attention(self) -> None:
+        """The package's network on the sample pictures."""
+        self.app.push_screen(make_screen("attention", network="demo"))
+
+    def action_demo_positions(self) -> None:
+        """Positions of the package's network."""
+        self.app.push_screen(make_screen("positions", network="demo"))
+
     def action_captions(self) -> None:
         """The captioner of the run that the keys act on."""
         run = self.current_run()

@@ -49,7 +49,7 @@ class CaptionScreen(WorkbenchScreen):
         self._path = path
         self._beam: tuple[tuple[str, tuple[int, ...], float], ...] = ()
         self._kept: dict[tuple[Any, ...], Maps] = {}
-        self._seen_step = -1
+        self._seen = (-1, "")
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
@@ -68,8 +68,8 @@ class CaptionScreen(WorkbenchScreen):
         """A run that still trains has a newer checkpoint now and then; it is taken."""
         run_id, _, which = self.captioner.partition("@")
         run = snapshot.run(run_id)
-        if run is not None and which == "last" and run.step != self._seen_step and self.sentence is not None:
-            self._seen_step = run.step
+        if run is not None and which == "last" and (run.step, run.state) != self._seen and self.sentence is not None:
+            self._seen = (run.step, run.state)
             self._look_for_newer(run_id)
 
     @work(thread=True, exclusive=True, group="newest")

@@ -10,6 +10,8 @@ SCREENS: dict[str, str] = {
     "runs": "screens.runs_screen:RunsScreen",
     "run": "screens.run_screen:RunScreen",
     "compare": "screens.compare_screen:CompareScreen",
+    "attention": "screens.attention_screen:AttentionScreen",
+    "positions": "screens.positions_screen:PositionsScreen",
     "captions": "screens.caption_screen:CaptionScreen",
     "new_run": "screens.new_run_screen:NewRunScreen",
 }

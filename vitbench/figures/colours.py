@@ -15,7 +15,7 @@ COLOUR_MAPS = ("viridis", "inferno", "magma", "cividis", "turbo", "jet", "gray",
 MISSING = (128, 128, 128)
 """The colour of a value that is not a number."""
 
-_TABLES = Path(__file__).with_name("colour_maps.png")
+TABLES = Path(__file__).with_name("colour_maps.png")
 
 
 @cache
@@ -26,7 +26,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     """
     if name not in COLOUR_MAPS:
         raise UserError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
-    with Image.open(_TABLES) as tables:
+    with Image.open(TABLES) as tables:
         return np.asarray(tables.convert("RGB"))[COLOUR_MAPS.index(name)]
 
 
@@ -53,11 +53,3 @@ def colourise(
     colours = colour_table(colour_map)[index]
     colours[missing] = MISSING
     return colours
-
-
-def write_tables(path: Path = _TABLES) -> None:
-    """Writes the picture that holds all tables, a row for each colour map, from matplotlib's own."""
-    import matplotlib
-
-    rows = [matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3] for name in COLOUR_MAPS]
-    Image.fromarray(np.stack(rows)).save(path, optimize=True)
