@@ -250,6 +250,20 @@ def _take(uuids: list[str]) -> bool:
     return gpu is not None
 
 
+def test_a_lock_file_is_everyones_whatever_the_umask(shop: Store, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        held = take_gpu(["GPU-../fake"])
+    finally:
+        os.umask(before)
+    assert held is not None
+    (file,) = (tmp_path / "locks").iterdir()
+    assert file.name == "GPU-fake"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert file.parent.stat().st_mode & 0o7777 == 0o1777
+    held.close()
+
+
 def test_visible_devices_choose_among_what_the_driver_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vitbench.runs.gpus._uuids_of_nvml", lambda: ["GPU-aa1", "GPU-bb2", "GPU-cc3"])
     for visible, expected in {

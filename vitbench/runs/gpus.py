@@ -62,17 +62,28 @@ def take_gpu(uuids: list[str]) -> HeldGpu | None:
 
 
 def _open(uuid: str) -> int:
-    """The lock file of a GPU. The folder is everyone's, so an existing file is only opened, and no link is followed."""
+    """The lock file of a GPU. Folder and file are everyone's, whatever the umask; no link is followed.
+
+    An existing file is opened without O_CREAT, which kernels refuse for another's file in such a folder.
+    """
     folder = Path(os.environ.get("VITBENCH_GPU_LOCKS") or _FOLDER)
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True)
         folder.chmod(0o1777)
+    except FileExistsError:
+        pass
     file = folder / "".join(sign for sign in uuid if sign.isalnum() or sign in "-_")
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(file, flags)
-    except FileNotFoundError:
-        return os.open(file, flags | os.O_CREAT, 0o644)
+    while True:
+        try:
+            return os.open(file, flags)
+        except FileNotFoundError:
+            try:
+                descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL)
+            except FileExistsError:
+                continue
+            os.fchmod(descriptor, 0o644)
+            return descriptor
 
 
 def _uuids_of_nvml() -> list[str]:
