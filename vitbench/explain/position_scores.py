@@ -163,7 +163,7 @@ def scorecard(
     return scores
 
 
-def ranks(values: Floats) -> Floats:
+def ranks(values: NDArray[np.floating]) -> Floats:
     """Ranks from 0, ties sharing their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

@@ -134,7 +134,8 @@ def _masks_of(picture: MaskedPicture) -> list[tuple[str | None, Mask]]:
     with Image.open(picture.mask_file) as image:
         values = np.asarray(image)
     # A palette or grey picture says which object; transparency says nothing.
-    return [(picture.label, values.reshape(*values.shape[:2], -1)[:, :, :3].any(axis=2))]
+    covered: Mask = np.any(values.reshape(*values.shape[:2], -1)[:, :, :3], axis=2)
+    return [(picture.label, covered)]
 
 
 def _through(mask: Mask, preprocessing: Preprocessing) -> Mask:

@@ -134,8 +134,8 @@ def to_text(rows: Sequence[MethodRow], group: str) -> str:
     """The group's numbers for a terminal of 80 columns, two tables of eight measures; `-` where there is none."""
     own = [row for row in rows if row.group == group]
     lines = []
-    for names in _TABLES:
-        names = tuple(name for name in names if any(row.columns[name] is not None for row in own))
+    for table in _TABLES:
+        names = [name for name in table if any(row.columns[name] is not None for row in own)]
         if not names:
             continue
         lines += ["", f"{'method':<21}{'maps':>5}" + "".join(f"{MEASURES[name].title:>6}" for name in names)]
