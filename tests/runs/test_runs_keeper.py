@@ -285,7 +285,7 @@ def test_a_store_shows_a_run_only_when_it_is_whole(shop: Store, monkeypatch: pyt
         raise OSError("no room")
 
     monkeypatch.setattr("vitbench.runs.store.write_status", full)
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(UserError, match=r"No run can be made in .*no room"):
         new(shop)
     assert list(shop.runs_folder.iterdir()) == []
 

@@ -130,17 +130,20 @@ class Store:
         self.runs_folder = self.folder / "runs"
 
     def create(self, recipe: Recipe, name: str = "", preset: str = "") -> Run:
-        """A new queued run, whole from the first moment that it can be seen. The recipe is frozen as it is now."""
+        """A new queued run, whole from the first moment that it can be seen. The recipe is frozen as it is now.
+
+        Raises UserError if the store cannot be written.
+        """
         name = name or recipe.name
-        self.runs_folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.runs_folder / f".new-{secrets.token_hex(8)}"
-        unfinished.mkdir()
         try:
+            unfinished.mkdir(parents=True)
             self._fill(unfinished, recipe, name, preset)
             return Run(self._renamed(unfinished, recipe, name))
-        except BaseException:
+        except OSError as error:
+            raise UserError(f"No run can be made in {self.runs_folder}: {error.strerror or error}.") from error
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise
 
     def _fill(self, folder: Path, recipe: Recipe, name: str, preset: str) -> None:
         for part in ("checkpoints", "control", "evaluations", "figures"):
