@@ -12,7 +12,7 @@ from vitbench.captions.network import Captioner
 from vitbench.captions.reading import read_sentence
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
-from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, attention_maps, word_maps
+from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
 from vitbench.errors import UserError
 
 TOKENIZER = WordTokenizer(["a", "b", "c"])
@@ -121,6 +121,16 @@ def test_mean_of_layers_and_heads_by_default(reading):
     found = attention_maps(reading, TOKENIZER, MapSettings())
     mean = reading.attention.mean((0, 1))[0, 3:].numpy()
     np.testing.assert_allclose(found.maps[0].ravel(), mean / mean.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("row", ["predicting", "reading"])
+def test_all_maps_in_one_go_are_those_of_each_layer_and_head(reading, row):
+    found = all_word_maps(reading, TOKENIZER, row)
+    assert found.shape == (LAYERS, HEADS, 4, 2, 3)
+    for layer in range(LAYERS):
+        for head in range(HEADS):
+            single = attention_maps(reading, TOKENIZER, MapSettings(layer=layer, head=head, row=row))
+            np.testing.assert_allclose(found[layer, head], single.maps, atol=1e-6)
 
 
 def test_pieces_become_words(captioner, memory):

@@ -155,6 +155,19 @@ def attention_maps(reading: Reading, tokenizer: Tokenizer, settings: MapSettings
     return found
 
 
+def all_word_maps(reading: Reading, tokenizer: Tokenizer, row: Row = "predicting") -> NDArray[np.float32]:
+    """Raw cross-attention of every layer and head, word by word: [layers, heads, words, rows, columns], each of sum 1.
+
+    Equal to `attention_maps` for each layer and head, in one go.
+    """
+    spans = tokenizer.words(reading.ids)
+    offset = 1 if row == "predicting" else 0
+    patches = reading.attention[..., reading.num_prefix_tokens :].float().cpu().numpy()
+    merged = [patches[:, :, span.first - offset : span.stop - offset].mean(2) for span in spans]
+    maps = np.stack(merged, axis=2)
+    return _scaled(maps.reshape(*maps.shape[:3], reading.rows, reading.columns))
+
+
 def _words(reading: Reading, tokenizer: Tokenizer, relevance: Tensor, settings: MapSettings) -> WordMaps:
     """Positions [L, N] to words: the chosen row of each piece, the mean over a word's pieces, prefix tokens dropped."""
     spans = tokenizer.words(reading.ids)
@@ -177,7 +190,7 @@ def _words(reading: Reading, tokenizer: Tokenizer, relevance: Tensor, settings: 
 
 
 def _scaled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = maps.sum(axis=(1, 2), keepdims=True)
+    total = maps.sum(axis=(-2, -1), keepdims=True)
     return np.where(total > 1e-12, maps / np.maximum(total, 1e-12), 0).astype(np.float32)
 
 

@@ -17,7 +17,7 @@ from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
 from vitbench.captions.figure import caption_figure, save_caption_figure, word_panels
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
-from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings
+from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings, all_word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.raster import label
@@ -223,12 +223,14 @@ def _free(file: Path, source: Path) -> Path:
 
 
 def _save_arrays(file: Path, read: ReadSentence) -> Path:
-    """All layers and heads of one pass: `attention` [layers, heads, tokens, prefix + patches], and the words."""
+    """All layers and heads of one pass: `maps` [layers, heads, words, rows, columns] of the predicting rows, scaled to
+    sum 1, and `attention` [layers, heads, tokens, prefix + patches] as it was."""
     reading = read.reading
     spans = read.picture.captioner.tokenizer.words(read.ids)
     try:
         np.savez_compressed(
             file,
+            maps=all_word_maps(reading, read.picture.captioner.tokenizer),
             attention=reading.attention.cpu().numpy(),
             self_attention=reading.self_attention.cpu().numpy(),
             log_probs=reading.log_probs.cpu().numpy(),

@@ -1,0 +1,59 @@
+"""The maps of every word of a 20-word caption, in all layers and heads, against a plain forward pass over the caption.
+python benchmarks/word_maps.py [--rounds 15]"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from captioners import NETWORKS, WORDS
+from machine import describe
+
+from vitbench.captions.reading import read_sentence
+from vitbench.captions.word_maps import all_word_maps
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    print(f"# All maps of a {WORDS}-word caption\n\n{describe('torch', 'timm')}\n- threads: 1\n")
+    print(f"Median of {rounds} rounds in turn. The decoder's pass has fused attention, which shows no maps.\n")
+    print("| network | maps | decoder's pass | pass with encoder | all maps, picture encoded | decoder's passes |")
+    print("|---|---|---|---|---|---|")
+    for name, make in NETWORKS.items():
+        module, tokenizer, pixels = make()
+        ids = [tokenizer.start_id, *range(4, 4 + WORDS), tokenizer.end_id]
+        row, memory = torch.tensor([ids]), module.encode(pixels)
+
+        def look() -> object:
+            return all_word_maps(read_sentence(module, memory, ids), tokenizer)  # noqa: B023
+
+        shape = all_word_maps(read_sentence(module, memory, ids), tokenizer).shape
+        works = (
+            lambda: module.decode(row, memory),  # noqa: B023
+            lambda: module.decode(row, module.encode(pixels)),  # noqa: B023
+            look,
+        )
+        for work in works:
+            work()
+        times = zip(*[[seconds(work) for work in works] for _ in range(rounds)], strict=True)
+        plain, whole, maps = (statistics.median(column) for column in times)
+        count = "x".join(map(str, shape))
+        print(
+            f"| {name} | {count} | {plain * 1e3:.1f} ms | {whole * 1e3:.1f} ms | {maps * 1e3:.1f} ms"
+            f" | {maps / plain:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
