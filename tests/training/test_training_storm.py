@@ -25,7 +25,7 @@ from worker_for_tests import (
 
 from vitbench.recipe import Recipe
 from vitbench.runs import control
-from vitbench.runs.launcher import launch
+from vitbench.runs.launcher import MENDABLE, launch
 from vitbench.runs.lock import is_held
 from vitbench.runs.process import marked_processes
 from vitbench.runs.store import Run, Store
@@ -162,7 +162,7 @@ def test_a_full_disk_in_a_save_leaves_the_checkpoint_before_it(whole: Whole) -> 
     before = {file.name: file.read_bytes() for file in good.folder.iterdir()}
     assert good.step == 4
 
-    assert ended(start_worker(run.folder, (limit_file_size, 20_000))) == 1
+    assert ended(start_worker(run.folder, (limit_file_size, 20_000))) == MENDABLE
     status = run.status()
     assert status.state == "failed"
     assert "cannot be written" in status.error
@@ -196,7 +196,7 @@ def test_out_of_memory_goes_on_with_half_the_batch_or_says_what_fits(whole: Whol
     assert halved.checkpoint("last").step == STEPS
 
     stopped = whole.store.create(whole.recipe)
-    assert ended(start_worker(stopped.folder, (run_out_of_memory_above, 3))) == 1
+    assert ended(start_worker(stopped.folder, (run_out_of_memory_above, 3))) == MENDABLE
     assert stopped.status().state == "failed"
     assert "train.batch_size = 6 on cpu; 3 fits" in stopped.status().error
 
