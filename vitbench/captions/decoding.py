@@ -89,8 +89,9 @@ def _one_by_one(
 
 
 def _hypothesis(sequence: list[int], log_probs: list[float], end_id: int) -> Hypothesis:
-    finished = end_id in sequence
-    stop = sequence.index(end_id) + 1 if finished else len(sequence)
+    # In some vocabularies the start token is also the end token.
+    finished = end_id in sequence[1:]
+    stop = sequence.index(end_id, 1) + 1 if finished else len(sequence)
     kept = tuple(log_probs[: stop - 1])
     return Hypothesis(tuple(sequence[:stop]), kept, sum(kept), finished)
 

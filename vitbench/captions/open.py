@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from vitbench.captions.captioner import OpenedCaptioner, described_captioner
 from vitbench.captions.catr_open import open_catr
+from vitbench.captions.hugging_face import is_encoder_decoder, open_folder
 from vitbench.captions.saved import is_captioner
 from vitbench.errors import UserError
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
@@ -21,8 +22,8 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
     """The captioner that `reference` names, in evaluation mode on the CPU.
 
     `reference` is `demo`; a run with `@last`, `@best` or `@STEP`; a checkpoint folder or a `.safetensors` file with its
-    JSON beside it; a checkpoint file of CATR with its `vocab.txt` beside it. Raises UserError if it names nothing, or a
-    network that writes no sentences.
+    JSON beside it; a checkpoint file of CATR with its `vocab.txt` beside it; a folder that Hugging Face's
+    VisionEncoderDecoderModel was saved in. Raises UserError if it names nothing, or a network without sentences.
     """
     if reference == "demo":
         return _demo()
@@ -60,6 +61,8 @@ def _demo() -> OpenedCaptioner:
 
 
 def _folder(folder: Path) -> OpenedCaptioner:
+    if is_encoder_decoder(folder):
+        return open_folder(folder)
     if not is_captioner(folder / FILE_NAME):
         raise UserError(f"{folder} holds no captioner: no {FILE_NAME} that describes one.")
     source = f"The weights are those in {folder}."
