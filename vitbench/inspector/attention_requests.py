@@ -33,7 +33,7 @@ from vitbench.figures.raster import Picture, label, mark_patch, mosaic
 from vitbench.figures.save import save_figure
 from vitbench.inspector.kept_networks import Kept, KeptNetworks
 from vitbench.inspector.server import Handler, Reply
-from vitbench.models.network import Network
+from vitbench.models.network import DEMO, Network
 from vitbench.places import sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
@@ -289,6 +289,8 @@ class AttentionRequests:
         from vitbench.training.evaluation import open_own_data
 
         samples = picture_files([sample_images()])
+        if reference == DEMO:  # a run may have that name, too
+            return samples
         try:
             run = Store(self.store).find(reference.partition("@")[0])
         except UserError:

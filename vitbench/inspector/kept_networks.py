@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from vitbench.captions.open import pinned
 from vitbench.errors import UserError
-from vitbench.models.network import Network, open_network
+from vitbench.models.network import DEMO, Network, open_network
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 
@@ -51,6 +51,8 @@ class KeptNetworks:
 
     @staticmethod
     def _pinned(reference: str, store: Store) -> str:
+        if reference == DEMO:
+            return reference
         try:
             run = store.find(reference.partition("@")[0])
         except UserError:

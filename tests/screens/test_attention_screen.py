@@ -1,0 +1,204 @@
+"""The attention and positions screens on a real tiny network: each key, and what is shown after it."""
+
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from textual.widgets import Input
+
+from screens.app import Workbench
+from screens.attention_view import HeadNumber, Looking
+from screens.navigation import make_screen
+from screens.positions_screen import profile, tile_picture
+from screens.widgets.picture import Picture
+from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_checkpoint, tiny_picture
+from vitbench.inspector.client import Answer
+from vitbench.inspector.requests import Workbench as Requests
+from vitbench.progress import silent
+
+WORK = ("pictures", "map", "save", "positions", "beside")
+
+
+class DirectInspector:
+    """The inspector's real handlers, without the process between."""
+
+    def __init__(self, store) -> None:
+        self.handlers = Requests(store).handlers
+        self.asked: list[str] = []
+
+    async def ask(self, request, *, progress=silent, replaces="", **arguments):
+        self.asked.append(request)
+        reply = self.handlers[request](arguments, silent)
+        return Answer(reply.values, reply.arrays)
+
+    async def close(self):
+        pass
+
+
+class Opened:
+    def __init__(self, pilot, screen) -> None:
+        self.pilot, self.screen = pilot, screen
+
+    async def press(self, *keys):
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settled()
+
+    async def settled(self):
+        await self.pilot.pause()
+        while workers := [worker for worker in self.pilot.app.workers if worker.group in WORK]:
+            await self.pilot.app.workers.wait_for_complete(workers)
+        await self.pilot.pause()
+
+    def line(self, name):
+        return self.screen.query_one(f"#{name}")._left.plain
+
+    def shown(self, name):
+        return self.screen.query_one(f"#{name}", Picture).pixels
+
+
+@pytest.fixture
+def opened(tmp_path):
+    @asynccontextmanager
+    async def opening(name, size=(100, 30), **subject):
+        app = Workbench(tmp_path / "store")
+        app.inspector = DirectInspector(tmp_path / "store")
+        async with app.run_test(size=size) as pilot:
+            screen = make_screen(name, **subject)
+            app.push_screen(screen)
+            made = Opened(pilot, screen)
+            await made.settled()
+            yield made
+
+    return opening
+
+
+@pytest.fixture
+def subject(tmp_path):
+    tiny_picture(tmp_path / "pictures" / "two.png", seed=1)
+    return {
+        "network": tiny_checkpoint(tmp_path / "net"),
+        "path": tiny_picture(tmp_path / "pictures" / "one.png"),
+    }
+
+
+async def test_layers_heads_and_methods_change_the_overlay(opened, subject):
+    async with opened("attention", **subject) as at:
+        screen = at.screen
+        assert "Libra" in at.line("attention-facts")
+        before = at.shown("attention-overlay")
+        await at.press("down")
+        assert screen.looking.method == "raw"
+        assert screen.looking.layer == LAYERS - 2
+        assert not np.array_equal(at.shown("attention-overlay"), before)
+        await at.press("right_square_bracket")
+        assert screen.looking.head == 0
+        await at.press("1", "2")
+        assert screen.looking.head == HEADS - 1
+        assert f"head {HEADS} of {HEADS}" in at.line("attention-facts")
+        await at.press("0")
+        assert screen.looking.head is None
+        await at.press("m")
+        assert screen.looking.method == "rollout"
+        await at.press("M")
+        assert screen.looking.method == "raw"
+
+
+async def test_the_query_patch_moves_and_stays_inside(opened, subject):
+    async with opened("attention", **subject) as at:
+        await at.press("a")
+        assert at.screen.looking.query == (GRID[0] // 2, GRID[1] // 2)
+        await at.press("right", "right", "right", "up", "up")
+        assert at.screen.looking.query == (0, GRID[1] - 1)
+        await at.press("a")
+        assert at.screen.looking.query is None
+
+
+async def test_the_target_is_chosen_by_name(opened, subject):
+    async with opened("attention", **subject) as at:
+        await at.press("t")
+        at.pilot.app.screen.query_one(Input).value = LABELS[3]
+        await at.pilot.pause(0.2)
+        await at.press("enter")
+        assert at.screen.looking.target == LABELS[3]
+        assert f"for {LABELS[3]}" in at.line("attention-facts")
+
+
+async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    async with opened("attention", **subject) as at:
+        single = at.shown("attention-overlay")
+        await at.press("c")
+        assert at.shown("attention-overlay").size > single.size
+        assert not at.screen.query_one("#attention-picture").display
+        await at.press("c", "c", "c")
+        assert np.array_equal(at.shown("attention-overlay"), single)
+        await at.press("u", "s", "plus", "d", "r")
+        looking = at.screen.looking
+        assert looking == Looking(
+            colour_map=Looking().next_colours().colour_map,
+            smooth=False,
+            strength=0.7,
+            mask_outliers=True,
+            preprocess="report",
+        )
+        await at.press("n")
+        assert "two.png" in at.line("title")
+        await at.press("x")
+        saved = list((tmp_path / "figures").glob("*.png"))
+        assert [file.name for file in saved] == ["two-libra.png"]
+        assert "Saved" in at.line("attention-note")
+
+
+async def test_a_missing_network_is_told_in_words(opened, subject):
+    async with opened("attention", network="/nowhere", path=subject["path"]) as at:
+        assert at.screen.explained is None
+        assert at.line("attention-note").strip()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_it_fits(opened, subject, size):
+    async with opened("attention", size=size, **subject) as at:
+        for name in ("attention-picture", "attention-overlay", "attention-facts", "attention-note"):
+            region = at.screen.query_one(f"#{name}").region
+            assert region.height > 0
+            assert region.bottom <= size[1]
+
+
+async def test_positions_show_the_tile_under_the_cursor(opened, subject):
+    async with opened("positions", network=subject["network"]) as at:
+        screen = at.screen
+        assert screen.cursor == (GRID[0] // 2, GRID[1] // 2)
+        await at.press("left", "up")
+        assert screen.cursor == (0, 1)
+        expected = screen.placed.similarity[1].reshape(GRID)
+        np.testing.assert_array_equal(at.shown("positions-tile"), tile_picture(expected))
+        assert "row 1, column 2" in at.line("positions-profile")
+        await at.press("m", "b")
+        assert "no run" in at.line("positions-note")
+
+
+async def test_two_networks_stand_side_by_side(opened, subject, tmp_path):
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    async with opened("positions", network=subject["network"]) as at:
+        await at.press("k")
+        at.pilot.app.screen.query_one(Input).value = other
+        await at.press("enter")
+        assert at.screen.query_one("#positions-other").display
+        change = np.abs(at.screen.placed.similarity - at.screen.beside.similarity).mean()
+        assert f"{change:.3g}" in at.line("positions-note")
+
+
+def test_two_digits_make_one_number_only_in_time_and_where_there_are_so_many_heads():
+    number = HeadNumber()
+    assert number.typed(1, 12, now=0.0) == 1
+    assert number.typed(2, 12, now=0.4) == 12
+    assert number.typed(1, 12, now=5.0) == 1
+    assert number.typed(2, 12, now=5.6) == 2
+    few = HeadNumber()
+    assert few.typed(1, 3, now=0.0) == 1
+    assert few.typed(2, 3, now=0.1) == 2
+
+
+def test_a_profile_is_a_block_a_value():
+    assert profile(np.array([-1.0, 0.0, 1.0], dtype=np.float32)) == " ▄█"
