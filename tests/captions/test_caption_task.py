@@ -135,7 +135,7 @@ def test_scenes_are_scored_by_their_truth(tmp_path):
     assert task.headline == "exact_match"
     module = task.network.module.eval()
     scalars = task.evaluate(module, "val", step=0, folder=None)
-    assert {"exact_match", "slot_accuracy", "slot_accuracy/NOUN", "hallucination", "bleu4"} <= set(scalars)
+    assert {"exact_match", "slot_accuracy", "slot_accuracy/NOUN", "hallucination", "bleu4", "grounding_auc/NOUN"} <= set(scalars)
     assert scalars["loss"] > 1
 
 

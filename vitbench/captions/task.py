@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vitbench.captions.captioner import CaptionNetwork, new_captioner
 from vitbench.captions.decoding import greedy
+from vitbench.captions.grounding import ground
 from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_captions
 from vitbench.captions.network import Captioner, caption_loss, padded
 from vitbench.captions.pictures import PictureSource
@@ -30,6 +31,8 @@ from vitbench.runs.files import write_whole
 
 TOKENIZER_NAME = "tokenizer.json"
 _EVALUATED_AT_ONCE = 64
+_GROUNDED = 48
+"""Pictures whose words are grounded at each evaluation: enough to see a role become grounded, cheap enough to do."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,16 @@ class Captioning:
         scalars = {"loss": loss_sum / tokens, "token_accuracy": correct / tokens, **caption_scores(words, references)}
         if all(picture.truth for picture in pictures):
             scalars |= scene_scores(words, [picture.truth for picture in pictures]).scalars()
+            scalars |= self._grounding(module, pictures)
         return scalars
+
+    def _grounding(self, module: Captioner, pictures: list[CaptionedPicture]) -> dict[str, float]:
+        """AUC of raw attention against the words' masks, a role at a time, on the first pictures."""
+        found: dict[str, list[float]] = {}
+        for record in ground(replace(self.network, module=module), pictures[:_GROUNDED], deletion=False):
+            if not np.isnan(record.auc):
+                found.setdefault(record.role, []).append(record.auc)
+        return {f"grounding_auc/{role}": float(np.mean(values)) for role, values in found.items()}
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.network.preprocessing.normalize(pixels.to(self.device, non_blocking=True))
