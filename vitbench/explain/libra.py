@@ -40,9 +40,11 @@ CONSTANT_IN_BACKWARD = (
 )
 """Gates, denominators and attention: what they give is used, never differentiated."""
 
-ADDITIONS = (Tensor.add, Tensor.__add__, Tensor.__radd__, Tensor.add_, Tensor.__iadd__, torch.add)
+ADDITIONS = (Tensor.add, Tensor.__add__, Tensor.__radd__, torch.add)
+ADDITIONS_IN_PLACE = (Tensor.add_, Tensor.__iadd__)
 SUBTRACTIONS = (Tensor.sub, Tensor.__sub__, torch.sub)
-PRODUCTS = (Tensor.mul, Tensor.__mul__, Tensor.__rmul__, Tensor.mul_, Tensor.__imul__, torch.mul)
+PRODUCTS = (Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.mul)
+PRODUCTS_IN_PLACE = (Tensor.mul_, Tensor.__imul__)
 MATRIX_PRODUCTS = (Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm, Tensor.bmm)
 DIVISIONS = (Tensor.div, Tensor.__truediv__, torch.div)
 
@@ -96,6 +98,8 @@ class LibraTap(OpenedForward):
             torch.cat: self._cat,
         }
         self.rules |= dict.fromkeys(ADDITIONS, self._add)
+        self.rules |= dict.fromkeys(ADDITIONS_IN_PLACE, _in_place(self._add))
+        self.rules |= dict.fromkeys(PRODUCTS_IN_PLACE, _in_place(_balanced(torch.mul)))
         self.rules |= dict.fromkeys(SUBTRACTIONS, self._subtract)
         self.rules |= {function: _balanced(torch.mul) for function in PRODUCTS}
         self.rules |= {function: _balanced(torch.matmul) for function in MATRIX_PRODUCTS}
@@ -109,9 +113,13 @@ class LibraTap(OpenedForward):
         return self
 
     def _block_input(self, block: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor) and inputs[0].requires_grad:
-            tokens = inputs[0].detach()
-            inputs[0].register_hook(lambda gradient: self._place(self.input_maps, tokens * gradient))
+        # TNT gives its blocks the pixels within patches first, and then the patches.
+        pictures = len(self.constant_sum)
+        for values in inputs:
+            if isinstance(values, Tensor) and values.requires_grad and values.shape[0] == pictures:
+                tokens = values.detach().clone()  # the block may write into it
+                values.register_hook(lambda gradient, tokens=tokens: self._place(self.input_maps, tokens * gradient))
+                break
 
     def _place(self, maps: list[Tensor], terms: Tensor) -> None:
         placed = on_grid(terms, *self.size) if terms.shape[0] == len(self.constant_sum) else None
@@ -189,6 +197,8 @@ class LibraTap(OpenedForward):
         **named: Any,
     ) -> Tensor:
         output = F.batch_norm(values, running_mean, running_var, weight, bias, *rest, **named)
+        if not values.requires_grad:  # weights that are standardised, as in timm's StdConv2d
+            return output
         origin = F.batch_norm(
             values.new_zeros(1, values.shape[1], *(1 for _ in values.shape[2:])),
             running_mean,
@@ -238,6 +248,15 @@ def _balanced(product: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
         return product(a, b)
 
     return rule
+
+
+def _in_place(rule: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The rule for a call that changes its first argument. NaFlexViT adds its positions so, and drops the result."""
+
+    def changed(a: Tensor, b: Any, **named: Any) -> Tensor:
+        return a.copy_(rule(a.clone(), b, **named))
+
+    return changed
 
 
 def _divide(a: Any, b: Any, **named: Any) -> Tensor:

@@ -22,8 +22,11 @@ def token_grad_cam(subject: Subject) -> MethodResult:
     inputs: list[Tensor] = []
 
     def note(block: nn.Module, arguments: tuple[Any, ...]) -> None:
-        if arguments and isinstance(arguments[0], Tensor) and on_grid(arguments[0].detach(), height, width) is not None:
-            inputs.append(arguments[0])
+        # TNT gives its blocks the pixels within patches first, and then the patches.
+        for values in arguments:
+            if _is_of(values, subject.pixels) and on_grid(values.detach(), height, width) is not None:
+                inputs.append(values)
+                break
 
     blocks = blocks_of(subject.module, subject.backbone)
     hooks = [block.register_forward_pre_hook(note) for block in blocks]
@@ -41,3 +44,7 @@ def token_grad_cam(subject: Subject) -> MethodResult:
     assert slopes is not None
     weights = slopes.mean(dim=(1, 2), keepdim=True)
     return MethodResult((weights * values).sum(dim=-1).clamp(min=0), logits.detach())
+
+
+def _is_of(values: object, pixels: Tensor) -> bool:
+    return isinstance(values, Tensor) and values.dim() > 0 and values.shape[0] == pixels.shape[0]
