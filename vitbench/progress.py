@@ -44,7 +44,7 @@ class ConsoleProgress:
             self.close()
             self.what, self.started, self.shown, self.finished = what, now, 0.0, False
         finished = total > 0 and done >= total
-        if self.finished and finished or (now - self.shown < self.interval and not finished):
+        if (self.finished and finished) or (now - self.shown < self.interval and not finished):
             return
         self.finished = finished
         self.shown = now

@@ -11,7 +11,7 @@ from screens.attention_view import HeadNumber, Looking
 from screens.navigation import make_screen
 from screens.positions_screen import profile, tile_picture
 from screens.widgets.picture import Picture
-from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_checkpoint, tiny_picture
+from tests.inspector.tiny_checkpoint import GRID, HEADS, LAYERS, tiny_checkpoint, tiny_picture
 from vitbench.inspector.client import Answer
 from vitbench.inspector.requests import Workbench as Requests
 from vitbench.progress import silent
@@ -117,11 +117,10 @@ async def test_the_query_patch_moves_and_stays_inside(opened, subject):
 async def test_the_target_is_chosen_by_name(opened, subject):
     async with opened("attention", **subject) as at:
         await at.press("t")
-        at.pilot.app.screen.query_one(Input).value = LABELS[3]
-        await at.pilot.pause(0.2)
-        await at.press("enter")
-        assert at.screen.looking.target == LABELS[3]
-        assert f"for {LABELS[3]}" in at.line("attention-facts")
+        chosen = at.screen.explained.top[2][0]
+        await at.press(*chosen, "enter", "enter")
+        assert at.screen.looking.target == chosen
+        assert f"for {chosen}" in at.line("attention-facts")
 
 
 async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monkeypatch):
