@@ -10,13 +10,12 @@ augmentation. Both train one small network on 384x384, so that data is the limit
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from loop import WARM, our_rate
+from loop import WARM, Stopwatch, our_rate
 from machine import describe
 from PIL import Image, ImageFilter
 from torchvision import datasets, transforms
@@ -68,15 +67,14 @@ def report_rate(folder: Path, recipe: Recipe, steps: int) -> float:
     loader = torch.utils.data.DataLoader(data, batch_size=recipe.train.batch_size, shuffle=True)
     model = build_network(recipe.model, num_classes=2).module.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9)
-    moments: list[float] = []
+    watch = Stopwatch()
     for images, labels in loader:
         optimizer.zero_grad()
         F.cross_entropy(model(images), labels).backward()
         optimizer.step()
-        moments.append(time.perf_counter())
-        if len(moments) == steps:
+        if watch.step() == steps:
             break
-    return recipe.train.batch_size * (steps - 1 - WARM) / (moments[-1] - moments[WARM])
+    return watch.rate(recipe.train.batch_size).wall
 
 
 def main() -> None:
@@ -101,7 +99,7 @@ def main() -> None:
         for _ in range(arguments.pairs):
             rates.setdefault(plain, []).append(report_rate(folder, next(iter(recipes.values())), steps))
             for name, recipe in recipes.items():
-                rates.setdefault(name, []).append(our_rate(recipe, store, steps)[0])
+                rates.setdefault(name, []).append(our_rate(recipe, store, steps)[0].wall)
         size = sum(file.stat().st_size for file in folder.rglob("*.jpg")) / arguments.pictures
     print(f"# Training from the decoded cache\n\n{describe('torch', 'torchvision', 'timm', 'pillow', 'numpy')}\n")
     print(f"{arguments.pictures} JPEGs of 500x375 ({size / 1000:.0f} KB each) at 384x384, a network of one block, one")
