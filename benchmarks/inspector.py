@@ -1,0 +1,54 @@
+"""From a question to the changed preview: another layer, head or method of the package's network, by the inspector.
+python benchmarks/inspector.py [--rounds 10]"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+
+from vitbench.inspector.client import Inspector
+from vitbench.places import sample_images
+
+LAYERS, HEADS = 6, 3
+
+
+def questions(kind: str, number: int) -> dict[str, Any]:
+    """The `number`th question of a person who moves through one kind of thing."""
+    if kind == "method":
+        return {"method": ("libra", "generic", "rollout", "raw")[number % 4]}
+    return {"method": "raw", kind: number % (LAYERS if kind == "layer" else HEADS)}
+
+
+async def measure(rounds: int) -> None:
+    inspector = Inspector(Path(tempfile.mkdtemp()))
+    picture = str(sample_images() / "02_snowman_crescent.png")
+    try:
+        for kind in ("layer", "head", "method"):
+            times = []
+            for number in range(rounds + 4):
+                began = time.perf_counter()
+                await inspector.ask("explain", network="demo", picture=picture, **questions(kind, number))
+                times.append((time.perf_counter() - began) * 1e3)
+            first, kept = times[0], times[4:]
+            print(f"| {kind} | {first:.0f} ms | {statistics.median(kept):.0f} ms | {max(kept):.0f} ms |", flush=True)
+    finally:
+        await inspector.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    rounds = parser.parse_args().rounds
+    print(f"# From a question to the changed preview\n\n{describe('torch', 'timm', 'textual')}\n")
+    print(f"The inspector's answer as the app receives it, without drawing; {rounds} moves after four to warm up.\n")
+    print("| another | first | median | slowest |\n|---|---|---|---|", flush=True)
+    asyncio.run(measure(rounds))
+
+
+if __name__ == "__main__":
+    main()
