@@ -203,7 +203,7 @@ def test_one_keeper_a_store_and_a_killed_one_is_replaced(shop: Store) -> None:
     second = start_keeper(shop.folder)
     for gpu in held:
         gpu.close()
-    until(lambda: run.status().state == "failed", 60)
+    until(lambda: run.status().state == "failed", 200)
     assert "pictures" in run.status().error
     os.waitpid(second, 0)
     assert keepers(shop) == []

@@ -60,7 +60,7 @@ def finish(run: Run) -> None:
     assert run.status().state == "finished", (run.status().error, (run.folder / "worker.log").read_text())
 
 
-def ended(process: BaseProcess, timeout: float = 60.0) -> int | None:
+def ended(process: BaseProcess, timeout: float = 200.0) -> int | None:
     """The exit code of a worker that ends by itself; minus 9 after SIGKILL."""
     process.join(timeout)
     assert process.exitcode is not None, "the worker does not end"
@@ -205,11 +205,13 @@ def test_no_loader_outlives_a_killed_worker(whole: Whole) -> None:
     """Through the launcher: detached, marked, with loaders of its own; the worker alone is killed."""
     run = whole.store.create(whole.recipe.with_changes(["data.workers=2", "train.epochs=2000"]))
     worker = launch(run)
-    until(lambda: len(marked_processes(run.id)) >= 3, 60)
-    assert os.getsid(worker) == worker != os.getsid(0)
-    until(lambda: run.status().step > 0, 60)
-    os.kill(worker, signal.SIGKILL)
-    os.waitpid(worker, 0)
+    try:
+        until(lambda: len(marked_processes(run.id)) >= 3, 200)
+        assert os.getsid(worker) == worker != os.getsid(0)
+        until(lambda: run.status().step > 0, 60)
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
     until(lambda: not marked_processes(run.id) and not is_held(run.folder), 5)
     assert run.status().state == "crashed"
 
