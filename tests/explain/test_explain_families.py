@@ -1,0 +1,94 @@
+"""Which method works on which family of timm's transformers: computed, and `docs/families.md` says the same.
+
+`python tests/explain/test_explain_families.py` writes the page again.
+"""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from explain_networks import fill
+from tiny_families import FAMILIES
+
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
+from vitbench.explain.explanation import METHODS, explain
+from vitbench.models.network import Network
+
+PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+QUICK = {"integrated_gradients": {"steps": 2}}
+START = """# Which method works on which network
+
+Computed by `tests/explain/test_explain_families.py` on a tiny member, with random weights, of each family of timm: a
+cell says whether the method draws a map. `yes` means a finite map on the network's own grid; a dash means that vitbench
+answers with a sentence instead (below). Networks of pytorch_pretrained_vit become plain ViTs when they are loaded.
+
+"""
+
+
+def answers(family: str) -> dict[str, str]:
+    """For each method "" where it draws a map, else its sentence. Any error but UserError passes through."""
+    name, options = FAMILIES[family]
+    module = timm.create_model(name, **options)
+    fill(module, 0.1)
+    side = options.get("img_size", 240 if "crossvit" in name else 64)
+    network = Network(module, name, "random", Preprocessing(side, side), None, "", f"timm:{name}")
+    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = module.eval()(pixels)
+    found = {}
+    for method in METHODS:
+        try:
+            explanation = explain(network, pixels, method, **QUICK.get(method, {}))
+        except UserError as refusal:
+            found[method] = str(refusal)
+            continue
+        # Grad-CAM may have nothing that speaks for the class; all others say something of any network.
+        assert method.endswith("grad_cam") or explanation.maps.abs().max() > 0, (family, method)
+        assert torch.allclose(explanation.logits, expected, atol=1e-4, rtol=1e-4), (family, method)
+        assert min(explanation.maps.shape[1:]) > 1, (family, method)
+        found[method] = ""
+    return found
+
+
+def page(found: dict[str, dict[str, str]]) -> str:
+    lines = ["| family | such as | " + " | ".join(METHODS) + " |", "|---" * (len(METHODS) + 2) + "|"]
+    notes: dict[str, list[str]] = {}
+    for family, by_method in found.items():
+        cells = " | ".join("-" if by_method[method] else "yes" for method in METHODS)
+        lines.append(f"| {family} | `{FAMILIES[family][0]}` | {cells} |")
+        for method, sentence in by_method.items():
+            if sentence:
+                notes.setdefault(f"{family}: {sentence}", []).append(method)
+    refused = [f"- {sentence} ({', '.join(methods)})" for sentence, methods in notes.items()]
+    return START + "\n".join(lines) + "\n\n## What it says instead\n\n" + "\n".join(refused) + "\n"
+
+
+@pytest.fixture(scope="module")
+def computed():
+    return {family: answers(family) for family in FAMILIES}
+
+
+def test_the_page_says_what_is_computed(computed):
+    assert page(computed) == PAGE.read_text()
+
+
+def test_every_family_has_maps_or_a_sentence(computed):
+    assert len(computed) >= 29
+    for family, by_method in computed.items():
+        assert not by_method["occlusion"], family
+        assert not by_method["integrated_gradients"], family
+        for sentence in filter(None, by_method.values()):
+            assert sentence.endswith(".")
+            assert "work" in sentence  # it says what does work
+
+
+def test_plain_transformers_have_every_map(computed):
+    whole = [family for family, by_method in computed.items() if not any(by_method.values())]
+    assert len(whole) == 20
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page({family: answers(family) for family in FAMILIES}))
