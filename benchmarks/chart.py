@@ -1,0 +1,36 @@
+"""Rasters 4 series of 100,000 points at 120x40 cells.   python benchmarks/chart.py [--points 100000]"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+from machine import describe
+
+from screens.widgets.chart_raster import Line, View, draw
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=100_000)
+    points = parser.parse_args().points
+    noise = np.random.default_rng(0)
+    x = np.arange(points, dtype=float)
+    lines = [Line(x, np.exp(-x / points) + noise.normal(0, 0.1, points)) for _ in range(4)]
+    view = View(0, points - 1, -0.5, 1.5)
+    clock, cpu = [], []
+    for _ in range(20):
+        began, used = time.perf_counter(), time.process_time()
+        draw(lines, view, 120, 40).text()
+        clock.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - used)
+    print(f"# The chart's raster\n\n{describe('numpy')}\n")
+    print(f"4 series of {points:,} points into 120x40 cells, median of 20: ", end="")
+    print(
+        f"{statistics.median(clock) * 1e3:.1f} ms by the clock, {statistics.median(cpu) * 1e3:.1f} ms of processor time."
+    )
+    print("The raster and its text alone; smoothing, axes and Textual's painting are not in it.")
+
+
+if __name__ == "__main__":
+    main()
