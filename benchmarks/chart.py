@@ -26,9 +26,7 @@ def main() -> None:
         cpu.append(time.process_time() - used)
     print(f"# The chart's raster\n\n{describe('numpy')}\n")
     print(f"4 series of {points:,} points into 120x40 cells, median of 20: ", end="")
-    print(
-        f"{statistics.median(clock) * 1e3:.1f} ms by the clock, {statistics.median(cpu) * 1e3:.1f} ms of processor time."
-    )
+    print(f"{statistics.median(clock) * 1e3:.1f} ms by the clock, {statistics.median(cpu) * 1e3:.1f} ms of CPU time.")
     print("The raster and its text alone; smoothing, axes and Textual's painting are not in it.")
 
 
