@@ -15,6 +15,7 @@ from vitbench.recipe import parse_recipe
 from vitbench.runs.events import EventReader
 from vitbench.runs.store import Store
 from vitbench.training import worker
+from vitbench.training.optimizer import create_optimizer
 
 COLOURS = {"rote": (220, 30, 30), "grüne": (30, 200, 40), "blaue": (30, 60, 220)}
 
@@ -129,13 +130,20 @@ def test_pictures_kept_and_pictures_decoded_on_the_way_are_equal(folder, tmp_pat
 
 def test_scenes_are_scored_by_their_truth(tmp_path):
     recipe = recipe_for(
-        "scenes:base?count=20&size=24", caption={"tokenizer": "bpe", "vocab_size": 400, "max_length": 60}
+        "scenes:base?count=20&size=32", caption={"tokenizer": "bpe", "vocab_size": 400, "max_length": 60}
     )
     task, _ = open_caption_task(recipe, tmp_path, tmp_path, torch.device("cpu"))
     assert task.headline == "exact_match"
     module = task.network.module.eval()
     scalars = task.evaluate(module, "val", step=0, folder=None)
-    assert {"exact_match", "slot_accuracy", "slot_accuracy/NOUN", "hallucination", "bleu4", "grounding_auc/NOUN"} <= set(scalars)
+    assert {
+        "exact_match",
+        "slot_accuracy",
+        "slot_accuracy/NOUN",
+        "hallucination",
+        "bleu4",
+        "grounding_auc/NOUN",
+    } <= set(scalars)
     assert scalars["loss"] > 1
 
 
@@ -148,3 +156,35 @@ def test_mistakes_are_one_sentence(folder, tmp_path):
         open_caption_task(recipe_for(one), tmp_path, tmp_path, torch.device("cpu"))
     with pytest.raises(UserError, match="There is no"):
         open_caption_task(recipe_for(tmp_path / "nowhere"), tmp_path, tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "wordpiece"])
+def test_the_last_block_learns_at_its_own_rate_and_word_pieces_stay_in_the_run_folder(folder, tmp_path, tokenizer):
+    model = {
+        "name": "timm:vit_tiny_patch16_224",
+        "image_size": [16, 24],
+        "options": {"patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 2},
+        "freeze": 1,
+    }
+    caption = {"embed_dim": 24, "depth": 1, "num_heads": 2, "max_length": 20, "tokenizer": tokenizer, "vocab_size": 300}
+    recipe = recipe_for(folder, model=model, caption=caption)
+    task, _ = open_caption_task(recipe, tmp_path, tmp_path, torch.device("cpu"))
+    again, _ = open_caption_task(recipe, tmp_path, tmp_path, torch.device("cpu"))
+    assert json.loads((tmp_path / "tokenizer.json").read_text())["kind"] == "subword"
+    assert again.tokenizer.to_dict() == task.tokenizer.to_dict()
+
+    module = task.network.module
+    before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
+    optimizer = create_optimizer(module, recipe.optim, torch.device("cpu"))
+    rates = {id(w): recipe.optim.lr * g["lr_scale"] for g in optimizer.param_groups for w in g["params"]}
+    learning = {name: rates[id(weight)] for name, weight in module.named_parameters() if weight.requires_grad}
+    for name, rate in learning.items():
+        assert rate == pytest.approx(2e-3 if name.startswith("encoder.") else 5e-3)
+    loss, _ = task.loss(module, next(iter(task.batches(0, 0, 4))))
+    loss.backward()
+    optimizer.step()
+    changed = {name for name, weight in module.named_parameters() if not torch.equal(weight, before[name])}
+    assert any(name.startswith("encoder.blocks.2.") for name in changed)
+    frozen = ("encoder.blocks.0.", "encoder.blocks.1.", "encoder.patch_embed")
+    assert not any(name.startswith(frozen) for name in changed)
+    assert any(name.startswith("decoder.") for name in changed)

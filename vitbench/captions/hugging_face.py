@@ -38,7 +38,8 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         self.model = model
         configuration = model.config.decoder
-        places = getattr(configuration, "max_position_embeddings", None) or getattr(configuration, "n_positions", 0)
+        places: Any = getattr(configuration, "max_position_embeddings", None)
+        places = places or getattr(configuration, "n_positions", 0)
         self.max_length = min(int(places), _LONGEST)
         patch = getattr(model.config.encoder, "patch_size", None)
         if not isinstance(patch, int) and not (isinstance(patch, Sequence) and len(patch) == 2):
@@ -157,7 +158,7 @@ def open_folder(folder: Path) -> OpenedFolder:
     except (OSError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{folder} cannot be opened as a VisionEncoderDecoderModel ({first}).") from error
-    configuration = model.config
+    configuration: Any = model.config
     name = f"{configuration.encoder.model_type} and {configuration.decoder.model_type}"
     return OpenedFolder(
         EncoderDecoder(model).eval(),
