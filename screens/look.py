@@ -8,8 +8,8 @@ from textual.theme import Theme
 
 # Okabe and Ito (2008), "Color Universal Design", in an order in which neighbours differ most; lightened or darkened
 # where a background would swallow them.
-SERIES_ON_DARK = ("#56b4e9", "#e69f00", "#2fbf9b", "#cc79a7", "#f0e442", "#e8703a", "#4f86d9", "#b8b8b8")
-SERIES_ON_LIGHT = ("#0072b2", "#d55e00", "#00805c", "#b0578a", "#8a7400", "#3fa0d8", "#7a3b00", "#5c5c5c")
+SERIES_ON_DARK = ("#56b4e9", "#e69f00", "#2fbf9b", "#c76bae", "#f0e442", "#e8703a", "#4f86d9", "#dbbab5")
+SERIES_ON_LIGHT = ("#0072b2", "#d55e00", "#0a9c53", "#b0578a", "#7f5229", "#3fa0d8", "#7a3b00", "#5c5c5c")
 
 THEMES = (
     Theme(
@@ -49,7 +49,7 @@ THEMES = (
         name="vitbench-light",
         primary="#0a6ea8",
         secondary="#5a6877",
-        accent="#a85f00",
+        accent="#a05a00",
         success="#19774f",
         warning="#8a6400",
         error="#b3372a",
@@ -68,7 +68,7 @@ THEMES = (
             "scrollbar-corner-color": "#eff1f4",
             "border": "#c3cbd4",
             "border-blurred": "#d8dde3",
-            "footer-key-foreground": "#a85f00",
+            "footer-key-foreground": "#a05a00",
             "footer-description-foreground": "#4a5866",
             "footer-background": "#e9edf1",
             "block-cursor-background": "#c9e0f0",

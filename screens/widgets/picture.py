@@ -76,6 +76,7 @@ class Picture(Widget):
         super().__init__(id=id, classes=classes)
         self._pixels = pixels
         self._painted: list[Strip] | None = None
+        self._painted_size = (0, 0)
         self.graphics = chosen_graphics()
 
     def compose(self) -> ComposeResult:
@@ -98,15 +99,13 @@ class Picture(Widget):
         """What is shown, unscaled."""
         return self._pixels
 
-    def on_resize(self) -> None:
-        self._painted = None
-
     def render_line(self, y: int) -> Strip:
         """One row of the picture, centred in its place."""
         if self.graphics not in ("half",) or self._pixels is None:
             return Strip.blank(self.size.width, self.rich_style)
-        if self._painted is None:
-            self._painted = self._paint(self.size.width, self.size.height)
+        if self._painted is None or self._painted_size != self.size:
+            self._painted_size = (self.size.width, self.size.height)
+            self._painted = self._paint(*self._painted_size)
         if y >= len(self._painted):
             return Strip.blank(self.size.width, self.rich_style)
         return self._painted[y].apply_style(self.rich_style)

@@ -22,8 +22,8 @@ START = """# Which method works on which network
 
 Checked by `tests/explain/test_explain_families.py` on a tiny member, with random weights, of each family of timm: a
 cell says whether the method draws a map. `yes` means a finite map on the network's own grid; a dash means that vitbench
-LeViT is not listed: Libra moves its logits, so its map there is not to be trusted. A dash: vitbench
 answers with a sentence instead (below). Networks of pytorch_pretrained_vit become plain ViTs when they are loaded.
+LeViT is not listed: Libra moves its logits, so its map there is not to be trusted.
 
 """
 
