@@ -16,9 +16,9 @@ from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 from vitbench.training.evaluation import evaluate_network
 
-DATA = "scenes:base?count=9000&size=96&seed=5"
+DATA = "scenes:base?count=3000&size=96&seed=5"
 """Scenes that no network of the package was trained on."""
-_GROUNDED = 300
+_GROUNDED = 100
 _PARTS = {"test": "new pictures", "test_heldout": "kind-colour pairs that training never showed"}
 
 
