@@ -44,7 +44,8 @@ def read_sentence(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> 
     Raises UserError if the sentence is too long for the network.
     """
     check_length(module, ids)
-    with quiet(_module(module)), torch.no_grad(), AttentionTap(_module(module)) as tap:
+    names = [name for pair in module.decoder_attentions for name in pair]
+    with quiet(_module(module)), torch.no_grad(), AttentionTap(_module(module), names=names) as tap:
         scores = module.decode(torch.tensor([list(ids)], device=memory.tokens.device), memory)[0]
     layers = decoder_calls(module, tap.calls)
     log_probs = scores.float().log_softmax(-1)

@@ -5,7 +5,7 @@ lives on after it. Subclasses add rules: what to do instead of a call, with the 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,9 +27,11 @@ class OpenedForward(TorchFunctionMode):
     relative to the largest value: the two compute the same thing, so it is rounding alone.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, names: Collection[str] | None = None) -> None:
+        """With `names`, only these modules are told apart as callers: a hook on each of hundreds takes its time."""
         super().__init__()
         self.module = module
+        self.names = names
         self.rules: dict[Callable[..., Any], Callable[..., Any]] = {
             F.scaled_dot_product_attention: self._open_attention,
             F.multi_head_attention_forward: self._open_multi_head_attention,
@@ -48,10 +50,15 @@ class OpenedForward(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         if not self._hooks:
-            for name, module in self.module.named_modules():
+            for name, module in self._callers_of_interest():
                 self._hooks.append(module.register_forward_pre_hook(self._entering(name)))
                 self._hooks.append(module.register_forward_hook(self._leaving, always_call=True))
         return super().__enter__()
+
+    def _callers_of_interest(self) -> Iterable[tuple[str, nn.Module]]:
+        if self.names is None:
+            return self.module.named_modules()
+        return [(name, self.module.get_submodule(name)) for name in self.names]
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

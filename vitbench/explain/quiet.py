@@ -12,11 +12,12 @@ def quiet(module: nn.Module) -> Iterator[nn.Module]:
     """The module to look into: the original one of a compiled network, in evaluation mode, its parameters constant,
     without gradient checkpointing and autocast. On leaving, every flag is as it was."""
     module = getattr(module, "_orig_mod", module)
-    training = {part: part.training for part in module.modules()}
+    training = [part for part in module.modules() if part.training]
     checkpointing = [part for part in module.modules() if getattr(part, "grad_checkpointing", False) is True]
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
-        module.eval()
+        if training:
+            module.eval()
         for part in checkpointing:
             part.grad_checkpointing = False
         for parameter in learning:
@@ -24,8 +25,8 @@ def quiet(module: nn.Module) -> Iterator[nn.Module]:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             yield module
     finally:
-        for part, was_training in training.items():
-            part.training = was_training
+        for part in training:
+            part.training = True
         for part in checkpointing:
             part.grad_checkpointing = True
         for parameter in learning:

@@ -1,6 +1,6 @@
 """The attention tap: every attention map of an unmodified network, while it computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -44,8 +44,8 @@ class AttentionTap(OpenedForward):
     Raises UserError on leaving if a map's rows do not sum to 1, or if opening an attention changed its output.
     """
 
-    def __init__(self, module: nn.Module, keep: Keep = whole) -> None:
-        super().__init__(module)
+    def __init__(self, module: nn.Module, keep: Keep = whole, names: Collection[str] | None = None) -> None:
+        super().__init__(module, names)
         self.keep = keep
         self.calls: list[AttentionCall] = []
         self._row_errors: list[Tensor] = []
