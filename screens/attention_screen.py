@@ -10,21 +10,18 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from screens.actions import bindings
+from screens.asking import AskingScreen
 from screens.attention_view import SHEETS, Explained, HeadNumber, Looking, TopClasses
-from screens.base import WorkbenchScreen
 from screens.caption_dialogs import AskDialog, pictures_below
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice, matching
 from screens.widgets.picture import Picture, Pixels
-from vitbench.errors import UserError
-from vitbench.figures.remote import scp_line
-from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.text import clean
 
 
-class AttentionScreen(WorkbenchScreen):
+class AttentionScreen(AskingScreen):
     """The picture left, the map on it right, the likeliest classes below. The inspector holds the network."""
 
     BINDINGS = bindings("attention")
@@ -52,7 +49,7 @@ class AttentionScreen(WorkbenchScreen):
             yield Picture(id="attention-overlay")
         yield Line(id="attention-facts")
         yield TopClasses(id="attention-classes")
-        yield Line(id="attention-note")
+        yield Line(id="note")
 
     def on_mount(self) -> None:
         self._show()
@@ -67,21 +64,6 @@ class AttentionScreen(WorkbenchScreen):
             self._look()
 
     # Questions to the inspector
-
-    async def _ask(self, request: str, replaces: str = "", **arguments: Any) -> Any:
-        """The answer, or None when there is none: then the note says why."""
-
-        def progress(done: int, total: int, what: str) -> None:
-            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
-
-        inspector = self.workbench.inspector
-        try:
-            return await inspector.ask(request, progress=progress, replaces=replaces, **arguments)
-        except Superseded:
-            return None
-        except (UserError, InspectorError) as error:
-            self._note(str(error), "error")
-        return None
 
     @work(exclusive=True, group="pictures")
     async def _find_pictures(self, path: str) -> None:
@@ -115,9 +97,6 @@ class AttentionScreen(WorkbenchScreen):
         self._show()
 
     # What is shown
-
-    def _note(self, text: str, colour: str = "secondary") -> None:
-        self.query_one("#attention-note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
 
     def _show(self) -> None:
         """The one place where state reaches widgets."""
@@ -332,13 +311,12 @@ class AttentionScreen(WorkbenchScreen):
     async def _save(self) -> None:
         assert self.explained is not None
         named = self.explained.network
-        run_id = named.partition("@")[0]
-        known = self.workbench.snapshot.run(run_id) is not None
-        folder = self.workbench.store_folder / "runs" / run_id / "figures" if known else Path.cwd() / "figures"
+        folder = self._figures_folder(named)
         asked: dict[str, Any] = {"network": named, "picture": self.files[self.number], **self.looking.arguments()}
         if self.sheet in ("heads", "layers", "methods"):
             asked["grid"] = self.sheet
+        elif self.sheet:
+            asked |= {"kind": self.sheet, **({"other": self.other} if self.sheet == "compare" else {})}
         answer = await self._ask("attention_export", folder=str(folder), **asked)
         if answer is not None:
-            line = scp_line(Path(answer.values["file"]))
-            self._note(f"Saved {answer.values['file']}" + (f"   {line}" if line else ""), "success")
+            self._note_saved(str(answer.values["file"]))

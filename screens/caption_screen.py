@@ -11,7 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 
 from screens import wording
 from screens.actions import bindings
-from screens.base import WorkbenchScreen
+from screens.asking import AskingScreen
 from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, pictures_below
 from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
 from screens.snapshot import Snapshot
@@ -21,14 +21,12 @@ from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
 from screens.widgets.words_view import WordsView
 from vitbench.errors import UserError
-from vitbench.figures.remote import scp_line
-from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.text import clean
 
 _KEPT_MAPS = 200
 
 
-class CaptionScreen(WorkbenchScreen):
+class CaptionScreen(AskingScreen):
     """Picture left, facts right, sentence below. The inspector holds the network; here are its answers."""
 
     BINDINGS = bindings("captions")
@@ -57,7 +55,7 @@ class CaptionScreen(WorkbenchScreen):
             yield Picture(id="caption-picture")
             with VerticalScroll(id="caption-side", can_focus=False):
                 yield Facts(id="caption-facts")
-        yield Line(id="caption-note")
+        yield Line(id="note")
         yield WordsView(id="caption-words")
 
     def on_mount(self) -> None:
@@ -85,22 +83,6 @@ class CaptionScreen(WorkbenchScreen):
             self._ask_sentence(text=self._typed)
 
     # Questions to the inspector
-
-    async def _ask(self, request: str, **arguments: Any) -> Any:
-        """The answer, or None when there is none: then the note says why."""
-
-        def progress(done: int, total: int, what: str) -> None:
-            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
-
-        try:
-            return await self.workbench.inspector.ask(request, progress=progress, **arguments)
-        except Superseded:
-            return None
-        except UserError as error:
-            self._note(str(error), "error")
-        except InspectorError as error:
-            self._note(f"{error}", "error")
-        return None
 
     @work(exclusive=True, group="pictures")
     async def _find_pictures(self, path: str) -> None:
@@ -164,9 +146,6 @@ class CaptionScreen(WorkbenchScreen):
             self._show()
 
     # What is shown
-
-    def _note(self, text: str, colour: str = "secondary") -> None:
-        self.query_one("#caption-note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
 
     def _show(self) -> None:
         """The one place where state reaches widgets."""
@@ -389,9 +368,7 @@ class CaptionScreen(WorkbenchScreen):
         """Grid, panel or arrays, as files."""
         if self.sentence is None:
             return
-        run_id = self.captioner.partition("@")[0]
-        known = self.workbench.snapshot.run(run_id)
-        folder = self.workbench.store_folder / "runs" / run_id / "figures" if known else Path.cwd() / "captions"
+        folder = self._figures_folder(self.captioner, "captions")
 
         def answered(choice: tuple[str, Path] | None) -> None:
             if choice is not None:
@@ -414,8 +391,6 @@ class CaptionScreen(WorkbenchScreen):
             **self.looking.arguments(),
         )
         if answer is not None:
-            file = str(answer.values["file"])
-            line = scp_line(Path(file))
             self._show()
-            self._note(f"Saved {file}" + (f"   {line}" if line else ""), "success")
-            self.workbench.tell(f"Saved {wording.fit_start(file, 64).strip()}")
+            self._note_saved(str(answer.values["file"]))
+            self.workbench.tell(f"Saved {wording.fit_start(str(answer.values['file']), 64).strip()}")

@@ -1,7 +1,6 @@
 """What a network knows about place: all tiles, one of them large under a cursor, and numbers with p-values."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from screens.actions import bindings
-from screens.base import WorkbenchScreen
+from screens.asking import AskingScreen
 from screens.caption_dialogs import AskDialog
 from screens.networks import classifiers
 from screens.widgets.lines import Line
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.run_details import Facts
-from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
 from vitbench.figures.raster import enlarge, mark_patch
-from vitbench.figures.remote import scp_line
-from vitbench.inspector.client import Answer, InspectorError, Superseded
+from vitbench.inspector.client import Answer
 from vitbench.text import clean
 
 _COLOURS = "viridis"
@@ -81,7 +78,7 @@ def profile(values: NDArray[np.float32]) -> str:
     return "".join(_BLOCKS[place] for place in places)
 
 
-class PositionsScreen(WorkbenchScreen):
+class PositionsScreen(AskingScreen):
     """The grid left, the tile under the cursor right (or another network's grid), the scorecard below."""
 
     BINDINGS = bindings("positions")
@@ -103,25 +100,11 @@ class PositionsScreen(WorkbenchScreen):
             yield Picture(id="positions-tile")
         yield Line(id="positions-profile")
         yield Facts(id="positions-scores")
-        yield Line(id="positions-note")
+        yield Line(id="note")
 
     def on_mount(self) -> None:
         self._show()
         self._load()
-
-    async def _ask(self, request: str, **arguments: Any) -> Any:
-        """The answer, or None when there is none: then the note says why."""
-
-        def progress(done: int, total: int, what: str) -> None:
-            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
-
-        try:
-            return await self.workbench.inspector.ask(request, progress=progress, **arguments)
-        except Superseded:
-            return None
-        except (UserError, InspectorError) as error:
-            self._note(str(error), "error")
-        return None
 
     @work(exclusive=True, group="positions")
     async def _load(self) -> None:
@@ -143,9 +126,6 @@ class PositionsScreen(WorkbenchScreen):
             self._show()
 
     # What is shown
-
-    def _note(self, text: str, colour: str = "secondary") -> None:
-        self.query_one("#positions-note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
 
     def _show(self) -> None:
         """The one place where state reaches widgets."""
@@ -257,13 +237,10 @@ class PositionsScreen(WorkbenchScreen):
     async def _save(self, patch: list[int] | None) -> None:
         if self.placed is None:
             return
-        run_id = self.placed.network.partition("@")[0]
-        known = self.workbench.snapshot.run(run_id) is not None
-        folder = self.workbench.store_folder / "runs" / run_id / "figures" if known else Path.cwd() / "figures"
+        folder = self._figures_folder(self.placed.network)
         before = self.beside is not None and self.beside.network.endswith(" before")
         answer = await self._ask(
             "positions_export", network=self.placed.network, folder=str(folder), patch=patch, before=before
         )
         if answer is not None:
-            line = scp_line(Path(answer.values["file"]))
-            self._note(f"Saved {answer.values['file']}" + (f"   {line}" if line else ""), "success")
+            self._note_saved(str(answer.values["file"]))

@@ -178,6 +178,7 @@ class Picker(Vertical):
             self._fill(choice.value)
         else:
             self.close()
+            self.post_message(self.Accepted(choice.value))
 
     def on_descendant_blur(self) -> None:
         self.close()

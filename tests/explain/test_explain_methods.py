@@ -293,3 +293,10 @@ def test_maps_are_finite_and_not_flat(network):
         assert np.isfinite(maps).all()
         if method not in ("grad_cam", "token_grad_cam"):
             assert (maps.std(axis=(1, 2)) > 0).all()
+
+
+def test_libra_refuses_where_watching_moves_the_logits(monkeypatch):
+    network = small_network(**TINY)
+    monkeypatch.setattr("vitbench.explain.libra._MOST_MOVED", -1.0)
+    with pytest.raises(UserError, match="other logits"):
+        explain(network, pixels_for(network, 1), "libra")

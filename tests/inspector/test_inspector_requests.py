@@ -82,6 +82,15 @@ def test_an_export_is_a_figure_that_says_how_it_was_made_and_never_replaces_anot
     assert read_provenance(tmp_path / "out" / "one-raw.png")["request"]["method"] == "raw"
 
 
+def test_a_comparison_is_saved_as_it_is_shown(subject, handlers, tmp_path):
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    asked = {**subject, "method": "raw", "kind": "compare", "other": other, "folder": str(tmp_path / "out")}
+    file = handlers["attention_export"](asked, silent).values["file"]
+    assert file.endswith("one-compare.png")
+    recorded = read_provenance(tmp_path / "out" / "one-compare.png")
+    assert recorded["facts"]["panels"][2] == "first minus second"
+
+
 def test_pictures_beside_a_picture_and_mistakes(subject, handlers, tmp_path):
     tiny_picture(tmp_path / "pictures" / "two.png", seed=1)
     found = handlers["attention_pictures"]({"path": str(tmp_path / "pictures" / "two.png")}, silent).values

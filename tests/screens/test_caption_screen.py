@@ -123,7 +123,7 @@ class Opened:
         return self.screen.query_one(Picture).pixels
 
     def note(self) -> str:
-        return self.screen.query_one("#caption-note")._left.plain
+        return self.screen.query_one("#note")._left.plain
 
 
 @pytest.fixture

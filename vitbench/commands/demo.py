@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not is_headless(arguments):
         process = launch(run)
         figures = run.folder / "figures"
-        print(f"Run {run.id} trains by itself (process {process}). Meanwhile, figures of the package's network:")
+        how = "waits for a free GPU" if process is None else "trains by itself"
+        print(f"Run {run.id} {how}. Meanwhile, figures of the package's network:")
         _print_files(save_figures("demo", figures, store, ConsoleProgress()))
         return 0
     before = accuracy_before(run, store, ConsoleProgress())

@@ -40,6 +40,9 @@ CONSTANT_IN_BACKWARD = (
 )
 """Gates, denominators and attention: what they give is used, never differentiated."""
 
+_MOST_MOVED = 1e-3
+"""How far the logits may be from those of a plain forward, relative to the largest."""
+
 ADDITIONS = (Tensor.add, Tensor.__add__, Tensor.__radd__, torch.add)
 ADDITIONS_IN_PLACE = (Tensor.add_, Tensor.__iadd__)
 SUBTRACTIONS = (Tensor.sub, Tensor.__sub__, torch.sub)
@@ -61,6 +64,13 @@ def libra(subject: Subject) -> MethodResult:
         with LibraTap(subject.module, blocks_of(subject.module, subject.backbone), pixels) as tap:
             logits = subject.module(pixels)
         (gradient,) = torch.autograd.grad(subject.score(logits), pixels)
+    with torch.no_grad():
+        moved = float((subject.module(subject.pixels) - logits).abs().max() / logits.abs().max().clamp(min=1))
+    if moved > _MOST_MOVED:
+        raise UserError(
+            f"{subject.name} gives other logits while Libra watches it (by {moved:.1%}), so the map is not to be"
+            " trusted; occlusion works on it."
+        )
     if not tap.input_maps:
         raise UserError(f"The blocks of {subject.name} do not lie on one grid; occlusion works on it.")
     first_block = tap.input_maps[-1]

@@ -7,7 +7,7 @@ the screen costs a redraw.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -29,14 +29,18 @@ from vitbench.explain.attention_figure import (
 from vitbench.explain.explanation import METHODS, Explanation, explain, find_method
 from vitbench.explain.kept_attention import KeptAttention, all_attention
 from vitbench.explain.outliers import OutlierTokens, outlier_tokens
+from vitbench.figures.provenance import file_hash, provenance
 from vitbench.figures.raster import Picture, label, mark_patch, mosaic
-from vitbench.figures.save import save_figure
+from vitbench.figures.save import Panel, panel_figure, save_figure
 from vitbench.inspector.kept_networks import Kept, KeptNetworks
 from vitbench.inspector.server import Handler, Reply
 from vitbench.models.network import DEMO, Network
 from vitbench.places import sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PREVIEW = 320
 """The longer side in pixels of the pictures that the screen is sent."""
@@ -133,6 +137,15 @@ class AttentionRequests:
         `kind` is heads, layers, methods, checkpoints (of the run), or compare (with the network `other`: both maps and
         their difference).
         """
+        kind, panels, _ = self._panels(arguments, progress)
+        columns = {"compare": 3}.get(kind, 4 if len(panels) > 3 else len(panels))
+        drawn = mosaic([label(panel, title, 20) for title, panel in panels], columns)
+        return Reply({"panels": [title for title, _ in panels]}, {"overlay": drawn})
+
+    def _panels(
+        self, arguments: Mapping[str, Any], progress: Progress
+    ) -> tuple[str, list[tuple[str, Picture]], Looked]:
+        """The panels of a sheet with their titles."""
         arguments = dict(arguments)
         kind, other = arguments.pop("kind"), arguments.pop("other", None)
         looked = self._looked(arguments, progress)
@@ -145,25 +158,38 @@ class AttentionRequests:
         }
         if kind not in makers:
             raise UserError(f"There is no sheet of {kind!r}; there are {', '.join(makers)}.")
-        panels = makers[kind]()
-        columns = {"compare": 3}.get(kind, 4 if len(panels) > 3 else len(panels))
-        drawn = mosaic([label(panel, title, 20) for title, panel in panels], columns)
-        return Reply({"panels": [title for title, _ in panels]}, {"overlay": drawn})
+        return kind, makers[kind](), looked
 
     def export(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """Saves the figure of a request into `folder`, under a name that is free; answers with the `file`."""
+        """Saves a figure into `folder`, under a name that is free; answers with the `file`.
+
+        Without `kind` it is the figure of the request, which `vitbench figure again` makes again; else that sheet.
+        """
         arguments = dict(arguments)
         folder = Path(arguments.pop("folder"))
-        request = _request(arguments)
-        _, network = self.networks.open(request.network, progress)
-        drawn = attention_figure(request, network, progress)
+        if "kind" in arguments:
+            what, (figure, facts) = str(arguments["kind"]), self._sheet_figure(arguments, progress)
+        else:
+            request = _request(arguments)
+            _, network = self.networks.open(request.network, progress)
+            drawn = attention_figure(request, network, progress)
+            what, figure, facts = request.grid or request.method, drawn.figure, drawn.facts
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
-        what = f"grid-{request.grid}" if request.grid else request.method
-        file = free_name(folder / f"{Path(request.pictures[0]).stem}-{what}.png")
-        return Reply({"file": str(save_figure(drawn.figure, file, drawn.facts))})
+        stem = Path(_request({k: v for k, v in arguments.items() if k not in ("kind", "other")}).pictures[0]).stem
+        return Reply({"file": str(save_figure(figure, free_name(folder / f"{stem}-{what}.png"), facts))})
+
+    def _sheet_figure(self, arguments: Mapping[str, Any], progress: Progress) -> "tuple[Figure, dict[str, Any]]":
+        kind, panels, looked = self._panels(arguments, progress)
+        rows = [[Panel(picture, title) for title, picture in panels[n : n + 4]] for n in range(0, len(panels), 4)]
+        caption = (
+            f"{looked.network.name}, weights {looked.network.tag}. {METHODS[find_method(looked.request.method)].title}."
+        )
+        inputs = {"weights": looked.network.weights_hash, looked.seen.file: file_hash(looked.seen.file)}
+        facts = provenance(f"attention {kind}", dict(arguments), inputs, {"panels": [title for title, _ in panels]})
+        return panel_figure(rows, caption), facts
 
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""

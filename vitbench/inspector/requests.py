@@ -7,6 +7,7 @@ from vitbench.inspector.attention_requests import AttentionRequests
 from vitbench.inspector.caption_requests import CaptionRequests
 from vitbench.inspector.kept_networks import KeptNetworks
 from vitbench.inspector.position_requests import PositionRequests
+from vitbench.inspector.run_requests import RunRequests
 from vitbench.inspector.server import Handler
 
 
@@ -15,7 +16,12 @@ class Workbench:
 
     def __init__(self, store: Path) -> None:
         networks = KeptNetworks(store)
-        self._rooms = (AttentionRequests(store, networks), PositionRequests(store, networks), CaptionRequests(store))
+        self._rooms = (
+            AttentionRequests(store, networks),
+            PositionRequests(store, networks),
+            CaptionRequests(store),
+            RunRequests(store),
+        )
         self._networks = networks
         self.handlers: Mapping[str, Handler] = {
             name: handler for room in self._rooms for name, handler in room.handlers.items()

@@ -27,6 +27,7 @@ from vitbench.training.heartbeat import Heartbeat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vitbench.recipe import Recipe
     from vitbench.training.monitor import Monitor
     from vitbench.training.state import Training
     from vitbench.training.task import Task
@@ -89,12 +90,12 @@ class Ending:
         return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"
 
 
-def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
+def main(folder: Path, opening: "OpenTask | None" = None) -> int:
     """Runs the run in `folder` to its end. The exit code is 0 unless it failed, diverged, or is running elsewhere.
 
     It is MENDABLE (2) where a person can mend the cause, and the run's error is the sentence that says how; else 1.
 
-    `open_task` gives another task than the one that the recipe names.
+    `opening` gives another task than the one that the recipe names.
     """
     run = Run(folder)
     lock = RunLock.of_worker(folder)
@@ -110,11 +111,11 @@ def main(folder: Path, open_task: "OpenTask | None" = None) -> int:
     heartbeat = Heartbeat(folder, status.model_copy(update=changes | {"started_at": status.started_at or time.time()}))
     heartbeat.start()
     with Ending(run, heartbeat, log) as ending:
-        ending.state = work(run, control, heartbeat, log, open_task or open_recipe_task)
+        ending.state = work(run, control, heartbeat, log, opening or open_recipe_task)
     return ending.code
 
 
-def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, open_task: "OpenTask") -> str:
+def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask") -> str:
     """Trains and evaluates; the state in which the run is left. Raises what `Ending` knows to judge."""
     # torch takes seconds to import; the heartbeat beats already.
     import torch
@@ -140,7 +141,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, open_tas
         control.raise_if_asked_to_leave()
 
     seed_everything(recipe.train.seed)
-    task, fingerprint = open_task(run, device, progress)
+    task, fingerprint = opening(run, device, progress)
     doubts = write_environment(
         run.folder,
         threads=threads,
@@ -178,16 +179,22 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, open_tas
 
 
 def open_recipe_task(run: Run, device: Any, progress: Progress) -> "tuple[Task, str]":
-    """What the recipe trains, and the fingerprint of its data. Raises UserError for whatever does not fit."""
-    recipe = run.recipe()
-    store = run.folder.parent.parent
+    """What the run's recipe trains, and the fingerprint of its data; UserError for whatever does not fit."""
+    return open_task(run.recipe(), run.folder, run.folder.parent.parent, device, progress)
+
+
+def open_task(recipe: "Recipe", run_folder: Path, store: Path, device: Any, progress: Progress) -> "tuple[Task, str]":
+    """What a recipe trains, and the fingerprint of its data. `run_folder` keeps the split and the tokenizer.
+
+    Raises UserError for whatever does not fit.
+    """
     if recipe.task == "caption":
         from vitbench.captions.task import open_caption_task
 
-        return open_caption_task(recipe, run.folder, store, device, progress)
+        return open_caption_task(recipe, run_folder, store, device, progress)
     from vitbench.training.classification import open_classification
 
-    return open_classification(recipe, run.folder, store, device, progress)
+    return open_classification(recipe, run_folder, store, device, progress)
 
 
 def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor") -> None:

@@ -1,0 +1,47 @@
+"""Screens that ask the inspector: one way to ask, and one line that says what is being done or why it failed."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from screens.base import WorkbenchScreen
+from screens.widgets.lines import Line
+from vitbench.errors import UserError
+from vitbench.figures.remote import scp_line
+from vitbench.inspector.client import InspectorError, Superseded
+from vitbench.text import clean
+
+
+class AskingScreen(WorkbenchScreen):
+    """Subclasses have a Line with the id `note`."""
+
+    async def _ask(self, request: str, *, replaces: str = "", **arguments: Any) -> Any:
+        """The answer, or None when there is none: then the note says why."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
+
+        inspector = self.workbench.inspector
+        try:
+            return await inspector.ask(request, progress=progress, replaces=replaces, **arguments)
+        except Superseded:
+            return None
+        except (UserError, InspectorError) as error:
+            self._note(str(error), "error")
+        return None
+
+    def _note(self, text: str, colour: str = "secondary") -> None:
+        self.query_one("#note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
+
+    def _note_saved(self, file: str) -> None:
+        """Where a file is, and how to fetch it."""
+        line = scp_line(Path(file))
+        self._note(f"Saved {file}" + (f"   {line}" if line else ""), "success")
+
+    def _figures_folder(self, reference: str, otherwise: str = "figures") -> Path:
+        """A run's own folder of figures; for other networks one in the working folder."""
+        run_id = reference.partition("@")[0]
+        if self.workbench.snapshot.run(run_id) is not None:
+            return self.workbench.store_folder / "runs" / run_id / "figures"
+        return Path.cwd() / otherwise

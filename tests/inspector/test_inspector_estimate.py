@@ -1,0 +1,64 @@
+"""The estimate of memory and time, against the recipe's own arithmetic and a training of the same recipe."""
+
+import statistics
+
+import pytest
+
+from vitbench.errors import UserError
+from vitbench.inspector.requests import Workbench
+from vitbench.inspector.server import Cancelled
+from vitbench.progress import silent
+from vitbench.recipe import load_recipe
+from vitbench.training import estimate as room
+
+TINY = [
+    "model.image_size=32",
+    "model.options={patch_size=16,embed_dim=24,depth=1,num_heads=2}",
+    "train.batch_size=8",
+    "train.head_epochs=0",
+    "train.epochs=20",
+    "train.threads=1",
+]
+
+
+def recipe(*changes):
+    return load_recipe("scratch", [*TINY, *changes]).with_data("scenes:new?count=111&size=32")
+
+
+def test_a_process_of_its_own_measures_and_answers(store):
+    reply = Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+    assert 100e6 < reply.values["memory_bytes"] < 4e9
+    assert reply.values["steps_per_epoch"] >= 10
+    assert 0.001 < reply.values["epoch_seconds"] < 120
+    assert "cpu" in reply.values["device"]
+
+
+def test_an_epoch_is_its_steps_and_its_evaluation(store, monkeypatch):
+    monkeypatch.setattr(room, "_step_seconds", lambda training: [0.5, 0.1, 0.2])
+    monkeypatch.setattr(room, "_evaluation_seconds", lambda training: 3.0)
+    found = room.estimate(recipe(), store)
+    assert found["epoch_seconds"] == pytest.approx(statistics.median([0.5, 0.1, 0.2]) * found["steps_per_epoch"] + 3.0)
+
+
+def test_what_cannot_be_trained_is_refused_in_words(store, tmp_path):
+    handlers = Workbench(store).handlers
+    with pytest.raises(UserError, match="no data"):
+        handlers["estimate"]({"recipe": load_recipe("scratch", TINY).to_toml()}, silent)
+
+
+def test_a_cancelled_estimate_leaves_no_process(store, monkeypatch):
+    started = []
+    real = __import__("subprocess").Popen
+
+    def noted(*arguments, **options):
+        started.append(real(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr("vitbench.inspector.run_requests.subprocess.Popen", noted)
+
+    def cancelled(done, total, what):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, cancelled)
+    assert started[0].poll() is not None
