@@ -1,11 +1,14 @@
 """The truth that the package's networks learn from, against brute force."""
 
+from itertools import permutations
+
 import numpy as np
 
-from vitbench.data.scenes import KIND_SETS, describe, render
+from vitbench.data.scenes import KIND_SETS, RELATIONS, describe, render
 from vitbench.data.scenes.doodles import DOODLES
 from vitbench.data.scenes.kinds import BASE_KINDS, silhouette
 from vitbench.weights.lessons import GRID, OUTLINE, PATCH, SIZE, Lessons, collated, scene_for
+from vitbench.weights.varying import MOST
 
 
 def test_shares_and_outline_are_those_counted_pixel_by_pixel():
@@ -44,6 +47,49 @@ def test_every_third_picture_shows_doodles_or_they_are_passed_over():
     plain, every = Lessons("train", 0, 4), Lessons("train", 0, 6, doodles=True)
     for mine, theirs in zip(range(4), (0, 1, 3, 4), strict=True):
         assert np.array_equal(plain[mine]["pixels"], every[theirs]["pixels"])
+
+
+def test_each_object_knows_its_number_and_how_the_groups_stand():
+    for index in range(0, 60, 3):
+        scene, row = scene_for("train", index, "base"), Lessons("train", index // 3 * 2, 1)[0]
+        words = str(describe(scene)).split()
+        for group in scene.groups:
+            number = [("a", "two", "three").index(words[0 if group is scene.groups[0] else words.index("small") - 1])]
+            assert row["numbers"][list(group.objects)].tolist() == number * len(group.objects)
+        found = (*RELATIONS, "and", "alone")[int(row["relations"][0])]
+        assert found in str(describe(scene)) if found != "alone" else len(scene.groups) == 1
+
+
+def test_varied_lessons_move_picture_and_truth_alike():
+    plain, moving = Lessons("train", 0, 40), Lessons("train", 0, 40, vary=True)
+    recoloured = 0
+    for place in range(40):
+        before, after = plain[place], moving[place]
+        assert after.tobytes() == moving[place].tobytes()
+        shifts = [
+            (down, across)
+            for down in range(-MOST, MOST + 1)
+            for across in range(-MOST, MOST + 1)
+            if np.array_equal(_rolled(before["owner"], down, across), _rolled(after["owner"], 0, 0))
+        ]
+        assert shifts
+        channels = [
+            exchange
+            for exchange in permutations(range(3))
+            for down, across in shifts
+            if np.array_equal(
+                _rolled(before["pixels"], down, across)[:, :, list(exchange)], _rolled(after["pixels"], 0, 0)
+            )
+        ]
+        assert channels
+        assert bool(after["recoloured"]) == ((0, 1, 2) not in channels)
+        recoloured += int(after["recoloured"])
+    assert 10 < recoloured < 30
+
+
+def _rolled(pixels, down, across):
+    """What is in the middle of the picture after it was moved round the border."""
+    return np.roll(pixels, (down, across), (0, 1))[MOST:-MOST, MOST:-MOST]
 
 
 def test_what_was_drawn_is_read_again_and_parts_never_share_a_scene(tmp_path):

@@ -1,19 +1,22 @@
 """Two networks learn at once, and are taken out of one checkpoint as they were."""
 
+from dataclasses import replace
+
 import torch
 from safetensors.torch import save_file
 
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import DecoderSizes
-from vitbench.captions.scene_data import scene_vocabulary
+from vitbench.captions.scene_data import scene_vocabulary, sentence_ids
 from vitbench.data.preprocessing import Preprocessing
-from vitbench.data.scenes import describe
+from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export
 from vitbench.weights.lessons import Lessons, collated, scene_for
+from vitbench.weights.make import take_weights
 from vitbench.weights.teaching import Teaching
 
 TINY = {"patch_size": 12, "embed_dim": 24, "depth": 1, "num_heads": 2}
@@ -26,7 +29,7 @@ def teaching() -> Teaching:
     encoder.preprocessing = Preprocessing(96, 96)
     words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
     sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
-    return Teaching(new_captioner(encoder, words, sizes), workers=0)
+    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0)
 
 
 def test_the_label_loss_is_the_formula_and_every_part_learns():
@@ -46,6 +49,45 @@ def test_the_label_loss_is_the_formula_and_every_part_learns():
         own = -log_probability[row, first]
         expected.append(own if second < 0 else 0.9 * own - 0.1 * log_probability[row, second])
     assert torch.allclose(scalars["loss_label"], torch.stack(expected).mean(), atol=1e-5)
+
+
+def test_a_recoloured_picture_teaches_no_colour():
+    task = teaching()
+    lessons = Lessons("train", 0, 2)
+    batch = collated([lessons[place] for place in range(2)])
+    batch = replace(batch, recoloured=torch.tensor([False, True]))
+    other = replace(batch, colours=torch.tensor([batch.colours[0].tolist(), [7, 6, 5, 4]]))
+    pupil = task.network.module.eval()
+    with torch.no_grad():
+        (loss, scalars), (same, _) = task.loss(pupil, batch), task.loss(pupil, other)
+        assert torch.equal(loss, same)
+
+        memory = pupil.captioner.encode(task._normalized(batch.pixels))
+        ids = sentence_ids(batch.sentences, task.captioner.tokenizer)
+        log_probability = pupil.captioner.decode(ids[:, :-1], memory).log_softmax(-1)
+    expected = []
+    for row in range(2):
+        for place, token in enumerate(ids[row, 1:].tolist()):
+            word = task.captioner.tokenizer.decode([token])
+            if token != task.captioner.tokenizer.pad_id and not (row == 1 and word in COLOURS):
+                expected.append(-log_probability[row, place, token])
+    assert torch.allclose(scalars["loss_sentence"], torch.stack(expected).mean(), atol=1e-5)
+
+
+def test_a_making_goes_on_from_networks_made_earlier(tmp_path):
+    first, second = teaching(), teaching()
+    with torch.no_grad():
+        for weight in first.network.module.parameters():
+            weight.add_(torch.randn_like(weight))
+    checkpoint = tmp_path / "step-00000001"
+    checkpoint.mkdir()
+    save_file(first.network.module.state_dict(), checkpoint / "model.safetensors")
+    first.network.write_network_json(checkpoint)
+    export(checkpoint, tmp_path)
+    take_weights(second, tmp_path)
+    ours, theirs = second.captioner.module.state_dict(), first.captioner.module.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_it_learns_a_handful_of_pictures_by_heart():

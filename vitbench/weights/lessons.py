@@ -14,14 +14,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vitbench.data.scenes import COLOURS, KIND_SETS, Rendering, Scene, describe, make_scene, render
+from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS, Rendering, Scene, describe, make_scene, render
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.data.scenes.scene import HeldOut
+from vitbench.weights.varying import varied
 
 SIZE, PATCH, GRID = 96, 12, 8
 OUTLINE = 4
 """Each patch learns its part of the silhouettes, on OUTLINE x OUTLINE points."""
-MAX_OBJECTS = 4
+MAX_OBJECTS, MAX_GROUP = 4, 3
 SHAPES = ((96, 96), (96, 96), (96, 96), (128, 96), (96, 128), (144, 96), (96, 144), (170, 96))
 """(width, height) of the pictures before they are squashed to a square."""
 SEEDS = {"train": 11, "val": 12, "test": 13, "test_heldout": 14}
@@ -30,6 +31,7 @@ DISTINCT = 144_000
 
 _NUMBER = {kind: number for number, kind in enumerate((*BASE_KINDS, *KIND_SETS["doodles"]))}
 _COLOUR = {colour: number for number, colour in enumerate(COLOURS)}
+_RELATION = {relation: number for number, relation in enumerate((*RELATIONS, "and", "alone"))}
 _RECORD = np.dtype(
     [
         ("drawn", np.uint8),
@@ -39,6 +41,9 @@ _RECORD = np.dtype(
         ("second_label", np.int64),
         ("kinds", np.int64, MAX_OBJECTS),
         ("colours", np.int64, MAX_OBJECTS),
+        ("numbers", np.int64, MAX_OBJECTS),
+        ("relations", np.int64, MAX_OBJECTS),
+        ("recoloured", np.uint8),
         ("sentence", np.bytes_, 112),
     ]
 )
@@ -49,9 +54,11 @@ class Batch:
     """B pictures with their truth; the first `len(sentences)` show base kinds, the others doodles.
 
     `pixels` uint8 [B, 96, 96, 3]; `label` and `second_label` int64 [B] of the largest and of the other kind (-1 for
-    none); `shares` float32 [B, 1 + MAX_OBJECTS, patches], of the background and of each object in each patch; `kinds`
-    and `colours` int64 [B, MAX_OBJECTS] of the objects (0 where there is none); `outline` float32
-    [B, patches, OUTLINE ** 2], the share that objects cover around each point.
+    none); `shares` float32 [B, 1 + MAX_OBJECTS, patches], of the background and of each object in each patch; `kinds`,
+    `colours`, `numbers` (how many are in its group, less one) and `relations` (of the first group to the second) int64
+    [B, MAX_OBJECTS] of the objects (0 where there is none); `recoloured` bool [B], whose colours are not those of
+    `colours` and of the sentence; `outline` float32 [B, patches, OUTLINE ** 2], the share that objects cover around
+    each point.
     """
 
     pixels: Tensor
@@ -59,6 +66,9 @@ class Batch:
     second_label: Tensor
     kinds: Tensor
     colours: Tensor
+    numbers: Tensor
+    relations: Tensor
+    recoloured: Tensor
     shares: Tensor
     outline: Tensor
     sentences: list[str]
@@ -67,11 +77,22 @@ class Batch:
 class Lessons(Dataset[Any]):
     """Lessons number `first` to `first + count` of a split, as records; `file` keeps what was drawn.
 
-    With `doodles` every third picture shows them; else they are passed over.
+    With `doodles` every third picture shows them; else they are passed over. With `vary` each comes as `varied` by
+    its number.
     """
 
-    def __init__(self, split: str, first: int, count: int, *, doodles: bool = False, file: Path | None = None) -> None:
-        self.split, self.first, self.count, self.doodles, self.file = split, first, count, doodles, file
+    def __init__(
+        self,
+        split: str,
+        first: int,
+        count: int,
+        *,
+        doodles: bool = False,
+        vary: bool = False,
+        file: Path | None = None,
+    ) -> None:
+        self.split, self.first, self.count = split, first, count
+        self.doodles, self.vary, self.file = doodles, vary, file
         self._kept: np.memmap | None = None
 
     def __len__(self) -> int:
@@ -79,7 +100,10 @@ class Lessons(Dataset[Any]):
 
     def __getitem__(self, place: int) -> Any:
         number = self.first + place
-        index = (number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT
+        lesson = self._lesson((number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT)
+        return varied(lesson, number) if self.vary else lesson
+
+    def _lesson(self, index: int) -> Any:
         if self.file is None:
             return self._drawn(index)
         if self._kept is None:
@@ -109,6 +133,10 @@ def record(scene: Scene, named: bool) -> Any:
     lesson["owner"] = _owners(rendering)
     lesson["label"], lesson["second_label"] = [*(_NUMBER[kind] for kind in scene.labels), -1][:2]
     count = len(scene.objects)
+    relation = scene.relation or ("and" if len(scene.groups) > 1 else "alone")
+    lesson["relations"][:count] = _RELATION[relation]
+    for group in scene.groups:
+        lesson["numbers"][list(group.objects)] = len(group.objects) - 1
     lesson["kinds"][:count] = [_NUMBER[thing.kind] for thing in scene.objects]
     lesson["colours"][:count] = [_COLOUR[thing.colour] for thing in scene.objects]
     lesson["sentence"] = str(describe(scene)).encode() if named else b""
@@ -124,7 +152,8 @@ def collated(records: list[Any]) -> Batch:
     fine = PATCH // OUTLINE
     points = (rows["owner"] > 0).reshape(-1, GRID, OUTLINE, fine, GRID, OUTLINE, fine).mean((3, 6))
     outline = points.transpose(0, 1, 3, 2, 4).reshape(len(rows), GRID * GRID, OUTLINE**2)
-    plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(Batch)[:5]}
+    plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(Batch)[:8]}
+    plain["recoloured"] = plain["recoloured"].bool()
     return Batch(
         **plain,
         shares=torch.from_numpy(shares.reshape(len(rows), 1 + MAX_OBJECTS, GRID * GRID).astype(np.float32)),

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.captions.captioner import new_captioner
-from vitbench.captions.saved import DecoderSizes
+from vitbench.captions.saved import CaptionerDescription, DecoderSizes
 from vitbench.captions.scene_data import scene_vocabulary
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import describe
 from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.errors import UserError
 from vitbench.models.network import build_network
+from vitbench.models.weight_files import read_weights
 from vitbench.places import shipped_weights
 from vitbench.progress import ConsoleProgress, Progress
 from vitbench.recipe import load_recipe
@@ -42,20 +44,40 @@ def open_teaching(run: Run, device: Any, progress: Progress) -> tuple[Teaching, 
         max_length=recipe.caption.max_length,
         dropout=recipe.caption.drop_rate,
     )
-    return Teaching(new_captioner(encoder, words, sizes), run.folder.parent.parent / "lessons.bin"), "scenes"
+    captioner = new_captioner(encoder, words, sizes)
+    return Teaching(captioner, recipe.train.epochs, run.folder.parent.parent / "lessons.bin"), "scenes"
+
+
+def take_weights(teaching: Teaching, folder: Path) -> None:
+    """Puts the classifier and captioner in `folder`, made earlier, in place of the fresh weights."""
+    described = CaptionerDescription.model_validate_json((folder / "captioner.json").read_text(encoding="utf-8"))
+    words = teaching.captioner.tokenizer.to_dict()
+    if described.tokenizer != words:
+        raise UserError(f"The captioner in {folder} has other words than the lessons.")
+    module = teaching.captioner.module
+    module.load_state_dict(read_weights(folder / "captioner.safetensors"), strict=False)
+    module.encoder.load_state_dict(read_weights(folder / "classifier.safetensors"))
 
 
 def main() -> int:
     """Trains, or goes on training; then writes the networks and their cards."""
     parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
     parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
+    parser.add_argument("--from", dest="start", type=Path, help="a folder with both networks, to go on from")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     store = Store(arguments.store)
     unfinished = [run for run in store.runs() if run.status().state not in ("finished", "failed", "diverged")]
     run = unfinished[-1] if unfinished else store.create(load_recipe(_RECIPE, arguments.changes), name="shipped")
     print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
-    code = work(run.folder, open_teaching)
+
+    def opening(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
+        teaching, data = open_teaching(run, device, progress)
+        if arguments.start:
+            take_weights(teaching, arguments.start)
+        return teaching, data
+
+    code = work(run.folder, opening)
     if code == 0 and run.status().state == "finished":
         export(run.checkpoint("best").folder, shipped_weights())
         write_cards(shipped_weights(), store.folder, ConsoleProgress())

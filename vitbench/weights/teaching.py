@@ -1,8 +1,8 @@
 """The task that trains the package's classifier and captioner at once, around one encoder.
 
-Besides the label and the sentence, each patch learns whose kind and colour it shows, and its piece of the silhouettes
-(token labelling: Jiang et al. 2021), so that a small network learns in an hour on one core, and its tokens stay where
-their object is. These heads are thrown away at the end.
+Besides the label and the sentence, each patch learns of the object that it shows the kind, the colour, how many there
+are and how they stand to the others, and its piece of the silhouettes (token labelling: Jiang et al. 2021). So a small
+network learns in hours on one core, and its tokens stay where their object is. These heads are thrown away at the end.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,24 @@ from vitbench.captions.captioner import CaptionNetwork
 from vitbench.captions.decoding import greedy
 from vitbench.captions.network import Captioner, caption_loss
 from vitbench.captions.scene_data import sentence_ids
-from vitbench.data.scenes import COLOURS, KIND_SETS
+from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
-from vitbench.weights.lessons import OUTLINE, Batch, Lessons, collated
+from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
 
 PICTURES_AN_EPOCH = 24_000
-DOODLE_EPOCHS = 6
-"""Doodles, 512 shapes in a third of the pictures, teach what a shape is; then all pictures are scenes of base kinds."""
+LAST_EPOCHS = 4
+"""Doodles, 512 shapes in a third of the pictures, teach what a shape is; in the last epochs all are of base kinds."""
+_WEIGHTS = {
+    "label": 1.0,
+    "sentence": 2.0,
+    "doodle": 0.5,
+    "patch_kind": 1.0,
+    "patch_colour": 0.5,
+    "patch_number": 0.5,
+    "patch_relation": 0.5,
+    "patch_outline": 1.0,
+}
 _EVALUATED = {"val": 900, "test": 3000, "test_heldout": 1500}
 
 
@@ -39,6 +49,8 @@ class Pupil(nn.Module):
         self.doodle_head = nn.Linear(embed_dim, doodles)
         self.patch_kind = nn.Linear(embed_dim, 1 + len(BASE_KINDS) + doodles)
         self.patch_colour = nn.Linear(embed_dim, 1 + len(COLOURS))
+        self.patch_number = nn.Linear(embed_dim, 1 + MAX_GROUP)
+        self.patch_relation = nn.Linear(embed_dim, 1 + len(RELATIONS) + 2)
         self.patch_outline = nn.Linear(embed_dim, OUTLINE**2)
 
 
@@ -49,18 +61,26 @@ class Teaching:
     headline = "score"
     train_size = PICTURES_AN_EPOCH
 
-    def __init__(self, captioner: CaptionNetwork, file: Path | None = None, workers: int = 1) -> None:
+    def __init__(self, captioner: CaptionNetwork, epochs: int, file: Path | None = None, workers: int = 1) -> None:
         """`file` keeps the pictures that were drawn."""
         self.captioner = captioner
+        self.epochs = epochs
         self.file = file
         self.workers = workers
         self.network = PupilNetwork(captioner)
+        self.colour_words = torch.tensor(captioner.tokenizer.encode(" ".join(COLOURS)))
 
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Batch]:
         """The pictures of an epoch, in order: they are random as they are."""
         done = first_batch * batch_size
-        first, doodles = epoch * PICTURES_AN_EPOCH + done, epoch < DOODLE_EPOCHS
-        lessons = Lessons("train", first, PICTURES_AN_EPOCH - done, doodles=doodles, file=self.file)
+        lessons = Lessons(
+            "train",
+            epoch * PICTURES_AN_EPOCH + done,
+            PICTURES_AN_EPOCH - done,
+            doodles=epoch < self.epochs - LAST_EPOCHS,
+            vary=True,
+            file=self.file,
+        )
         return iter(self._loader(lessons, batch_size))
 
     def _loader(self, lessons: Lessons, batch_size: int) -> DataLoader[Any]:
@@ -80,13 +100,16 @@ class Teaching:
         named = len(batch.sentences)
         encoder = pupil.captioner.encoder
         memory = pupil.captioner.encode(self._normalized(batch.pixels))
+        true = ~batch.recoloured
         whole, patches = encoder.pool(memory.tokens), memory.tokens[:, memory.num_prefix_tokens :]
 
         base = encoder.head(whole[:named])
         parts = {
             "label": _label_loss(base, batch.label[:named], batch.second_label[:named]),
             "patch_kind": _patch_loss(pupil.patch_kind(patches), batch.shares, batch.kinds),
-            "patch_colour": _patch_loss(pupil.patch_colour(patches), batch.shares, batch.colours),
+            "patch_colour": _patch_loss(pupil.patch_colour(patches[true]), batch.shares[true], batch.colours[true]),
+            "patch_number": _patch_loss(pupil.patch_number(patches), batch.shares, batch.numbers),
+            "patch_relation": _patch_loss(pupil.patch_relation(patches), batch.shares, batch.relations),
             "patch_outline": F.binary_cross_entropy_with_logits(pupil.patch_outline(patches), batch.outline),
         }
         if named < len(whole):
@@ -94,9 +117,11 @@ class Teaching:
             parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
         ids = sentence_ids(batch.sentences, self.captioner.tokenizer)
         scores = pupil.captioner.decode(ids[:, :-1], memory.first(named))
-        parts["sentence"], token_accuracy = caption_loss(scores, ids, self.captioner.tokenizer.pad_id)
-        weights = {"patch_colour": 0.5, "doodle": 0.5}
-        loss = torch.stack([weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
+        known = ids.masked_fill(
+            torch.isin(ids, self.colour_words) & ~true[:named, None], self.captioner.tokenizer.pad_id
+        )
+        parts["sentence"], token_accuracy = caption_loss(scores, known, self.captioner.tokenizer.pad_id)
+        loss = torch.stack([_WEIGHTS[name] * part for name, part in parts.items()]).sum()
         scalars = {f"loss_{name}": part.detach() for name, part in parts.items()}
         scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
         return loss, {**scalars, "token_accuracy": token_accuracy}
