@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.message import Message
 
@@ -85,6 +85,13 @@ class Workbench(App[str]):
     @work(thread=True, exclusive=True, group="watcher")
     def _watch_store(self) -> None:
         self.watcher.run()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Escape and the next key, in one packet of a slow line, read as that key with Alt; they are two keys here."""
+        if isinstance(event, events.Key) and event.key.startswith("alt+") and event.character and not event.is_forwarded:
+            await super().on_event(events.Key("escape", "\x1b"))
+            event = events.Key(event.character, event.character)
+        await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self.snapshot = message.snapshot

@@ -19,6 +19,10 @@ from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
 
+_BESIDE_FROM = 120
+"""Columns from which the details stand beside the table; else they are a few rows below it."""
+_BELOW_FROM = 20
+"""Rows from which there is room for details below the table."""
 _NO_RUNS = "No runs yet. Press n to start one."
 
 
@@ -26,6 +30,7 @@ class RunsScreen(RunControls):
     """What one sees first."""
 
     BINDINGS = bindings("runs")
+    AUTO_FOCUS = "#table"  # not the first that could, the filter: a key typed early would land in it, unseen
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +51,9 @@ class RunsScreen(RunControls):
             table.sort_column, table.sort_reverse = column, settings.flag("sort_reverse", False)
         self._details_wanted = settings.flag("details", True)
         self.query_one("#filter").display = False
-        table.focus()
+
+    def on_resize(self) -> None:
+        self.workbench.show_snapshot()
 
     def wanted(self) -> Wanted:
         table = self.query_one(RunTable)
@@ -61,8 +68,11 @@ class RunsScreen(RunControls):
         shown = self._filter.of(snapshot.runs)
         table.empty_text = snapshot.problem or (_NO_RUNS if not snapshot.runs else "No run passes the filter.")
         table.show(shown)
-        details.display = self._details_wanted and self.app.size.width >= 110
+        below = self.app.size.width < _BESIDE_FROM
+        self.query_one("#panels").set_class(below, "-below")
+        details.display = self._details_wanted and (not below or self.app.size.height >= _BELOW_FROM)
         if details.display:
+            details.brief = below
             current = table.current
             details.show(current, snapshot.followed.get(current.id) if current else None)
         self._show_title(snapshot, len(shown))
@@ -125,9 +135,6 @@ class RunsScreen(RunControls):
             self.app.push_screen(make_screen("compare", run_ids=tuple(chosen)))
 
     def action_details(self) -> None:
-        if self.app.size.width < 110:
-            self.action_open_run()
-            return
         self._details_wanted = not self._details_wanted
         self.workbench.settings.remember("details", self._details_wanted)
         self.workbench.show_snapshot()
