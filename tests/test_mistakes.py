@@ -64,6 +64,10 @@ def assert_one_sentence(answer: subprocess.CompletedProcess[str], *words: str) -
         (["train", "demmo", "--data", "pictures"], ["demmo", "demo"]),
         (["train", "pictures"], ["is a folder"]),
         (["train", "scratch", "--data", "pictures", "--set", "model.weights=gone.pth"], ["gone.pth"]),
+        (
+            ["train", "scratch", "--data", "pictures", "--set", "model.num_classes=1"],
+            ["model.num_classes = 1", "2 classes"],
+        ),
         (["show", "nothing"], ["no run", "nothing"]),
         (["data", "note.txt"], ["note.txt"]),
     ],
@@ -75,15 +79,9 @@ def test_told_before_anything_starts(place: Path, arguments: list[str], words: l
     assert not (place / "store" / "runs").exists()
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (["--set=model.num_classes=1"], ["model.num_classes = 1", "2 classes"]),
-        (["--set=model.pretrained=true", "--set=model.options={}"], ["model.weights"]),
-    ],
-)
-def test_told_by_the_worker_in_the_foreground(place: Path, changes: list[str], words: list[str]) -> None:
-    """A class count that does not fit, and released weights without a network to fetch them from."""
+def test_told_by_the_worker_in_the_foreground(place: Path) -> None:
+    """Released weights without a network to fetch them from."""
+    changes, words = ["--set=model.pretrained=true", "--set=model.options={}"], ["model.weights"]
     answer = vitbench(place, "train", "scratch", "--data", "pictures", *TINY, *changes, "--foreground")
     assert_one_sentence(answer, *words)
     assert answer.stdout.count("\n") == 1  # the id of the run, which says the same

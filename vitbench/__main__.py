@@ -5,7 +5,7 @@ import sys
 
 def main() -> int:
     """The console script `vitbench`."""
-    arguments = sys.argv[1:]
+    arguments = store_last(sys.argv[1:])
     if not arguments or arguments[0].partition("=")[0] in ("--store", "--run"):
         from screens.app import open_app
 
@@ -18,6 +18,13 @@ def main() -> int:
 
         return open_app(follow_up)
     return code
+
+
+def store_last(arguments: list[str]) -> list[str]:
+    """`--store DIR` may stand before a command too, though it belongs to the command."""
+    own = 2 if arguments[:1] == ["--store"] else int(bool(arguments) and arguments[0].startswith("--store="))
+    command = arguments[own:]
+    return [*command, *arguments[:own]] if command and not command[0].startswith("-") else arguments
 
 
 def opens_after(arguments: list[str]) -> list[str] | None:

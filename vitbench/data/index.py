@@ -102,6 +102,20 @@ def label_order(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(different))
 
 
+def head_labels(num_classes: int | None, classes: Sequence[str], root: Path) -> tuple[str, ...]:
+    """A name for each output of a head of `num_classes` (None: as many as there are classes).
+
+    Raises UserError if the data in `root` has more classes than that.
+    """
+    if num_classes is not None and num_classes < len(classes):
+        raise UserError(
+            f"model.num_classes = {num_classes}, but {root} has {len(classes)} classes; "
+            f"leave it out, or set it to {len(classes)}."
+        )
+    unused = range(len(classes), num_classes or 0)
+    return (*classes, *(f"unused {number}" for number in unused))
+
+
 def _index(layout: Layout, store: Path, progress: Progress, sentence: str = "") -> DataIndex:
     entries = sorted(layout.entries, key=lambda entry: entry.file)
     memory = store / "indexes" / f"{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:32]}.json"

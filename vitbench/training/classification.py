@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vitbench.data.augment import Augmentation, augmentation
 from vitbench.data.cache import DecodedCache, open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
-from vitbench.data.index import DataIndex, open_index
+from vitbench.data.index import DataIndex, head_labels, open_index
 from vitbench.data.loader import Loader
 from vitbench.data.mixing import Mixing
 from vitbench.data.resizing import FixedResize
@@ -186,7 +186,7 @@ def open_classification(
     if not recipe.data.path:
         raise UserError("The recipe names no data: set data.path, or give --data.")
     data = open_run_data(recipe, run_folder, store, progress)
-    labels = _labels(recipe, data)
+    labels = head_labels(recipe.model.num_classes, data.classes, data.root)
     network = build_network(recipe.model, num_classes=len(labels), labels=labels, progress=progress)
     if recipe.train.head_epochs and len(classifiers(network.module)) != 1:
         raise UserError(f"{recipe.model.name} has two heads; set train.head_epochs = 0.")
@@ -223,15 +223,3 @@ def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progr
         raise UserError(f"{data.root} has too few pictures: no class has two, so none can be left for validation.")
     write_split(data, split)
     return data
-
-
-def _labels(recipe: Recipe, data: DataIndex) -> tuple[str, ...]:
-    """A name for each output of the head."""
-    wanted, found = recipe.model.num_classes, len(data.classes)
-    if wanted is None or wanted == found:
-        return data.classes
-    if wanted < found:
-        raise UserError(
-            f"model.num_classes = {wanted}, but {data.root} has {found} classes; leave it out, or set it to {found}."
-        )
-    return (*data.classes, *(f"unused {number}" for number in range(found, wanted)))
