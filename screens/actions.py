@@ -25,12 +25,12 @@ class Action:
 
 _RUN_CONTROLS = (
     Action("p", "pause_or_resume", "pause/resume", "Pause: save and free the GPU. Resume: go on bit for bit.", True),
-    Action("s", "stop", "stop", "Finish the step, save, and end the run."),
+    Action("s", "stop", "stop", "Finish the step, save, and end the run.", True),
     Action("K", "kill", "kill", "End the run's processes at once; what was saved last remains.", shown="K"),
 )
 
 _INSIDE = (
-    Action("i", "attention", "attention", "What the selected run's network looks at."),
+    Action("i", "attention", "attention", "What the selected run's network looks at.", True),
     Action("I", "demo_attention", "demo attention", "The package's network on the sample pictures.", shown="I"),
     Action("v", "positions", "positions", "What the selected run's network knows about place."),
     Action("V", "demo_positions", "demo positions", "Positions of the package's network.", shown="V"),
@@ -53,15 +53,20 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("enter", "open_run", "open", "Watch the selected run.", True),
         Action("n", "new_run", "new run", "Start a run from a preset and a folder of pictures.", True),
         Action("slash", "filter", "filter", "Show only some runs: words, key:value, accuracy>0.9.", True, shown="/"),
-        Action("space", "mark", "mark", "Mark the run for comparison.", shown="space"),
         Action("c", "compare", "compare", "The curves of the marked runs in one chart.", True),
         *_RUN_CONTROLS,
+        Action("space", "mark", "mark", "Mark the run for comparison.", True, shown="space"),
         *_INSIDE,
         *_CAPTIONS,
-        Action("o", "sort", "sort", "Sort by the next column."),
+        Action("o", "sort", "sort", "Sort by the next column.", True),
+        Action("escape", "back", "all runs", "Take the filter away and show all runs.", shown="esc"),
         Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),
-        Action("d", "details", "details", "Show or hide the details beside the table."),
+        Action("d", "details", "details", "Show or hide the details of the selected run.", True),
         Action("D,delete", "remove", "delete", "Delete the run's folder, after a question.", shown="D"),
+    ),
+    "filter": (
+        Action("enter", "submit", "keep", "Keep the filter and go back to the table.", True),
+        Action("escape", "screen.back", "all runs", "Take the filter away and show all runs.", True, shown="esc"),
     ),
     "run": (
         Action("escape,backspace", "back", "back", "Back to the table of runs.", True, shown="esc"),
@@ -71,7 +76,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.", True),
         Action("m", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True),
         Action("e", "export", "export", "Save the chart as PNG, PDF or SVG, or its data as CSV.", True),
-        Action("z", "maximise", "zoom panel", "Give the focused chart the whole screen, and back."),
+        Action("z", "maximise", "enlarge", "Give the focused chart the whole screen, and back.", True),
         Action("1", "view('curves')", "curves", "Loss and accuracy, and the log below."),
         Action("2", "view('system')", "system", "Learning rate, throughput, gradient norm, GPU and memory."),
         Action("3", "view('log')", "log", "The whole log."),

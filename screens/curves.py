@@ -35,8 +35,8 @@ ACCURACY = Panel(
         ("test/accuracy", "test"),
     ),
 )
-LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "head"),))
-THROUGHPUT = Panel("throughput", "Pictures a second", (("train/pictures_per_second", "train"),))
+LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),))
+THROUGHPUT = Panel("throughput", "Pictures a second", (("train/pictures_per_second", "rate"),))
 GRADIENT = Panel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
 LOAD = Panel(
     "load",
@@ -46,7 +46,7 @@ LOAD = Panel(
         ("system/cpu_percent", "CPU %"),
     ),
 )
-WAITING = Panel("waiting", "Share of time waiting for data", (("train/data_wait_share", "train"),))
+WAITING = Panel("waiting", "Data wait", (("train/data_wait_share", "share"),))
 MEMORY = Panel("memory", "Memory, GiB", (("system/gpu_memory_gib", "GPU"), ("system/memory_gib", "host")))
 CURVE_PANELS = (LOSS, ACCURACY)
 MORE_PANELS = (LEARNING_RATE, THROUGHPUT)
@@ -61,11 +61,6 @@ def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Cu
         for number, (tag, name) in enumerate(panel.tags)
         if tag in detail.scalars
     ]
-
-
-def loss_curves(detail: RunDetail, axis: str = "step") -> list[Curve]:
-    """Training and validation loss."""
-    return panel_curves(LOSS, detail, axis)
 
 
 def along(measured: Measured, axis: str, detail: RunDetail) -> Floats:

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -47,7 +47,10 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 class CrashNotice(ModalScreen[None]):
-    """A run's process has died: the last lines of its log, and the offer to resume."""
+    """A run's process has died: the last lines of its log, and the offer to resume.
+
+    A run that diverged would diverge again: it is not offered.
+    """
 
     BINDINGS = [  # noqa: RUF012
         Binding("r", "resume", "resume"),
@@ -64,6 +67,7 @@ class CrashNotice(ModalScreen[None]):
         run = workbench.snapshot.run(self.run_id)
         title = run.title if run else self.run_id
         state = run.state if run else "gone"
+        self._may_resume = state != "diverged"
         colours = self.app.theme_variables
         words = Text.assemble((clean(title), "bold"), f" has {_ended(state)}")
         if run and run.total_steps:
@@ -74,14 +78,15 @@ class CrashNotice(ModalScreen[None]):
         for line in _last_lines(workbench, self.run_id):
             words.append(f"\n{line.step:>7,}  ", colours["secondary"])
             words.append(clean(line.text))
+        if not self._may_resume:
+            words.append("\n\nIt would diverge again: start one with a smaller learning rate.", colours["warning"])
+        options = [Option("Open the run (o)", id="open"), Option("Later (esc)", id="later")]
+        if self._may_resume:
+            options.insert(0, Option("Resume from the last checkpoint (r)", id="resume"))
         with Vertical(classes="dialog wide"):
-            yield Static(words, classes="words")
-            yield OptionList(
-                Option("Resume from the last checkpoint (r)", id="resume"),
-                Option("Open the run (o)", id="open"),
-                Option("Later (esc)", id="later"),
-                compact=True,
-            )
+            with VerticalScroll(can_focus=False):
+                yield Static(words, classes="words")
+            yield OptionList(*options, compact=True)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -90,6 +95,8 @@ class CrashNotice(ModalScreen[None]):
         ]()
 
     def action_resume(self) -> None:
+        if not self._may_resume:
+            return
         self.dismiss()
         cast("Workbench", self.app).resume_run(self.run_id)
 

@@ -52,8 +52,8 @@ class Evaluation:
 
 
 def preferred(names: tuple[str, ...]) -> str | None:
-    """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest test, else the newest."""
-    tests = [name for name in names if name.startswith("test")]
+    """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest of the test part, else the newest."""
+    tests = [name for name in names if name.rpartition("-")[0] == "test"]
     return tests[-1] if tests else (names[-1] if names else None)
 
 

@@ -1,5 +1,6 @@
 """One run: its curves, its log, its recipe, and when it has evaluated, its confusions and worst mistakes."""
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import on, work
@@ -107,16 +108,17 @@ class RunScreen(RunControls, Exports):
         colours = self.app.theme_variables
         state = STATE_COLOURS[run.state]
         title = Text.assemble(
-            (f" {glyphs().states[run.state]} {run.state} ", Style(color=colours[state], bold=True)),
+            (f" {glyphs().states[run.state]} {run.state_word} ", Style(color=colours[state], bold=True)),
             (clean(run.title), Style(color=colours["foreground"], bold=True)),
         )
-        if run.error:
-            title.append("  " + clean(run.error), colours["error"])
-        about = "  ".join(part for part in (run.model, run.data, f"{run.device} {run.gpus}".strip()) if part)
-        if run.error:
+        if run.error or run.waiting:
+            title.append("  " + clean(run.error or run.waiting), colours["error" if run.error else "secondary"])
             about = ""  # the reason needs the room, and the recipe says the rest
-        self.query_one("#title", Line).show(title, Text(clean(about) + " ", colours["secondary"]))
+        else:
+            about = _about(run, self.app.size.width - title.cell_len - 3)
+        self.query_one("#title", Line).show(title, Text(about + " ", colours["secondary"]))
         parts = [
+            clean(run.doing),
             f"epoch {wording.epochs(run.epoch, run.epochs)}" if run.epochs else "",
             f"step {run.step:,}",
             f"accuracy {wording.percent(run.accuracy)}" if run.accuracy is not None else "",
@@ -254,3 +256,13 @@ class RunScreen(RunControls, Exports):
             return None
         chart = next((chart for chart in charts if chart.has_focus), charts[0])
         return chart, f"{self.run_id}-{chart.id}"
+
+
+def _about(run: RunRow, room: int) -> str:
+    """Model, data and device as far as they fit beside the run's name, which a person reads first."""
+    model, data, device = wording.model(run.model), wording.data(run.data), wording.device(run.device, run.gpus)
+    for parts in ((model, data, device), (model, device), (model,)):
+        words = "  ".join(clean(part) for part in parts if part)
+        if cell_len(words) <= room:
+            return words
+    return ""

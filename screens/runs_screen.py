@@ -26,6 +26,12 @@ _BELOW_FROM = 20
 _NO_RUNS = "No runs yet. Press n to start one."
 
 
+class FilterLine(Input):
+    """The line of the filter, with what its keys do."""
+
+    BINDINGS = bindings("filter")
+
+
 class RunsScreen(RunControls):
     """What one sees first."""
 
@@ -39,7 +45,7 @@ class RunsScreen(RunControls):
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
-        yield Input(placeholder="words, state:running, accuracy>0.9, age<2h, -word", id="filter", compact=True)
+        yield FilterLine(placeholder="words, state:running, accuracy>0.9, age<2h, -word", id="filter", compact=True)
         with Horizontal(id="panels"):
             yield RunTable(id="table")
             yield RunDetails(id="details")
@@ -197,9 +203,7 @@ class RunsScreen(RunControls):
         line.display = bool(line.value)
 
     def action_back(self) -> None:
-        """Escape in the filter clears it."""
-
-    def key_escape(self) -> None:
+        """Escape anywhere takes the filter away."""
         line = self.query_one("#filter", Input)
         line.value = ""
         line.display = False

@@ -13,6 +13,9 @@ from vitbench.runs.log import LogLine
 LIVE_STATES = ("queued", "running", "paused")
 BROKEN_STATES = ("failed", "diverged", "crashed")
 
+SPARKLINE_POINTS = 12
+"""Points of the loss curve in a row of the table."""
+
 Floats = NDArray[np.float64]
 
 
@@ -40,7 +43,12 @@ class RunRow:
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
+    queued_at: float | None = None
+    place: int = 0
+    """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
     error: str = ""
+    doing: str = ""
+    """Long work that holds up its steps, and how far it is."""
     best: str = ""
     sparkline: tuple[float, ...] = ()
 
@@ -48,6 +56,22 @@ class RunRow:
     def title(self) -> str:
         """The name that a person gave, else the id."""
         return self.name or self.id
+
+    @property
+    def state_word(self) -> str:
+        """The state in one word; of a run that waits for a GPU also its place in the queue."""
+        return f"waits #{self.place}" if self.place else self.state
+
+    @property
+    def waiting(self) -> str:
+        """What a queued run waits for, as a sentence; empty for every other run."""
+        if self.state != "queued":
+            return ""
+        if not self.place:
+            return "not started yet"
+        if self.place == 1:
+            return "waits for a GPU, the first in the queue"
+        return f"waits for a GPU, number {self.place} in the queue"
 
     @property
     def progress(self) -> float:

@@ -2,20 +2,21 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from screens.snapshot import LIVE_STATES, Measured, RunDetail, RunRow, Snapshot
+from screens import wording
+from screens.snapshot import LIVE_STATES, SPARKLINE_POINTS, Measured, RunDetail, RunRow, Snapshot
 from vitbench.errors import UserError
 from vitbench.runs.events import EventReader
+from vitbench.runs.gpus import usable_gpus
 from vitbench.runs.log import LogLine, LogTail
 from vitbench.runs.store import Run, Store
 
-SPARKLINE_POINTS = 12
 _LOG_LINES = 2000
 _KEPT_READERS = 12
 
@@ -58,6 +59,7 @@ class Watcher:
         self._rows: dict[str, tuple[tuple[int, int, int], RunRow]] = {}
         self._sparklines: dict[str, tuple[float, ...]] = {}
         self._last = Snapshot()
+        self._gpu_numbers: dict[str, str] | None = None
 
     def want(self, wanted: Wanted) -> None:
         """Changes what is read, and reads it at once."""
@@ -100,7 +102,11 @@ class Watcher:
         for run_id in wanted.sparklines:
             if run_id in rows:
                 self._read_sparkline(by_id[run_id], rows[run_id])
-        finished = {run_id: replace(row, sparkline=self._sparklines.get(run_id, ())) for run_id, row in rows.items()}
+        places = _places_in_queue(rows)
+        finished = {
+            run_id: replace(row, sparkline=self._sparklines.get(run_id, ()), place=places.get(run_id, 0))
+            for run_id, row in rows.items()
+        }
         followed = {
             run_id: self._detail(by_id[run_id], finished[run_id]) for run_id in wanted.followed if run_id in by_id
         }
@@ -122,9 +128,16 @@ class Watcher:
         known = self._rows.get(run.id)
         if known and known[0] == stamp and known[1].state not in LIVE_STATES:
             return known[1]
-        row = row_of(run)
+        row = row_of(run, self._gpu_names)
         self._rows[run.id] = (stamp, row)
         return row
+
+    def _gpu_names(self, uuids: Sequence[str]) -> str:
+        """The numbers of GPUs of this machine, as `cuda:N` counts them; of another's the beginning of the UUID."""
+        if uuids and self._gpu_numbers is None:
+            self._gpu_numbers = {uuid: str(number) for number, uuid in enumerate(usable_gpus())}
+        known = self._gpu_numbers or {}
+        return ",".join(known.get(uuid, uuid.removeprefix("GPU-")[:4]) for uuid in uuids)
 
     def _reading(self, run: Run) -> _Reading:
         reading = self._readings.pop(run.id, None) or _Reading(EventReader(run.folder), LogTail(run.log))
@@ -181,13 +194,15 @@ class Watcher:
             del self._readings[run_id]
 
 
-def row_of(run: Run) -> RunRow:
-    """What the table shows of a run, from its status."""
+def row_of(run: Run, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
+    """What the table shows of a run, from its status. `gpu_names` writes the UUIDs of its GPUs."""
     status = run.status()
     latest = status.latest
     best = ""
     if status.best is not None:
-        best = f"{status.best.metric} {status.best.value:.4g} at step {status.best.step:,}"
+        name, value = status.best.metric.removeprefix("validation/"), status.best.value
+        written = wording.percent(value) if name.endswith("accuracy") else wording.loss(value)
+        best = f"{name} {written} at step {status.best.step:,}"
     return RunRow(
         id=run.id,
         name=status.name,
@@ -205,13 +220,21 @@ def row_of(run: Run) -> RunRow:
         rate=status.pictures_per_second,
         eta_seconds=status.eta_seconds,
         device=status.device or "",
-        gpus=",".join(map(str, status.gpus)),
+        gpus=gpu_names(status.gpus),
         created_at=status.created_at,
         started_at=status.started_at,
         ended_at=status.ended_at,
+        queued_at=status.queued_at if status.is_waiting else None,
         error=status.error or "",
+        doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",
         best=best,
     )
+
+
+def _places_in_queue(rows: Mapping[str, RunRow]) -> dict[str, int]:
+    """The runs that wait for a GPU with their places, from 1, in the order in which the keeper serves them."""
+    waiting = sorted((row.queued_at, run_id) for run_id, row in rows.items() if row.queued_at is not None)
+    return {run_id: place for place, (_, run_id) in enumerate(waiting, 1)}
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:

@@ -108,6 +108,11 @@ def model(name: str) -> str:
     return name.removeprefix("timm:")
 
 
+def device(name: str, gpus: str) -> str:
+    """Where a run runs, in a word or two: `GPU 0`, `cpu`."""
+    return f"GPU {gpus}" if gpus else name.partition(" ")[0]
+
+
 def data(path: str) -> str:
     """The last folder of a path; a generated set whole."""
     return path if ":" in path else path.rstrip("/").rpartition("/")[2]

@@ -8,11 +8,16 @@ from rich.text import Text
 from textual import events
 from textual.app import RenderResult
 from textual.binding import Binding
+from textual.keys import key_to_character
 from textual.message import Message
 from textual.widget import Widget
+from textual.widgets import Input
 
 from screens import wording
 from screens.look import glyphs
+
+_NAMED_SIGNS = ("slash", "minus", "plus", "underscore", "at", "backslash")
+"""Signs whose key names Textual does not turn back into a character."""
 
 
 class Line(Widget):
@@ -128,9 +133,12 @@ class KeyLine(Widget):
             self.refresh()
 
     def _keys(self) -> list[tuple[str, str, str]]:
-        """Shown key, title and Textual's name of the key; each once."""
+        """Shown key, title and Textual's name of the key; each once. A key that types a letter now is left out."""
         found: dict[str, tuple[str, str, str]] = {}
+        typing = isinstance(self.screen.focused, Input)
         for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if typing and _types(binding.key):
+                continue
             if binding.show and enabled and binding.description not in found:
                 found[binding.description] = (self._sign(binding), binding.description, binding.key)
         everywhere = {"help", "commands", "leave"}
@@ -138,6 +146,8 @@ class KeyLine(Widget):
         return own + [found[title] for title in ("commands", "help", "leave") if title in found]
 
     def _sign(self, binding: Binding) -> str:
+        if binding.key.startswith("f") and binding.key[1:].isdigit():
+            return binding.key  # the other key of an action whose first one types a letter now
         return binding.key_display or self.app.get_key_display(binding)
 
     def render(self) -> RenderResult:
@@ -165,6 +175,12 @@ class KeyLine(Widget):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def _types(key: str) -> bool:
+    """Whether a line to type in takes this key for itself."""
+    character = key_to_character(key)
+    return key in _NAMED_SIGNS or (character is not None and character.isprintable())
 
 
 class TooSmall(Widget):

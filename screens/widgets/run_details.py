@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from screens import wording
-from screens.curves import loss_curves
+from screens.curves import ACCURACY, LOSS, panel_curves
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import BROKEN_STATES, RunDetail, RunRow
 from screens.widgets.chart import Chart
@@ -54,63 +54,95 @@ class Facts(Widget):
 
 
 class RunDetails(Vertical):
-    """Details of one run, or nothing."""
+    """Details of one run, or nothing. `brief` leaves the charts away and says the rest in a few rows."""
 
     DEFAULT_CSS = """
     RunDetails { width: 44; padding: 0 1; background: $surface; }
-    RunDetails Chart { height: 12; min-height: 8; margin-top: 1; }
-    RunDetails #words { margin-top: 1; }
+    RunDetails Chart { height: 1fr; min-height: 7; max-height: 16; margin-top: 1; }
+    RunDetails #words, RunDetails #last-words { margin-top: 1; }
+    RunDetails.-brief Chart { display: none; }
+    RunDetails.-brief #words, RunDetails.-brief #last-words { margin-top: 0; }
     """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.brief = False
 
     def compose(self) -> ComposeResult:
         yield Line(id="name")
         yield ProgressLine(id="bar")
         yield Facts(id="words")
-        chart = Chart("Loss", id="mini")
-        chart.can_focus = False
-        yield chart
+        for panel in (LOSS, ACCURACY):
+            chart = Chart(panel.title, id=f"mini-{panel.name}")
+            chart.can_focus = False
+            yield chart
         yield Facts(id="last-words")
 
     def show(self, run: RunRow | None, detail: RunDetail | None) -> None:
         """Shows a run; `detail` may come later than `run`."""
+        self.set_class(self.brief, "-brief")
         for child in self.children:
-            child.display = run is not None
+            if not isinstance(child, Chart):  # the style sheet says where there is room for charts
+                child.display = run is not None
         if run is None:
+            for chart in self.query(Chart):
+                chart.show([])
             return
         colour = STATE_COLOURS[run.state]
         sign = glyphs().states[run.state]
-        head = Text.assemble((f"{sign} {run.state}  ", self.app.theme_variables[colour]), (clean(run.title), "bold"))
-        self.query_one("#name", Line).show(head)
+        state = (f"{sign} {run.state_word}  ", self.app.theme_variables[colour])
+        self.query_one("#name", Line).show(Text.assemble(state, (clean(run.title), "bold")))
         eta = f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else ""
         self.query_one(ProgressLine).show(run.progress, eta or wording.percent(run.progress, 0), colour)
-        self.query_one("#words", Facts).show(_facts(run))
-        chart = self.query_one(Chart)
-        chart.show(loss_curves(detail), growing=run.state == "running") if detail else chart.show([])
-        self.query_one("#last-words", Facts).show(_last_words(run, detail))
+        self.query_one("#words", Facts).show(_brief_facts(run) if self.brief else _facts(run))
+        self.query_one("#last-words", Facts).show(_last_words(run, detail, 1 if self.brief else 4))
+        if not self.brief:
+            for panel in (LOSS, ACCURACY):
+                curves = panel_curves(panel, detail) if detail else []
+                self.query_one(f"#mini-{panel.name}", Chart).show(curves, growing=run.state == "running")
 
 
 def _facts(run: RunRow) -> list[tuple[str, str, str]]:
     started = datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M") if run.created_at else ""
     rows = [
+        ("queue", run.waiting),
         ("epoch", wording.epochs(run.epoch, run.epochs)),
-        ("step", f"{run.step:,} of {run.total_steps:,}" if run.total_steps else ""),
+        ("step", _steps(run)),
         ("loss", wording.loss(run.loss)),
         ("accuracy", wording.percent(run.accuracy)),
         ("best", run.best),
-        ("rate", f"{wording.rate(run.rate)} pictures" if run.rate else ""),
+        ("rate", _rate(run)),
         ("model", run.model),
         ("data", run.data),
         ("preset", run.preset),
-        ("device", f"{run.device} {run.gpus}".strip()),
+        ("device", f"GPU {run.gpus}, {run.device}" if run.gpus else run.device),
         ("made", started),
         ("id", run.id if run.name else ""),
     ]
     return [(name, value, "foreground") for name, value in rows if value]
 
 
-def _last_words(run: RunRow, detail: RunDetail | None) -> list[tuple[str, str, str]]:
-    if run.state not in BROKEN_STATES:
-        return []
-    facts = [("why", run.error, "error")] if run.error else []
-    lines = detail.log[-4:] if detail else ()
-    return facts + [("log" if index == 0 else "", line.text, "secondary") for index, line in enumerate(lines)]
+def _brief_facts(run: RunRow) -> list[tuple[str, str, str]]:
+    device = wording.device(run.device, run.gpus)
+    rows = [
+        ("model", "  ".join(part for part in (wording.model(run.model), wording.data(run.data), device) if part)),
+        ("step", ", ".join(part for part in (_steps(run), _rate(run)) if part)),
+        ("best", run.best),
+        ("queue", run.waiting),
+    ]
+    return [(name, value, "foreground") for name, value in rows if value]
+
+
+def _steps(run: RunRow) -> str:
+    return f"{run.step:,} of {run.total_steps:,}" if run.total_steps else ""
+
+
+def _rate(run: RunRow) -> str:
+    return f"{wording.rate(run.rate).removesuffix('/s')} pictures a second" if run.rate else ""
+
+
+def _last_words(run: RunRow, detail: RunDetail | None, lines: int) -> list[tuple[str, str, str]]:
+    """Why the run ended, if it broke, and the last lines of its log."""
+    facts = [("why", run.error, "error")] if run.error and run.state in BROKEN_STATES else []
+    log = detail.log[-lines:] if detail else ()
+    return facts + [("log" if index == 0 else "", line.text, "secondary") for index, line in enumerate(log)]

@@ -16,21 +16,23 @@ from textual.strip import Strip
 
 from screens import wording
 from screens.look import STATE_COLOURS, glyphs, series_colour
-from screens.snapshot import RunRow
+from screens.snapshot import SPARKLINE_POINTS, RunRow
 
-SPARKLINE_CELLS = 12
 _GAP = 2
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `need` says how early it gives way (small stays longest), `order` is what it sorts by."""
+    """One column: `need` says how early it gives way (small stays longest), `order` is what it sorts by.
+
+    `text` is given the run, the time now and the width; a column grows from `width` to `widest` where there is room.
+    """
 
     name: str
     title: str
     width: int
     need: int
-    text: Callable[[RunRow, float], str]
+    text: Callable[[RunRow, float, int], str]
     order: Callable[[RunRow], float | str]
     right: bool = False
     widest: int = 0
@@ -40,34 +42,44 @@ def _number(value: float | None, missing: float = -math.inf) -> float:
     return missing if value is None or math.isnan(value) else value
 
 
-COLUMNS = (
-    Column("state", "State", 10, 1, lambda run, _: f"{glyphs().states[run.state]} {run.state}", lambda run: run.state),
-    Column("name", "Run", 22, 0, lambda run, _: run.title, lambda run: run.title.lower(), widest=40),
-    Column("model", "Model", 22, 8, lambda run, _: wording.model(run.model), lambda run: run.model, widest=34),
-    Column("data", "Data", 14, 10, lambda run, _: wording.data(run.data), lambda run: run.data, widest=30),
-    Column("epoch", "Epoch", 7, 4, lambda run, _: wording.epochs(run.epoch, run.epochs), lambda run: run.epoch, True),
-    Column("loss", "Loss", 7, 3, lambda run, _: wording.loss(run.loss), lambda run: _number(run.loss, math.inf), True),
-    Column(
-        "accuracy", "Acc", 6, 2, lambda run, _: wording.percent(run.accuracy), lambda run: _number(run.accuracy), True
-    ),
-    Column("rate", "Rate", 7, 9, lambda run, _: wording.rate(run.rate), lambda run: _number(run.rate), True),
-    Column("eta", "ETA", 6, 5, lambda run, _: _eta(run), lambda run: _number(run.eta_seconds, math.inf), True),
-    Column("device", "GPU", 5, 11, lambda run, _: run.gpus or run.device, lambda run: run.gpus or run.device),
-    Column("age", "Age", 6, 7, lambda run, now: wording.age(run.age(now)), lambda run: -run.created_at, True),
-    Column(
-        "curve",
-        "Loss curve",
-        SPARKLINE_CELLS,
-        6,
-        lambda run, _: wording.sparkline(run.sparkline, SPARKLINE_CELLS),
-        lambda run: _number(run.loss, math.inf),
-    ),
-)
-DESCENDING_FIRST = ("epoch", "accuracy", "rate")
+def _state_order(run: RunRow) -> str:
+    return f"{run.state}{run.place:06}"
 
 
 def _eta(run: RunRow) -> str:
     return wording.short_time(run.eta_seconds) if run.state == "running" else ""
+
+
+def _device(run: RunRow) -> str:
+    """The GPUs' numbers, else the kind of device without what stands in brackets."""
+    return run.gpus or run.device.partition(" ")[0]
+
+
+COLUMNS = (
+    Column("state", "State", 10, 1, lambda run, *_: f"{glyphs().states[run.state]} {run.state_word}", _state_order),
+    Column("name", "Run", 20, 0, lambda run, *_: run.title, lambda run: run.title.lower(), widest=40),
+    Column("model", "Model", 22, 8, lambda run, *_: wording.model(run.model), lambda run: run.model, widest=34),
+    Column("data", "Data", 14, 10, lambda run, *_: wording.data(run.data), lambda run: run.data, widest=30),
+    Column("epoch", "Epoch", 7, 4, lambda run, *_: wording.epochs(run.epoch, run.epochs), lambda run: run.epoch, True),
+    Column("loss", "Loss", 7, 3, lambda run, *_: wording.loss(run.loss), lambda run: _number(run.loss, math.inf), True),
+    Column(
+        "accuracy", "Acc", 6, 2, lambda run, *_: wording.percent(run.accuracy), lambda run: _number(run.accuracy), True
+    ),
+    Column("rate", "Rate", 7, 9, lambda run, *_: wording.rate(run.rate), lambda run: _number(run.rate), True),
+    Column("eta", "ETA", 6, 5, lambda run, *_: _eta(run), lambda run: _number(run.eta_seconds, math.inf), True),
+    Column("device", "GPU", 5, 11, lambda run, *_: _device(run), lambda run: run.gpus or run.device),
+    Column("age", "Age", 6, 7, lambda run, now, _: wording.age(run.age(now)), lambda run: -run.created_at, True),
+    Column(
+        "curve",
+        "Curve",
+        8,
+        6,
+        lambda run, _, width: wording.sparkline(run.sparkline, width),
+        lambda run: _number(run.loss, math.inf),
+        widest=SPARKLINE_POINTS,
+    ),
+)
+DESCENDING_FIRST = ("epoch", "accuracy", "rate")
 
 
 def fitting_columns(width: int) -> list[tuple[Column, int]]:
@@ -81,7 +93,7 @@ def fitting_columns(width: int) -> list[tuple[Column, int]]:
         else:
             break
     widths = {column.name: column.width for column in chosen}
-    for name in ("name", "model", "data"):
+    for name in ("curve", "name", "model", "data"):
         wide = next((column for column in chosen if column.name == name), None)
         if wide is not None and left > 0:
             more = min(left, wide.widest - wide.width)
@@ -223,7 +235,7 @@ class RunTable(ScrollView, can_focus=True):
             mark_style = base + Style(color=series_colour(self.colours.get(run.id, 0), self.app.current_theme.dark))
         segments = [Segment(mark + " ", mark_style)]
         for column, width in self._columns:
-            text = wording.fit(column.text(run, now), width, right=column.right)
+            text = wording.fit(column.text(run, now, width), width, right=column.right)
             segments.append(Segment(text + " " * _GAP, base + self._cell_style(column.name, run, here)))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
