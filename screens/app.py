@@ -88,9 +88,10 @@ class Workbench(App[str]):
 
     async def on_event(self, event: events.Event) -> None:
         """Escape and the next key, in one packet of a slow line, read as that key with Alt; they are two keys here."""
-        if isinstance(event, events.Key) and event.key.startswith("alt+") and event.character and not event.is_forwarded:
-            await super().on_event(events.Key("escape", "\x1b"))
-            event = events.Key(event.character, event.character)
+        match event:
+            case events.Key(key=key, character=str(character), is_forwarded=False) if key.startswith("alt+"):
+                await super().on_event(events.Key("escape", "\x1b"))
+                event = events.Key(character, character)
         await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
