@@ -25,6 +25,7 @@ from screens.widgets.log_view import LogView
 from screens.widgets.mistakes_view import MistakesView
 from screens.widgets.recipe_view import RecipeView
 from vitbench.errors import UserError
+from vitbench.runs.log import LogLine
 from vitbench.text import clean
 
 VIEWS = (
@@ -54,6 +55,7 @@ class RunScreen(RunControls, Exports):
         yield Line(id="title")
         yield ProgressLine(id="progress")
         yield ViewLine(VIEWS, id="views")
+        yield Line(id="moment")
         with ContentSwitcher(initial="curves", id="view"):
             with Vertical(id="curves"):
                 with Grid(id="pair"):
@@ -140,6 +142,7 @@ class RunScreen(RunControls, Exports):
                 self.query_one("#beside-log", LogView).show(detail.log)
             case "system":
                 self._show_charts(SYSTEM_PANELS, detail)
+                self.query_one("#beside-log", LogView).show(detail.log)
             case "log":
                 self.query_one("#log", LogView).show(detail.log)
             case "recipe":
@@ -166,7 +169,7 @@ class RunScreen(RunControls, Exports):
         view = self.query_one(f"#{self.view}")
         assert isinstance(view, ConfusionView | MistakesView)
         if name is None:
-            view.say(" No evaluation with rows yet: it comes at the end of the run, or with `vitbench evaluate`.")
+            view.say("No evaluation yet: it comes at the end of the run, or with `vitbench evaluate`.")
         elif self._evaluated.get(self.view) != name:
             self._evaluated[self.view] = name
             self._read_evaluation(self.view, name)
@@ -184,7 +187,7 @@ class RunScreen(RunControls, Exports):
     def _say(self, view: str, sentence: str) -> None:
         widget = self.query_one(f"#{view}")
         assert isinstance(widget, ConfusionView | MistakesView)
-        widget.say(f" {sentence}")
+        widget.say(sentence)
 
     def _evaluation_read(self, view: str, evaluation: Evaluation) -> None:
         widget = self.query_one(f"#{view}")
@@ -205,6 +208,7 @@ class RunScreen(RunControls, Exports):
     def action_view(self, name: str) -> None:
         """Shows another view and gives it the focus."""
         self.query_one(ContentSwitcher).current = name
+        self._show_moment(None)
         self.query_one(ViewLine).pick(name)
         self.workbench.show_snapshot()
         self.call_after_refresh(self._focus_view, name)
@@ -225,7 +229,13 @@ class RunScreen(RunControls, Exports):
         self.group.share_cursor(self.charts(), message.chart, message.x)
         if self._detail is not None:
             step = None if message.x is None else step_at(message.x, self.group.axis, self._detail)
-            self.query_one("#beside-log", LogView).point_at(step)
+            self._show_moment(self.query_one("#beside-log", LogView).point_at(step))
+
+    def _show_moment(self, line: LogLine | None) -> None:
+        """The log line of the cursor's moment, where the log itself is not to be seen."""
+        seen = self.view == "curves" and not self.query_one("#curves").has_class("-alone")
+        words = "" if line is None or seen else f" {line.step:,}  {clean(line.text)}"
+        self.query_one("#moment", Line).show(Text(words, self.app.theme_variables["accent"]))
 
     @on(Chart.WindowMoved)
     def _window_moved(self, message: Chart.WindowMoved) -> None:

@@ -7,6 +7,9 @@ _CONTROL_CHARACTERS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
+SINGLE_PRECISION = 1e-7
+"""Relative differences below it are float32's own rounding."""
+
 
 def clean(text: str) -> str:
     """One line of `text`, safe to print: terminal escape sequences removed, control characters made spaces.
@@ -14,3 +17,8 @@ def clean(text: str) -> str:
     Line breaks become spaces; direction overrides, which can disguise a file name, go too.
     """
     return _CONTROL_CHARACTERS.sub(" ", _ESCAPE_SEQUENCES.sub("", text))
+
+
+def small_error(error: float) -> str:
+    """A relative error with one digit that counts; what single precision cannot tell from 0 is not called 0."""
+    return f"{error:.0e}" if error >= SINGLE_PRECISION else f"below {SINGLE_PRECISION:.0e}"

@@ -127,6 +127,29 @@ def test_paused_in_an_evaluation_evaluates_after_the_resume(tmp_path: Path) -> N
     assert scalars(run, "validation/accuracy") == scalars(other, "validation/accuracy")
 
 
+def test_an_evaluation_is_told_while_it_lasts(tmp_path: Path) -> None:
+    training, monitor, _ = start(tmp_path, tiny_recipe())
+    evaluate, told = training.task.evaluate, []
+
+    def look(*arguments, **options):
+        scalars = evaluate(*arguments, **options)
+        told.append(monitor.heartbeat.status.doing.what)
+        return scalars
+
+    training.task.evaluate = look
+    record, between = monitor.record, set()
+
+    def look_at_a_step(*arguments):
+        record(*arguments)
+        monitor.flush(training)
+        between.add(monitor.heartbeat.status.doing)
+
+    monitor.record = look_at_a_step
+    train(training, monitor)
+    assert set(told) == {"evaluating"}
+    assert between == {None}
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
     """44 pictures in steps of 8 leave a short step of 4, which weighs its pictures equally too."""
     options = {"model": {"drop_rate": 0.0}, "optim": {"name": "momentum", "lr": 0.05, "weight_decay": 0.0}}

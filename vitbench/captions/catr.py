@@ -126,9 +126,12 @@ class CatrDecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(sizes.embed_dim)
 
     def forward(
-        self, x: Tensor, places: Tensor, memory: Tensor, positions: Tensor, mask: Tensor | None, cache: Any
+        self, x: Tensor, places: Tensor, memory: Tensor, placed: Tensor, mask: Tensor | None, cache: Any
     ) -> Tensor:
-        """`x` [B, L, D] are the newest words, `places` [1, L, D] their positions; a cache holds those before them."""
+        """`x` [B, L, D] are the newest words, `places` [1, L, D] their positions; a cache holds those before them.
+
+        `memory` [B, N, D] is the picture, `placed` the picture with its positions.
+        """
         own, cross = self.self_attn, self.multihead_attn
         normed = self.norm1(x)
         keys, values = own.project(normed + places, 1), own.project(normed, 2)
@@ -141,7 +144,7 @@ class CatrDecoderLayer(nn.Module):
             seen = torch.ones(length, past + length, dtype=torch.bool, device=x.device).tril(past)
         x = x + own(normed + places, keys, values, seen, length > 1 and not past)
         if cache is None or cache.picture is None:
-            picture = cross.project(memory + positions, 1), cross.project(memory, 2)
+            picture = cross.project(placed, 1), cross.project(memory, 2)
             if cache is not None:
                 cache.picture = picture
         else:
@@ -248,10 +251,12 @@ class Catr(nn.Module):
         embeddings = self.transformer.embeddings
         places = embeddings.position_embeddings.weight[None, past : past + ids.shape[1]]
         x = embeddings.LayerNorm(embeddings.word_embeddings(ids) + places)
-        positions = sine_positions(memory.rows, memory.columns, self.sizes.embed_dim).to(x)
+        placed = memory.tokens
+        if past == 0:  # afterwards the layers hold the picture's keys and values
+            placed = placed + sine_positions(memory.rows, memory.columns, self.sizes.embed_dim).to(x)
         mask = None if memory.padding is None else ~memory.padding[:, None, None, :]
         for number, layer in enumerate(self.transformer.decoder.layers):
-            x = layer(x, places, memory.tokens, positions, mask, None if cache is None else cache.layer(number))
+            x = layer(x, places, memory.tokens, placed, mask, None if cache is None else cache.layer(number))
         if cache is not None:
             cache.length += ids.shape[1]
         scores: Tensor = self.mlp(self.transformer.decoder.norm(x))

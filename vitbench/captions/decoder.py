@@ -2,7 +2,8 @@
 
 Attention is written out around `F.scaled_dot_product_attention`, not `nn.MultiheadAttention`: it is fused, and the
 attention tap sees every call. One path serves training (a whole sentence at once) and decoding (a token at a time,
-with cached keys and values).
+with cached keys and values). In it layers hold weights and `F` computes: for the few numbers of one token, calling a
+module costs as much as its product.
 """
 
 from dataclasses import dataclass, field
@@ -71,7 +72,17 @@ class DecoderCache:
         """Row i continues what was row `rows[i]`. Rows may only move within their picture: its keys stay in place."""
         for layer in self.layers:
             if layer.keys is not None and layer.values is not None:
-                layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+                layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
+
+    def repeat(self, times: int) -> None:
+        """Each row `times` times in a row, with its picture: what was one sentence goes on as several."""
+        for layer in self.layers:
+            if layer.keys is not None and layer.values is not None:
+                layer.keys = layer.keys.repeat_interleave(times, 0)
+                layer.values = layer.values.repeat_interleave(times, 0)
+            if layer.picture is not None:
+                keys, values = layer.picture
+                layer.picture = keys.repeat_interleave(times, 0), values.repeat_interleave(times, 0)
 
 
 class Attention(nn.Module):
@@ -87,20 +98,22 @@ class Attention(nn.Module):
 
     def keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of `source` [B, S, D], each [B, heads, S, D / heads]."""
-        keys, values = self.key_value(source).chunk(2, dim=-1)
+        keys, values = _linear(source, self.key_value).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, is_causal: bool = False
     ) -> Tensor:
         dropout = self.dropout if self.training else 0.0
+        queries = self._split(_linear(x, self.query))
         mixed = F.scaled_dot_product_attention(
-            self._split(self.query(x)), keys, values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
+            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
         )
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        return _linear(mixed.transpose(1, 2).flatten(2), self.out)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        batch, length, width = x.shape
+        return x.view(batch, length, self.num_heads, width // self.num_heads).transpose(1, 2)
 
 
 class DecoderLayer(nn.Module):
@@ -119,13 +132,13 @@ class DecoderLayer(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None, cache: LayerCache | None) -> Tensor:
         """`x` [B, L, D] are the newest words, `memory` [B, N, D] the picture, `mask` [B, 1, 1, N] its real columns."""
-        normed = self.self_norm(x)
+        normed = _normed(x, self.self_norm)
         keys, values = self.self_attention.keys_values(normed)
         past = 0
         if cache is not None:
             past = 0 if cache.keys is None else cache.keys.shape[2]
             keys, values = cache.append(keys, values)
-        x = x + self.dropout(self.self_attention(normed, keys, values, *causality(x.shape[1], past, x.device)))
+        x = x + self._dropped(self.self_attention(normed, keys, values, *causality(x.shape[1], past, x.device)))
 
         if cache is None:
             picture = self.cross_attention.keys_values(memory)
@@ -133,8 +146,20 @@ class DecoderLayer(nn.Module):
             if cache.picture is None:
                 cache.picture = self.cross_attention.keys_values(memory)
             picture = cache.picture
-        x = x + self.dropout(self.cross_attention(self.cross_norm(x), *picture, mask))
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        x = x + self._dropped(self.cross_attention(_normed(x, self.cross_norm), *picture, mask))
+        first, _, second = self.mlp
+        return x + self._dropped(_linear(F.gelu(_linear(_normed(x, self.mlp_norm), first)), second))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout.p) if self.training else x
+
+
+def _linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    return F.linear(x, layer.weight, layer.bias)
+
+
+def _normed(x: Tensor, layer: nn.LayerNorm) -> Tensor:
+    return F.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, layer.eps)
 
 
 def causality(length: int, past: int, device: torch.device) -> tuple[Tensor | None, bool]:

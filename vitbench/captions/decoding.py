@@ -4,7 +4,8 @@ The picture is encoded once by the caller; keys and values of the picture and of
 samples are folded into the batch.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -120,67 +121,103 @@ def beam_search(
     """
     batch, device = memory.tokens.shape[0], memory.tokens.device
     limit = min(max_length or module.max_length, module.max_length)
-    repeated = memory.repeated(beams)
-    first_row = torch.arange(batch, device=device)[:, None] * beams
-    ids = torch.full((batch * beams, 1), tokenizer.start_id, dtype=torch.int64, device=device)
-    history = torch.zeros(batch * beams, 0, device=device)
-    # All beams start alike: only the first may be continued, else each sentence would appear `beams` times.
-    totals = torch.full((batch, beams), -torch.inf, device=device)
-    totals[:, 0] = 0.0
-    ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
-    cache = DecoderCache()
-
-    while ids.shape[1] < limit:
-        scores = module.decode(ids[:, cache.length :], repeated, cache)[:, -1]
-        log_probs = scores.float().log_softmax(-1)
-        vocabulary = log_probs.shape[-1]
-        candidates = (totals.view(-1, 1) + log_probs).view(batch, beams * vocabulary)
+    searches = [_Search((tokenizer.start_id,), tokenizer.end_id, beams, alpha, best, limit - 1) for _ in range(batch)]
+    # All beams start alike: the first step has one row a picture, the others `width`.
+    width, cache = 1, DecoderCache()
+    tokens = torch.full((batch, 1), tokenizer.start_id, device=device)
+    totals = torch.zeros(batch, 1, device=device)
+    for _ in range(limit - 1):
+        scores = module.decode(tokens, memory, cache)[:, -1]
+        vocabulary = scores.shape[-1]
+        continued = (totals.view(-1, 1) + scores.float().log_softmax(-1)).view(batch, width * vocabulary)
         # One end token a beam at most, so twice the beams always leave enough sentences that go on.
-        values, places = candidates.topk(min(2 * beams, beams * vocabulary), dim=-1)
-        rows, tokens = first_row + places // vocabulary, places % vocabulary
-        ends = tokens == tokenizer.end_id
-        length = ids.shape[1]
-
-        for picture, rank in (ends[:, :beams] & values[:, :beams].isfinite()).nonzero().tolist():
-            row = int(rows[picture, rank])
-            sequence = (*ids[row].tolist(), tokenizer.end_id)
-            steps = (*history[row].tolist(), float(log_probs[row, tokenizer.end_id]))
-            score = float(values[picture, rank]) / length_penalty(length, alpha)
-            ended[picture].append(Hypothesis(sequence, steps, score, finished=True))
-
-        alive = values.masked_fill(ends, -torch.inf)
-        totals, kept = alive.topk(beams, dim=-1)
-        chosen_rows, chosen_tokens = rows.gather(1, kept).flatten(), tokens.gather(1, kept).flatten()
-        ids = torch.cat((ids[chosen_rows], chosen_tokens[:, None]), 1)
-        history = torch.cat((history[chosen_rows], log_probs[chosen_rows, chosen_tokens][:, None]), 1)
-        cache.reorder(chosen_rows)
-        if all(_settled(ended[p], float(totals[p, 0]), length, limit - 1, alpha, best) for p in range(batch)):
+        values, places = (found.tolist() for found in continued.topk(min(2 * beams, width * vocabulary), dim=-1))
+        for search, own_values, own_places in zip(searches, values, places, strict=True):
+            search.advance([(v, *divmod(p, vocabulary)) for v, p in zip(own_values, own_places, strict=True)])
+        if all(search.settled for search in searches):
             break
 
-    return [
-        _best_of(ended[picture], ids[picture * beams :], history[picture * beams :], totals[picture], alpha, best)
-        for picture in range(batch)
-    ]
+        if width != beams:
+            memory, width = memory.repeated(beams), beams
+            cache.repeat(beams)
+        rows = [n * beams + row for n, search in enumerate(searches) for row in search.rows]
+        if rows != list(range(batch * beams)):
+            cache.reorder(torch.tensor(rows, device=device))
+        tokens = torch.tensor([[one] for search in searches for one in search.tokens], device=device)
+        totals = torch.tensor([search.totals for search in searches], device=device)
+    return [search.found for search in searches]
 
 
-def _settled(ended: list[Hypothesis], total: float, length: int, longest: int, alpha: float, best: int) -> bool:
-    """Whether no continuation of a sentence with log-probability `total` can still enter the `best` of `ended`."""
-    if total == -torch.inf:
-        return True
-    if len(ended) < best:
-        return False
-    worst = sorted((hypothesis.score for hypothesis in ended), reverse=True)[best - 1]
-    # Log-probabilities only fall; the penalty that divides them is extreme at one of the two lengths.
-    return worst >= max(total / length_penalty(reach, alpha) for reach in (length + 1, longest))
+@dataclass(frozen=True)
+class _Beam:
+    """An unfinished sentence, the log-probabilities of its tokens after start, and the row that it was continued in."""
+
+    ids: tuple[int, ...]
+    log_probs: tuple[float, ...] = ()
+    total: float = 0.0
+    row: int = 0
 
 
-def _best_of(
-    ended: list[Hypothesis], ids: Tensor, history: Tensor, totals: Tensor, alpha: float, best: int
-) -> list[Hypothesis]:
-    found = sorted(ended, key=lambda hypothesis: -hypothesis.score)[:best]
-    cut_off = [
-        Hypothesis(tuple(sequence), tuple(steps), total / length_penalty(len(steps), alpha), finished=False)
-        for sequence, steps, total in zip(ids.tolist(), history.tolist(), totals.tolist(), strict=False)
-        if total > -torch.inf
-    ]
-    return found + cut_off[: best - len(found)]
+class _Search:
+    """The beams of one picture. There are fewer than `beams` where the vocabulary is smaller: rows without one are
+    dead, with a total of minus infinity."""
+
+    def __init__(self, start: tuple[int, ...], end_id: int, beams: int, alpha: float, best: int, longest: int) -> None:
+        self.end_id, self.beams, self.alpha, self.best, self.longest = end_id, beams, alpha, best, longest
+        self.alive = [_Beam(start)]
+        self.ended: list[Hypothesis] = []
+
+    def advance(self, candidates: Sequence[tuple[float, int, int]]) -> None:
+        """Takes the best continuations (total log-probability, row, token), best first."""
+        alive: list[_Beam] = []
+        for rank, (total, row, token) in enumerate(candidates):
+            if total == -math.inf or len(alive) == self.beams:
+                break
+            before = self.alive[row]
+            ids, log_probs = (*before.ids, token), (*before.log_probs, total - before.total)
+            if token != self.end_id:
+                alive.append(_Beam(ids, log_probs, total, row))
+            elif rank < self.beams:
+                score = total / length_penalty(len(log_probs), self.alpha)
+                self.ended.append(Hypothesis(ids, log_probs, score, finished=True))
+        self.alive = alive
+
+    @property
+    def settled(self) -> bool:
+        """Whether no continuation of an unfinished sentence can still enter the best."""
+        if not self.alive:
+            return True
+        if len(self.ended) < self.best:
+            return False
+        worst = sorted((hypothesis.score for hypothesis in self.ended), reverse=True)[self.best - 1]
+        length = len(self.alive[0].log_probs)
+        # Log-probabilities only fall; the penalty that divides them is extreme at one of the two lengths.
+        reachable = (self.alive[0].total / length_penalty(reach, self.alpha) for reach in (length + 1, self.longest))
+        return worst >= max(reachable)
+
+    @property
+    def rows(self) -> list[int]:
+        """For each beam the row that it goes on from, [beams]."""
+        return [beam.row for beam in self.alive] + [0] * (self.beams - len(self.alive))
+
+    @property
+    def tokens(self) -> list[int]:
+        """The newest token of each beam, [beams]."""
+        return [beam.ids[-1] for beam in self.alive] + [self.end_id] * (self.beams - len(self.alive))
+
+    @property
+    def totals(self) -> list[float]:
+        """The log-probability of each beam, [beams]."""
+        return [beam.total for beam in self.alive] + [-math.inf] * (self.beams - len(self.alive))
+
+    @property
+    def found(self) -> list[Hypothesis]:
+        """The best sentences; those that were cut off where too few ended."""
+        ended = sorted(self.ended, key=lambda hypothesis: -hypothesis.score)[: self.best]
+        cut_off = [
+            Hypothesis(
+                beam.ids, beam.log_probs, beam.total / length_penalty(len(beam.log_probs), self.alpha), finished=False
+            )
+            for beam in self.alive[: self.best - len(ended)]
+        ]
+        return ended + cut_off

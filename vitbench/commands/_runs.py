@@ -67,7 +67,10 @@ def follow_run(run: Run, process: int | None) -> int:
         while is_held(run.folder) or run.status().is_waiting:
             look()
             status = run.status()
-            progress(status.step, status.total_steps, "training")
+            if status.doing:
+                progress(status.doing.done, status.doing.total, status.doing.what)
+            else:
+                progress(status.step, status.total_steps, "training")
             time.sleep(0.2)
     except KeyboardInterrupt:
         progress.close()

@@ -17,7 +17,7 @@ from vitbench.models.network import open_network
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs.store import Store
-from vitbench.text import clean
+from vitbench.text import clean, small_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +103,6 @@ def _print(drawn: AttentionFigure) -> None:
         for guess in picture["top"]:
             print(f"  {guess['probability']:6.1%}  {clean(guess['label'])}")
         for method, error in picture.get("completeness_error", {}).items():
-            print(f"  completeness error of {method}: {error:.1e}")
+            print(f"  completeness error of {method}: {small_error(error)}")
         if "outliers" in picture:
             print(f"  {picture['outliers']['patches']} outlier patches")

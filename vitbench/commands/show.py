@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"model        {clean(status.model)}")
     print(f"data         {clean(status.data)}")
     print(f"step         {status.step:,} of {status.total_steps:,} (epoch {status.epoch:.2f} of {status.epochs})")
+    if status.doing is not None:
+        print(f"doing        {clean(status.doing.sentence(status.heartbeat))}")
     print(f"started      {duration(time.time() - status.created_at)} ago, on {status.device or 'nothing yet'}")
     if status.eta_seconds is not None:
         print(f"left         {duration(status.eta_seconds)} at {status.pictures_per_second or 0:.0f} pictures/s")

@@ -28,6 +28,7 @@ from vitbench.figures.save import Panel, panel_figure
 from vitbench.models.network import Network, open_network
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
+from vitbench.text import small_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -214,7 +215,7 @@ def _draw(request: AttentionRequest, network: Network, seen: Seen, target: int |
         errors = [(f.facts["method"], f.completeness_error) for f in explanations if f.completeness_error is not None]
         numbers["completeness_error"] = {method: float(error[0]) for method, error in errors}
         if errors:
-            shown = ", ".join(f"{method} {float(error[0]):.0e}" for method, error in errors)
+            shown = ", ".join(f"{method} {small_error(float(error[0]))}" for method, error in errors)
             sentence += f"; completeness error {shown}"
     if outliers is not None and bool(outliers.outliers.any()):
         masses = {name: float(outliers.mass(values[None])[0]) for name, values in maps.items()}

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
+from vitbench.explain.constant_gates import Gated, HalfGradient, LayerNorm
 from vitbench.explain.layout import blocks_of, on_grid, total_on
 from vitbench.explain.opened import SOFTMAX_CALLS, OpenedForward
 from vitbench.explain.quiet import require_gradient
@@ -76,8 +77,9 @@ def libra(subject: Subject) -> MethodResult:
     first_block = tap.input_maps[-1]
     grid = (first_block.shape[1], first_block.shape[2])
     maps = total_on(grid, tap.input_maps + tap.constant_maps)
-    attributed = (subject.pixels * gradient).flatten(1).sum(dim=1) + tap.constant_sum
-    chosen = logits.detach().gather(1, subject.targets(logits)[:, None])[:, 0]
+    # In float64: float32 sums near the logit are so coarse that they often equal it by chance.
+    attributed = (subject.pixels * gradient).flatten(1).sum(dim=1, dtype=torch.float64) + tap.constant_sum
+    chosen = logits.detach().gather(1, subject.targets(logits)[:, None])[:, 0].double()
     error = (attributed - chosen).abs() / chosen.abs().clamp(min=1)
     return MethodResult(maps, logits.detach(), error)
 
@@ -87,7 +89,7 @@ class LibraTap(OpenedForward):
 
     After `torch.autograd.grad`, in the order of the backward pass: `input_maps` holds x dy/dx of each block's input,
     summed over channels, [B, rows, columns]; `constant_maps` the same of each bias and other constant that acts on
-    places of the picture; `constant_sum` [B] the sum of all constants' terms.
+    places of the picture; `constant_sum` float64 [B] the sum of all constants' terms.
     """
 
     def __init__(self, module: nn.Module, blocks: Sequence[nn.Module], pixels: Tensor) -> None:
@@ -96,7 +98,7 @@ class LibraTap(OpenedForward):
         self.size = int(pixels.shape[-2]), int(pixels.shape[-1])
         self.input_maps: list[Tensor] = []
         self.constant_maps: list[Tensor] = []
-        self.constant_sum = pixels.new_zeros(pixels.shape[0])
+        self.constant_sum = pixels.new_zeros(pixels.shape[0], dtype=torch.float64)
         self.rules |= {
             F.linear: self._linear,
             F.conv2d: self._conv,
@@ -128,7 +130,9 @@ class LibraTap(OpenedForward):
         for values in inputs:
             if isinstance(values, Tensor) and values.requires_grad and values.shape[0] == pictures:
                 tokens = values.detach().clone()  # the block may write into it
-                values.register_hook(lambda gradient, tokens=tokens: self._place(self.input_maps, tokens * gradient))
+                values.register_hook(
+                    lambda gradient, tokens=tokens: self._place(self.input_maps, _channel_sum(gradient, tokens))
+                )
                 break
 
     def _place(self, maps: list[Tensor], terms: Tensor) -> None:
@@ -138,13 +142,13 @@ class LibraTap(OpenedForward):
 
     def _note_constant(self, terms: Tensor) -> None:
         # Windows of a picture follow one another, so [B * windows, ...] folds back to [B, ...].
-        self.constant_sum += terms.reshape(len(self.constant_sum), -1).sum(dim=1)
+        self.constant_sum += terms.reshape(len(self.constant_sum), -1).sum(dim=1, dtype=torch.float64)
         self._place(self.constant_maps, terms)
 
     def _with_constant(self, output: Tensor, constant: Tensor | None) -> Tensor:
         """Notes what `constant`, broadcast to `output` of which it is a summand, contributes to the answer."""
         if constant is not None and output.requires_grad:
-            output.register_hook(lambda gradient: self._note_constant(gradient * constant))
+            output.register_hook(lambda gradient: self._note_constant(_channel_sum(gradient, constant)))
         return output
 
     def _linear(self, tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -162,11 +166,8 @@ class LibraTap(OpenedForward):
         bias: Tensor | None = None,
         eps: float = 1e-5,
     ) -> Tensor:
-        over = tuple(range(-len(normalized_shape), 0))
-        deviation = (values.detach().var(dim=over, keepdim=True, unbiased=False) + eps).rsqrt()
-        output = (values - values.mean(dim=over, keepdim=True)) * deviation
-        output = output if weight is None else output * weight
-        return self._with_constant(output if bias is None else output + bias, bias)
+        output = LayerNorm.apply(values, tuple(normalized_shape), weight, bias, eps)
+        return self._with_constant(output, bias)
 
     def _group_norm(
         self,
@@ -244,6 +245,13 @@ class LibraTap(OpenedForward):
         return output
 
 
+def _channel_sum(gradient: Tensor, values: Tensor) -> Tensor:
+    """gradient x values. Where channels lie last they are summed at once, [..., 1]: nobody asks for them singly."""
+    if values.dim() == 1 and gradient.dim() > 1 and values.shape[0] == gradient.shape[-1]:
+        return (gradient @ values)[..., None]
+    return gradient * values
+
+
 def _flows(value: Any) -> bool:
     """Whether a value depends on the picture (parameters are constants while a network is quiet)."""
     return isinstance(value, Tensor) and value.requires_grad
@@ -253,9 +261,8 @@ def _balanced(product: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
     """A product that hands half to each factor if both depend on the picture."""
 
     def rule(a: Any, b: Any) -> Tensor:
-        if _flows(a) and _flows(b):
-            return (product(a, b.detach()) + product(a.detach(), b)) / 2
-        return product(a, b)
+        output = product(a, b)
+        return HalfGradient.apply(output) if _flows(a) and _flows(b) else output
 
     return rule
 
@@ -279,9 +286,7 @@ def _gated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def rule(values: Tensor, *rest: Any, **named: Any) -> Tensor:
         if named.get("inplace"):
             named["inplace"] = False
-        constant = values.detach()
-        gate = torch.where(constant == 0, 0.5, function(constant, *rest, **named) / constant)
-        return values * gate
+        return Gated.apply(values, function(values.detach(), *rest, **named))
 
     return rule
 

@@ -38,8 +38,8 @@ def integrated_gradients(subject: Subject, *, steps: int = 32, baseline: str = "
             (gradient,) = torch.autograd.grad(score, point)
         mean_gradient += float(weight) * gradient
     attribution = (subject.pixels - origin) * mean_gradient
-    promised = (logits - ground).gather(1, targets[:, None])[:, 0]
-    error = (attribution.flatten(1).sum(dim=1) - promised).abs() / promised.abs().clamp(min=1)
+    promised = (logits.double() - ground.double()).gather(1, targets[:, None])[:, 0]
+    error = (attribution.flatten(1).sum(dim=1, dtype=torch.float64) - promised).abs() / promised.abs().clamp(min=1)
     return MethodResult(pixel_sums(attribution, subject.grid), logits, error, {"steps": steps, "baseline": baseline})
 
 

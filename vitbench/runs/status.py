@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vitbench.progress import duration
 from vitbench.runs.files import write_whole
 from vitbench.runs.process import ProcessName
 
@@ -20,6 +21,26 @@ class Best(BaseModel, frozen=True):
     metric: str
     value: float
     step: int
+
+
+class Activity(BaseModel, frozen=True):
+    """Long work before or between the steps of a training; `total` is 0 while unknown."""
+
+    what: str
+    done: int = 0
+    total: int = 0
+    began: float
+    """Seconds since the epoch."""
+
+    def sentence(self, now: float) -> str:
+        """How far it is at the moment `now`: `evaluating, 300 of 900, 20 s left`."""
+        parts = [self.what]
+        if self.total:
+            parts.append(f"{self.done:,} of {self.total:,}")
+            elapsed = now - self.began
+            if 0 < self.done < self.total and elapsed > 1:
+                parts.append(f"{duration(elapsed / self.done * (self.total - self.done))} left")
+        return ", ".join(parts)
 
 
 class Status(BaseModel):
@@ -55,6 +76,7 @@ class Status(BaseModel):
     preset: str = ""
     latest: dict[str, float] = {}
     best: Best | None = None
+    doing: Activity | None = None
 
     @property
     def is_waiting(self) -> bool:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vitbench.runs.status import Status, write_status
+from vitbench.runs.status import Activity, Status, write_status
 
 
 class Heartbeat:
@@ -28,6 +28,12 @@ class Heartbeat:
         """Changes the status; the thread will write it."""
         with self._lock:
             self.status = self.status.model_copy(update=changes)
+
+    def doing(self, what: str, done: int = 0, total: int = 0) -> None:
+        """Notes long work that holds up the steps; it ends with the next one."""
+        now = self.status.doing
+        began = now.began if now and now.what == what else time.time()
+        self.update(doing=Activity(what=what, done=done, total=total, began=began))
 
     def write(self, **changes: Any) -> None:
         """Changes the status and writes it. Raises OSError (a full disk), and then the old one stands."""

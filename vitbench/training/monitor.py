@@ -105,6 +105,7 @@ class Monitor:
             eta_seconds=self._eta(training),
             latest=dict(self._latest),
             best=training.best,
+            doing=None,
             **changes,
         )
 
@@ -125,7 +126,8 @@ class Monitor:
         return request
 
     def progress(self, done: int, total: int, what: str) -> None:
-        """For long work between steps: raises Interrupted when a person asks to leave."""
+        """For long work between steps: tells of it; raises Interrupted when a person asks to leave."""
+        self.heartbeat.doing(what, done, total)
         self.control.raise_if_asked_to_leave()
 
     @contextmanager

@@ -62,6 +62,7 @@ class Ending:
             self.heartbeat.stop(
                 state=self.state,
                 error=self.error,
+                doing=None,
                 process=None,
                 eta_seconds=None,
                 gpus=[],
@@ -109,6 +110,7 @@ def main(folder: Path, opening: "OpenTask | None" = None) -> int:
     status = read_status(folder)
     changes: dict[str, Any] = {"state": "running", "process": this_process(), "error": None, "ended_at": None}
     heartbeat = Heartbeat(folder, status.model_copy(update=changes | {"started_at": status.started_at or time.time()}))
+    heartbeat.doing("starting")
     heartbeat.start()
     with Ending(run, heartbeat, log) as ending:
         ending.state = work(run, control, heartbeat, log, opening or open_recipe_task)
@@ -138,6 +140,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     heartbeat.update(device=describe_device(device), gpus=gpu_uuids(device))
 
     def progress(done: int, total: int, what: str) -> None:
+        heartbeat.doing(what, done, total)
         control.raise_if_asked_to_leave()
 
     seed_everything(recipe.train.seed)
