@@ -82,8 +82,12 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("3", "view('log')", "log", "The whole log."),
         Action("4", "view('recipe')", "recipe", "What this run trains, field by field."),
         Action("5", "view('confusion')", "confusion", "Which kinds were taken for which, when an evaluation is there."),
-        Action("t", "next_evaluation", "next evaluation", "Confusion and mistakes of another evaluation of the run."),
+        Action("t", "next_evaluation", "evaluation", "Confusion and mistakes of another evaluation of the run.", True),
         Action("6", "view('mistakes')", "mistakes", "The worst mistakes with their pictures."),
+    ),
+    "confusion": (
+        Action("n", "next_pair(1)", "next confusion", "To the next most frequent confusion.", True),
+        Action("N", "next_pair(-1)", "confusion before", "To the more frequent confusion before.", shown="N"),
     ),
     "compare": (
         Action("escape,backspace", "back", "back", "Back to the table of runs.", True, shown="esc"),

@@ -13,6 +13,9 @@ from textual.widgets import Static
 _OWN_HELP = {
     "RunTable": "The runs. Arrows, page keys, Home and End move; click a heading to sort by it.",
     "Chart": "A chart. Arrows show a cursor that reads every curve; + and - zoom, < and > move along.",
+    "ConfusionMatrix": "Confusions in per cent of the row. Arrows move; the line above says what the cell is.",
+    "FieldList": "The keys of the recipe. Arrows move; Enter changes one and checks it while you type.",
+    "FilterLine": "The filter. Words, key:value and comparisons such as accuracy>0.9 age<2h; - before a word is not.",
     "LogView": "The log. Arrows and page keys scroll; at the end it follows.",
     "Input": "A line to type in. Enter accepts, Tab goes on.",
 }

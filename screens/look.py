@@ -118,6 +118,7 @@ class Glyphs:
     falling: str
     ellipsis: str
     rule: str
+    dot: str
 
 
 UNICODE = Glyphs(
@@ -146,6 +147,7 @@ UNICODE = Glyphs(
     falling="▼",
     ellipsis="…",
     rule="─",
+    dot="·",
 )
 
 ASCII = Glyphs(
@@ -174,6 +176,7 @@ ASCII = Glyphs(
     falling="v",
     ellipsis="~",
     rule="-",
+    dot=".",
 )
 
 STATE_COLOURS: Mapping[str, str] = {

@@ -70,6 +70,7 @@ class NewRunScreen(WorkbenchScreen):
                 yield Chart("Learning rate", x_name="epoch", id="rates")
 
     def on_mount(self) -> None:
+        self.query_one("#rates", Chart).show_legend = False
         self._check()
         self.query_one("#data-line").focus()
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from screens.look import THEMES
+
 
 class ActionCommands(Provider):
     """The actions of the focus, its screen and the app, from their bindings; and every theme."""
@@ -30,7 +32,8 @@ class ActionCommands(Provider):
             score = max(matcher.match(title), 0.6 * matcher.match(help_text))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), self._press(key), text=title, help=help_text)
-        for name in self.app.available_themes:
+        ours = [theme.name for theme in THEMES]
+        for name in ours + [name for name in self.app.available_themes if name not in ours]:
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), lambda name=name: self._choose_theme(name), text=title)

@@ -205,11 +205,20 @@ class RunScreen(RunControls, Exports):
 
     # Views and charts
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of charts work where charts are, the key of evaluations where one is shown."""
+        if not self.is_mounted:
+            return True
+        if action in ("axis", "smoothing", "export", "maximise"):
+            return self.view in ("curves", "system")
+        return self.view in ("confusion", "mistakes") if action == "next_evaluation" else True
+
     def action_view(self, name: str) -> None:
         """Shows another view and gives it the focus."""
         self.query_one(ContentSwitcher).current = name
         self._show_moment(None)
         self.query_one(ViewLine).pick(name)
+        self.refresh_bindings()
         self.workbench.show_snapshot()
         self.call_after_refresh(self._focus_view, name)
 

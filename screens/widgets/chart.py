@@ -197,13 +197,13 @@ class Chart(ChartNavigation, can_focus=True):
         What comes last gives way first where there is little room.
         """
         pieces: list[Row] = [[Segment(self.title, paint.text(1.0) + Style(bold=True))]]
-        if self.cursor_x is not None and curves:
-            at = clock(self.cursor_x) if self.clock else number(self.cursor_x, 1 if self.x_name == "step" else None)
-            pieces.append([Segment(f"{self.x_name} {at}", Style(color=paint.accent.rich_color, bold=True))])
         for curve in curves if self.show_legend else ():
             index = curve.x.size - 1 if self.cursor_x is None else nearest(curve.x, self.cursor_x)
             value = "" if index is None else number(float(curve.y[index]))
             pieces.append(legend_piece(paint, curve.colour, curve.name, value))
+        if self.cursor_x is not None and curves:
+            at = clock(self.cursor_x) if self.clock else number(self.cursor_x, 1 if self.x_name == "step" else None)
+            pieces.append([Segment(f"{self.x_name} {at}", Style(color=paint.accent.rich_color, bold=True))])
         flags = ["zoomed"] * (self.window is not None or self.y_window is not None)
         flags += ["log"] * self.y_log + ["log x"] * self.x_log
         flags += [f"smooth {self.smoothing:g}"] if any(map(self.is_smoothed, curves)) else []

@@ -1,5 +1,6 @@
 """The confusion matrix with a cursor, and the pairs that are confused most often."""
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -11,20 +12,27 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from screens.actions import bindings
 from screens.evaluation import Evaluation
+from screens.look import glyphs
 from screens.widgets.lines import Line
 from vitbench.text import clean
 
-_CELL = 3
+_CELL, _WIDEST_CELL = 3, 6
+_NEXT_PAIRS = 200
 
 
 class ConfusionMatrix(ScrollView, can_focus=True):
-    """Rows are the true classes, columns what they were taken for, numbers per cent of the row."""
+    """Rows are the true classes, columns what they were taken for, numbers per cent of the row.
 
+    The names of the columns stand upright above them, as much of them as there is room for.
+    """
+
+    BINDINGS = bindings("confusion")
     DEFAULT_CSS = """
     ConfusionMatrix { background: $background; overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
@@ -36,6 +44,8 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.evaluation: Evaluation | None = None
         self.row = self.column = 0
+        self._pairs: list[tuple[int, int]] = []
+        self._cell_width, self._heads = _CELL, 3
         self._first_column = 0
         self._styles: dict[tuple[int, bool, bool], Style] = {}
 
@@ -43,9 +53,27 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         """Replaces the matrix; the cursor goes to the most frequent confusion."""
         self.evaluation = evaluation
         self._shares = evaluation.shares()
-        pairs = evaluation.pairs(1)
-        self.virtual_size = Size(self.size.width, len(evaluation.classes) + 1)
-        self.go(*(pairs[0][:2] if pairs else (0, 0)))
+        self._pairs = [pair[:2] for pair in evaluation.pairs(_NEXT_PAIRS)]
+        self._measure()
+        self.go(*(self._pairs[0] if self._pairs else (0, 0)))
+
+    def _measure(self) -> None:
+        """Chooses cell width and height of the heading for the room that there is."""
+        if self.evaluation is None:
+            return
+        classes = self.evaluation.classes
+        room = self.size.width - self._label_width() - 2
+        self._cell_width = min(_WIDEST_CELL, max(_CELL, room // max(1, len(classes))))
+        longest = max((cell_len(clean(name)) for name in classes), default=1)
+        self._heads = min(longest, max(3, self.size.height // 4))
+        self.virtual_size = Size(self.size.width, len(classes) + self._heads)
+
+    def action_next_pair(self, step: int) -> None:
+        """To the next most frequent confusion, or the one before."""
+        if self._pairs:
+            here = (self.row, self.column)
+            at = self._pairs.index(here) + step if here in self._pairs else 0
+            self.go(*self._pairs[at % len(self._pairs)])
 
     def go(self, row: int, column: int) -> None:
         """Puts the cursor on a cell and brings it into view."""
@@ -53,7 +81,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
             return
         last = len(self.evaluation.classes) - 1
         self.row, self.column = min(max(row, 0), last), min(max(column, 0), last)
-        height, columns = max(1, self.size.height - 1), self._columns_shown()
+        height, columns = max(1, self.size.height - self._heads), self._columns_shown()
         first = int(self.scroll_offset.y)
         if not first <= self.row < first + height:
             self.scroll_to(y=self.row - height // 2, animate=False)
@@ -67,7 +95,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         return min(longest, max(8, self.size.width // 4))
 
     def _columns_shown(self) -> int:
-        return max(1, (self.size.width - self._label_width() - 1) // _CELL)
+        return max(1, (self.size.width - self._label_width() - 2) // self._cell_width)
 
     def render_line(self, y: int) -> Strip:
         """The heading of columns, or one class."""
@@ -75,9 +103,9 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         if self.evaluation is None:
             return Strip.blank(self.size.width, base)
         shown = range(self._first_column, min(len(self.evaluation.classes), self._first_column + self._columns_shown()))
-        if y == 0:
-            return self._heading(shown, base)
-        row = int(self.scroll_offset.y) + y - 1
+        if y < self._heads:
+            return self._heading(y, shown, base)
+        row = int(self.scroll_offset.y) + y - self._heads
         if row >= len(self.evaluation.classes):
             return Strip.blank(self.size.width, base)
         here = row == self.row
@@ -86,21 +114,20 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         for column in shown:
             share = float(self._shares[row, column])
             style = self._cell(round(share * 20), row == column, here and column == self.column)
-            segments.append(
-                Segment(f"{share * 100:>{_CELL}.0f}" if share > 0 else " " * (_CELL - 1) + "·", base + style)
-            )
+            text = f"{share * 100:.0f}" if share > 0 else glyphs().dot
+            segments.append(Segment(f"{text:>{self._cell_width}}", base + style))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
-    def _heading(self, shown: range, base: Style) -> Strip:
-        """The first letters of each column's class; the whole name is in the line above."""
+    def _heading(self, y: int, shown: range, base: Style) -> Strip:
+        """One letter of each column's class; the whole name of the cursor's is in the line above."""
         assert self.evaluation is not None
         quiet, strong = Style(color=self._colour("secondary")), Style(color=self._colour("accent"), bold=True)
         segments = [Segment(" " * (self._label_width() + 1), base)]
         for column in shown:
-            name = clean(self.evaluation.classes[column])[: _CELL - 1]
-            segments.append(
-                Segment(" " + wording.fit(name, _CELL - 1), base + (strong if column == self.column else quiet))
-            )
+            name = clean(self.evaluation.classes[column])[: self._heads]
+            place = y - (self._heads - len(name))
+            letter = wording.fit(name[place] if place >= 0 else "", self._cell_width, right=True)
+            segments.append(Segment(letter, base + (strong if column == self.column else quiet)))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _cell(self, strength: int, right: bool, cursor: bool) -> Style:
@@ -115,7 +142,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         return self._styles[key]
 
     def on_key(self, event: events.Key) -> None:
-        page = max(1, self.size.height - 2)
+        page = max(1, self.size.height - self._heads - 1)
         steps = {
             "up": (-1, 0),
             "down": (1, 0),
@@ -133,9 +160,13 @@ class ConfusionMatrix(ScrollView, can_focus=True):
             event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
-        column = self._first_column + (event.x - self._label_width() - 1) // _CELL
-        if event.y > 0:
-            self.go(int(self.scroll_offset.y) + event.y - 1, column)
+        column = self._first_column + (event.x - self._label_width() - 1) // self._cell_width
+        if event.y >= self._heads:
+            self.go(int(self.scroll_offset.y) + event.y - self._heads, column)
+
+    def on_resize(self) -> None:
+        self._measure()
+        self.go(self.row, self.column)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -157,12 +188,15 @@ class ConfusionView(Vertical):
 
     DEFAULT_CSS = """
     ConfusionView { padding: 0 1; }
-    ConfusionView #confusion-pairs { width: 44; border: none; padding: 0; background: $background; margin-left: 2; }
+    ConfusionView #confusion-pairs { width: 44; border: none; padding: 0; background: $background; margin-left: 2;
+        scrollbar-size-vertical: 1; }
+    ConfusionView #confusion-none { display: none; color: $secondary; }
     ConfusionView #confusion-matrix { width: 1fr; }
     """
 
     def compose(self) -> ComposeResult:
         yield Line(id="confusion-words")
+        yield Static(id="confusion-none")
         with Horizontal():
             yield ConfusionMatrix(id="confusion-matrix")
             yield OptionList(id="confusion-pairs", compact=True)
@@ -170,12 +204,16 @@ class ConfusionView(Vertical):
     def say(self, sentence: str) -> None:
         """Shows a sentence in place of a matrix."""
         self.query_one(ConfusionMatrix).display = self.query_one(OptionList).display = False
-        self.query_one(Line).show(Text(sentence))
+        self.query_one(Line).show(Text())
+        none = self.query_one("#confusion-none", Static)
+        none.display = True
+        none.update(Text(clean(sentence)))
 
     def show(self, evaluation: Evaluation) -> None:
         """Shows an evaluation."""
         matrix, pairs = self.query_one(ConfusionMatrix), self.query_one(OptionList)
         matrix.display = True
+        self.query_one("#confusion-none").display = False
         pairs.display = self.app.size.width >= 110
         pairs.clear_options()
         for row, column, count in evaluation.pairs():

@@ -68,7 +68,7 @@ class LogView(ScrollView, can_focus=True):
             base, faint, strong = base + back, faint + back, strong + back
         clock = datetime.fromtimestamp(line.time).strftime("%H:%M:%S") if line.time else ""
         head = f"{clock} {line.step:>7,} "
-        room = max(1, self.size.width - len(head) - 1)
+        room = max(1, self.scrollable_content_region.width - len(head) - 1)
         return Strip([Segment(head + " ", faint), Segment(wording.fit(line.text, room), strong)]).crop(
             0, self.size.width
         )

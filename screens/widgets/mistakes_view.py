@@ -1,10 +1,11 @@
 """The worst mistakes, the most confident first, each with its picture."""
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
@@ -12,6 +13,7 @@ from screens.evaluation import Evaluation, read_preview
 from screens.widgets.lines import Line
 from screens.widgets.picture import Picture, Pixels
 from vitbench.errors import UserError
+from vitbench.text import clean
 
 
 class MistakesView(Vertical):
@@ -19,7 +21,10 @@ class MistakesView(Vertical):
 
     DEFAULT_CSS = """
     MistakesView { padding: 0 1; }
-    MistakesView #mistakes-list { width: 1fr; border: none; padding: 0; background: $background; }
+    MistakesView #mistakes-list { width: 1fr; border: none; padding: 0; background: $background;
+        scrollbar-size-vertical: 1; }
+    MistakesView #mistakes-none { display: none; color: $secondary; }
+    MistakesView #mistakes-left { width: 1fr; }
     MistakesView #mistakes-side { width: 1fr; max-width: 64; padding: 0 1; }
     MistakesView #mistakes-picture { height: 1fr; max-height: 30; }
     """
@@ -30,8 +35,11 @@ class MistakesView(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Line(id="mistakes-words")
+        yield Static(id="mistakes-none")
         with Horizontal():
-            yield OptionList(id="mistakes-list", compact=True)
+            with Vertical(id="mistakes-left"):
+                yield Line(id="mistakes-head")
+                yield OptionList(id="mistakes-list", compact=True)
             with Vertical(id="mistakes-side"):
                 yield Picture(id="mistakes-picture")
                 yield Line(id="mistakes-file")
@@ -39,21 +47,33 @@ class MistakesView(Vertical):
     def say(self, sentence: str) -> None:
         """Shows a sentence in place of the list."""
         self.query_one(Horizontal).display = False
-        self.query_one("#mistakes-words", Line).show(Text(sentence))
+        self.query_one("#mistakes-words", Line).show(Text())
+        none = self.query_one("#mistakes-none", Static)
+        none.display = True
+        none.update(Text(clean(sentence)))
 
     def show(self, evaluation: Evaluation) -> None:
         """Shows an evaluation."""
         self.evaluation = evaluation
         colours = self.app.theme_variables
         self.query_one(Horizontal).display = True
+        self.query_one("#mistakes-none").display = False
         wrong = evaluation.pictures - evaluation.correct
         words = f"{evaluation.split} at step {evaluation.step:,}: {wording.count(wrong, 'mistake')}"
+        words += f" in {wording.count(evaluation.pictures, 'picture')}"
+        if 0 < len(evaluation.worst) < wrong:
+            words += f", the {len(evaluation.worst)} with the greatest loss below"
         self.query_one("#mistakes-words", Line).show(Text(words))
         options = self.query_one(OptionList)
         options.clear_options()
-        room = max(6, (max(self.size.width, 60) // 2 - 22) // 2)
+        names = [name for mistake in evaluation.worst for name in (mistake.label, mistake.predicted)]
+        longest = max((cell_len(clean(name)) for name in names), default=0)
+        room = min(max(longest, len("Taken as")), max(6, (max(self.size.width, 60) // 2 - 22) // 2))
+        self.query_one("#mistakes-left").styles.width = 2 * room + 20
+        head = f"{'Loss':>6}  {'True':<{room}}    {'Taken as'[:room]:<{room}} Sure"
+        self.query_one("#mistakes-head", Line).show(Text(head, colours["secondary"]))
         for mistake in evaluation.worst:
-            names = Text.assemble(
+            row = Text.assemble(
                 (f"{mistake.loss:>6.2f}  ", colours["secondary"]),
                 wording.fit(mistake.label, room),
                 (" as ", colours["secondary"]),
@@ -61,7 +81,7 @@ class MistakesView(Vertical):
                 (f" {wording.percent(mistake.probability, 0):>4}", colours["secondary"]),
                 no_wrap=True,
             )
-            options.add_option(Option(names))
+            options.add_option(Option(row))
         options.highlighted = 0 if evaluation.worst else None
 
     @on(OptionList.OptionHighlighted)

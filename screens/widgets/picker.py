@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
@@ -13,8 +14,10 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from vitbench.text import clean
 
 _MOST = 200
+_LABEL = 10
 
 
 @dataclass(frozen=True)
@@ -141,10 +144,12 @@ class Picker(Vertical):
         options = self.query_one(OptionList)
         options.clear_options()
         quiet = Style(color=self.app.theme_variables["secondary"])
-        width = max((len(choice.value) for choice in self._choices), default=0) + 2
+        longest = max((cell_len(clean(choice.value)) for choice in self._choices), default=0)
+        width = min(longest + 2, max(10, self.size.width - _LABEL - 2))
+        room = max(0, self.size.width - _LABEL - width - 2)
         for choice in self._choices:
             options.add_option(
-                Option(Text.assemble(wording.fit(choice.value, width), (wording.fit(choice.note, 60), quiet)))
+                Option(Text.assemble(wording.fit(choice.value, width), (wording.fit(choice.note, room), quiet)))
             )
         options.display = bool(self._choices)
         options.highlighted = 0 if self._choices else None

@@ -62,7 +62,7 @@ class FieldList(ScrollView, can_focus=True):
         name = base + Style(color=self._colour("primary"))
         value = base + Style(color=self._colour("accent" if field.changed else "foreground"), bold=field.changed)
         quiet = base + Style(color=self._colour("secondary"))
-        room = max(0, self.size.width - 42)
+        room = max(0, self.scrollable_content_region.width - 42)
         return Strip(
             [
                 Segment(wording.fit(field.path, 24) + " ", name),
