@@ -13,10 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens.widgets.picker import Choice, Picker, Source
+from screens.snapshot import Snapshot
+from screens.widgets.picker import Choice, Picker, Source, matching
 from vitbench.data.pictures import picture_extensions
+from vitbench.runs.store import Store
 from vitbench.text import clean
 
+_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 _CANCEL = Binding("escape", "cancel", "cancel")
 
 
@@ -132,6 +135,37 @@ class SaveDialog(ModalScreen[tuple[str, Path] | None]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+
+def captioners(snapshot: Snapshot, store: Store, typed: str) -> list[Choice]:
+    """Captioning runs and their checkpoints, the package's captioner, or folders and files that continue a path."""
+    if typed.startswith(("/", "~", ".")):
+        return captioners_below(typed)
+    choices = [Choice("demo", "the package's")]
+    for run in snapshot.runs:
+        if run.task == "caption":
+            choices.append(Choice(f"{run.id}@last", f"{run.title}, newest checkpoint"))
+            choices += [
+                Choice(f"{run.id}@{entry.step}", f"{run.title}, step {entry.step:,}")
+                for entry in store.find(run.id).checkpoints()
+            ]
+    return matching(choices, typed)
+
+
+def captioners_below(typed: str) -> list[Choice]:
+    """Folders and weight files that continue a typed path; a folder that holds a captioner can be taken itself."""
+    folder, _, start = typed.rpartition("/")
+    try:
+        with os.scandir(Path(folder or "/").expanduser()) as found:
+            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
+    except OSError:
+        return []
+    names = {name for name, is_folder in entries if not is_folder}
+    whole = names & {"config.json", "network.json"} and not start
+    here = [Choice(folder or "/", "the captioner saved in this folder")] if whole else []
+    below = [Choice(f"{folder}/{name}/", "", more=True) for name, is_folder in entries if is_folder]
+    below += [Choice(f"{folder}/{name}") for name in sorted(names) if name.endswith(_WEIGHTS)]
+    return here + [choice for choice in below if choice.value[len(folder) + 1 :].lower().startswith(start.lower())]
 
 
 def pictures_below(typed: str) -> list[Choice]:

@@ -12,11 +12,11 @@ from textual.containers import Horizontal, VerticalScroll
 from screens import wording
 from screens.actions import bindings
 from screens.asking import AskingScreen
-from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, pictures_below
+from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, captioners, pictures_below
 from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
-from screens.widgets.picker import Choice, matching
+from screens.widgets.picker import Choice
 from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
 from screens.widgets.words_view import WordsView
@@ -48,6 +48,7 @@ class CaptionScreen(AskingScreen):
         self._beam: tuple[tuple[str, tuple[int, ...], float], ...] = ()
         self._kept: dict[tuple[Any, ...], Maps] = {}
         self._seen = (-1, "")
+        self._asking = 0
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
@@ -66,7 +67,8 @@ class CaptionScreen(AskingScreen):
         """A run that still trains has a newer checkpoint now and then; it is taken."""
         run_id, _, which = self.captioner.partition("@")
         run = snapshot.run(run_id)
-        if run is not None and which == "last" and (run.step, run.state) != self._seen and self.sentence is not None:
+        # A question that is open is not asked again: checkpoints may come faster than answers.
+        if run is not None and which == "last" and (run.step, run.state) != self._seen and not self._asking:
             self._seen = (run.step, run.state)
             self._look_for_newer(run_id)
 
@@ -79,7 +81,7 @@ class CaptionScreen(AskingScreen):
         self.app.call_from_thread(self._newest_is, f"{run_id}@{newest}")
 
     def _newest_is(self, reference: str) -> None:
-        if self.sentence is not None and self.sentence.captioner != reference:
+        if (self.sentence is None or self.sentence.captioner != reference) and not self._asking:
             self._ask_sentence(text=self._typed)
 
     # Questions to the inspector
@@ -102,6 +104,14 @@ class CaptionScreen(AskingScreen):
         """The captioner's own sentence, or another one; then its maps."""
         if not self.files:
             return
+        self._asking += 1
+        try:
+            await self._sentence_and_maps(text, ids)
+        finally:
+            self._asking -= 1
+        self.apply(self.workbench.snapshot)
+
+    async def _sentence_and_maps(self, text: str, ids: tuple[int, ...]) -> None:
         asked: dict[str, Any] = {"text": text} if text else {"ids": list(ids)} if ids else {}
         picture = self.files[self.number]
         answer = await self._ask("caption", captioner=self.captioner, picture=picture, **asked)
@@ -351,18 +361,7 @@ class CaptionScreen(AskingScreen):
         self.app.push_screen(AskDialog("The captioner", self._captioners), answered)
 
     def _captioners(self, typed: str) -> list[Choice]:
-        """Captioning runs and their checkpoints, the package's, or a path."""
-        if typed.startswith(("/", "~", ".")):
-            return []
-        choices = [Choice("demo", "the package's")]
-        for run in self.workbench.snapshot.runs:
-            if run.task == "caption":
-                choices.append(Choice(f"{run.id}@last", f"{run.title}, newest checkpoint"))
-                choices += [
-                    Choice(f"{run.id}@{entry.step}", f"{run.title}, step {entry.step:,}")
-                    for entry in self.workbench.store.find(run.id).checkpoints()
-                ]
-        return matching(choices, typed)
+        return captioners(self.workbench.snapshot, self.workbench.store, typed)
 
     def action_export(self) -> None:
         """Grid, panel or arrays, as files."""

@@ -13,6 +13,7 @@ from textual import work
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
 from screens.widgets.chart import SMOOTHED_FROM, Chart, Curve
+from vitbench.figures.remote import scp_line
 
 
 def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
@@ -87,7 +88,8 @@ class Exports(WorkbenchScreen):
         except (OSError, subprocess.CalledProcessError) as error:
             self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
             return
-        self.app.call_from_thread(self.workbench.tell, f"Saved {file}")
+        fetch = scp_line(file)
+        self.app.call_from_thread(self.workbench.tell, f"Saved {file}" + (f"   {fetch}" if fetch else ""))
 
 
 def _draw(file: Path, figure: dict[str, object]) -> None:

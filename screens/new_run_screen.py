@@ -38,6 +38,8 @@ _PRESET_NOTES = {
     "fast": "the head first, then all of it: few epochs, good results",
     "scratch": "from random weights",
     "demo": "the small network that comes along, on generated pictures",
+    "caption": "a captioner: a pretrained network and a new decoder, on pictures with sentences",
+    "caption-demo": "a small captioner around the network that comes along; no GPU needed",
 }
 
 
@@ -99,7 +101,8 @@ class NewRunScreen(WorkbenchScreen):
             known = [
                 Choice(
                     entry.name,
-                    f"{entry.parameters / 1e6:.1f}M parameters, {entry.image_size[0]} px, {entry.gflops:.1f} GFLOPs",
+                    f"{entry.parameters / 1e6:.1f}M parameters, {entry.image_size[0]} px"
+                    + (f", {entry.gflops:.1f} GFLOPs" if entry.gflops else ""),
                 )
                 for entry in catalogue.entries()
             ]
@@ -223,7 +226,7 @@ class NewRunScreen(WorkbenchScreen):
 
 
 def folders_below(typed: str) -> list[Choice]:
-    """Folders and CSV files that continue a typed path."""
+    """Folders, CSV files and captions in JSON that continue a typed path."""
     folder, _, start = typed.rpartition("/")
     try:
         with os.scandir(Path(full_path(folder or "/"))) as found:
@@ -234,7 +237,7 @@ def folders_below(typed: str) -> list[Choice]:
     return [
         Choice(f"{folder}/{name}" + "/" * is_folder, "", more=is_folder)
         for name, is_folder in wanted
-        if is_folder or name.lower().endswith(".csv")
+        if is_folder or name.lower().endswith((".csv", ".json"))
     ]
 
 

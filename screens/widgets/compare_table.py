@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
@@ -13,8 +14,11 @@ from screens.look import STATE_COLOURS, glyphs, series_colour
 from screens.snapshot import RunRow
 from screens.widgets.chart import Curve
 from screens.widgets.chart_axis import number
+from vitbench.text import clean
 
 _MOST_ROWS = 10
+_OTHER_COLUMNS = 57
+"""Cells that a row takes beside the name."""
 
 Row = tuple[RunRow, int, Curve | None, int | None]
 
@@ -47,8 +51,9 @@ class CompareTable(Widget):
     def _written(self, rows: Sequence[Row]) -> Text:
         colours = self.app.theme_variables
         quiet = Style(color=colours["secondary"])
-        width = max(16, min(40, max((len(run.title) for run, *_ in rows), default=16)))
-        text = Text(no_wrap=True, end="")
+        longest = max((cell_len(clean(run.title)) for run, *_ in rows), default=0)
+        width = max(10, min(longest, 40, self.app.size.width - _OTHER_COLUMNS))
+        text = Text(no_wrap=True, overflow="crop", end="")
         head = f"  {'Run':<{width}}  {'State':<10} {'Value':>9} {'at':>9} {'Lowest':>9} {'Highest':>9}"
         text.append(head, quiet)
         for run, colour, curve, at in rows[:_MOST_ROWS]:

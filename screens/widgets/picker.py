@@ -37,7 +37,12 @@ def matching(choices: Sequence[Choice], typed: str) -> list[Choice]:
     words = typed.lower().split()
     found = [choice for choice in choices if all(word in f"{choice.value} {choice.note}".lower() for word in words)]
     start = words[0] if words else ""
-    return sorted(found, key=lambda choice: not choice.value.lower().startswith(start))
+    return sorted(found, key=lambda choice: not _begins(choice.value.lower(), start))
+
+
+def _begins(value: str, start: str) -> bool:
+    """Whether a value begins with the text, with or without the door of a network's name (`timm:`)."""
+    return value.startswith(start) or value.partition(":")[2].startswith(start)
 
 
 class _Typed(Input):
@@ -82,7 +87,7 @@ class Picker(Vertical):
             return self.picker
 
     class Accepted(Message):
-        """Enter was pressed while the list was closed: the value stands."""
+        """Enter took a choice, or let what was typed stand; the next line has the focus."""
 
         def __init__(self, value: str) -> None:
             super().__init__()
@@ -125,7 +130,7 @@ class Picker(Vertical):
         """Moves in the list, opening it first."""
         options = self.query_one(OptionList)
         if not self.open:
-            self._fill("")
+            self._fill(self.value if self.value.endswith("/") else "")  # a folder's folders, else every choice
             return
         {"down": options.action_cursor_down, "up": options.action_cursor_up}.get(
             key, options.action_page_down if key == "pagedown" else options.action_page_up
@@ -152,26 +157,30 @@ class Picker(Vertical):
                 Option(Text.assemble(wording.fit(choice.value, width), (wording.fit(choice.note, room), quiet)))
             )
         options.display = bool(self._choices)
-        options.highlighted = 0 if self._choices else None
+        options.highlighted = self._meant(typed)
+
+    def _meant(self, typed: str) -> int | None:
+        """What Enter takes: the choice that was typed out, else the first; a folder typed to its end stands itself."""
+        values = [choice.value for choice in self._choices]
+        if typed in values:
+            return values.index(typed)
+        return 0 if values and not typed.endswith("/") else None
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self.open:
-            self._take(self.query_one(OptionList).highlighted)
+        highlighted = self.query_one(OptionList).highlighted
+        if self.open and highlighted is not None:
+            self._take(highlighted)
         else:
-            self.post_message(self.Accepted(self.value))
-            self.screen.focus_next()
+            self._accept(self.value)
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self._take(event.option_index)
 
-    def _take(self, index: int | None) -> None:
-        if index is None or index >= len(self._choices):
-            self.close()
-            return
+    def _take(self, index: int) -> None:
         choice = self._choices[index]
         line = self.query_one(_Typed)
         self._quiet = True
@@ -182,8 +191,12 @@ class Picker(Vertical):
         if choice.more:
             self._fill(choice.value)
         else:
-            self.close()
-            self.post_message(self.Accepted(choice.value))
+            self._accept(choice.value)
+
+    def _accept(self, value: str) -> None:
+        self.close()
+        self.post_message(self.Accepted(value))
+        self.screen.focus_next()
 
     def on_descendant_blur(self) -> None:
         self.close()

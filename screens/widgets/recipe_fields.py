@@ -13,12 +13,11 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from screens import wording
 from screens.actions import bindings
 from screens.recipe_draft import Field
-from screens.widgets.lines import Line
 
 Check = Callable[[str, str], str]
 
@@ -121,7 +120,7 @@ class RecipeFields(Vertical):
 
     DEFAULT_CSS = """
     RecipeFields #edit { display: none; }
-    RecipeFields #about { color: $secondary; background: $surface; }
+    RecipeFields #about { color: $secondary; background: $surface; height: auto; max-height: 3; }
     """
 
     class Changed(Message):
@@ -139,7 +138,7 @@ class RecipeFields(Vertical):
     def compose(self) -> ComposeResult:
         yield FieldList(id="fields")
         yield Input(id="edit", compact=True)
-        yield Line(id="about")
+        yield Static(id="about")
 
     def show(self, fields: list[Field]) -> None:
         """Replaces the keys."""
@@ -151,7 +150,7 @@ class RecipeFields(Vertical):
         """The whole explanation of the key under the cursor, which its row may cut."""
         field = self.query_one(FieldList).current
         if field is not None and not self.query_one("#edit").display:
-            self.query_one("#about", Line).show(Text(f"{field.path}: {field.explanation}", no_wrap=True))
+            self.query_one("#about", Static).update(Text(f"{field.path}: {field.explanation}"))
 
     def edit(self, field: Field | None) -> None:
         """Opens the line for a key."""
@@ -172,9 +171,9 @@ class RecipeFields(Vertical):
     def _show_check(self, value: str) -> None:
         problem = self._check(self._path, value) if value.strip() else ""
         colours = self.app.theme_variables
-        words = Text(wording.fit(problem, 400).strip() or f"{self._path}: Enter takes it, Esc does not", no_wrap=True)
+        words = Text(wording.fit(problem, 400).strip() or f"{self._path}: Enter takes it, Esc does not")
         words.stylize(colours["error"] if problem else colours["success"])
-        self.query_one("#about", Line).show(words)
+        self.query_one("#about", Static).update(words)
 
     @on(Input.Submitted, "#edit")
     def _done(self, event: Input.Submitted) -> None:
