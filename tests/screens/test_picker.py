@@ -1,0 +1,60 @@
+"""A line with a list: Enter takes what is meant and goes on."""
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.widgets import Input
+
+from screens.new_run_screen import folders_below
+from screens.widgets.picker import Choice, Picker, matching
+
+NAMES = [Choice("augreg"), Choice("demo"), Choice("fast")]
+
+
+class Form(App[None]):
+    """A list that shows everything when a choice is typed out, as presets do; folders; and a line after them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        exact = [choice.value for choice in NAMES]
+        yield Picker("Preset", lambda typed: NAMES if typed in exact else matching(NAMES, typed), id="preset")
+        yield Picker("Data", folders_below, id="data")
+        yield Input(id="last")
+
+    def on_picker_accepted(self, message: Picker.Accepted) -> None:
+        self.accepted.append(message.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [("demo", "demo"), ("de", "demo"), ("a", "augreg"), ("other", "other")],
+)
+async def test_enter_takes_what_was_typed_out_or_the_first(keys, value):
+    app = Form()
+    async with app.run_test() as pilot:
+        app.query_one("#preset-line").focus()
+        await pilot.press(*keys, "enter")
+        assert app.accepted == [value]
+        assert app.query_one("#preset", Picker).value == value
+        assert app.focused.id == "data-line"
+
+
+async def test_enter_goes_into_a_folder_and_once_more_takes_it(tmp_path):
+    (tmp_path / "pictures" / "train").mkdir(parents=True)
+    app = Form()
+    async with app.run_test() as pilot:
+        app.query_one("#data-line").focus()
+        await pilot.press(*f"{tmp_path}/pict", "enter")
+        picker = app.query_one("#data", Picker)
+        assert picker.value == f"{tmp_path}/pictures/"
+        assert picker.open
+        assert app.accepted == []
+        await pilot.press("enter")
+        assert app.accepted == [f"{tmp_path}/pictures/"]
+        assert app.focused.id == "last"
+
+        app.query_one("#data-line").focus()
+        await pilot.press("end", "down", "down", "enter")
+        assert picker.value == f"{tmp_path}/pictures/train/"
