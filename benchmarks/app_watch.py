@@ -1,0 +1,46 @@
+"""What watching costs: CPU time of the app while one run writes once a second.
+
+python benchmarks/app_watch.py [--minutes 5]
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from machine import describe
+from watched_app import WatchedApp, machine_load, writing
+
+
+def share(app: WatchedApp, seconds: float) -> tuple[float, int]:
+    """CPU time of the app as a share of one core, and the bytes that it sent."""
+    began, before = time.monotonic(), app.cpu_seconds()
+    sent = len(app.read(seconds))
+    return (app.cpu_seconds() - before) / (time.monotonic() - began), sent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    minutes = parser.parse_args().minutes
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder)
+        with writing(store, "--rate", "1", "--seconds", "3600"):
+            app = WatchedApp(store, "--run", "last")
+            app.wait_for("Curves")
+            app.read(5)
+            watching, sent = share(app, minutes * 60)
+        app.read(5)
+        still, nothing = share(app, 30)
+        app.close()
+    print(f"# The cost of watching\n\n{describe('textual', 'numpy')}\n")
+    print(
+        f"One run open at 120x40, written to once a second, with 2,000 points at the start, for {minutes:g} minutes: "
+    )
+    print(f"{watching * 100:.2f}% of one core (CPU time of the process, user and system), {sent:,} bytes sent.")
+    print(f"To reach: below 3%. With nothing written, for half a minute: {still * 100:.2f}%, {nothing:,} bytes sent.")
+    print(f"\n{machine_load()}")
+
+
+if __name__ == "__main__":
+    main()

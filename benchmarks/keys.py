@@ -1,0 +1,94 @@
+"""From a key to the changed screen, over a pty, while eight runs write ten times a second.
+
+python benchmarks/keys.py [--keys 100]
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyte
+from machine import describe
+from watched_app import WatchedApp, machine_load, writing
+
+
+class Eye:
+    """Sees what a person sees, so that an update that comes at the same time is not taken for the answer."""
+
+    def __init__(self, app: WatchedApp) -> None:
+        self.app = app
+        self.screen = pyte.Screen(120, 40)
+        self.stream = pyte.ByteStream(self.screen)
+        self.random = np.random.default_rng(0)
+
+    def watch(self, seconds: float) -> None:
+        self.stream.feed(self.app.read(seconds))
+
+    def wait(self, word: str) -> None:
+        deadline = time.monotonic() + 300
+        while word not in "\n".join(self.screen.display):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{word!r} never came.")
+            self.watch(0.1)
+
+    def answer_time(self, key: str, seen: Callable[[], object]) -> float:
+        """Milliseconds from the key until the bytes have come that change what `seen` gives."""
+        self.watch(0.3 + 0.5 * self.random.random())
+        before, began = seen(), time.perf_counter()
+        self.app.child.send(key)
+        while time.perf_counter() - began < 10:
+            data = self.app.read_some()
+            arrived = time.perf_counter()
+            self.stream.feed(data)
+            if seen() != before:
+                return (arrived - began) * 1000
+        raise SystemExit(f"No answer to the key {key!r} within 10 s:\n" + "\n".join(self.screen.display))
+
+    def row(self, number: int) -> str:
+        return self.screen.display[number]
+
+    def cursor_row(self) -> int:
+        """The row of the table whose ground differs from that of the others."""
+        grounds = [self.screen.buffer[y][20].bg for y in range(4, 12)]
+        return next((y for y, ground in enumerate(grounds) if grounds.count(ground) == 1), -1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=100)
+    count = parser.parse_args().keys
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, writing(Path(folder), "--runs", "8", "--rate", "10"):
+        app = WatchedApp(Path(folder))
+        eye = Eye(app)
+        eye.wait("8 runs")
+        eye.watch(5)
+        before = app.cpu_seconds()
+        eye.watch(10)
+        busy = (app.cpu_seconds() - before) / 10
+        turns = [("j", "k")[number // 7 % 2] for number in range(count)]
+        times["table: the next run"] = [eye.answer_time(key, eye.cursor_row) for key in turns]
+        app.child.send("\r")
+        eye.wait("Curves")
+        app.child.send("\x1b[H")
+        eye.watch(3)
+        arrows = [("\x1b[C", "\x1b[D")[number // 40 % 2] for number in range(count)]
+        times["curves: the cursor"] = [eye.answer_time(key, lambda: eye.row(4)) for key in arrows]
+        views = ["21"[number % 2] for number in range(count)]
+        times["another view, drawn whole"] = [eye.answer_time(key, lambda: eye.row(4)[:20]) for key in views]
+        app.close()
+    print(f"# From key to screen\n\n{describe('textual', 'numpy')}\n")
+    print(f"Eight runs written to ten times a second each; {count} keys of each kind at random moments; 120x40.\n")
+    print("| key | median, ms | 95th of 100, ms | most, ms |\n|---|---|---|---|")
+    for what, values in times.items():
+        print(f"| {what} | {statistics.median(values):.0f} | {np.percentile(values, 95):.0f} | {max(values):.0f} |")
+    print(f"\nTo reach: below 50 ms. Between the keys the app takes {busy * 100:.1f}% of one core.")
+    print(f"\n{machine_load()}")
+
+
+if __name__ == "__main__":
+    main()
