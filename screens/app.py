@@ -124,7 +124,7 @@ class Workbench(App[str]):
     def _notice_crash(self, run_id: str) -> None:
         from screens.dialogs import CrashNotice
 
-        self.settings.remember("seen_crashes", [*self.settings.texts("seen_crashes"), run_id][-500:])
+        self.settings.add("seen_crashes", run_id)
         self.push_screen(CrashNotice(run_id))
 
     def tell(self, sentence: str, severity: Severity = "information") -> None:

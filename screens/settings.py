@@ -1,4 +1,7 @@
-"""What the app remembers between two visits: the theme and the order of the table. One small file in the store."""
+"""What the app remembers between two visits: the theme and the order of the table. One small file in the store.
+
+Two apps may be open on one store: each writes what was changed in it, and leaves the rest as the other has written it.
+"""
 
 import json
 import os
@@ -12,11 +15,14 @@ class Settings:
 
     def __init__(self, store: Path) -> None:
         self.file = store / "screens.json"
+        self._values = self._read()
+
+    def _read(self) -> dict[str, Any]:
         try:
             read = json.loads(self.file.read_text())
         except (OSError, ValueError):
-            read = {}
-        self._values: dict[str, Any] = read if isinstance(read, dict) else {}
+            return {}
+        return read if isinstance(read, dict) else {}
 
     def text(self, name: str, default: str) -> str:
         """A remembered word."""
@@ -33,10 +39,16 @@ class Settings:
         value = self._values.get(name, [])
         return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
+    def add(self, name: str, word: str, most: int = 500) -> None:
+        """Adds a word to a remembered list, behind what another app has put there meanwhile."""
+        self._values |= self._read()
+        self.remember(name, [*self.texts(name), word][-most:])
+
     def remember(self, name: str, value: str | bool | list[str]) -> None:
         """Writes at once: the line may drop at any moment."""
         if self._values.get(name) == value:
             return
+        self._values |= self._read()
         self._values[name] = value
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)

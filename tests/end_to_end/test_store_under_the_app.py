@@ -97,7 +97,7 @@ def test_a_clock_that_jumps(store: Path) -> None:
     elsewhere = process.model_copy(update={"host": "another", "boot_id": boot_id()[::-1], "pid": 1})
     run.say(process=elsewhere, heartbeat=time.time() + 86400)
     run.train(2.5)
-    with Terminal(store) as app:
+    with Terminal(store, columns=104) as app:
         app.wait_for("elsewhere", "running", "now")
         app.press("enter", "a", "a")
         app.wait_for("train 2.5", "time")
