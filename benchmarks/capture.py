@@ -1,14 +1,20 @@
 """What looking costs, in forward passes: ViT-B/16 at 224, random weights, one picture, one thread.
 
 python benchmarks/capture.py [--repeats 5] > benchmarks/results/capture.md
+
+Each look is measured in a process of its own, so that its memory is its own too.
 """
 
 import argparse
+import json
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from machine import describe
@@ -17,13 +23,40 @@ from vitbench.explain.explanation import explain
 from vitbench.explain.kept_attention import all_attention
 from vitbench.models.network import open_network
 
-REACH = {"all attention kept": 1.1, "generic": 2.5, "libra": 3.5, "chefer_lrp": None}
+REACH = {
+    "nothing": "",
+    "all attention kept": "1.1 forwards",
+    "generic": "2.5 forwards",
+    "libra": "3.5 forwards",
+    "chefer_lrp": "3 s, 1.1 GB",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--one", choices=list(REACH), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measured(arguments.one, arguments.repeats)))
+        return
+    print(f"# What looking costs: ViT-B/16 at 224, one picture, one CPU thread\n\n{describe('torch', 'timm')}\n")
+    print(
+        f"Medians of {arguments.repeats}, each beside a plain forward, by the clock and by processor time (what else the"
+        " machine does weighs less there). Memory is the process's highest, torch and weights included; `nothing` is the"
+        " plain forward alone.\n"
+    )
+    print("| look | forward, s | look, s | forwards | by processor time | to reach | peak, GB |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for name, reach in REACH.items():
+        command = [sys.executable, __file__, "--one", name, "--repeats", str(arguments.repeats)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        times = f"{found['forward']:.2f} | {found['look']:.2f} | {found['ratio']:.2f} | {found['processor_ratio']:.2f}"
+        print(f"| {name} | {times} | {reach} | {found['peak'] / 1e9:.2f} |", flush=True)
+
+
+def measured(name: str, repeats: int) -> dict[str, Any]:
+    """Seconds of a plain forward and of a look, their ratio, and the peak of memory in bytes."""
     torch.set_num_threads(1)
     network = open_network("timm:vit_base_patch16_224@random")
     pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
@@ -32,32 +65,28 @@ def main() -> None:
         with torch.no_grad():
             network.module(pixels)
 
-    looks: dict[str, Callable[[], object]] = {"all attention kept": partial(all_attention, network, pixels)}
+    looks: dict[str, Callable[[], object]] = {"nothing": forward}
+    looks["all attention kept"] = partial(all_attention, network, pixels)
     looks |= {method: partial(explain, network, pixels, method) for method in ("generic", "libra", "chefer_lrp")}
-    rows, peaks = [], {}
+    look = looks[name]
     forward()
-    for name, look in looks.items():
-        look()
-        peaks[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        # In turns, and against the forward just before, so that what else the machine does weighs on both.
-        pairs = [(seconds(forward), seconds(look)) for _ in range(repeats)]
-        plain, looked = (statistics.median(times) for times in zip(*pairs, strict=True))
-        ratio = statistics.median(b / a for a, b in pairs)
-        rows.append((name, plain, looked, ratio))
-    print(f"# What looking costs: ViT-B/16 at 224, one picture, one CPU thread\n\n{describe('torch', 'timm')}\n")
-    print(
-        f"Medians of {repeats}, each beside a plain forward. Memory is the process's highest so far, torch included.\n"
-    )
-    print("| look | forward, s | look, s | forwards | to reach | peak, GiB |\n|---|---|---|---|---|---|")
-    for name, plain, looked, ratio in rows:
-        reach = "3 s, 1.1 GB" if REACH[name] is None else f"{REACH[name]}"
-        print(f"| {name} | {plain:.2f} | {looked:.2f} | {ratio:.2f} | {reach} | {peaks[name]:.2f} |")
+    look()
+    # In turns, and against the forward just before, so that what else the machine does weighs on both.
+    pairs = [(timed(forward), timed(look)) for _ in range(repeats)]
+    return {
+        "forward": statistics.median(plain[0] for plain, _ in pairs),
+        "look": statistics.median(looked[0] for _, looked in pairs),
+        "ratio": statistics.median(looked[0] / plain[0] for plain, looked in pairs),
+        "processor_ratio": statistics.median(looked[1] / plain[1] for plain, looked in pairs),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 if __name__ == "__main__":

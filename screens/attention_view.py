@@ -14,7 +14,7 @@ from screens import wording
 from screens.widgets.picture import Pixels
 from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.inspector.client import Answer
-from vitbench.text import clean
+from vitbench.text import clean, small_error
 
 STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 SHEETS = ("", "heads", "layers", "methods")
@@ -115,7 +115,7 @@ class Explained:
         if self.target_label:
             parts.append(f"for {self.target_label}")
         if self.completeness_error is not None:
-            parts.append(f"completeness error {self.completeness_error:.0e}")
+            parts.append(f"completeness error {small_error(self.completeness_error)}")
         return ", ".join(parts)
 
     def alarm(self, looking: Looking) -> str:

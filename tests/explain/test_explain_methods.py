@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
-from explain_networks import TINY, pixels_for, small_network
+from explain_networks import TINY, fill, pixels_for, settle, small_network
 from torch import nn
 
+from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.explain.attention_methods import without_smallest
 from vitbench.explain.explanation import METHODS, explain
+from vitbench.explain.opened import OpenedForward
 from vitbench.explain.tap import AttentionTap
+from vitbench.models.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +138,28 @@ def test_libra_adds_up_to_the_logit(name, options):
     network.module.double()
     explanation = explain(network, pixels_for(network).double(), "libra", target=2)
     assert explanation.completeness_error.max() < 1e-12
+
+
+def test_completeness_is_measured_finer_than_the_logit_is_written():
+    """In float32 the sum and the logit are equal by chance in one picture of four."""
+    network = small_network(img_size=32, **TINY)
+    errors = explain(network, pixels_for(network, batch=16), "libra").completeness_error
+    assert errors.dtype == torch.float64
+    assert (errors > 0).all()
+    assert errors.max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "levit_128s", "pvt_v2_b0"])
+def test_libra_leaves_the_logits_alone_to_the_last_bit_but_for_opened_attention(name):
+    """LeViT has no layer norm: a rounding at its start is ten thousand times larger in its logits."""
+    module = timm.create_model(name, num_classes=10, **({} if "pvt" in name else {"img_size": 128}))
+    fill(module)
+    settle(module, 128)
+    network = Network(module.eval(), name, "random", Preprocessing(128, 128), None, "", f"timm:{name}")
+    pixels = pixels_for(network, batch=2)
+    with torch.no_grad(), OpenedForward(module):
+        expected = module(pixels)
+    assert torch.equal(explain(network, pixels, "libra").logits, expected)
 
 
 def test_plain_gradients_do_not_add_up(network):

@@ -39,6 +39,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Swin": ("swin_tiny_patch4_window7_224", {"img_size": 56, "embed_dim": 16, "depths": (1, 1), "num_heads": (2, 2)}),
     "Swin v2": ("swinv2_tiny_window8_256", {"img_size": 64, "embed_dim": 16, "depths": (1, 1), "num_heads": (2, 2)}),
     "PiT": ("pit_ti_224", {"img_size": 64, "base_dims": (16, 16, 16), "depth": (1, 1, 1), "heads": (1, 1, 1)}),
+    "LeViT": ("levit_128s", {"img_size": 128}),
     "PVT v2": (
         "pvt_v2_b0",
         {"depths": (1, 1), "embed_dims": (16, 16), "num_heads": (1, 2), "sr_ratios": (2, 1), "mlp_ratios": (2, 2)},

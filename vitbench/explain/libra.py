@@ -261,8 +261,9 @@ def _balanced(product: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
     """A product that hands half to each factor if both depend on the picture."""
 
     def rule(a: Any, b: Any) -> Tensor:
-        output = product(a, b)
-        return HalfGradient.apply(output) if _flows(a) and _flows(b) else output
+        if _flows(a) and _flows(b):
+            return product(HalfGradient.apply(a), HalfGradient.apply(b))
+        return product(a, b)
 
     return rule
 
@@ -286,7 +287,7 @@ def _gated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def rule(values: Tensor, *rest: Any, **named: Any) -> Tensor:
         if named.get("inplace"):
             named["inplace"] = False
-        return Gated.apply(values, function(values.detach(), *rest, **named))
+        return Gated.apply(values, lambda x: function(x, *rest, **named))
 
     return rule
 
