@@ -35,12 +35,9 @@ def main() -> None:
         still, nothing, _ = share(app, 30)
         app.close()
     print(f"# The cost of watching\n\n{describe('textual', 'numpy')}\n")
-    print(
-        f"One run open at 120x40, written to once a second, with 2,000 points at the start, for {minutes:g} minutes: "
-    )
-    print(
-        f"{watching * 100:.2f}% of one core (CPU time of the process, user and system), {sent:,} bytes in {paints:.2f} paints a second."
-    )
+    print(f"One run open at 120x40, written to once a second, with 2,000 points at the start, for {minutes:g} minutes:")
+    print(f"{watching * 100:.2f}% of one core (CPU time of the process, user and system), ", end="")
+    print(f"{sent:,} bytes in {paints:.2f} paints a second.\n")
     print(f"To reach: below 3%. With nothing written, for half a minute: {still * 100:.2f}%, {nothing:,} bytes sent.")
     print(f"\n{machine_load()}")
 
