@@ -26,14 +26,15 @@ from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collate
 PICTURES_AN_EPOCH = 24_000
 LAST_EPOCHS = 4
 """Doodles, 512 shapes in a third of the pictures, teach what a shape is; in the last epochs all are of base kinds."""
+# What only an object's patches can learn is averaged over all patches, most of which show the background.
 _WEIGHTS = {
     "label": 1.0,
-    "sentence": 2.0,
+    "sentence": 3.0,
     "doodle": 0.5,
     "patch_kind": 1.0,
     "patch_colour": 0.5,
-    "patch_number": 0.5,
-    "patch_relation": 0.5,
+    "patch_number": 4.0,
+    "patch_relation": 4.0,
     "patch_outline": 1.0,
 }
 _EVALUATED = {"val": 900, "test": 3000, "test_heldout": 1500}
