@@ -1,0 +1,46 @@
+"""A window that becomes tiny and large again, on each screen."""
+
+from pathlib import Path
+
+import pytest
+from scripted_run import ScriptedRun
+from terminal import Terminal
+
+pytestmark = pytest.mark.timeout(900)
+
+SCREENS = {
+    "runs": ("", "2 runs"),
+    "run": ("\r", "1 Curves"),
+    "compare": ("c", "Compare"),
+    "new run": ("n", "New run"),
+    "attention": ("I", "demo"),
+    "positions": ("V", "demo"),
+    "captions": ("W", "demo"),
+}
+"""The key that opens each screen from the table of runs, and a word by which it is known."""
+
+
+def test_each_screen_survives_a_tiny_window(store: Path) -> None:
+    for name in ("first", "second"):
+        ScriptedRun(store, name).train(2.5, 2.25)
+    with Terminal(store) as app:
+        app.wait_for("2 runs", "first", "second")
+        for name, (key, word) in SCREENS.items():
+            app.press(key)
+            if name != "runs":
+                app.wait_without("2 runs")
+            app.wait_for(word, "help")
+            title = app.text.splitlines()[0].split()[:2]
+            for columns, rows in ((20, 5), (1, 1), (20, 5)):
+                app.resize(columns, rows)
+                app.settle()
+            app.wait_for("vitbench needs 50x12")
+            app.resize(120, 40)
+            app.wait_for(word, "help")
+            app.wait_without("needs 50x12")
+            assert app.text.splitlines()[0].split()[:2] == title, name
+            if name != "runs":
+                app.press("escape")
+                app.wait_for("2 runs")
+        app.press("q")
+        app.seconds_to_end()
