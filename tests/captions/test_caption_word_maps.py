@@ -1,6 +1,7 @@
 """Maps of words against slow, plain ways of computing them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import torch
 
 from vitbench.captions.decoder import CaptionDecoder
 from vitbench.captions.network import Captioner
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import decoder_calls, read_sentence
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
 from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
 from vitbench.errors import UserError
+from vitbench.explain.tap import AttentionTap
 
 TOKENIZER = WordTokenizer(["a", "b", "c"])
 IDS = (1, 4, 5, 6, 2)
@@ -104,6 +106,22 @@ def test_one_pass_shows_all_layers_and_heads(captioner, memory, reading):
     ]
     assert reading.ranks.tolist() == ranks
     assert reading.attention.shape[-1] == 3 + 2 * 3
+
+
+def test_the_open_pass_equals_the_tap_and_the_fused_pass(captioner, memory, reading):
+    names = [name for pair in captioner.decoder_attentions for name in pair]
+    with torch.no_grad(), AttentionTap(captioner, names=names) as tap:
+        scores = captioner.decode(torch.tensor([IDS]), memory)[0].log_softmax(-1)
+    calls = decoder_calls(captioner, tap.calls)
+    torch.testing.assert_close(reading.attention, torch.cat([cross.kept for _, cross in calls]))
+    torch.testing.assert_close(reading.self_attention, torch.cat([own.kept for own, _ in calls]))
+    torch.testing.assert_close(reading.log_probs, scores[range(4), IDS[1:]])
+
+
+def test_a_network_of_nan_is_refused(captioner, memory):
+    broken = replace(memory, tokens=torch.full_like(memory.tokens, torch.nan))
+    with pytest.raises(UserError, match="not a distribution"):
+        read_sentence(captioner, broken, IDS)
 
 
 def test_a_word_has_its_predicting_row_and_on_request_its_reading_row(reading):

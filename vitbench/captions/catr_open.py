@@ -65,7 +65,8 @@ def open_catr(file: Path) -> OpenedCatr:
 def read_vocabulary(file: Path) -> SubwordTokenizer:
     """BERT's lower-casing word pieces, a line each. Raises UserError if the file is not there or lacks its marks."""
     try:
-        words = file.read_text(encoding="utf-8").splitlines()
+        # Only line feeds end a word: some words are separators of lines themselves.
+        words = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"CATR's words are missing: put the vocab.txt of bert-base-uncased at {file} ({error})."

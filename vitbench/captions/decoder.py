@@ -102,18 +102,47 @@ class Attention(nn.Module):
         return self._split(keys), self._split(values)
 
     def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, is_causal: bool = False
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        is_causal: bool = False,
+        shown: list[Tensor] | None = None,
     ) -> Tensor:
-        dropout = self.dropout if self.training else 0.0
+        """With `shown`, the attention [B, heads, L, S] is computed openly, without dropout, and appended to it."""
         queries = self._split(_linear(x, self.query))
-        mixed = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
-        )
+        if shown is not None:
+            shown.append(open_attention(queries, keys, mask, is_causal))
+            mixed = shown[-1] @ values
+        else:
+            dropout = self.dropout if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
+            )
         return _linear(mixed.transpose(1, 2).flatten(2), self.out)
 
     def _split(self, x: Tensor) -> Tensor:
         batch, length, width = x.shape
         return x.view(batch, length, self.num_heads, width // self.num_heads).transpose(1, 2)
+
+
+def open_attention(queries: Tensor, keys: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """What fused attention hides: softmax(q k^T / sqrt(d)) [B, heads, L, S]; `mask` is true where one may look."""
+    scores = queries @ keys.transpose(-2, -1) * queries.shape[-1] ** -0.5
+    if is_causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(-1)
+
+
+@dataclass
+class Shown:
+    """Attention of each layer in its order: of the words [B, heads, L, L], and of the picture [B, heads, L, N]."""
+
+    words: list[Tensor] = field(default_factory=list)
+    picture: list[Tensor] = field(default_factory=list)
 
 
 class DecoderLayer(nn.Module):
@@ -130,15 +159,19 @@ class DecoderLayer(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden), nn.GELU(), nn.Linear(hidden, embed_dim))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None, cache: LayerCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None, cache: LayerCache | None, shown: Shown | None = None
+    ) -> Tensor:
         """`x` [B, L, D] are the newest words, `memory` [B, N, D] the picture, `mask` [B, 1, 1, N] its real columns."""
+        words_shown, picture_shown = (None, None) if shown is None else (shown.words, shown.picture)
         normed = _normed(x, self.self_norm)
         keys, values = self.self_attention.keys_values(normed)
         past = 0
         if cache is not None:
             past = 0 if cache.keys is None else cache.keys.shape[2]
             keys, values = cache.append(keys, values)
-        x = x + self._dropped(self.self_attention(normed, keys, values, *causality(x.shape[1], past, x.device)))
+        seen = causality(x.shape[1], past, x.device)
+        x = x + self._dropped(self.self_attention(normed, keys, values, *seen, words_shown))
 
         if cache is None:
             picture = self.cross_attention.keys_values(memory)
@@ -146,7 +179,7 @@ class DecoderLayer(nn.Module):
             if cache.picture is None:
                 cache.picture = self.cross_attention.keys_values(memory)
             picture = cache.picture
-        x = x + self._dropped(self.cross_attention(_normed(x, self.cross_norm), *picture, mask))
+        x = x + self._dropped(self.cross_attention(_normed(x, self.cross_norm), *picture, mask, False, picture_shown))
         first, _, second = self.mlp
         return x + self._dropped(_linear(F.gelu(_linear(_normed(x, self.mlp_norm), first)), second))
 
@@ -199,10 +232,13 @@ class CaptionDecoder(nn.Module):
         self.apply(_initialise)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
-    def forward(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None, shown: Shown | None = None
+    ) -> Tensor:
         """Scores [B, L, vocab_size] of the token after each of `ids` [B, L].
 
-        With a `cache`, `ids` are only the tokens that it has not seen. Positions beyond `max_length` raise IndexError.
+        With a `cache`, `ids` are only the tokens that it has not seen. With `shown`, each layer adds its attention to
+        it. Positions beyond `max_length` raise IndexError.
         """
         past = 0 if cache is None else cache.length
         if past + ids.shape[1] > self.max_length:
@@ -213,7 +249,7 @@ class CaptionDecoder(nn.Module):
         picture = memory.tokens if known else self.memory_proj(self.memory_norm(memory.tokens))
         mask = None if memory.padding is None else ~memory.padding[:, None, None, :]
         for number, layer in enumerate(self.layers):
-            x = layer(x, picture, mask, None if cache is None else cache.layer(number))
+            x = layer(x, picture, mask, None if cache is None else cache.layer(number), shown)
         if cache is not None:
             cache.length += ids.shape[1]
         return F.linear(self.norm(x), self.token_embed.weight)

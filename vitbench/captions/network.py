@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.captions.decoder import CaptionDecoder, DecoderCache, Memory
+from vitbench.captions.decoder import CaptionDecoder, DecoderCache, Memory, Shown
 
 
 class CaptionModule(Protocol):
@@ -50,6 +50,11 @@ class Captioner(nn.Module):
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
         """Scores [B, L, vocabulary] of the token after each of `ids` [B, L]; with a cache, `ids` are the new ones."""
         return self.decoder(ids, memory, cache)
+
+    def decode_openly(self, ids: Tensor, memory: Memory) -> tuple[Tensor, Shown]:
+        """`decode` without a cache, and the attention that it computed; quicker than watching it with the tap."""
+        shown = Shown()
+        return self.decoder(ids, memory, None, shown), shown
 
     def forward(self, pixels: Tensor, ids: Tensor) -> Tensor:
         """Teacher-forced scores [B, L, vocabulary] for the sentences `ids` [B, L]."""

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vitbench.captions.decoder import Memory
-from vitbench.captions.network import CaptionModule
+from vitbench.captions.network import Captioner, CaptionModule
 from vitbench.errors import UserError
 from vitbench.explain.quiet import quiet
-from vitbench.explain.tap import AttentionCall, AttentionTap
+from vitbench.explain.tap import ROW_SUM_TOLERANCE, AttentionCall, AttentionTap
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,14 @@ def read_sentence(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> 
     Raises UserError if the sentence is too long for the network.
     """
     check_length(module, ids)
-    names = [name for pair in module.decoder_attentions for name in pair]
-    with quiet(_module(module)), torch.no_grad(), AttentionTap(_module(module), names=names) as tap:
-        scores = module.decode(torch.tensor([list(ids)], device=memory.tokens.device), memory)[0]
-    layers = decoder_calls(module, tap.calls)
+    scores, own, cross = _read_openly(module, memory, torch.tensor([list(ids)], device=memory.tokens.device))
     log_probs = scores.float().log_softmax(-1)
     following = torch.tensor(ids[1:], device=scores.device)
     chosen = log_probs[:-1].gather(1, following[:, None])
     return Reading(
         ids=tuple(ids),
-        attention=torch.stack([cross.kept[0] for _, cross in layers]),
-        self_attention=torch.stack([own.kept[0] for own, _ in layers]),
+        attention=cross,
+        self_attention=own,
         log_probs=chosen[:, 0],
         ranks=(log_probs[:-1] > chosen).sum(1) + 1,
         likeliest=log_probs.argmax(-1),
@@ -62,6 +59,28 @@ def read_sentence(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> 
         columns=memory.columns,
         num_prefix_tokens=memory.num_prefix_tokens,
     )
+
+
+@torch.no_grad()
+def _read_openly(module: CaptionModule, memory: Memory, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores [L, vocabulary], self-attention and cross-attention [layers, heads, L, ...] of one picture's sentence."""
+    inner = getattr(module, "_orig_mod", module)
+    if isinstance(inner, Captioner) and not inner.training:
+        with torch.autocast(ids.device.type, enabled=False):
+            scores, shown = inner.decode_openly(ids, memory)
+        own, cross = torch.cat(shown.words), torch.cat(shown.picture)
+        if not float((cross.sum(-1) - 1).abs().max()) <= ROW_SUM_TOLERANCE:
+            raise UserError(
+                "An attention map is not a distribution, so nothing is drawn; the network's weights or the picture hold"
+                " NaN or infinity."
+            )
+        return scores[0], own, cross
+    names = [name for pair in module.decoder_attentions for name in pair]
+    with quiet(_module(module)), AttentionTap(_module(module), names=names) as tap:
+        scores = module.decode(ids, memory)
+    layers = decoder_calls(module, tap.calls)
+    own, cross = (torch.cat([pair[part].kept for pair in layers]) for part in (0, 1))
+    return scores[0], own, cross
 
 
 def decoder_calls(module: CaptionModule, calls: Sequence[AttentionCall]) -> list[tuple[AttentionCall, AttentionCall]]:
