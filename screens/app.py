@@ -102,7 +102,7 @@ class Workbench(App[str]):
     def show_snapshot(self) -> None:
         """The one place where a snapshot reaches widgets."""
         screen = next((s for s in reversed(self.screen_stack) if isinstance(s, WorkbenchScreen)), None)
-        if screen is None or not screen.is_mounted:
+        if screen is None or not screen.is_mounted or not self.is_running:  # a snapshot may come while the app closes
             return
         with self.batch_update():
             screen.apply(self.snapshot)

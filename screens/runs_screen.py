@@ -96,7 +96,8 @@ class RunsScreen(RunControls):
             text.append(f", {len(marked)} marked", colours["accent"])
         table = self.query_one(RunTable)
         order = f"by {table.sort_column} {glyphs().falling if table.sort_reverse else glyphs().rising}"
-        store = wording.fit_start(str(self.workbench.store_folder), 40).strip()
+        room = self.app.size.width - text.cell_len - len(order) - 6
+        store = wording.fit_start(str(self.workbench.store_folder), min(60, room)).strip() if room > 8 else ""
         self.query_one("#title", Line).show(text, Text(f"{order}   {store} ", colours["secondary"]))
 
     def current_run(self) -> RunRow | None:

@@ -61,6 +61,7 @@ class RunDetails(Vertical):
     RunDetails Chart { height: 1fr; min-height: 7; max-height: 16; margin-top: 1; }
     RunDetails #words, RunDetails #last-words { margin-top: 1; }
     RunDetails.-brief Chart { display: none; }
+    RunDetails.-empty > * { display: none; }
     RunDetails.-brief #words, RunDetails.-brief #last-words { margin-top: 0; }
     """
 
@@ -81,12 +82,8 @@ class RunDetails(Vertical):
     def show(self, run: RunRow | None, detail: RunDetail | None) -> None:
         """Shows a run; `detail` may come later than `run`."""
         self.set_class(self.brief, "-brief")
-        for child in self.children:
-            if not isinstance(child, Chart):  # the style sheet says where there is room for charts
-                child.display = run is not None
+        self.set_class(run is None, "-empty")
         if run is None:
-            for chart in self.query(Chart):
-                chart.show([])
             return
         colour = STATE_COLOURS[run.state]
         sign = glyphs().states[run.state]

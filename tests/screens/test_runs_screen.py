@@ -1,0 +1,218 @@
+"""The table of runs: what it says of each, its keys, its filter, hostile names, and 80x24."""
+
+import time
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from screens.settings import Settings
+from screens.widgets.run_details import RunDetails
+from screens.widgets.run_table import RunTable, fitting_columns
+from tests.screens.fake_runs import FakeRun
+from tests.screens.opened_app import opened
+from vitbench.runs.process import this_process
+from vitbench.runs.store import Store
+
+HOSTILE = "[red]name[/red] \x1b[31m\u202elong 日本語 " + "x" * 200
+
+
+@pytest.fixture
+def runs(store: Path) -> dict[str, FakeRun]:
+    """Four runs, the oldest first: finished, paused, running, waiting."""
+    now = time.time()
+    return {
+        "good": FakeRun(store, "good", seed=3).train(1000).status("finished", created_at=now - 9000),
+        "slow": FakeRun(store, "slow", seed=0).train(300).status("paused", created_at=now - 6000, data="/data/birds"),
+        "live": FakeRun(store, "live", seed=1)
+        .train(500)
+        .status("running", created_at=now - 3000, process=this_process()),
+        "late": FakeRun(store, "late").status("queued", created_at=now - 60, queued_at=now - 60),
+    }
+
+
+def titles(at) -> list[str]:
+    return [run.title for run in at.screen.query_one(RunTable).rows]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_each_run_is_told_in_a_row(runs, store, size):
+    async with opened(store, size) as at:
+        await at.see("finished", "paused", "running", "waits #1", "4 runs, 1 running")
+        assert titles(at) == ["late", "live", "slow", "good"]
+        row = next(row for row in at.rows() if "● running   live" in row)
+        assert "5/10" in row
+        accuracy = f"{runs['live'].latest['validation/accuracy'] * 100:.1f}%"
+        assert accuracy in row
+        await at.until(lambda: "█" in next(row for row in at.rows() if "✓ finished" in row), "the sparkline")
+        assert max(map(len, at.rows())) <= size[0]
+
+
+async def test_the_details_tell_what_the_row_has_no_room_for(runs, store):
+    for size in ((80, 24), (120, 40)):
+        async with opened(store, size) as at:
+            await at.see("waits for a GPU, the first")
+            await at.press("down", "down")
+            await at.see("300 of 1,000", "birds")
+            await at.press("d")
+            await at.until(lambda: not at.screen.query_one(RunDetails).display)
+            await at.press("d")
+            await at.see("birds")
+
+
+async def test_the_queue_is_in_the_order_in_which_runs_came(runs, store):
+    FakeRun(store, "first").status("queued", created_at=time.time(), queued_at=time.time() - 500)
+    FakeRun(store, "made").status("queued", created_at=time.time())
+    async with opened(store) as at:
+        await at.see("waits #2")
+        places = {run.title: run.place for run in at.app.snapshot.runs}
+        assert places == {"good": 0, "slow": 0, "live": 0, "first": 1, "late": 2, "made": 0}
+        assert any("queued" in row and "made" in row for row in at.rows())
+
+
+async def test_words_and_numbers_filter(runs, store):
+    async with opened(store, (80, 24)) as at:
+        await at.press("slash")
+        await at.type("state:running")
+        await at.see("1 shown")
+        assert titles(at) == ["live"]
+        await at.press("enter")
+        assert at.screen.focused is at.screen.query_one(RunTable)
+        assert at.screen.query_one("#filter").display
+        await at.press("escape")
+        assert not at.screen.query_one("#filter").display
+        assert len(titles(at)) == 4
+        await at.press("slash")
+        await at.type("acc>0.9")
+        await at.see("1 shown")
+        assert titles(at) == ["good"]
+        at.screen.query_one(Input).value = "colour>3"
+        await at.see("no number named colour")
+        assert titles(at) == ["good"]
+
+
+async def test_the_footer_tells_only_keys_that_work(runs, store):
+    async with opened(store, (80, 24)) as at:
+        assert "n new run" in at.rows()[-1]
+        assert "? help" in at.rows()[-1]
+        await at.press("slash")
+        await at.see("esc all runs")
+        assert "new run" not in at.rows()[-1]
+        assert "? help" not in at.rows()[-1]
+        assert "f1 help" in at.rows()[-1]
+        await at.type("?")
+        assert at.screen.query_one(Input).value == "?"
+
+
+async def test_order_is_chosen_turned_and_remembered(runs, store):
+    async with opened(store) as at:
+        table = at.screen.query_one(RunTable)
+        while table.sort_column != "loss":
+            await at.press("o")
+        losses = [run.loss for run in table.rows if run.loss is not None]
+        assert losses == sorted(losses)
+        await at.press("O")
+        turned = [run.loss for run in table.rows if run.loss is not None]
+        assert turned == sorted(losses, reverse=True)
+    async with opened(store) as at:
+        await at.see("by loss ▼")
+
+
+async def test_marked_runs_are_compared(runs, store):
+    async with opened(store) as at:
+        await at.press("down", "space", "space")
+        await at.see("2 marked")
+        assert at.screen.query_one(RunTable).marked == {runs["live"].id, runs["slow"].id}
+        await at.press("c")
+        await at.see("Compare  2 runs", "live", "slow")
+
+
+async def test_controls_reach_the_run(runs, store):
+    async with opened(store) as at:
+        await at.press("p")  # the waiting one
+        await at.until(lambda: at.app.snapshot.run(runs["late"].id).state == "paused")
+        await at.press("down", "s")
+        await at.until(lambda: runs["live"].run.requests() == {"stop"})
+        await at.press("K")
+        await at.see("Kill live at step 500?")
+        await at.press("n")
+        assert at.app.snapshot.run(runs["live"].id).state == "running"
+
+
+async def test_a_run_is_deleted_only_after_a_yes(runs, store):
+    async with opened(store) as at:
+        await at.press("down", "D")
+        await at.until(lambda: at.app._notifications, "the refusal")
+        assert "stop it before deleting" in next(iter(at.app._notifications)).message
+        await at.press("end", "D")
+        await at.see("Delete good")
+        await at.press("enter")  # "no" is the first answer
+        assert runs["good"].run.folder.exists()
+        await at.press("D", "y")
+        await at.until(lambda: "good" not in titles(at))
+        assert not runs["good"].run.folder.exists()
+
+
+async def test_hostile_names_are_only_text(store):
+    fake = FakeRun(store, HOSTILE).train(100).status("stopped", data="/data/[bold]x[/bold]\x1b[2J")
+    FakeRun(store, "日本語" * 30).train(50).status("finished")
+    for size in ((80, 24), (200, 60)):
+        async with opened(store, size) as at:
+            await at.see("[red]name[/red]")
+            for row in at.app.screen._compositor.render_strips():
+                assert row.cell_length == size[0]
+                assert "\x1b" not in row.text
+                assert "\u202e" not in row.text
+            await at.press("end", "enter")
+            await at.see("[red]name[/red]")
+            assert at.screen.run_id == fake.id
+
+
+async def test_an_empty_store_says_what_to_do(store):
+    async with opened(store, (80, 24)) as at:
+        await at.see("No runs yet. Press n to start one.")
+        await at.press("enter", "space", "c", "p", "s", "D", "d", "o")
+        await at.see("No runs yet.")
+
+
+async def test_a_run_deleted_elsewhere_leaves_the_table(runs, store):
+    async with opened(store) as at:
+        Store(store).remove(runs["late"].run)
+        await at.until(lambda: titles(at) == ["live", "slow", "good"])
+        assert at.screen.query_one(RunTable).current is not None
+
+
+async def test_keys_move_through_many_runs(store):
+    for number in range(30):
+        FakeRun(store, f"run {number}").status("finished", created_at=1000.0 + number)
+    async with opened(store, (80, 24)) as at:
+        await at.press("end")
+        await at.see("run 0 ")
+        table = at.screen.query_one(RunTable)
+        assert table.cursor_row == 29
+        await at.press("k", "up")
+        assert table.cursor_row == 27
+        await at.press("pageup")
+        assert table.cursor_row < 27
+        await at.press("home")
+        await at.see("run 29")
+
+
+def test_columns_give_way_to_names():
+    for width in range(20, 240, 7):
+        columns = fitting_columns(width)
+        assert sum(room + 2 for _, room in columns) + 2 <= max(width, 24)
+    at_80 = {column.name for column, _ in fitting_columns(80)}
+    assert at_80 == {"state", "name", "epoch", "loss", "accuracy", "eta", "curve"}
+    assert len(fitting_columns(148)) == 12
+
+
+async def test_the_theme_is_remembered(store):
+    async with opened(store) as at:
+        before = at.app.theme
+        await at.press("ctrl+t")
+        assert at.app.theme != before
+        chosen = at.app.theme
+    assert Settings(store).text("theme", "") == chosen
+    async with opened(store) as at:
+        assert at.app.theme == chosen
