@@ -42,9 +42,9 @@ def main() -> None:
         return
     print(f"# What looking costs: ViT-B/16 at 224, one picture, one CPU thread\n\n{describe('torch', 'timm')}\n")
     print(
-        f"Medians of {arguments.repeats}, each beside a plain forward, by the clock and by processor time (what else the"
-        " machine does weighs less there). Memory is the process's highest, torch and weights included; `nothing` is the"
-        " plain forward alone.\n"
+        f"Medians of {arguments.repeats}, each beside a plain forward, by the clock and by processor time (what else"
+        " the machine does weighs less there). Memory is the process's highest, torch and weights included; `nothing`"
+        " is the plain forward alone.\n"
     )
     print("| look | forward, s | look, s | forwards | by processor time | to reach | peak, GB |")
     print("|---|---|---|---|---|---|---|", flush=True)

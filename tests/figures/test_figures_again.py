@@ -6,10 +6,18 @@ from PIL import Image
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint, tiny_picture
 from vitbench.cli import main
+from vitbench.inspector.requests import Workbench
+from vitbench.progress import silent
+from vitbench.recipe import Recipe
+from vitbench.runs.store import Store
 
 
 def pixels(file):
     return np.asarray(Image.open(file).convert("RGB"))
+
+
+def checkpoint(run, step):
+    tiny_checkpoint(run.folder / "checkpoints" / f"step-{step:08d}", seed=step)
 
 
 @pytest.mark.parametrize("asked", [["--method", "generic"], ["--grid", "heads", "--layer", "2"]])
@@ -29,3 +37,33 @@ def test_a_changed_picture_is_refused(tmp_path, monkeypatch, capsys):
     assert main(["figure", "again", "a.png", "--out", "b.png"]) == 2
     assert "have changed" in capsys.readouterr().err
     assert not (tmp_path / "b.png").exists()
+
+
+def test_a_comparison_saved_from_the_screen_comes_out_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    network, other = tiny_checkpoint(tmp_path / "net"), tiny_checkpoint(tmp_path / "other", seed=1)
+    picture = tiny_picture(tmp_path / "one.png")
+    export = Workbench(tmp_path / "store").handlers["attention_export"]
+    asked = {"network": network, "picture": picture, "method": "raw", "kind": "compare", "other": other}
+    file = export({**asked, "folder": str(tmp_path)}, silent).values["file"]
+    assert main(["figure", "again", file, "--out", "again.png"]) == 0
+    np.testing.assert_array_equal(pixels("again.png"), pixels(file))
+    weights = tmp_path / "other" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    assert main(["figure", "again", file, "--out", "changed.png"]) == 2
+    assert f"weights of {other}" in capsys.readouterr().err
+
+
+def test_the_strip_of_a_runs_checkpoints_comes_out_again_though_the_run_has_more_by_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = tmp_path / "store"
+    monkeypatch.setenv("VITBENCH_HOME", str(store))
+    run = Store(store).create(Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}}))
+    checkpoint(run, 3)
+    checkpoint(run, 6)
+    export = Workbench(store).handlers["attention_export"]
+    asked = {"network": f"{run.id}@last", "picture": tiny_picture(tmp_path / "one.png"), "method": "generic"}
+    file = export({**asked, "kind": "checkpoints", "folder": str(tmp_path)}, silent).values["file"]
+    checkpoint(run, 9)
+    assert main(["figure", "again", file, "--out", "again.png"]) == 0
+    np.testing.assert_array_equal(pixels("again.png"), pixels(file))

@@ -47,8 +47,8 @@ def test_another_layer_or_head_computes_no_forward_pass(subject, handlers, monke
     def never(*arguments, **options):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("vitbench.inspector.attention_requests.all_attention", never)
-    monkeypatch.setattr("vitbench.inspector.attention_requests.explain", never)
+    monkeypatch.setattr("vitbench.inspector.attention_maps.all_attention", never)
+    monkeypatch.setattr("vitbench.inspector.attention_maps.explain", never)
     seen = {
         handlers["explain"]({**subject, "method": "raw", "layer": layer, "head": 3}, silent).arrays["map"].tobytes()
         for layer in range(LAYERS)

@@ -16,6 +16,11 @@ from vitbench.text import clean
 MAKERS = {
     "attention": "vitbench.explain.attention_figure",
     "positions": "vitbench.explain.position_figure",
+    "attention heads": "vitbench.inspector.attention_sheets",
+    "attention layers": "vitbench.inspector.attention_sheets",
+    "attention methods": "vitbench.inspector.attention_sheets",
+    "attention compare": "vitbench.inspector.attention_sheets",
+    "attention checkpoints": "vitbench.inspector.attention_sheets",
 }
 """Kind of figure to the module whose `remake(facts, store, progress)` gives (figure, facts)."""
 

@@ -3,6 +3,7 @@
 A request is plain data. It is stored in the figure, and makes the same figure again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 SIGNED_METHODS = ("libra", "integrated_gradients", "occlusion")
 """Their maps are drawn from 0 up; what speaks against the class is left blank."""
 PANEL_SIDE = 320
-MOST_COLUMNS = 7
+MOST_COLUMNS = 5
 
 
 class AttentionRequest(BaseModel):
@@ -98,7 +99,7 @@ def attention_figure(request: AttentionRequest, network: Network, progress: Prog
         seen = look_at(file, preprocessing)
         target = class_number(request.target, network)
         drawn = _draw(request, network, seen, target)
-        rows += _wrapped_rows(drawn.panels)
+        rows += rows_of(drawn.panels, drawn.columns)
         numbers.append({"file": file, **drawn.numbers})
         captions.append(f"{Path(file).name}: {drawn.sentence}")
         arrays |= {f"{number}/{name}": values for name, values in drawn.arrays.items()}
@@ -188,6 +189,7 @@ class _Drawn:
     numbers: dict[str, Any]
     sentence: str
     arrays: dict[str, NDArray[np.float32]]
+    columns: int | None = None
 
 
 def _draw(request: AttentionRequest, network: Network, seen: Seen, target: int | None) -> _Drawn:
@@ -297,6 +299,7 @@ def _draw_tutorial(request: AttentionRequest, network: Network, seen: Seen) -> _
         + ", ".join(f"{value:.2f}" for value in correlation)
         + ".",
         {"as_in_the_tutorial": drawn.drawn[0].cpu().numpy(), "true": drawn.true[0].cpu().numpy()},
+        columns=1 + drawn.drawn.shape[1],  # like above like
     )
 
 
@@ -315,11 +318,10 @@ def overlaid(request: AttentionRequest, seen: Seen, values: Tensor, signed: bool
     return result
 
 
-def _wrapped_rows(panels: list[Panel]) -> list[list[Panel | None]]:
-    """The picture first, its maps beside it, and on further rows below them where they are many."""
-    first, maps = panels[0], panels[1:]
-    columns = MOST_COLUMNS if len(maps) > MOST_COLUMNS else len(maps)
-    rows: list[list[Panel | None]] = []
-    for start in range(0, len(maps), columns):
-        rows.append([first if start == 0 else None, *maps[start : start + columns]])
-    return rows
+def rows_of(panels: Sequence[Panel], columns: int | None = None) -> list[list[Panel | None]]:
+    """Panels in reading order. Up to five stand in one row; more in rows of three to five, as many as leave the
+    fewest places empty."""
+    count = len(panels)
+    if columns is None:
+        columns = count if count <= MOST_COLUMNS else min((5, 4, 3), key=lambda wide: -count % wide)
+    return [list(panels[start : start + columns]) for start in range(0, count, columns)]

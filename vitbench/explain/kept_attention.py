@@ -1,6 +1,6 @@
 """The attention of one forward pass, kept: layers, heads and query patches to move between without computing again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,16 @@ class KeptAttention:
     reading: Tensor
     grid: tuple[int, int]
     num_prefix_tokens: int
+
+    def cpu(self) -> "KeptAttention":
+        """The same in main memory."""
+        return replace(
+            self,
+            logits=self.logits.cpu(),
+            layers=[layer.cpu() for layer in self.layers],
+            pool=None if self.pool is None else self.pool.cpu(),
+            reading=self.reading.cpu(),
+        )
 
     def map(self, layer: int | None = None, head: int | None = None, query: Query | None = None) -> Tensor:
         """Attention to the patches [B, rows, columns] from what the classifier reads, or from a query patch.

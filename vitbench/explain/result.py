@@ -1,6 +1,6 @@
 """What an explanation method hands back, and what a caller receives."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -35,3 +35,14 @@ class Explanation:
     targets: Tensor
     completeness_error: Tensor | None
     facts: dict[str, Any]
+
+    def cpu(self) -> "Explanation":
+        """The same in main memory."""
+        error = self.completeness_error
+        return replace(
+            self,
+            maps=self.maps.cpu(),
+            logits=self.logits.cpu(),
+            targets=self.targets.cpu(),
+            completeness_error=None if error is None else error.cpu(),
+        )

@@ -3,6 +3,7 @@
 The last captioners, encoded pictures and sentences are kept, so that a key of the screen costs a look-up.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.describing import Described, picture_files
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
-from vitbench.captions.figure import caption_figure, save_caption_figure, word_panels
+from vitbench.captions.figure import caption_figure, noted, save_caption_figure, word_panels
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings, all_word_maps
@@ -24,7 +25,7 @@ from vitbench.figures.raster import label
 from vitbench.inspector.server import Handler, Reply
 from vitbench.places import sample_images
 from vitbench.progress import Progress
-from vitbench.runs.store import Store
+from vitbench.runs.store import Run, Store
 
 PREVIEW = 320
 """The longest side in pixels of the picture that the screen is sent."""
@@ -132,7 +133,8 @@ class CaptionRequests:
             panel = word_panels(picture, maps, box=described.box, one_scale=one_scale)[word + 1]
             text = maps.words[word]
             letters = "".join(c for c in text if c.isalnum()) or "mark"
-            file, figure = folder / f"{source.stem}-{word + 1:02d}-{letters}.png", label(panel, text, size=16)
+            figure = noted(label(panel, text, size=16), maps.settings.describe(), one_scale=one_scale)
+            file = folder / f"{source.stem}-{word + 1:02d}-{letters}.png"
         else:
             raise UserError(f"{what!r} is not known; export grid, panel or arrays.")
         file = _free(file, source)
@@ -156,9 +158,12 @@ class CaptionRequests:
         samples = picture_files([sample_images()])
         if reference == "demo" or Path(reference).expanduser().exists():
             return samples
-        recipe = Store(self.store).find(reference.partition("@")[0]).recipe()
+        run = Store(self.store).find(reference.partition("@")[0])
+        recipe = run.recipe()
         if recipe.task != "caption":
             return samples
+        if files := _captioned(run, Path(recipe.data.path)):
+            return files
         found = open_caption_data(recipe.data.path, self.store, progress).split("val")
         return list(dict.fromkeys(picture.file for picture in found)) or samples
 
@@ -185,6 +190,20 @@ class CaptionRequests:
     def _read(self, encoded: EncodedPicture, arguments: dict[str, Any]) -> ReadSentence:
         ids = arguments.get("ids")
         return encoded.read(ids if ids else encoded.ids_of(str(arguments.get("text", ""))))
+
+
+def _captioned(run: Run, data: Path) -> list[Path]:
+    """The validation pictures that the run's last evaluation captioned; to open a large data set takes minutes."""
+    written = sorted((run.folder / "evaluations").glob("val-*.jsonl"), key=lambda file: (len(file.name), file.name))
+    if not written or not data.exists():
+        return []
+    root = data if data.is_dir() else data.parent
+    try:
+        rows = [json.loads(line) for line in written[-1].read_text(encoding="utf-8").splitlines()]
+        files = [root / row["file"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [file for file in dict.fromkeys(files) if file.is_file()]
 
 
 def _kept(store: "OrderedDict[Any, Value]", key: Any, most: int, make: Callable[[], Value]) -> Value:

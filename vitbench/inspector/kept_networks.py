@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from vitbench.captions.open import pinned
 from vitbench.errors import UserError
+from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
 from vitbench.models.network import DEMO, Network, open_network
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
@@ -20,8 +21,10 @@ Value = TypeVar("Value")
 class KeptNetworks:
     """Classifiers by reference, each opened once."""
 
-    def __init__(self, store: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, store: Path, most_bytes: int = MOST_BYTES, gpu: BorrowedGpu | None = None) -> None:
+        """With `gpu`, networks compute there while it can be had."""
         self.store = store
+        self.gpu = gpu
         self.most_bytes = most_bytes
         self._networks: OrderedDict[str, Network] = OrderedDict()
 
@@ -38,6 +41,8 @@ class KeptNetworks:
         self._networks.move_to_end(named)
         while len(self._networks) > 1 and sum(map(_bytes, self._networks.values())) > self.most_bytes:
             self._networks.popitem(last=False)
+        if self.gpu is not None:
+            self._networks[named].module.to(self.gpu.device())
         return named, self._networks[named]
 
     @property
@@ -46,8 +51,18 @@ class KeptNetworks:
         return list(self._networks)
 
     def give_back(self) -> None:
-        """Forgets all networks."""
+        """Forgets all networks, and frees the GPU."""
         self._networks.clear()
+        if self.gpu is not None:
+            self.gpu.give_back()
+
+    def yield_gpu(self) -> None:
+        """Frees the GPU if a run waits for one; the networks stay, in main memory."""
+        if self.gpu is None or self.gpu.held is None or not self.gpu.is_wanted():
+            return
+        for network in self._networks.values():
+            network.module.to(CPU)
+        self.gpu.give_back()
 
     @staticmethod
     def _pinned(reference: str, store: Store) -> str:

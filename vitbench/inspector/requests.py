@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vitbench.inspector.attention_requests import AttentionRequests
+from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.caption_requests import CaptionRequests
 from vitbench.inspector.kept_networks import KeptNetworks
 from vitbench.inspector.position_requests import PositionRequests
@@ -15,7 +16,7 @@ class Workbench:
     """Everything that the inspector of one store answers."""
 
     def __init__(self, store: Path) -> None:
-        networks = KeptNetworks(store)
+        networks = KeptNetworks(store, gpu=BorrowedGpu(store))
         self._rooms = (
             AttentionRequests(store, networks),
             PositionRequests(store, networks),
@@ -32,3 +33,7 @@ class Workbench:
         self._networks.give_back()
         for room in self._rooms:
             room.give_back()
+
+    def between(self) -> None:
+        """Between two questions: a run that waits for a GPU gets ours."""
+        self._networks.yield_gpu()

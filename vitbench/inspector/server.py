@@ -7,6 +7,7 @@ request at a time. Whatever libraries print goes to stderr: stdout carries frame
 import os
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -49,19 +50,33 @@ class Server:
         self._cancelled: set[int] = set()
         self._ended = False
 
-    def serve(self, idle: Callable[[], None] | None = None, idle_after: float = 60.0) -> None:
-        """Answers until the requests end; calls `idle` each time nothing was asked for `idle_after` seconds."""
+    def serve(
+        self,
+        idle: Callable[[], None] | None = None,
+        idle_after: float = 60.0,
+        between: Callable[[], None] | None = None,
+        pause: float = 2.0,
+    ) -> None:
+        """Answers until the requests end; calls `between` after each answer and each `pause` seconds while there is
+        nothing to do, and `idle` each time nothing was asked for `idle_after` seconds."""
         threading.Thread(target=self._read, daemon=True).start()
+        answered = time.monotonic()
         while True:
             with self._changed:
-                if not self._changed.wait_for(lambda: self._queue or self._ended, timeout=idle_after):
-                    if idle:
-                        idle()
-                    continue
-                if not self._queue:
+                asked = self._changed.wait_for(
+                    lambda: self._queue or self._ended, timeout=min(pause, idle_after) if between else idle_after
+                )
+                if asked and not self._queue:
                     return
-                request = self._queue.popleft()
-            self._answer(request)
+                request = self._queue.popleft() if asked else None
+            if request is not None:
+                self._answer(request)
+                answered = time.monotonic()
+            elif idle and time.monotonic() - answered >= idle_after:
+                idle()
+                answered = time.monotonic()
+            if between:
+                between()
 
     def _read(self) -> None:
         while True:
@@ -133,7 +148,7 @@ def main(arguments: list[str]) -> int:
 
     workbench = Workbench(Path(arguments[0]))
     try:
-        Server(workbench.handlers, sys.stdin.buffer, answers).serve(idle=workbench.give_back)
+        Server(workbench.handlers, sys.stdin.buffer, answers).serve(idle=workbench.give_back, between=workbench.between)
     except BrokenPipeError:
         return 0  # the app is gone, and with it whoever wanted the answer
     return 0
