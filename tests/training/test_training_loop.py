@@ -150,6 +150,22 @@ def test_an_evaluation_is_told_while_it_lasts(tmp_path: Path) -> None:
     assert between == {None}
 
 
+def test_the_head_alone_foretells_nothing(tmp_path: Path) -> None:
+    training, monitor, _ = start(tmp_path, tiny_recipe(train={"epochs": 3, "head_epochs": 1}))
+    boundary, foretold = training.steps_per_epoch, {}
+    record = monitor.record
+
+    def look(*arguments):
+        record(*arguments)
+        monitor.flush(training)
+        foretold[training.step] = monitor.heartbeat.status.eta_seconds
+
+    monitor.record = look
+    train(training, monitor)
+    assert all(foretold[step] is None for step in range(1, boundary))
+    assert all(foretold[step] >= 0 for step in range(boundary + 1, training.total_steps + 1))
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> None:
     """44 pictures in steps of 8 leave a short step of 4, which weighs its pictures equally too."""
     options = {"model": {"drop_rate": 0.0}, "optim": {"name": "momentum", "lr": 0.05, "weight_decay": 0.0}}

@@ -110,7 +110,12 @@ class Monitor:
         )
 
     def _eta(self, training: Training) -> float | None:
-        """Seconds left, at the pace of the last minute, evaluations and checkpoints included."""
+        """Seconds left, at the pace of the last minute, evaluations and checkpoints included.
+
+        Not known while only the head is trained: what comes then is many times slower.
+        """
+        if training.step < training.recipe.train.head_epochs * training.steps_per_epoch < training.total_steps:
+            return None
         now = time.monotonic()
         self._marks.append((now, training.step))
         while len(self._marks) > 2 and now - self._marks[1][0] > _ETA_WINDOW:
