@@ -90,4 +90,5 @@ def read_preview(file: Path) -> NDArray[np.uint8]:
             upright.thumbnail((_LARGEST_PREVIEW, _LARGEST_PREVIEW))
             return np.asarray(upright)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file.name} cannot be shown: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{file.name} cannot be shown: {reason}.") from error

@@ -106,4 +106,5 @@ class MistakesView(Vertical):
             self.query_one(Picture).show(pixels)
             width = self.query_one("#mistakes-side").size.width - 2
             quiet = self.app.theme_variables["secondary"]
-            self.query_one("#mistakes-file", Line).show(Text(wording.fit_start(words, max(10, width)), quiet))
+            fit = wording.fit if pixels is None else wording.fit_start
+            self.query_one("#mistakes-file", Line).show(Text(fit(words, max(10, width)), quiet))

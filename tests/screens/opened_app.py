@@ -1,4 +1,4 @@
-"""The whole app on a store of made runs, opened for a test: press keys, wait for what is to be seen, read the screen."""
+"""The whole app on a store of made runs: press keys, wait for what is to be seen, read the screen."""
 
 import asyncio
 import time
