@@ -18,6 +18,7 @@ from screens.widgets.lines import Line
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
+from vitbench.text import clean
 
 _BESIDE_FROM = 120
 """Columns from which the details stand beside the table; else they are a few rows below it."""
@@ -41,6 +42,7 @@ class RunsScreen(RunControls):
     def __init__(self) -> None:
         super().__init__()
         self._filter = Filter()
+        self._filter_problem = ""
         self._details_wanted = True
 
     def body(self) -> ComposeResult:
@@ -85,6 +87,10 @@ class RunsScreen(RunControls):
 
     def _show_title(self, snapshot: Snapshot, shown: int) -> None:
         colours = self.app.theme_variables
+        if self._filter_problem:
+            problem = Text(f" {glyphs().nan} {clean(self._filter_problem)}", colours["error"])
+            self.query_one("#title", Line).show(problem)
+            return
         live = sum(run.state == "running" for run in snapshot.runs)
         text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
         text.append(f" {wording.count(len(snapshot.runs), 'run')}", colours["foreground"])
@@ -193,8 +199,9 @@ class RunsScreen(RunControls):
         try:
             self._filter = parse_filter(event.value)
         except UserError as error:
-            self.query_one("#title", Line).show(Text(f" {glyphs().nan} {error}", self.app.theme_variables["error"]))
-            return
+            self._filter_problem = str(error)
+        else:
+            self._filter_problem = ""
         self.workbench.show_snapshot()
 
     @on(Input.Submitted, "#filter")

@@ -153,9 +153,8 @@ class Picker(Vertical):
         width = min(longest + 2, max(10, self.size.width - _LABEL - 2))
         room = max(0, self.size.width - _LABEL - width - 2)
         for choice in self._choices:
-            options.add_option(
-                Option(Text.assemble(wording.fit(choice.value, width), (wording.fit(choice.note, room), quiet)))
-            )
+            fit = wording.fit_start if choice.value.startswith(("/", "~", ".")) else wording.fit
+            options.add_option(Option(Text.assemble(fit(choice.value, width), (wording.fit(choice.note, room), quiet))))
         options.display = bool(self._choices)
         options.highlighted = self._meant(typed)
 
