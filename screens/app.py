@@ -8,17 +8,21 @@ from typing import Literal
 
 from textual import events, work
 from textual.app import App
+from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.message import Message
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
-from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs
+from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
 from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from screens.watcher import Watcher
+from screens.widgets.plain_scroll_bar import PlainScrollBar
 from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
 from vitbench.places import store_folder
@@ -72,6 +76,7 @@ class Workbench(App[str]):
         remembered = self.settings.text("theme", DEFAULT_THEME)
         self.theme = remembered if remembered in self.available_themes else DEFAULT_THEME
         self.set_class(glyphs().ascii, "-ascii")
+        ScrollBar.renderer = PlainScrollBar if glyphs().ascii else ScrollBarRender
         self.theme_changed_signal.subscribe(self, lambda theme: self.settings.remember("theme", theme.name))
         self.push_screen(make_screen("runs"))
         if self.first_run:
@@ -149,7 +154,16 @@ class Workbench(App[str]):
         run = self.snapshot.run(run_id)
         self.control_run("resume", run_id, f"{run.title if run else run_id} goes on from its last checkpoint.")
 
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as the footer, the help and the palette show it."""
+        return key_sign(super().get_key_display(binding))
+
     # Actions of the whole app
+
+    def action_command_palette(self) -> None:
+        """Every action by a part of its name."""
+        if not CommandPalette.is_open(self):
+            self.push_screen(CommandPalette(placeholder="A part of an action's name", id="--command-palette"))
 
     def action_help(self) -> None:
         """The keys of what has the focus."""

@@ -46,7 +46,7 @@ class HelpDialog(ModalScreen[None]):
         for title, bindings in self._groups():
             text.append(f"{title}\n", Style(bold=True, color=colours["accent"]))
             for binding in bindings:
-                sign = binding.key_display or self.app.get_key_display(binding)
+                sign = self.app.get_key_display(binding)
                 words = Text(binding.tooltip).wrap(self.app.console, max(20, room))
                 for index, part in enumerate(words):
                     first = index == 0

@@ -208,6 +208,26 @@ def wants_ascii(environment: Mapping[str, str] = os.environ) -> bool:
     return bool(locale) and not any(word in locale.lower() for word in ("utf-8", "utf8"))
 
 
+_KEYS_IN_ASCII = {"⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "right", "⌫": "backspace", "␛": "esc"}
+
+
+def key_sign(sign: str) -> str:
+    """A key as it is shown, such as an arrow; in words for a terminal without Unicode."""
+    if not glyphs().ascii or sign.isascii():
+        return sign
+    return "/".join(word for word in _words_of(sign) if word)
+
+
+def _words_of(sign: str) -> list[str]:
+    words, plain = [], ""
+    for character in sign:
+        if character in _KEYS_IN_ASCII:
+            words, plain = [*words, plain + _KEYS_IN_ASCII[character]], ""
+        else:
+            plain += character
+    return [*words, plain]
+
+
 def glyphs() -> Glyphs:
     """The signs for this terminal."""
     return ASCII if wants_ascii() else UNICODE

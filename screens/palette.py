@@ -17,7 +17,7 @@ class ActionCommands(Provider):
         for _, binding, enabled, tooltip in self.screen.active_bindings.values():
             if enabled and binding.tooltip and binding.action not in seen and binding.action != "command_palette":
                 seen.add(binding.action)
-                key = binding.key_display or self.app.get_key_display(binding)
+                key = self.app.get_key_display(binding)
                 yield f"{binding.description.capitalize()}  ({key})", tooltip, binding.key
 
     async def discover(self) -> Hits:

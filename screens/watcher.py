@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +44,13 @@ class _Reading:
     lines: list[LogLine] = field(default_factory=list)
     version: int = 0
     last: RunDetail | None = None
+    told: set[str] = field(default_factory=set)
+
+    def new_problems(self, step: int) -> list[LogLine]:
+        """A damaged event file, told once as a line of the log: curves that end while the run goes on need a reason."""
+        new = [problem for problem in self.events.problems if problem not in self.told]
+        self.told.update(new)
+        return [LogLine(time.time(), step, "warning", problem) for problem in new]
 
 
 class Watcher:
@@ -148,7 +156,7 @@ class Watcher:
         reading = self._reading(run)
         try:
             new = reading.events.read()
-            fresh = reading.log.read()
+            fresh = reading.log.read() + reading.new_problems(row.step)
         except OSError:
             new, fresh = False, []
         if fresh:

@@ -148,7 +148,7 @@ class KeyLine(Widget):
     def _sign(self, binding: Binding) -> str:
         if binding.key.startswith("f") and binding.key[1:].isdigit():
             return binding.key  # the other key of an action whose first one types a letter now
-        return binding.key_display or self.app.get_key_display(binding)
+        return self.app.get_key_display(binding)
 
     def render(self) -> RenderResult:
         """Keys and titles; what finds no room is in the help."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.describing import Decoding, describe_picture
-from vitbench.captions.figure import PANEL, caption_figure, word_panels
+from vitbench.captions.figure import PANEL, caption_figure, noted, word_panels
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import DecoderSizes, save_captioner
 from vitbench.captions.tokenizer import WordTokenizer
@@ -126,6 +126,17 @@ def test_two_pictures_of_one_stem_get_two_figures(saved, photographs, tmp_path):
     Image.new("RGB", (20, 20)).save(photographs / "bike.png")
     assert main(["caption", saved, str(photographs), "--out", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_the_note_is_whole_however_narrow_the_figure():
+    narrow = np.zeros((50, 120, 3), dtype=np.uint8)
+    wide = np.zeros((50, 900, 3), dtype=np.uint8)
+    how = MapSettings(row="reading").describe()
+    assert noted(wide, how, one_scale=True).shape == (50 + 20, 900, 3)
+    lines = (noted(narrow, how, one_scale=True).shape[0] - 50) // 20
+    assert lines >= 5
+    # The last line has ink: what is said last, the scale, is there.
+    assert noted(narrow, how, one_scale=True)[-20:].min() < 100
 
 
 def make_maps(words, values):

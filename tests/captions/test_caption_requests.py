@@ -139,6 +139,19 @@ def test_pictures_of_a_folder_and_around_a_file(requests, picture, tmp_path):
         requests.pictures({"path": str(tmp_path / "none")}, silent)
 
 
+def test_a_runs_pictures_are_those_of_its_last_evaluation(requests, picture, tmp_path):
+    from vitbench.recipe import load_recipe
+
+    store = Store(tmp_path / "store")
+    data = json.dumps(str(tmp_path))
+    run = store.create(load_recipe("caption-demo", [f"data.path={data}"]), "words")
+    (run.folder / "evaluations").mkdir(exist_ok=True)
+    for step, names in ((9, ["gone.png"]), (10, [picture.name, "gone.png", picture.name])):
+        lines = [json.dumps({"file": name, "sentence": "a", "references": []}) + "\n" for name in names]
+        (run.folder / "evaluations" / f"val-{step}.jsonl").write_text("".join(lines), encoding="utf-8")
+    assert requests.pictures({"captioner": f"{run.id}@last"}, silent).values["files"] == [str(picture)]
+
+
 def test_a_run_is_pinned_to_the_checkpoint_that_it_has_now(requests, tmp_path):
     from vitbench.recipe import load_recipe
 

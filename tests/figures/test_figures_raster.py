@@ -121,3 +121,9 @@ def test_marked_patch_is_outlined_where_it_lies():
     changed = np.argwhere(marked.any(axis=2))
     assert changed.min(axis=0).tolist() >= [100, 200]
     assert changed.max(axis=0).tolist() <= [200, 300]
+
+
+def test_letters_of_other_alphabets_are_drawn_and_not_boxes():
+    empty = np.zeros((0, 60, 3), np.uint8)
+    drawn = [raster.label(empty, letter, size=16) for letter in "àüβжłş"]
+    assert len({strip.tobytes() for strip in drawn}) == len(drawn)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFont, PngImagePlugin
 
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.describing import Described
@@ -19,6 +19,7 @@ from vitbench.figures.raster import Box, OverlayStyle, Picture, label, mosaic, o
 COLUMNS = 5
 PANEL = 224
 """The longest side of a panel in pixels."""
+NOTE_SIZE = 12
 
 
 def word_panels(
@@ -50,10 +51,22 @@ def caption_figure(
     panels = word_panels(picture, described.maps, box=described.box, style=style, one_scale=one_scale)
     titles = [START, *described.maps.words]
     titled = [label(panel, title, size=16) for panel, title in zip(panels, titles, strict=True)]
-    grid = mosaic(titled, min(COLUMNS, len(titled)))
+    return noted(mosaic(titled, min(COLUMNS, len(titled))), described.maps.settings.describe(), one_scale=one_scale)
+
+
+def noted(figure: Picture, how: str, *, one_scale: bool) -> Picture:
+    """The figure with a note below it, on as many lines as it takes: how its maps were made, and on which scale."""
     scale = "one colour scale for all words" if one_scale else "a colour scale for each word"
-    note = label(np.zeros((0, grid.shape[1], 3), np.uint8), f"{described.maps.settings.describe()}; {scale}", size=12)
-    return np.concatenate([grid, note])
+    font, room = ImageFont.load_default(NOTE_SIZE), figure.shape[1] - 8
+    lines = [""]
+    for word in f"{how}; {scale}".split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    empty = np.zeros((0, figure.shape[1], 3), np.uint8)
+    return np.concatenate([figure, *(label(empty, line, size=NOTE_SIZE) for line in lines)])
 
 
 def save_caption_figure(

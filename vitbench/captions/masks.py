@@ -29,14 +29,14 @@ def region_mask(region: Region) -> Mask:
         raise UserError(f"The segmentation of a {region.category} is in no form of COCO's ({error}).") from error
 
 
-def word_mask(word: Word, picture: CaptionedPicture) -> Mask | None:
-    """The pixels that a word of a scene refers to, bool [height, width]; None for a word that refers to none."""
+def word_masks(word: Word, picture: CaptionedPicture) -> tuple[Mask, ...]:
+    """The pixels of each object that a word of a scene refers to, bool [height, width]; none for a word without."""
     if not picture.regions or not (word.background or word.objects):
-        return None
+        return ()
     masks = [region_mask(region) for region in picture.regions]
     if word.background:
-        return ~np.logical_or.reduce(masks)
-    return np.logical_or.reduce([masks[number] for number in word.objects])
+        return (~np.logical_or.reduce(masks),)
+    return tuple(masks[number] for number in word.objects)
 
 
 def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> Mask:

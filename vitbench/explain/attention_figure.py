@@ -213,7 +213,9 @@ def _draw(request: AttentionRequest, network: Network, seen: Seen, target: int |
     if explanations:
         explained = int(explanations[0].targets[0])
         numbers |= {"target": explained, "target_label": class_name(explained, network)}
-        sentence += f", map for {class_name(explained, network)}"
+        if any(METHODS[found.facts["method"]].of_a_class for found in explanations):
+            sentence += f", map for {class_name(explained, network)}"
+        sentence += _options_said(request, explanations)
         errors = [(f.facts["method"], f.completeness_error) for f in explanations if f.completeness_error is not None]
         numbers["completeness_error"] = {method: float(error[0]) for method, error in errors}
         if errors:
@@ -274,6 +276,21 @@ def _explanations(
     return found
 
 
+def _options_said(request: AttentionRequest, explanations: Sequence[Explanation]) -> str:
+    """Layer, head and query patch of a single map, counted from 1."""
+    if len(explanations) > 1:
+        return ""
+    known = METHODS[explanations[0].facts["method"]].options
+    said = ""
+    if "layer" in known:
+        said += ", last layer" if request.layer is None else f", layer {request.layer + 1}"
+    if "head" in known:
+        said += ", mean of heads" if request.head is None else f", head {request.head + 1}"
+    if request.query is not None:
+        said += f", from row {request.query[0] + 1}, column {request.query[1] + 1}"
+    return said
+
+
 def _outliers(network: Network, seen: Seen) -> OutlierTokens | None:
     """Outlier tokens where the network has one grid of tokens; None where the question makes no sense."""
     return outlier_tokens(network, seen.pixels) if network.backbone.refusal is None else None
@@ -286,7 +303,9 @@ def _draw_tutorial(request: AttentionRequest, network: Network, seen: Seen) -> _
         panels.append(
             Panel(overlaid(request, seen, drawn.drawn[0, head], False), f"as in the tutorial, head {head + 1}")
         )
-    panels.append(Panel(seen.shown, f"from token {drawn.token}"))
+    patch = divmod(drawn.token - network.backbone.num_prefix_tokens, drawn.true.shape[3])
+    asking = mark_patch(seen.shown, (drawn.true.shape[2], drawn.true.shape[3]), patch, seen.box)
+    panels.append(Panel(asking if patch[0] >= 0 else seen.shown, f"from token {drawn.token}"))
     for head in range(drawn.true.shape[1]):
         panels.append(Panel(overlaid(request, seen, drawn.true[0, head], False), f"true attention, head {head + 1}"))
     correlation = [float(value) for value in drawn.correlation[0]]

@@ -27,6 +27,8 @@ class Method:
 
     title: str
     function: Callable[..., MethodResult]
+    of_a_class: bool = True
+    """Whether the map depends on the class that it is asked about; attention as it is does not."""
 
     @property
     def options(self) -> list[str]:
@@ -35,8 +37,8 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "raw": Method("Raw attention", raw),
-    "rollout": Method("Attention rollout", rollout),
+    "raw": Method("Raw attention", raw, of_a_class=False),
+    "rollout": Method("Attention rollout", rollout, of_a_class=False),
     "generic": Method("Generic attention (Chefer 2021b)", generic),
     "gradient_rollout": Method("Gradient rollout", gradient_rollout),
     "chefer_lrp": Method("Transformer attribution (Chefer 2021a)", chefer_lrp),

@@ -44,15 +44,18 @@ class _Either(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, flow: Flow, rule: Rule, output: Tensor, *inputs: Tensor) -> Tensor:
-        ctx.flow, ctx.rule = flow, rule
-        ctx.save_for_backward(output, *inputs)
+        ctx.flow, ctx.rule, ctx.count = flow, rule, len(inputs)
+        if rule is not identity_rule:  # which needs no values: they would be kept for nothing
+            ctx.save_for_backward(output, *inputs)
         return output
 
     @staticmethod
     def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor | None, ...]:
-        output, *inputs = ctx.saved_tensors
         if not ctx.flow.relevance:
-            return None, None, flows[0], *(None for _ in inputs)
+            return None, None, flows[0], *(None for _ in range(ctx.count))
+        if ctx.rule is identity_rule:
+            return None, None, None, flows[0]
+        output, *inputs = ctx.saved_tensors
         return None, None, None, *ctx.rule(flows[0], output, *inputs)
 
 
@@ -84,7 +87,7 @@ class RelevanceTap(AttentionTap):
             return output
 
         def rule(relevance: Tensor, output: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-            return linear_rule(relevance, tokens, weight)
+            return linear_rule(relevance, output, tokens, weight, bias)
 
         return _Either.apply(self.flow, rule, output, tokens)
 
@@ -142,13 +145,18 @@ def identity_rule(relevance: Tensor, output: Tensor, values: Tensor) -> tuple[Te
     return (relevance,)
 
 
-def linear_rule(relevance: Tensor, tokens: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    """alpha = 1, beta = 0, without the bias: Z = x+ w+^T + x- w-^T, S = R / Z, x+ (S w+) + x- (S w-)."""
-    positive, negative = weight.clamp(min=0), weight.clamp(max=0)
-    tokens_positive, tokens_negative = tokens.clamp(min=0), tokens.clamp(max=0)
-    total = F.linear(tokens_positive, positive) + F.linear(tokens_negative, negative)
-    share = safe_divide(relevance, total)
-    return (tokens_positive * (share @ positive) + tokens_negative * (share @ negative),)
+def linear_rule(
+    relevance: Tensor, output: Tensor, tokens: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    """alpha = 1, beta = 0, without the bias: Z = x+ w+^T + x- w-^T, S = R / Z, x+ (S w+) + x- (S w-).
+
+    Computed as Z = (x w^T + |x| |w|^T) / 2 and (x (S w) + |x| (S |w|)) / 2, the same sums with one product less: the
+    first term of Z is the output without its bias.
+    """
+    plain = output if bias is None else output - bias
+    size, magnitude = weight.abs(), tokens.abs()
+    share = safe_divide(relevance, (plain + F.linear(magnitude, size)) / 2)
+    return ((tokens * (share @ weight) + magnitude * (share @ size)) / 2,)
 
 
 def addition_rule(relevance: Tensor, output: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:

@@ -4,8 +4,10 @@ The raster made here is what a terminal preview shows and what a saved figure co
 Pictures are uint8 [height, width, 3]; maps are float [rows, columns], row 0 at the top.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +117,15 @@ def mosaic(
     return canvas
 
 
+def font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, or for text beyond ASCII, which that one draws as boxes, the DejaVu that matplotlib brings."""
+    if not text.isascii() and (spec := importlib.util.find_spec("matplotlib")) and spec.origin:
+        file = Path(spec.origin).with_name("mpl-data") / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if file.exists():
+            return ImageFont.truetype(file, size)
+    return ImageFont.load_default(size)
+
+
 def label(
     picture: Picture,
     text: str,
@@ -123,8 +134,8 @@ def label(
     paper: tuple[int, int, int] = (255, 255, 255),
 ) -> Picture:
     """The picture with a strip above it that says `text`, on one line, shortened to fit."""
-    font = ImageFont.load_default(size)
     text = clean(text)
+    font = font_for(text, size)
     while len(text) > 1 and font.getlength(text) > picture.shape[1] - 4:
         text = text[:-2].rstrip() + "…"
     strip = Image.new("RGB", (picture.shape[1], size + 8), paper)

@@ -28,6 +28,7 @@ DPI = 100
 FORMATS = (".png", ".pdf", ".svg")
 
 _MARGIN, _TITLE, _LINE, _GAP = 16, 22, 15, 10
+_COLOUR_BAR = 84
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,14 @@ def panel_figure(
 ) -> "Figure":
     """Rasters in rows and columns, each under its title, with a caption below and a colour bar at the right."""
     panels = [panel for row in rows for panel in row if panel is not None]
-    high = max(panel.picture.shape[0] for panel in panels)
+    heights = [max((panel.picture.shape[0] for panel in row if panel), default=0) for row in rows]
+    high = max(heights)
     wide = max(panel.picture.shape[1] for panel in panels)
     columns = max(len(row) for row in rows)
     body_width = columns * (wide + _GAP) - _GAP
-    body_height = len(rows) * (high + _TITLE + _GAP) - _GAP
-    width = body_width + 2 * _MARGIN + (70 if colour_bar else 0)
+    tops = [_MARGIN + sum(heights[:number]) + number * (_TITLE + _GAP) for number in range(len(rows))]
+    body_height = sum(heights) + len(rows) * (_TITLE + _GAP) - _GAP
+    width = body_width + 2 * _MARGIN + (_COLOUR_BAR if colour_bar else 0)
     lines = wrapped(caption, width - 2 * _MARGIN)
     figure = _figure(width, body_height + 2 * _MARGIN + len(lines) * _LINE + (6 if lines else 0))
     for row_number, row in enumerate(rows):
@@ -77,7 +80,7 @@ def panel_figure(
                 continue
             height, panel_width = panel.picture.shape[:2]
             left = _MARGIN + column_number * (wide + _GAP) + (wide - panel_width) // 2
-            top = _MARGIN + row_number * (high + _TITLE + _GAP) + _TITLE + (high - height) // 2
+            top = tops[row_number] + _TITLE + (heights[row_number] - height) // 2
             axes = _axes(figure, _Place(left, top, panel_width, height))
             _draw(axes, panel.picture)
             axes.set_axis_off()

@@ -65,7 +65,8 @@ class AttentionRequests:
         error = None if explanation is None else explanation.completeness_error
         backbone = network.backbone
         global_attention = backbone.refusal is None
-        target = None if explanation is None else int(explanation.targets[0])
+        of_a_class = explanation is not None and METHODS[explanation.facts["method"]].of_a_class
+        target = int(explanation.targets[0]) if explanation is not None and of_a_class else None
         picture = seen.shown
         if request.query is not None and global_attention:
             picture = mark_patch(picture, (values.shape[0], values.shape[1]), request.query, seen.box)

@@ -1,0 +1,37 @@
+"""Where panels stand in a figure."""
+
+import numpy as np
+import pytest
+
+from vitbench.explain.attention_figure import rows_of
+from vitbench.figures.save import ColourBar, Panel, panel_figure
+
+
+def solid(height: int, width: int) -> Panel:
+    return Panel(np.full((height, width, 3), 90, np.uint8), "title")
+
+
+@pytest.mark.parametrize(
+    ("count", "lengths"),
+    [(2, [2]), (5, [5]), (6, [3, 3]), (7, [4, 3]), (9, [3, 3, 3]), (13, [5, 5, 3]), (14, [5, 5, 4])],
+)
+def test_many_panels_stand_in_rows_of_at_most_five(count, lengths):
+    panels = [solid(4, 4) for _ in range(count)]
+    rows = rows_of(panels)
+    assert [len(row) for row in rows] == lengths
+    assert [panel for row in rows for panel in row] == panels
+
+
+def test_a_row_is_as_high_as_its_own_panels():
+    low, tall = solid(100, 200), solid(300, 200)
+    figure = panel_figure([[low, low], [tall]])
+    assert figure.get_size_inches()[1] * 100 == pytest.approx(100 + 300 + 2 * 22 + 10 + 2 * 16)
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert min(box.y0 for box in boxes[:2]) > boxes[2].y1
+
+
+def test_the_colour_bars_words_stay_inside_the_figure():
+    figure = panel_figure([[solid(300, 300)]], "", ColourBar("viridis", -1, 1, "Cosine similarity"))
+    figure.canvas.draw()
+    width = figure.get_size_inches()[0] * figure.dpi
+    assert figure.axes[-1].get_tightbbox().x1 <= width - 2

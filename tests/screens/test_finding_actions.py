@@ -1,0 +1,72 @@
+"""Help, command palette, jump labels and leaving: what can be done is found without knowing its key."""
+
+from textual.command import CommandPalette
+from textual.widgets import Input
+
+from screens.help_dialog import HelpDialog
+from screens.jump import JumpOverlay
+from screens.widgets.chart import Chart
+from screens.widgets.log_view import LogView
+from tests.screens.fake_runs import FakeRun
+from tests.screens.opened_app import opened
+from vitbench.runs.process import this_process
+
+
+async def test_help_is_about_what_has_the_focus(store):
+    FakeRun(store, "one").train(100).status("finished")
+    async with opened(store, (80, 24)) as at:
+        await at.press("question_mark")
+        await at.see("The runs. Arrows", "This screen", "new run")
+        await at.press("q")  # closes the help, and does not leave
+        assert not isinstance(at.screen, HelpDialog)
+        await at.press("enter")
+        await at.see("1 Curves")
+        await at.press("f1")
+        await at.see("A chart. Arrows", "What has the focus", "zoom in")
+        await at.press("end")
+        await at.see("Everywhere", "Leave the app. Runs go on.")
+
+
+async def test_the_palette_finds_an_action_by_its_name(store):
+    FakeRun(store, "one").train(100).status("finished")
+    async with opened(store, (80, 24)) as at:
+        await at.press("ctrl+p")
+        await at.until(lambda: isinstance(at.screen, CommandPalette))
+        await at.type("new run")
+        await at.see("Start a run from a preset")
+        await at.press("enter")
+        await at.see("Choose the data")
+        await at.press("escape", "escape")
+        await at.press("ctrl+p")
+        await at.type("vitbench-light")
+        await at.see("Theme: vitbench-light")
+        await at.press("enter")
+        await at.until(lambda: at.app.theme == "vitbench-light")
+
+
+async def test_a_letter_goes_to_each_panel(store):
+    FakeRun(store, "one").train(300).status("finished")
+    async with opened(store, (80, 24)) as at:
+        await at.press("enter")
+        await at.see("1 Curves", "epoch 3: validation")
+        await at.press("ctrl+o")
+        await at.until(lambda: isinstance(at.screen, JumpOverlay))
+        labels = [row[:4].strip() for row in at.rows()[4:]]
+        assert [label for label in labels if label in ("a", "s", "d")] == ["a", "s", "d"]
+        await at.press("d")
+        assert isinstance(at.screen.focused, LogView)
+        await at.press("ctrl+o", "s")
+        assert isinstance(at.screen.focused, Chart)
+        assert at.screen.focused.id == "accuracy"
+        await at.press("ctrl+o", "escape")
+        assert at.screen.focused.id == "accuracy"
+
+
+async def test_leaving_says_which_runs_go_on(store):
+    FakeRun(store, "[b]goes[/b] on").train(100).status("running", process=this_process())
+    async with opened(store, (80, 24)) as at:
+        await at.press("slash")
+        await at.type("q")
+        assert at.screen.query_one(Input).value == "q"
+        await at.press("escape", "q")
+        assert at.app.return_value == "1 run goes on: [b]goes[/b] on. `vitbench` shows them again."
