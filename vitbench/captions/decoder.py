@@ -182,6 +182,8 @@ class DecoderLayer(nn.Module):
             picture = cache.picture
         x = x + self._dropped(self.cross_attention(_normed(x, self.cross_norm), *picture, mask, False, picture_shown))
         first, _, second = self.mlp
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
         return x + self._dropped(_linear(F.gelu(_linear(_normed(x, self.mlp_norm), first)), second))
 
     def _dropped(self, x: Tensor) -> Tensor:
