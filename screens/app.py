@@ -162,7 +162,7 @@ class Workbench(App[str]):
 
     def action_command_palette(self) -> None:
         """Every action by a part of its name."""
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette(placeholder="A part of an action's name", id="--command-palette"))
 
     def action_help(self) -> None:

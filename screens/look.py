@@ -219,7 +219,8 @@ def key_sign(sign: str) -> str:
 
 
 def _words_of(sign: str) -> list[str]:
-    words, plain = [], ""
+    words: list[str] = []
+    plain = ""
     for character in sign:
         if character in _KEYS_IN_ASCII:
             words, plain = [*words, plain + _KEYS_IN_ASCII[character]], ""

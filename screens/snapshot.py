@@ -60,7 +60,7 @@ class RunRow:
     @property
     def state_word(self) -> str:
         """The state in one word; of a run that waits for a GPU also its place in the queue."""
-        return f"waits #{self.place}" if self.place else self.state
+        return f"queue {self.place}" if self.place else self.state
 
     @property
     def waiting(self) -> str:

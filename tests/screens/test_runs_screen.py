@@ -38,7 +38,7 @@ def titles(at) -> list[str]:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_each_run_is_told_in_a_row(runs, store, size):
     async with opened(store, size) as at:
-        await at.see("finished", "paused", "running", "waits #1", "4 runs, 1 running")
+        await at.see("finished", "paused", "running", "queue 1", "4 runs, 1 running")
         assert titles(at) == ["late", "live", "slow", "good"]
         row = next(row for row in at.rows() if "● running   live" in row)
         assert "5/10" in row
@@ -64,7 +64,7 @@ async def test_the_queue_is_in_the_order_in_which_runs_came(runs, store):
     FakeRun(store, "first").status("queued", created_at=time.time(), queued_at=time.time() - 500)
     FakeRun(store, "made").status("queued", created_at=time.time())
     async with opened(store) as at:
-        await at.see("waits #2")
+        await at.see("queue 2")
         places = {run.title: run.place for run in at.app.snapshot.runs}
         assert places == {"good": 0, "slow": 0, "live": 0, "first": 1, "late": 2, "made": 0}
         assert any("queued" in row and "made" in row for row in at.rows())
