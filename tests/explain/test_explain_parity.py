@@ -16,6 +16,7 @@ from explain_networks import small_network
 from scipy.stats import spearmanr
 
 from vitbench.explain.explanation import explain
+from vitbench.explain.relevance import linear_rule
 
 REFERENCE = np.load(Path(__file__).with_name("reference_maps.npz"))
 
@@ -74,3 +75,14 @@ def test_transformer_attribution_by_hand(network, pictures, case):
     picture = pictures[case : case + 1]
     ours = explain(network, picture, "chefer_lrp", target=case).maps.flatten().numpy()
     assert relative(ours, chefer_by_hand(network.module, picture, case).numpy()) < 1e-5
+
+
+def test_the_linear_rule_is_the_one_of_the_paper_written_out():
+    """Z = x+ w+^T + x- w-^T; the code computes the same with one matrix product less."""
+    x, w, bias = (torch.randn(*shape, dtype=torch.float64) for shape in ((2, 5, 7), (9, 7), (9,)))
+    relevance = torch.randn(2, 5, 9, dtype=torch.float64)
+    total = x.clamp(min=0) @ w.clamp(min=0).T + x.clamp(max=0) @ w.clamp(max=0).T
+    share = relevance / total
+    expected = x.clamp(min=0) * (share @ w.clamp(min=0)) + x.clamp(max=0) * (share @ w.clamp(max=0))
+    (found,) = linear_rule(relevance, x @ w.T + bias, x, w, bias)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)

@@ -137,3 +137,9 @@ def test_kept_values_are_made_once():
     for key in ("a", "b", "a", "c", "b"):
         kept.get(key, lambda key=key: made.append(key))
     assert made == ["a", "b", "c", "b"]
+
+
+def test_attention_as_it_is_belongs_to_no_class(subject, handlers):
+    for method in ("raw", "rollout"):
+        assert handlers["explain"]({**subject, "method": method}, silent).values["target_label"] == ""
+    assert handlers["explain"]({**subject, "method": "generic"}, silent).values["target_label"] in LABELS
