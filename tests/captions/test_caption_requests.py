@@ -108,6 +108,17 @@ def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
         assert answer.arrays["ranks"][place] == int((scores[place] > scores[place, token]).sum()) + 1
 
 
+def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, picture):
+    base = {"captioner": saved, "picture": str(picture)}
+    values = requests.caption({**base, "ids": [1, 2]}, silent).values
+    assert (values["sentence"], values["words"]) == ("", ["<end>"])
+    for method in METHODS:
+        maps = requests.maps({**base, "ids": [1, 2], "method": method}, silent)
+        assert maps.arrays["maps"].shape == (1, 4, 6)
+    with pytest.raises(UserError, match="no words"):
+        requests.caption({**base, "text": " "}, silent)
+
+
 def test_exports(requests, saved, picture, tmp_path):
     out = tmp_path / "out"
     base = {"captioner": saved, "picture": str(picture), "text": "a red circle", "folder": str(out)}

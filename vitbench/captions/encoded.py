@@ -8,8 +8,9 @@ from PIL import Image
 
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
-from vitbench.captions.reading import check_length, read_sentence
+from vitbench.captions.reading import read_sentence
 from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
+from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 
 
@@ -31,12 +32,10 @@ class ReadSentence:
     """A sentence read in one pass over an encoded picture; each map is computed when it is first asked for."""
 
     def __init__(self, picture: "EncodedPicture", ids: Sequence[int]) -> None:
-        """Raises UserError for a sentence without words, or one that is too long."""
+        """Raises UserError for one that is too long. A captioner may end at once: then the end is all there is."""
         module = picture.captioner.module
         self.picture = picture
         self.ids = tuple(ids)
-        # A sentence of start and end alone is one without words.
-        check_length(module, self.ids if len(self.ids) > 2 else self.ids[:1])
         self.reading = read_sentence(module, picture.memory, self.ids)
         self.sentence = picture.captioner.tokenizer.decode(self.ids)
         self._maps: dict[MapSettings, WordMaps] = {}
@@ -80,12 +79,14 @@ class EncodedPicture:
         return beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
 
     def ids_of(self, text: str) -> tuple[int, ...]:
-        """A typed sentence as tokens with start and end."""
+        """A typed sentence as tokens with start and end. Raises UserError if it has no words."""
         tokenizer = self.captioner.tokenizer
-        return (tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id)
+        if not (tokens := tokenizer.encode(text)):
+            raise UserError("The sentence has no words.")
+        return (tokenizer.start_id, *tokens, tokenizer.end_id)
 
     def read(self, ids: Sequence[int]) -> ReadSentence:
-        """The sentence `ids` (with start), read once. Raises UserError if it has no words or is too long."""
+        """The sentence `ids` (with start), read once. Raises UserError if it is too long."""
         key = tuple(ids)
         if key not in self._read:
             self._read[key] = ReadSentence(self, key)
