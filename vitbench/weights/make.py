@@ -1,7 +1,7 @@
 """`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
 
 The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
-started again where it was. On one core of a server it takes about two hours.
+started again where it was. On one core of a server it takes about three hours.
 """
 
 import argparse
