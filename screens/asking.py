@@ -10,6 +10,7 @@ from screens.widgets.lines import Line
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.inspector.client import InspectorError, Superseded
+from vitbench.runs.store import Run
 from vitbench.text import clean
 
 
@@ -36,8 +37,31 @@ class AskingScreen(WorkbenchScreen):
 
     def _note_saved(self, file: str) -> None:
         """Where a file is, and how to fetch it."""
-        line = scp_line(Path(file))
-        self._note(f"Saved {file}" + (f"   {line}" if line else ""), "success")
+        words = Text(f" Saved {clean(file)}", self.app.theme_variables["success"])
+        if line := scp_line(Path(file)):
+            words.append(f"\n {clean(line)}")
+        self.query_one("#note", Line).show(words)
+
+    def _named(self, reference: str) -> str:
+        """A network for people: of a run its title and its checkpoint, and whether it is training still."""
+        run = self.workbench.snapshot.run(reference.partition("@")[0])
+        if run is None:
+            return reference
+        if reference.endswith(" before"):
+            return f"what {run.title} started from"
+        training = ", training" if run.state == "running" else ""
+        return f"{run.title}{training}: checkpoint of step {reference.partition('@')[2]}"
+
+    def _has_newer(self, reference: str, shown: str) -> bool:
+        """Whether `reference`, a `RUN@last`, means another checkpoint now than `shown`, a `RUN@STEP`."""
+        run_id, _, which = reference.partition("@")
+        if which != "last" or self.workbench.snapshot.run(run_id) is None:
+            return False
+        try:
+            newest = Run(self.workbench.store_folder / "runs" / run_id).checkpoint(which).step
+        except UserError:
+            return False
+        return str(newest) != shown.partition("@")[2]
 
     def _figures_folder(self, reference: str, otherwise: str = "figures") -> Path:
         """A run's own folder of figures; for other networks one in the working folder."""

@@ -11,13 +11,15 @@ from textual.containers import Horizontal
 
 from screens.actions import bindings
 from screens.asking import AskingScreen
-from screens.attention_view import SHEETS, Explained, HeadNumber, Looking, TopClasses
+from screens.attention_view import SHEETS, Explained, HeadNumber, Looking, TopClasses, panels_of
 from screens.caption_dialogs import AskDialog, pictures_below
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from screens.widgets.picker import Choice, matching
 from screens.widgets.picture import Picture, Pixels
+from screens.widgets.picture_sheet import PictureSheet
 from vitbench.text import clean
 
 
@@ -37,7 +39,7 @@ class AttentionScreen(AskingScreen):
         self.sheet = ""
         self.other = ""
         self.patch_mode = False
-        self._sheet_pixels: Pixels | None = None
+        self._panels: tuple[tuple[str, Pixels], ...] = ()
         self._path = path
         self._heads = HeadNumber()
         self._seen_step = -1
@@ -47,9 +49,10 @@ class AttentionScreen(AskingScreen):
         with Horizontal(id="attention-pictures"):
             yield Picture(id="attention-picture")
             yield Picture(id="attention-overlay")
+            yield PictureSheet(id="attention-sheet")
         yield Line(id="attention-facts")
         yield TopClasses(id="attention-classes")
-        yield Line(id="note")
+        yield Note(id="note")
 
     def on_mount(self) -> None:
         self._show()
@@ -57,11 +60,11 @@ class AttentionScreen(AskingScreen):
 
     def apply(self, snapshot: Snapshot) -> None:
         """A run that still trains has a newer checkpoint now and then; with `@last` it is taken."""
-        run_id, _, which = self.network.partition("@")
-        run = snapshot.run(run_id)
-        if run is not None and which == "last" and run.step != self._seen_step and self.explained is not None:
+        run = snapshot.run(self.network.partition("@")[0])
+        if run is not None and run.step != self._seen_step and self.explained is not None:
             self._seen_step = run.step
-            self._look()
+            if self._has_newer(self.network, self.explained.network):
+                self._look()
 
     # Questions to the inspector
 
@@ -93,7 +96,7 @@ class AttentionScreen(AskingScreen):
                 self.sheet = ""
                 return
         self.looking, self.explained = looking, Explained.of(answer)
-        self._sheet_pixels = None if sheet is None else sheet.arrays["overlay"]
+        self._panels = () if sheet is None else panels_of(sheet)
         self._show()
 
     # What is shown
@@ -106,12 +109,15 @@ class AttentionScreen(AskingScreen):
             if seen is None:
                 return
             self.query_one("#attention-picture", Picture).show(seen.picture)
-            self.query_one("#attention-overlay", Picture).show(
-                seen.overlay if self._sheet_pixels is None else self._sheet_pixels
-            )
-            self.query_one("#attention-picture", Picture).display = self._sheet_pixels is None
+            self.query_one("#attention-overlay", Picture).show(seen.overlay)
+            sheet = self.query_one(PictureSheet)
+            sheet.show(self._panels)
+            sheet.display = bool(self._panels)
+            for name in ("#attention-picture", "#attention-overlay"):
+                self.query_one(name, Picture).display = not self._panels
+            said = seen.sentence(self.looking) if not self._panels else seen.sheet_sentence(self.looking, self.sheet)
             self.query_one("#attention-facts", Line).show(
-                Text(f" {clean(seen.sentence(self.looking))}", self.app.theme_variables["foreground"])
+                Text(f" {clean(said)}", self.app.theme_variables["foreground"])
             )
             self.query_one(TopClasses).show(seen.top, seen.target_label or seen.top[0][0])
             if alarm := seen.alarm(self.looking):
@@ -127,11 +133,7 @@ class AttentionScreen(AskingScreen):
         if self.files:
             left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
             left.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
-        named = self.network if self.explained is None else self.explained.network
-        run = self.workbench.snapshot.run(named.partition("@")[0])
-        if run is not None:
-            training = ", training" if run.state == "running" else ""
-            named = f"{run.title}{training}: checkpoint of step {named.partition('@')[2]}"
+        named = self._named(self.network if self.explained is None else self.explained.network)
         self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 
     # Layers, heads, methods, targets, patches

@@ -118,6 +118,19 @@ class Explained:
             parts.append(f"completeness error {small_error(self.completeness_error)}")
         return ", ".join(parts)
 
+    def sheet_sentence(self, looking: Looking, sheet: str) -> str:
+        """What a sheet of several maps is, in one line."""
+        if sheet == "methods":
+            return "Methods side by side" + (f", for {looking.target}" if looking.target else "")
+        if sheet in ("heads", "layers"):
+            of = "raw attention"
+            if sheet == "heads":
+                of += ", last layer" if looking.layer is None else f", layer {looking.layer + 1} of {self.layers}"
+            else:
+                of += ", mean of heads" if looking.head is None else f", head {looking.head + 1} of {self.heads}"
+            return f"All {sheet}: {of}"
+        return f"{self.sentence(looking)}, {'two networks' if sheet == 'compare' else 'each checkpoint'}"
+
     def alarm(self, looking: Looking) -> str:
         """A warning where outlier tokens hold much of the map; empty if all is well."""
         if not self.outliers:
@@ -128,6 +141,11 @@ class Explained:
         if self.outlier_mass < 3 * share:
             return ""
         return f"{self.outliers} outlier patches hold {self.outlier_mass:.0%} of the map; d masks them"
+
+
+def panels_of(answer: Answer) -> tuple[tuple[str, Pixels], ...]:
+    """Titles and pictures of the answer to `attention_sheet`."""
+    return tuple((str(title), answer.arrays[f"panel {n}"]) for n, title in enumerate(answer.values["panels"]))
 
 
 class HeadNumber:

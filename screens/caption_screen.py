@@ -16,6 +16,7 @@ from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, Sentenc
 from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
@@ -56,7 +57,7 @@ class CaptionScreen(AskingScreen):
             yield Picture(id="caption-picture")
             with VerticalScroll(id="caption-side", can_focus=False):
                 yield Facts(id="caption-facts")
-        yield Line(id="note")
+        yield Note(id="note")
         yield WordsView(id="caption-words")
 
     def on_mount(self) -> None:

@@ -14,7 +14,9 @@ from screens.actions import bindings
 from screens.asking import AskingScreen
 from screens.caption_dialogs import AskDialog
 from screens.networks import classifiers
+from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.run_details import Facts
 from vitbench.figures.colours import colourise
@@ -91,6 +93,7 @@ class PositionsScreen(AskingScreen):
         self.cursor = (0, 0)
         self.placed: Placed | None = None
         self.beside: Placed | None = None
+        self._seen_step = -1
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
@@ -100,11 +103,19 @@ class PositionsScreen(AskingScreen):
             yield Picture(id="positions-tile")
         yield Line(id="positions-profile")
         yield Facts(id="positions-scores")
-        yield Line(id="note")
+        yield Note(id="note")
 
     def on_mount(self) -> None:
         self._show()
         self._load()
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """A run that still trains has a newer checkpoint now and then; with `@last` it is taken."""
+        run = snapshot.run(self.network.partition("@")[0])
+        if run is not None and run.step != self._seen_step and self.placed is not None:
+            self._seen_step = run.step
+            if self._has_newer(self.network, self.placed.network):
+                self._load()
 
     @work(exclusive=True, group="positions")
     async def _load(self) -> None:
@@ -132,7 +143,7 @@ class PositionsScreen(AskingScreen):
         with self.app.batch_update():
             colours = self.app.theme_variables
             placed = self.placed
-            named = self.network if placed is None else placed.network
+            named = self._named(self.network if placed is None else placed.network)
             title = Text.assemble((" Positions ", f"bold {colours['accent']}"))
             if placed is not None:
                 title.append(f" {placed.kind}", colours["foreground"])
@@ -163,9 +174,9 @@ class PositionsScreen(AskingScreen):
             if score["value"] is None:
                 continue
             other = others.get(score["name"], {}).get("value")
-            beside = f"   beside {other:6.3f}" if other is not None else ""
+            beside = f"beside {other:6.3f}   " if other is not None else ""
             sure = score["p_value"] is not None and score["p_value"] <= 0.01
-            value = f"{score['title']}   p {score['p_value']:.3f}{beside}"
+            value = f"{beside}p {score['p_value']:.3f}   {score['title']}"
             facts.append((f"{score['value']:6.3f}", value, "success" if sure else "secondary"))
         return facts
 
@@ -173,9 +184,9 @@ class PositionsScreen(AskingScreen):
         if self.beside is None:
             return f"{placed.source} {placed.sentence}"
         if self.beside.similarity.shape != placed.similarity.shape:
-            return f"beside it {self.beside.network}, whose grid is another"
+            return f"beside it {self._named(self.beside.network)}, whose grid is another"
         change = float(np.abs(placed.similarity - self.beside.similarity).mean())
-        return f"beside it {self.beside.network}; mean absolute difference {change:.3g}"
+        return f"beside it {self._named(self.beside.network)}; mean absolute difference {change:.3g}"
 
     # Keys
 

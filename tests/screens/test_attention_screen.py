@@ -11,10 +11,14 @@ from screens.attention_view import HeadNumber, Looking
 from screens.navigation import make_screen
 from screens.positions_screen import profile, tile_picture
 from screens.widgets.picture import Picture
+from screens.widgets.picture_sheet import PictureSheet, arranged
 from tests.inspector.tiny_checkpoint import GRID, HEADS, LAYERS, tiny_checkpoint, tiny_picture
 from vitbench.inspector.client import Answer
 from vitbench.inspector.requests import Workbench as Requests
 from vitbench.progress import silent
+from vitbench.recipe import Recipe
+from vitbench.runs.status import read_status, write_status
+from vitbench.runs.store import Store
 
 WORK = ("pictures", "map", "save", "positions", "beside")
 
@@ -129,9 +133,15 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
     async with opened("attention", **subject) as at:
         single = at.shown("attention-overlay")
         await at.press("c")
-        assert at.shown("attention-overlay").size > single.size
+        sheet = at.screen.query_one(PictureSheet)
+        assert [title for title, _ in sheet.panels] == ["mean", *(f"head {n + 1}" for n in range(HEADS))]
+        assert all(panel.shape == single.shape for _, panel in sheet.panels)
+        assert "All heads: raw attention, last layer" in at.line("attention-facts")
+        shown = "\n".join(sheet.render_line(y).text for y in range(sheet.size.height))
+        assert all(f"head {n + 1}" in shown for n in range(HEADS))
         assert not at.screen.query_one("#attention-picture").display
         await at.press("c", "c", "c")
+        assert not sheet.display
         assert np.array_equal(at.shown("attention-overlay"), single)
         await at.press("u", "s", "plus", "d", "r")
         looking = at.screen.looking
@@ -148,6 +158,61 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
         saved = list((tmp_path / "figures").glob("*.png"))
         assert [file.name for file in saved] == ["two-libra.png"]
         assert "Saved" in at.line("note")
+
+
+async def test_the_path_and_the_scp_line_of_a_saved_figure_are_whole(opened, subject, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.2 5000 10.0.0.7 22")
+    async with opened("attention", size=(80, 24), **subject) as at:
+        await at.press("x")
+        note = at.screen.query_one("#note")
+        said = "".join(row.plain.strip() for row in note.render().split("\n"))
+        assert str(tmp_path / "figures" / "one-libra.png") in said
+        assert "@10.0.0.7:" in said
+        assert said.endswith(" .")
+        assert note.region.bottom <= 24
+
+
+@pytest.mark.parametrize("name", ["attention", "positions"])
+async def test_a_newer_checkpoint_of_a_run_in_training_is_followed(opened, store, tmp_path, name):
+    run = Store(store).create(Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}}))
+    write_status(run.folder, read_status(run.folder).model_copy(update={"step": 1}))
+    tiny_checkpoint(run.folder / "checkpoints" / "step-00000003", seed=3)
+    given = {"path": tiny_picture(tmp_path / "pictures" / "one.png")} if name == "attention" else {}
+    async with opened(name, network=f"{run.id}@last", **given) as at:
+        workbench = at.pilot.app
+        asked = workbench.inspector.asked
+        await until(at, lambda: workbench.snapshot.run(run.id))
+        at.screen.apply(workbench.snapshot)
+        await at.settled()
+        before = len(asked)
+        at.screen._seen_step = -1  # a step was made, and there is no checkpoint of it
+        at.screen.apply(workbench.snapshot)
+        await at.settled()
+        assert len(asked) == before, "what a note says stays until there is something new"
+        tiny_checkpoint(run.folder / "checkpoints" / "step-00000009", seed=9)
+        at.screen._seen_step = -1
+        at.screen.apply(workbench.snapshot)
+        await at.settled()
+        assert "checkpoint of step 9" in at.screen.query_one("#title")._right.plain
+
+
+async def until(at, condition):
+    for _ in range(400):
+        if condition():
+            return
+        await at.pilot.pause(0.05)
+    raise AssertionError("never so")
+
+
+def test_a_sheet_makes_its_pictures_as_large_as_they_can_be():
+    assert arranged(1, (100, 100), 80, 41) == (1, 80, 40)
+    assert arranged(4, (100, 100), 80, 10)[0] == 4
+    assert arranged(4, (10, 100), 80, 40)[0] == 1
+    for count in range(1, 30):
+        across, wide, high = arranged(count, (213, 320), 80, 14)
+        assert across * wide + across - 1 <= 80
+        assert -(-count // across) * (high + 1) <= 14
 
 
 async def test_a_missing_network_is_told_in_words(opened, subject):

@@ -12,7 +12,7 @@ from vitbench.captions.describing import picture_files
 from vitbench.errors import UserError
 from vitbench.explain.attention_figure import attention_figure, chosen_preprocessing, class_name, top_classes
 from vitbench.explain.explanation import METHODS, find_method
-from vitbench.figures.raster import label, mark_patch, mosaic
+from vitbench.figures.raster import mark_patch
 from vitbench.figures.save import save_figure
 from vitbench.inspector.attention_maps import KeptMaps, request_of
 from vitbench.inspector.attention_sheets import make_sheet, sheet_figure
@@ -96,15 +96,15 @@ class AttentionRequests:
         )
 
     def sheet(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """Several maps of one picture side by side, as one raster `overlay`; see `attention_sheets.make_sheet`.
+        """Several maps of one picture, an array `panel N` for each of the titles `panels`; see
+        `attention_sheets.make_sheet`.
 
         `kind` is heads, layers, methods, checkpoints (of the run), or compare (with the network `other`: both maps and
         their difference).
         """
         panels = make_sheet(self.maps, arguments, progress).panels
-        columns = len(panels) if len(panels) <= 3 else 4
-        drawn = mosaic([label(panel.picture, panel.title, 20) for panel in panels], columns)
-        return Reply({"panels": [panel.title for panel in panels]}, {"overlay": drawn})
+        pictures = {f"panel {number}": panel.picture for number, panel in enumerate(panels)}
+        return Reply({"panels": [panel.title for panel in panels]}, pictures)
 
     def export(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Saves a figure into `folder`, under a name that is free; answers with the `file`.
