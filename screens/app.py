@@ -1,6 +1,7 @@
 """The app: opens the store, starts the watcher, and hands each snapshot to the screen that is visible."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -221,6 +222,8 @@ def open_app(arguments: Sequence[str]) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("vitbench: the app needs a terminal; `vitbench --help` lists the commands that do not.", file=sys.stderr)
         return 2
+    # Started where hang-ups are ignored (nohup), it would read its lost terminal for ever.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app = Workbench(store, run_id)
     farewell = app.run()
     if farewell:
