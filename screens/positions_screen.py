@@ -64,9 +64,16 @@ class Placed:
         """How similar every patch is to `patch`: [rows, columns]."""
         return self.similarity[patch[0] * self.grid[1] + patch[1]].reshape(self.grid)
 
-    def marked(self, patch: tuple[int, int]) -> Pixels:
-        """The grid of tiles with a frame around that of `patch`."""
-        return mark_patch(self.picture, self.grid, patch, colour="#ff5050")
+    def marked(self, patch: tuple[int, int], room: int) -> Pixels:
+        """The grid of tiles with a frame around that of `patch`; in `room` pixels that are fewer than values and gaps
+        the gaps are left out, which would wash the colours out."""
+        rows, columns = self.grid
+        picture = self.picture
+        if room < max(rows * (rows + 1), columns * (columns + 1)):
+            values = self.similarity.reshape(rows, columns, rows, columns).transpose(0, 2, 1, 3)
+            colours = colourise(values.reshape(rows * rows, columns * columns), _COLOURS, -1, 1)
+            picture = enlarge(colours, max(1, 240 // max(colours.shape[:2])))
+        return mark_patch(picture, self.grid, patch, colour="#ff5050")
 
 
 def tile_picture(tile: NDArray[np.float32]) -> Pixels:
@@ -108,6 +115,9 @@ class PositionsScreen(AskingScreen):
     def on_mount(self) -> None:
         self._show()
         self._load()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
 
     def apply(self, snapshot: Snapshot) -> None:
         """A run that still trains has a newer checkpoint now and then; with `@last` it is taken."""
@@ -151,13 +161,15 @@ class PositionsScreen(AskingScreen):
             if placed is None:
                 return
             tile = placed.tile(self.cursor)
-            self.query_one("#positions-grid", Picture).show(placed.marked(self.cursor))
+            grid = self.query_one("#positions-grid", Picture)
+            room = min(grid.size.width, 2 * grid.size.height)
+            grid.show(placed.marked(self.cursor, room))
             self.query_one("#positions-tile", Picture).show(tile_picture(tile))
             other = self.query_one("#positions-other", Picture)
             other.display = self.beside is not None
             if self.beside is not None:
                 same = self.beside.grid == placed.grid
-                other.show(self.beside.marked(self.cursor) if same else self.beside.picture)
+                other.show(self.beside.marked(self.cursor, room) if same else self.beside.picture)
             row, column = self.cursor
             words = f" row {row + 1}, column {column + 1}   along its row {profile(tile[row])}"
             self.query_one("#positions-profile", Line).show(
@@ -174,9 +186,10 @@ class PositionsScreen(AskingScreen):
             if score["value"] is None:
                 continue
             other = others.get(score["name"], {}).get("value")
-            beside = f"beside {other:6.3f}   " if other is not None else ""
             sure = score["p_value"] is not None and score["p_value"] <= 0.01
-            value = f"{beside}p {score['p_value']:.3f}   {score['title']}"
+            title = score["title"] if self.beside is None or self.size.width >= 100 else score["title"].split(" (")[0]
+            beside = f"{other:6.3f}  " if other is not None else ""
+            value = f"{beside}p{score['p_value']:6.3f}  {title}"
             facts.append((f"{score['value']:6.3f}", value, "success" if sure else "secondary"))
         return facts
 
@@ -186,7 +199,8 @@ class PositionsScreen(AskingScreen):
         if self.beside.similarity.shape != placed.similarity.shape:
             return f"beside it {self._named(self.beside.network)}, whose grid is another"
         change = float(np.abs(placed.similarity - self.beside.similarity).mean())
-        return f"beside it {self._named(self.beside.network)}; mean absolute difference {change:.3g}"
+        named = self._named(self.beside.network)
+        return f"beside it, and second in numbers: {named}; mean absolute difference {change:.3g}"
 
     # Keys
 

@@ -9,10 +9,11 @@ from textual.widgets import Input
 from screens.app import Workbench
 from screens.attention_view import HeadNumber, Looking
 from screens.navigation import make_screen
-from screens.positions_screen import profile, tile_picture
+from screens.positions_screen import Placed, profile, tile_picture
 from screens.widgets.picture import Picture
 from screens.widgets.picture_sheet import PictureSheet, arranged
 from tests.inspector.tiny_checkpoint import GRID, HEADS, LAYERS, tiny_checkpoint, tiny_picture
+from vitbench.figures.colours import colourise
 from vitbench.inspector.client import Answer
 from vitbench.inspector.requests import Workbench as Requests
 from vitbench.progress import silent
@@ -267,3 +268,15 @@ def test_two_digits_make_one_number_only_in_time_and_where_there_are_so_many_hea
 
 def test_a_profile_is_a_block_a_value():
     assert profile(np.array([-1.0, 0.0, 1.0], dtype=np.float32)) == " ▄█"
+
+
+def test_few_cells_show_tiles_without_gaps_each_where_it_belongs():
+    rows, columns = 2, 3
+    similarity = np.linspace(-1, 1, 36, dtype=np.float32).reshape(6, 6)
+    placed = Placed("n", "n", "", "absolute", 1, "", (rows, columns), (), np.zeros((50, 50, 3), np.uint8), similarity)
+    assert placed.marked((0, 0), 100).shape == (50, 50, 3)
+    small = placed.marked((0, 0), 4)
+    factor = small.shape[0] // (rows * rows)
+    tile = small[rows * factor :, 2 * columns * factor :]  # of row 2, column 3
+    expected = colourise(similarity[5].reshape(rows, columns), "viridis", -1, 1)
+    np.testing.assert_array_equal(tile[factor // 2 :: factor, factor // 2 :: factor], expected)
