@@ -119,7 +119,7 @@ def number(value: float, step: float | None = None) -> str:
 
 
 def _trimmed(value: float, step: float | None) -> str:
-    if step is None:
+    if not step:  # not known, or an axis of one moment
         digits = max(0, 3 - math.floor(math.log10(abs(value))) - 1) if value else 0
         return _strip(f"{value:.{min(digits, 4)}f}")
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
