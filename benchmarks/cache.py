@@ -37,13 +37,13 @@ def write_jpegs(folder: Path, count: int) -> None:
 
 
 def recipe_of(folder: Path, *, cache: bool, augment: str) -> Recipe:
-    """A network that costs little: one block, 32 wide, on 144 tokens."""
+    """A network that costs little beside the pictures: one block, 8 wide, on 64 tokens."""
     return parse_recipe(
         {
             "model": {
                 "name": "timm:vit_tiny_patch16_224",
                 "image_size": 384,
-                "options": {"patch_size": 32, "embed_dim": 32, "depth": 1, "num_heads": 1},
+                "options": {"patch_size": 48, "embed_dim": 8, "depth": 1, "num_heads": 1},
             },
             "data": {"path": str(folder), "augment": augment, "cache": cache},
             "train": {"epochs": 1, "batch_size": 16, "device": "cpu", "threads": 1},
