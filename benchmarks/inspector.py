@@ -19,20 +19,24 @@ LAYERS, HEADS = 6, 3
 
 def questions(kind: str, number: int) -> dict[str, Any]:
     """The `number`th question of a person who moves through one kind of thing."""
-    if kind == "method":
-        return {"method": ("libra", "generic", "rollout", "raw")[number % 4]}
-    return {"method": "raw", kind: number % (LAYERS if kind == "layer" else HEADS)}
+    pictures = sorted(sample_images().glob("*.png"))
+    if kind == "method, not seen yet":
+        methods = ("libra", "generic", "rollout", "chefer_lrp", "grad_cam")
+        return {"method": methods[number % 5], "picture": str(pictures[1 + number // 5])}
+    subject = {"picture": str(pictures[0])}
+    if kind == "method, seen before":
+        return subject | {"method": ("libra", "generic", "rollout", "raw")[number % 4]}
+    return subject | {"method": "raw", kind: number % (LAYERS if kind == "layer" else HEADS)}
 
 
 async def measure(rounds: int) -> None:
     inspector = Inspector(Path(tempfile.mkdtemp()))
-    picture = str(sample_images() / "02_snowman_crescent.png")
     try:
-        for kind in ("layer", "head", "method"):
+        for kind in ("layer", "head", "method, seen before", "method, not seen yet"):
             times = []
             for number in range(rounds + 4):
                 began = time.perf_counter()
-                await inspector.ask("explain", network="demo", picture=picture, **questions(kind, number))
+                await inspector.ask("explain", network="demo", **questions(kind, number))
                 times.append((time.perf_counter() - began) * 1e3)
             first, kept = times[0], times[4:]
             print(f"| {kind} | {first:.0f} ms | {statistics.median(kept):.0f} ms | {max(kept):.0f} ms |", flush=True)

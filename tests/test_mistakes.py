@@ -47,7 +47,8 @@ def assert_one_sentence(answer: subprocess.CompletedProcess[str], *words: str) -
     assert answer.returncode == 2, answer
     assert len(said) == 1, answer.stderr
     assert said[0] == lines[-1]
-    assert all(line.rpartition("\r")[2].startswith(("starting:", "training:", "vitbench:", "step ")) for line in lines), lines
+    expected = ("starting:", "training:", "vitbench:", "step ")
+    assert all(line.rpartition("\r")[2].startswith(expected) for line in lines), lines
     assert "Traceback" not in answer.stdout + answer.stderr
     for word in words:
         assert word in said[0]
