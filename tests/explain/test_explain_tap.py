@@ -12,6 +12,7 @@ from pytorch_pretrained_vit.transformer import Transformer
 from torch import nn
 
 from vitbench.errors import UserError
+from vitbench.explain import opened
 from vitbench.explain.opened import scaled_dot_product_attention
 from vitbench.explain.quiet import flushed_denormals, quiet
 from vitbench.explain.tap import AttentionTap, head_mean
@@ -159,6 +160,22 @@ def test_maps_that_are_no_distribution_are_refused():
     with torch.no_grad():
         network.module.blocks[0].attn.qkv.weight.fill_(math.nan)
     with pytest.raises(UserError, match="not a distribution"), torch.no_grad(), AttentionTap(network.module):
+        network.module(pixels_for(network))
+
+
+@pytest.mark.parametrize("row", [0, 8, 16])
+def test_an_attention_that_was_opened_wrongly_is_refused(monkeypatch, row):
+    network = small_network(img_size=64, **TINY)
+
+    def wrong(query, key, value, *rest):
+        output = right(query, key, value, *rest)
+        output[..., row, :] += 0.01 * output.abs().max()
+        return output
+
+    right = opened.scaled_dot_product_attention
+    monkeypatch.setattr(opened, "scaled_dot_product_attention", wrong)
+    seen = AttentionTap(network.module.eval())
+    with pytest.raises(UserError, match="changed the network's output"), torch.no_grad(), seen:
         network.module(pixels_for(network))
 
 
