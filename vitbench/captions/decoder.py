@@ -195,7 +195,7 @@ def _linear(x: Tensor, layer: Any) -> Tensor:
 
 
 def _normed(x: Tensor, layer: nn.LayerNorm) -> Tensor:
-    return F.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, layer.eps)
+    return torch.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, layer.eps)
 
 
 def causality(length: int, past: int, device: torch.device) -> tuple[Tensor | None, bool]:

@@ -29,7 +29,7 @@ class Hypothesis:
     finished: bool
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def greedy(
     module: CaptionModule, memory: Memory, tokenizer: Tokenizer, *, max_length: int | None = None
 ) -> list[Hypothesis]:
@@ -37,7 +37,7 @@ def greedy(
     return _one_by_one(module, memory, tokenizer, max_length, lambda scores: scores.argmax(-1))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def sample(
     module: CaptionModule,
     memory: Memory,
@@ -102,7 +102,7 @@ def length_penalty(length: int, alpha: float) -> float:
     return ((5 + length) / 6) ** alpha
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def beam_search(
     module: CaptionModule,
     memory: Memory,
