@@ -1,6 +1,7 @@
 """The app: opens the store, starts the watcher, and hands each snapshot to the screen that is visible."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -224,6 +225,9 @@ def open_app(arguments: Sequence[str]) -> int:
         return 2
     # Started where hang-ups are ignored (nohup), it would read its lost terminal for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Python would believe these before the terminal itself, and never see that its window changes.
+    for variable in ("COLUMNS", "LINES"):
+        os.environ.pop(variable, None)
     app = Workbench(store, run_id)
     farewell = app.run()
     if farewell:

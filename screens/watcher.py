@@ -102,6 +102,9 @@ class Watcher:
         except (UserError, OSError) as error:
             return Snapshot(problem=str(error))
         rows = {run.id: self._row(run) for run in runs}
+        # A run that was deleted while it was read looks like a crashed one.
+        runs = [run for run in runs if (run.folder / "status.json").exists()]
+        rows = {run.id: rows[run.id] for run in runs}
         by_id = {run.id: run for run in runs}
         for gone in set(self._rows) - set(rows):
             self._rows.pop(gone, None)

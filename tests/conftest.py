@@ -7,7 +7,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["HF_HUB_OFFLINE"] = "1"
-for variable in ("VITBENCH_RUN", "VITBENCH_GRAPHICS", "SSH_CONNECTION", "NO_COLOR", "COLUMNS"):
+for variable in ("VITBENCH_RUN", "VITBENCH_GRAPHICS", "SSH_CONNECTION", "NO_COLOR", "COLUMNS", "LINES"):
     os.environ.pop(variable, None)
 
 import pytest

@@ -20,7 +20,8 @@ SCREENS = {
 """The key that opens each screen from the table of runs, and a word by which it is known."""
 
 
-def test_each_screen_survives_a_tiny_window(store: Path) -> None:
+def test_each_screen_survives_a_tiny_window(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "24")  # what a program with GNU readline leaves to those that it starts
     for name in ("first", "second"):
         ScriptedRun(store, name).train(2.5, 2.25)
     with Terminal(store) as app:

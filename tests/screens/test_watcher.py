@@ -1,0 +1,30 @@
+"""What the reader of the store makes of folders that change under it."""
+
+from fake_runs import FakeRun
+
+from screens.watcher import Watcher
+from vitbench.runs.store import Store
+
+
+class DeletingStore(Store):
+    """A store that somebody else deletes a run from just after it was listed."""
+
+    doomed: str = ""
+
+    def runs(self):
+        found = super().runs()
+        for run in found:
+            if run.id == self.doomed:
+                self.remove(run)
+        return found
+
+
+def test_a_run_deleted_while_it_is_read_is_gone_and_not_crashed(store):
+    kept, doomed = FakeRun(store, "kept"), FakeRun(store, "doomed")
+    for run in (kept, doomed):
+        run.status("running")
+    deleting = DeletingStore(store)
+    watcher = Watcher(deleting, lambda snapshot: None)
+    assert {row.name for row in watcher.look().runs} == {"kept", "doomed"}
+    deleting.doomed = doomed.run.id
+    assert [row.name for row in watcher.look().runs] == ["kept"]
