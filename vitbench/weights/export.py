@@ -1,7 +1,7 @@
 """Takes the package's classifier and captioner out of a checkpoint of their common training."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -15,16 +15,18 @@ from vitbench.models.weight_files import read_weights
 SOURCE = "Trained on Scenes alone (vitbench/weights/teaching.toml)."
 
 
-def export(checkpoint: Path, folder: Path) -> None:
-    """Writes `classifier` and `captioner` (`.safetensors` and `.json` each) into `folder`."""
+def export(checkpoint: Path, folder: Path, networks: Collection[str] = ("classifier", "captioner")) -> None:
+    """Writes `networks` (`.safetensors` and `.json` each) into `folder`."""
     weights = read_weights(checkpoint / WEIGHTS_NAME)
     description = CaptionerDescription.model_validate(json.loads((checkpoint / FILE_NAME).read_text(encoding="utf-8")))
     encoder = description.encoder.model_copy(
         update={"name": "demo", "tag": "demo", "source": SOURCE, "labels": BASE_KINDS, "num_classes": len(BASE_KINDS)}
     )
-    save_file(_below(weights, "captioner.encoder."), folder / "classifier.safetensors")
-    write_network_json(encoder, folder / "classifier.json")
-
+    if "classifier" in networks:
+        save_file(_below(weights, "captioner.encoder."), folder / "classifier.safetensors")
+        write_network_json(encoder, folder / "classifier.json")
+    if "captioner" not in networks:
+        return
     headless = encoder.model_copy(update={"labels": None, "num_classes": 0})
     captioner_description = description.model_copy(update={"encoder": headless})
     captioner = captioner_description.build()

@@ -58,7 +58,8 @@ class Batch:
     `colours`, `numbers` (how many are in its group, less one) and `relations` (of the first group to the second) int64
     [B, MAX_OBJECTS] of the objects (0 where there is none); `recoloured` bool [B], whose colours are not those of
     `colours` and of the sentence; `outline` float32 [B, patches, OUTLINE ** 2], the share that objects cover around
-    each point.
+    each point. `places` float32 [B, MAX_OBJECTS, 2] and `group_places` [B, 2, 2]: the middle (x, y) of what is seen of
+    each object and of each group, from -1 to 1; NaN where there is none.
     """
 
     pixels: Tensor
@@ -71,6 +72,8 @@ class Batch:
     recoloured: Tensor
     shares: Tensor
     outline: Tensor
+    places: Tensor
+    group_places: Tensor
     sentences: list[str]
 
 
@@ -154,12 +157,31 @@ def collated(records: list[Any]) -> Batch:
     outline = points.transpose(0, 1, 3, 2, 4).reshape(len(rows), GRID * GRID, OUTLINE**2)
     plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(Batch)[:8]}
     plain["recoloured"] = plain["recoloured"].bool()
+    places, group_places = _places(rows["owner"], rows["kinds"])
     return Batch(
         **plain,
+        places=torch.from_numpy(places),
+        group_places=torch.from_numpy(group_places),
         shares=torch.from_numpy(shares.reshape(len(rows), 1 + MAX_OBJECTS, GRID * GRID).astype(np.float32)),
         outline=torch.from_numpy(outline.astype(np.float32)),
         sentences=[sentence.decode() for sentence in rows["sentence"] if sentence],
     )
+
+
+def _places(owner: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of each object and of each group (alike in kind), as in `Batch`."""
+    seen = (owner[:, None] == np.arange(1, 1 + MAX_OBJECTS)[:, None, None]).astype(np.float32)
+    first = (kinds == kinds[:, :1])[:, :, None, None]
+    groups = np.stack(((seen * first).sum(1), (seen * ~first).sum(1)), axis=1)
+    return _middle(seen), _middle(groups)
+
+
+def _middle(masks: np.ndarray) -> np.ndarray:
+    """The middle (x, y) of each mask [B, N, SIZE, SIZE], float32 [B, N, 2], from -1 to 1; NaN for an empty one."""
+    along = (np.arange(SIZE, dtype=np.float32) + 0.5) / (SIZE / 2) - 1
+    area = masks.sum((2, 3))
+    area[area == 0] = np.nan
+    return np.stack((masks.sum(2) @ along, masks.sum(3) @ along), axis=-1) / area[:, :, None]
 
 
 def _opened(file: Path) -> np.memmap:

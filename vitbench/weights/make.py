@@ -1,7 +1,8 @@
 """`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
 
 The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
-started again where it was. On one core of a server it takes about three hours.
+started again where it was. On one core of a server it takes about three hours. With `--sentences-only` the captioner
+alone learns on, with a copy of the encoder that is its own from then on.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from vitbench.weights.teaching import Teaching
 _RECIPE = Path(__file__).with_name("teaching.toml")
 
 
-def open_teaching(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
+def open_teaching(run: Run, device: Any, progress: Progress, *, sentences_only: bool = False) -> tuple[Teaching, str]:
     """The networks with fresh weights, and what they learn."""
     recipe = run.recipe()
     encoder = build_network(recipe.model, num_classes=len(BASE_KINDS), labels=BASE_KINDS, progress=progress)
@@ -45,7 +46,8 @@ def open_teaching(run: Run, device: Any, progress: Progress) -> tuple[Teaching, 
         dropout=recipe.caption.drop_rate,
     )
     captioner = new_captioner(encoder, words, sizes)
-    return Teaching(captioner, recipe.train.epochs, run.folder.parent.parent / "lessons.bin"), "scenes"
+    drawn = run.folder.parent.parent / "lessons.bin"
+    return Teaching(captioner, recipe.train.epochs, drawn, sentences_only=sentences_only), "scenes"
 
 
 def take_weights(teaching: Teaching, folder: Path) -> None:
@@ -56,7 +58,8 @@ def take_weights(teaching: Teaching, folder: Path) -> None:
         raise UserError(f"The captioner in {folder} has other words than the lessons.")
     module = teaching.captioner.module
     module.load_state_dict(read_weights(folder / "captioner.safetensors"), strict=False)
-    module.encoder.load_state_dict(read_weights(folder / "classifier.safetensors"))
+    if not teaching.sentences_only:
+        module.encoder.load_state_dict(read_weights(folder / "classifier.safetensors"))
 
 
 def main() -> int:
@@ -64,6 +67,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
     parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
     parser.add_argument("--from", dest="start", type=Path, help="a folder with both networks, to go on from")
+    parser.add_argument("--sentences-only", action="store_true", help="leave the classifier as it is")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     store = Store(arguments.store)
@@ -72,14 +76,15 @@ def main() -> int:
     print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
 
     def opening(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
-        teaching, data = open_teaching(run, device, progress)
+        teaching, data = open_teaching(run, device, progress, sentences_only=arguments.sentences_only)
         if arguments.start:
             take_weights(teaching, arguments.start)
         return teaching, data
 
     code = work(run.folder, opening)
     if code == 0 and run.status().state == "finished":
-        export(run.checkpoint("best").folder, shipped_weights())
+        networks = ("captioner",) if arguments.sentences_only else ("classifier", "captioner")
+        export(run.checkpoint("best").folder, shipped_weights(), networks)
         write_cards(shipped_weights(), store.folder, ConsoleProgress())
         print(f"The networks and their cards are in {shipped_weights()}")
     return code
