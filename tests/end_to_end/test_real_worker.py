@@ -70,6 +70,11 @@ def start_from(app: Terminal, run: Run) -> None:
     wait_for(run, lambda status: status.step >= 1, app)
 
 
+def checkpoints_told(run: Run) -> list[str]:
+    """The lines of the log that tell of a checkpoint, which is whole before it is told."""
+    return [line.text for line in read_log(run.log) if "checkpoint" in line.text]
+
+
 def trained_steps(run: Run) -> list[int]:
     """The steps of the training loss in all event files, as TensorBoard reads them."""
     events = [event for file in event_files(run.folder) for event in EventFileLoader(str(file)).Load()]
@@ -103,11 +108,11 @@ def test_a_training_outlives_the_line_and_the_app(run: Run, store: Path) -> None
 def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
     with Terminal(store) as app:
         start_from(app, run)
-        process = wait_for(run, lambda _: bool(run.checkpoints()), app).process
+        process = wait_for(run, lambda _: bool(checkpoints_told(run)), app).process
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         app.wait_for("pets has crashed: its process is gone", "Resume from the last checkpoint (r)")
-        saved = [line.text for line in read_log(run.log) if "checkpoint" in line.text][-1]
+        saved = checkpoints_told(run)[-1]
         app.wait_for(saved)
         app.press("r")
         app.wait_for("pets goes on from its last checkpoint")
