@@ -106,6 +106,39 @@ def test_a_damaged_record_is_named_and_what_came_before_stands(tmp_path):
     assert not reader.read()
 
 
+@pytest.mark.parametrize("count", [5, 40])  # few records are summed byte by byte, many with tables
+def test_one_bit_inside_a_record_costs_that_record_and_is_told(tmp_path, count):
+    write(tmp_path, range(count))
+    path = event_files(tmp_path)[0]
+    whole, expected = path.read_bytes(), our_scalars(tmp_path)["train/loss"]
+    header = whole.rindex(b"\x09", 0, whole.rindex(b"train/loss"))  # the wall time of the last record
+    random = np.random.default_rng(count)
+    for place in [header, *random.integers(header + 1, len(whole), 30)]:
+        data = bytearray(whole)
+        data[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(data)
+        reader = EventReader(tmp_path)
+        reader.read()
+        assert reader.series["train/loss"].steps.tolist() == [step for step, _ in expected[:-1]]
+        assert reader.problems == [f"{path.name} is damaged in 1 record, which is left out."]
+
+
+def test_a_restart_with_a_hole_cuts_nothing(tmp_path):
+    path = tmp_path / "events.out.tfevents.1.host"
+    start = Event(step=3, session_log=SessionLog(status=SessionLog.START)).SerializeToString()
+    with path.open("wb") as stream:
+        records = RecordWriter(stream)
+        for step in range(8):
+            value = Summary.Value(tag="loss", simple_value=step)
+            records.write(Event(step=step, summary=Summary(value=[value])).SerializeToString())
+        records.write(start)
+        records.flush()
+    data = path.read_bytes()
+    assert len(our_scalars(tmp_path)["loss"]) == 3
+    path.write_bytes(data.replace(start, start.replace(b"\x03", b"\x02")))
+    assert len(our_scalars(tmp_path)["loss"]) == 8
+
+
 def test_other_tools_scalars_are_read(tmp_path):
     """Newer writers store scalars as tensors; pictures and odd events in between are passed over."""
     with (tmp_path / "events.out.tfevents.1.host").open("wb") as stream:

@@ -72,7 +72,14 @@ class Series:
 class _File:
     offset: int = 0
     problem: str = ""
+    damaged: int = 0
     inode: int = 0
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with it, as the end of a sentence."""
+        many = "1 record, which is" if self.damaged == 1 else f"{self.damaged:,} records, which are"
+        return [self.problem] * bool(self.problem) + [f"damaged in {many} left out"] * (self.damaged > 0)
 
 
 @dataclass
@@ -85,8 +92,8 @@ class EventReader:
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for each damaged file."""
-        return [f"{path.name} is {known.problem}." for path, known in self._files.items() if known.problem]
+        """A sentence for each damage."""
+        return [f"{path.name} is {problem}." for path, known in self._files.items() for problem in known.problems]
 
     def read(self) -> bool:
         """Reads what is new; whether there was anything. When a file was replaced, all is read again from the start.
@@ -136,6 +143,7 @@ class EventReader:
     def _take(self, data: bytes, known: _File) -> int:
         """Takes all whole records of `data`; how many bytes they were."""
         batch = read_batch(data)
+        known.damaged += batch.damaged
         if batch.corrupt:
             known.problem = f"damaged at byte {known.offset + batch.size:,}; what follows is not read"
         first = 0

@@ -9,10 +9,13 @@ types: protobuf.dev/programming-guides/encoding.
 
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from vitbench.runs.checksums import are_sound, masked_crc32c
 
 _HEADER = struct.Struct("<QI")
 _HEADER_SIZE, _FOOTER_SIZE = 12, 4
@@ -47,13 +50,15 @@ class Batch:
     """What the whole records in some bytes say.
 
     `size` is how many bytes they take and `count` how many they are; `restarts` has record number and first step of
-    each restart; `corrupt` is whether the bytes at `size` are no record, so that what follows cannot be found.
+    each restart; `damaged` counts the records whose data have another checksum, which are left out; `corrupt` is
+    whether the bytes at `size` are no record, so that what follows cannot be found.
     """
 
     size: int = 0
     count: int = 0
     points: dict[str, Points] = field(default_factory=dict)
     restarts: list[tuple[int, int]] = field(default_factory=list)
+    damaged: int = 0
     corrupt: bool = False
 
 
@@ -63,8 +68,10 @@ def read_batch(data: bytes) -> Batch:
     pieces: dict[bytes, list[Points]] = {}
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
-        for number in _read_alike(data, starts, same, int(length), pieces):
-            _read_with_protobuf(data[starts[number] : starts[number] + length], number, pieces, batch)
+        for number in _read_alike(data, starts, same, int(length), pieces, batch):
+            end = int(starts[number] + length)
+            checksum = int.from_bytes(data[end : end + _FOOTER_SIZE], "little")
+            _read_with_protobuf(data[starts[number] : end], checksum, number, pieces, batch)
     batch.restarts.sort()
     batch.points = {tag.decode(errors="replace"): _joined(parts) for tag, parts in pieces.items()}
     return batch
@@ -109,14 +116,16 @@ def _read_alike(
     numbers: NDArray[np.int64],
     length: int,
     pieces: dict[bytes, list[Points]],
+    batch: Batch,
 ) -> list[int]:
     """Reads records of one length, layout by layout; returns the numbers of those that are not regular."""
     irregular: list[int] = []
-    windows = sliding_window_view(np.frombuffer(data, dtype=np.uint8), length) if length else None
+    windows = sliding_window_view(np.frombuffer(data, dtype=np.uint8), length + _FOOTER_SIZE) if length else None
     for _ in range(_MOST_LAYOUTS):
         if not numbers.size or windows is None:
             break
-        rows = windows[starts[numbers]]
+        framed = windows[starts[numbers]]
+        rows = framed[:, :length]
         layout = _layout_of(rows[0].tobytes())
         if layout is None:
             irregular.append(int(numbers[0]))
@@ -127,7 +136,9 @@ def _read_alike(
             # A varint goes on while its high bit is set, so these bits belong to the layout.
             high = rows[:, layout.step : layout.step + layout.step_size] & 0x80
             alike &= (high == high[0]).all(axis=1)
-        _read_rows(rows[alike], numbers[alike], layout, pieces)
+        sound = are_sound(rows[alike], _column(framed[alike], length, "<u4"), layout.varying)
+        batch.damaged += int(np.count_nonzero(~sound))
+        _read_rows(rows[alike][sound], numbers[alike][sound], layout, pieces)
         numbers = numbers[~alike]
     return irregular + numbers.tolist()
 
@@ -148,7 +159,7 @@ def _read_rows(
         pieces.setdefault(tag, []).append(Points(numbers, steps, values, wall_times))
 
 
-def _column(rows: NDArray[np.uint8], offset: int, kind: str) -> NDArray[np.float64]:
+def _column(rows: NDArray[np.uint8], offset: int, kind: str) -> NDArray[Any]:
     size = np.dtype(kind).itemsize
     return np.ascontiguousarray(rows[:, offset : offset + size]).view(kind)[:, 0]
 
@@ -241,36 +252,49 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _read_with_protobuf(message: bytes, number: int, pieces: dict[bytes, list[Points]], batch: Batch) -> None:
+def _read_with_protobuf(
+    message: bytes, checksum: int, number: int, pieces: dict[bytes, list[Points]], batch: Batch
+) -> None:
     """Any event that TensorBoard can read: scalars as tensors, restarts. Pictures and histograms are passed over.
 
-    So is a message that is damaged inside: its frame is whole, and the next record can be found.
+    A message that is damaged inside is left out: its frame is whole, and the next record can be found. Of messages
+    that say nothing that is kept, often large ones, the checksum is not looked at.
     """
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.util.tensor_util import make_ndarray
 
     event = Event()
     try:
         event.ParseFromString(message)
-    except DecodeError:
+        scalars = [
+            (value.tag.encode(), scalar) for value in event.summary.value if (scalar := _scalar(value)) is not None
+        ]
+    except (DecodeError, TypeError, ValueError):
+        batch.damaged += 1
         return
-    if event.session_log.status == _SESSION_START:
+    restarts = event.session_log.status == _SESSION_START
+    if (restarts or scalars) and masked_crc32c(message) != checksum:
+        batch.damaged += 1
+    elif restarts:
         batch.restarts.append((number, event.step))
-        return
-    for value in event.summary.value:
-        kind = value.WhichOneof("value")
-        if kind == "simple_value":
-            scalar = value.simple_value
-        elif kind == "tensor" and value.metadata.plugin_data.plugin_name in ("", "scalars"):
-            array = make_ndarray(value.tensor)
-            if array.size != 1 or array.dtype.kind not in "fiu":
-                continue
-            scalar = float(array.reshape(()))
-        else:
-            continue
-        point = Points(np.array([number]), np.array([event.step]), np.array([scalar]), np.array([event.wall_time]))
-        pieces.setdefault(value.tag.encode(), []).append(point)
+    else:
+        for tag, scalar in scalars:
+            point = Points(np.array([number]), np.array([event.step]), np.array([scalar]), np.array([event.wall_time]))
+            pieces.setdefault(tag, []).append(point)
+
+
+def _scalar(value: Any) -> float | None:
+    """The number of a summary's value (`Summary.Value`); None if it is no scalar."""
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        return float(value.simple_value)
+    if kind == "tensor" and value.metadata.plugin_data.plugin_name in ("", "scalars"):
+        from tensorboard.util.tensor_util import make_ndarray
+
+        array = make_ndarray(value.tensor)
+        if array.size == 1 and array.dtype.kind in "fiu":
+            return float(array.reshape(()))
+    return None
 
 
 _known_headers: dict[bytes, int] = {}
@@ -284,25 +308,3 @@ def _checked_length(header: bytes) -> int | None:
     if len(_known_headers) < 4096:
         _known_headers[header] = int(length)
     return int(length)
-
-
-def _crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    return table
-
-
-_CRC_TABLE = _crc_table()
-
-
-def masked_crc32c(data: bytes) -> int:
-    """CRC-32C, rotated and shifted as the record format asks."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
