@@ -55,6 +55,17 @@ def wanted(tmp_path: Path) -> tuple[np.ndarray, int, int]:
     return np.asarray(picture), (COLUMNS - columns) // 2, (ROWS - (rows + 1) // 2) // 2
 
 
+def every_pixel_is_right(screen: pyte.Screen, tmp_path: Path) -> None:
+    """Compares each cell of the picture: its foreground is the upper pixel, its background the lower one."""
+    pixels, left, top = wanted(tmp_path)
+    for y in range(0, pixels.shape[0] // 2 * 2, 2):
+        for x in range(pixels.shape[1]):
+            cell = screen.buffer[top + y // 2][left + x]
+            assert cell.data == "\u2580"
+            assert cell.fg == "{:02x}{:02x}{:02x}".format(*pixels[y, x])
+            assert cell.bg == "{:02x}{:02x}{:02x}".format(*pixels[y + 1, x])
+
+
 def test_every_pixel_arrives(program: Path, tmp_path: Path) -> None:
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
@@ -71,13 +82,7 @@ def test_every_pixel_arrives(program: Path, tmp_path: Path) -> None:
                 found = "".join(screen.display)
     finally:
         child.close(force=True)
-    pixels, left, top = wanted(tmp_path)
-    for y in range(0, pixels.shape[0] // 2 * 2, 2):
-        for x in range(pixels.shape[1]):
-            cell = screen.buffer[top + y // 2][left + x]
-            assert cell.data == "\u2580"
-            assert cell.fg == "{:02x}{:02x}{:02x}".format(*pixels[y, x])
-            assert cell.bg == "{:02x}{:02x}{:02x}".format(*pixels[y + 1, x])
+    every_pixel_is_right(screen, tmp_path)
 
 
 def test_tmux_holds_the_same_colours(program: Path, tmp_path: Path) -> None:
@@ -102,9 +107,4 @@ def test_tmux_holds_the_same_colours(program: Path, tmp_path: Path) -> None:
         subprocess.run([*tmux, "kill-server"], check=False)
     screen = pyte.Screen(COLUMNS, ROWS + 1)
     pyte.Stream(screen).feed("\r\n".join(lines))
-    pixels, left, top = wanted(tmp_path)
-    for x in range(pixels.shape[1]):
-        cell = screen.buffer[top][left + x]
-        assert cell.data == "\u2580"
-        assert cell.fg == "{:02x}{:02x}{:02x}".format(*pixels[0, x])
-        assert cell.bg == "{:02x}{:02x}{:02x}".format(*pixels[1, x])
+    every_pixel_is_right(screen, tmp_path)
