@@ -27,6 +27,7 @@ _RUN_CONTROLS = (
     Action("p", "pause_or_resume", "pause/resume", "Pause: save and free the GPU. Resume: go on bit for bit.", True),
     Action("s", "stop", "stop", "Finish the step, save, and end the run.", True),
     Action("K", "kill", "kill", "End the run's processes at once; what was saved last remains.", shown="K"),
+    Action("E", "evaluate", "evaluate", "Accuracy, confusions, mistakes; while it goes on: cancel.", True, shown="E"),
 )
 
 _INSIDE = (
@@ -75,7 +76,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         *_CAPTIONS,
         Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.", True),
         Action("m", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True),
-        Action("e", "export", "export", "Save the chart as PNG, PDF or SVG, or its data as CSV.", True),
+        Action("e", "export", "export", "Save chart or confusions as PNG, PDF or SVG, or as CSV.", True),
         Action("z", "maximise", "enlarge", "Give the focused chart the whole screen, and back.", True),
         Action("1", "view('curves')", "curves", "Loss and accuracy, and the log below."),
         Action("2", "view('system')", "system", "Learning rate, throughput, gradient norm, GPU and memory."),

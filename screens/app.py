@@ -18,6 +18,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
+from screens.evaluating import Evaluator
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
@@ -65,6 +66,7 @@ class Workbench(App[str]):
         self.colours = StableNumbers()
         self.watcher = Watcher(self.store, self._post_snapshot)
         self.inspector = Inspector(store)
+        self.evaluator = Evaluator(self)
         self._states: dict[str, str] | None = None
         self.animation_level = "none"
 
@@ -88,6 +90,7 @@ class Workbench(App[str]):
     async def on_unmount(self) -> None:
         self.watcher.stop()
         await self.inspector.close()
+        await self.evaluator.close()
 
     @work(thread=True, exclusive=True, group="watcher")
     def _watch_store(self) -> None:
@@ -155,6 +158,15 @@ class Workbench(App[str]):
         """Goes on with a run from its last checkpoint."""
         run = self.snapshot.run(run_id)
         self.control_run("resume", run_id, f"{run.title if run else run_id} goes on from its last checkpoint.")
+
+    @work(exclusive=True, group="evaluation")
+    async def evaluate_run(self, run_id: str, data: str) -> None:
+        """Evaluates a run aside, on its own pictures or on those in the folder `data`."""
+        await self.evaluator.evaluate(run_id, str(Path(data).expanduser().absolute()) if data else "")
+
+    def cancel_evaluation(self) -> None:
+        """Ends the evaluation that goes on; nothing of it stays."""
+        self.workers.cancel_group(self, "evaluation")
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer, the help and the palette show it."""

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
 
 from screens import wording
 from screens.navigation import make_screen
-from screens.snapshot import RunRow, Snapshot
+from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import KeyLine, TooSmall
+from screens.widgets.note import Note
+from vitbench.text import clean
 
 if TYPE_CHECKING:
     from screens.app import Workbench
@@ -53,11 +56,46 @@ class WorkbenchScreen(Screen[None]):
 
 
 class RunControls(WorkbenchScreen):
-    """Pause, resume, stop, kill for the run that a screen calls current."""
+    """Pause, resume, stop, kill, evaluate for the run that a screen calls current. Subclasses have a Note `evaluating`.
+
+    Keys that can do nothing for the run are not offered.
+    """
+
+    _offered: tuple[str, bool] = ("", False)
 
     def current_run(self) -> RunRow | None:
         """The run that the keys act on."""
         raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A run that has ended cannot be stopped; one that has finished cannot be resumed either."""
+        if not self.is_mounted or action not in ("pause_or_resume", "stop", "kill", "evaluate"):
+            return True
+        run = self.current_run()
+        if run is None:
+            return False
+        if action == "evaluate":
+            return run.task != "caption"
+        return run.state in LIVE_STATES or (action == "pause_or_resume" and run.state != "finished")
+
+    def show_run_controls(self) -> None:
+        """Brings the keys and the line of an evaluation up to date with the current run."""
+        run = self.current_run()
+        offered = (run.state, run.task == "caption") if run is not None else ("", False)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+        note = self.query_one("#evaluating", Note)
+        now = self.workbench.evaluator.shown_with(run.id if run is not None else "")
+        note.display = now is not None
+        if now is None:
+            return
+        other = self.workbench.snapshot.run(now.run_id) if run is None or run.id != now.run_id else None
+        words = Text(f"{clean(other.title)}: " if other else "", self.app.theme_variables["secondary"])
+        words.append(clean(now.words), self.app.theme_variables[now.colour])
+        if now.going and other is None:
+            words.append("   E cancels", self.app.theme_variables["secondary"])
+        note.show(words)
 
     def action_pause_or_resume(self) -> None:
         run = self.current_run()
@@ -65,22 +103,43 @@ class RunControls(WorkbenchScreen):
             return
         if run.state in ("running", "queued"):
             self._control("pause", run, "is asked to save and free the GPU")
-        elif run.state == "finished":
-            self.workbench.tell(f"{run.title} has finished; there is nothing to resume.", "warning")
         else:
             self._control("resume", run, "goes on from its last checkpoint")
 
     def action_stop(self) -> None:
         run = self.current_run()
-        if run is not None and self._is_live(run):
+        if run is not None:
             self._control("stop", run, "finishes its step, saves and ends")
 
     def action_kill(self) -> None:
         run = self.current_run()
-        if run is None or not self._is_live(run):
+        if run is None:
             return
         question = f"Kill {run.title} at step {run.step:,}? What was saved last remains."
         self.ask(question, "Kill", lambda: self._control("kill", run, "is killed"))
+
+    def action_evaluate(self) -> None:
+        """Asks on which pictures, then evaluates aside; while that goes on, cancels it."""
+        from screens.caption_dialogs import AskDialog
+        from screens.new_run_screen import folders_below
+
+        run, now = self.current_run(), self.workbench.evaluator.now
+        if run is None:
+            return
+        if now is not None and now.going:
+            if now.run_id == run.id:
+                self.workbench.cancel_evaluation()
+            else:
+                self.workbench.tell("Another run is being evaluated: wait, or cancel it with E there.", "warning")
+            return
+
+        def answered(data: str | None) -> None:
+            if data is not None:
+                self.workbench.evaluate_run(run.id, data)
+
+        question = f"Evaluate {run.title} on"
+        own = "its own test part; or a folder of labelled pictures"
+        self.app.push_screen(AskDialog(question, folders_below, label="Pictures", empty=own), answered)
 
     def action_attention(self) -> None:
         """What the network looks at of the run that the keys act on."""
@@ -121,12 +180,6 @@ class RunControls(WorkbenchScreen):
     def action_demo_captions(self) -> None:
         """The package's captioner on the sample pictures."""
         self.app.push_screen(make_screen("captions", captioner="demo"))
-
-    def _is_live(self, run: RunRow) -> bool:
-        if run.state in ("running", "queued", "paused"):
-            return True
-        self.workbench.tell(f"{run.title} is {run.state}; no process of it runs.", "warning")
-        return False
 
     def ask(self, question: str, yes: str, then: Callable[[], None]) -> None:
         """Asks before something that cannot be undone."""

@@ -76,25 +76,29 @@ class SentenceDialog(ModalScreen[str | None]):
 
 
 class AskDialog(ModalScreen[str | None]):
-    """A line with a list of what fits; Enter on a line without a list takes it."""
+    """A line with a list of what fits; Enter on a line without a list takes it.
+
+    An empty line is an answer only where `empty` says what it means.
+    """
 
     BINDINGS = [_CANCEL]  # noqa: RUF012
 
-    def __init__(self, question: str, source: Source, value: str = "") -> None:
+    def __init__(self, question: str, source: Source, value: str = "", *, label: str = "Open", empty: str = "") -> None:
         super().__init__()
         self._question, self._source, self._value = question, source, value
+        self._label, self._empty = label, empty
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Static(Text(clean(self._question)), classes="words")
-            yield Picker("Open", self._source, self._value, id="asked")
+            yield Picker(self._label, self._source, self._value, self._empty, id="asked")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
 
     @on(Picker.Accepted)
     def _accepted(self, message: Picker.Accepted) -> None:
-        if message.value:
+        if message.value or self._empty:
             self.dismiss(message.value)
 
     def action_cancel(self) -> None:

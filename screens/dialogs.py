@@ -130,13 +130,13 @@ class ExportDialog(ModalScreen[Path | None]):
 
     BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
 
-    def __init__(self, proposal: Path) -> None:
+    def __init__(self, proposal: Path, what: str = "chart") -> None:
         super().__init__()
-        self._proposal = proposal
+        self._proposal, self._what = proposal, what
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Text("Save the chart as"), classes="words")
+            yield Static(Text(f"Save the {self._what} as"), classes="words")
             yield Input(str(self._proposal), id="file", compact=True)
             yield OptionList(
                 Option("PNG   picture", id=".png"),

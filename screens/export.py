@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,39 +64,53 @@ class Exports(WorkbenchScreen):
 
     def action_export(self) -> None:
         """Asks where to, then saves."""
-        from screens.dialogs import ExportDialog
-
         target = self.exported()
         if target is None or not target[0].curves:
             self.workbench.tell("There is no chart here to save.", "warning")
             return
         chart, name = target
+        table, figure = chart_csv(chart.curves, chart.x_name), chart_figure(chart)
+        self.ask_where(name, "chart", lambda file: save_chart(file, table, figure))
+
+    def ask_where(self, name: str, what: str, save: Callable[[Path], None]) -> None:
+        """Asks for the file and its format, and saves aside; `save` may raise OSError."""
+        from screens.dialogs import ExportDialog
 
         def answered(file: Path | None) -> None:
             if file is not None:
-                self._save(file, chart_csv(chart.curves, chart.x_name), chart_figure(chart))
+                self._save(file, save)
 
-        self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png"), answered)
+        self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png", what), answered)
 
     @work(thread=True, group="export")
-    def _save(self, file: Path, table: str, figure: dict[str, object]) -> None:
+    def _save(self, file: Path, save: Callable[[Path], None]) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            if file.suffix.lower() == ".csv":
-                file.write_text(table)
-            else:
-                _draw(file, figure)
-        except (OSError, subprocess.CalledProcessError) as error:
+            save(file)
+        except OSError as error:
             self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
             return
         fetch = scp_line(file)
         self.app.call_from_thread(self.workbench.tell, f"Saved {file}" + (f"   {fetch}" if fetch else ""))
 
 
-def _draw(file: Path, figure: dict[str, object]) -> None:
+def save_chart(file: Path, table: str, figure: dict[str, object]) -> None:
+    """The numbers, or a picture of the chart."""
+    if file.suffix.lower() == ".csv":
+        file.write_text(table)
+    else:
+        _draw("vitbench.figures.curves", [str(file)], json.dumps(figure))
+
+
+def save_confusion(file: Path, evaluation: Path, name: str) -> None:
+    """The confusion matrix of an evaluation in a run's folder; `name` goes into the title."""
+    _draw("vitbench.figures.confusion", [str(file), str(evaluation), name])
+
+
+def _draw(module: str, arguments: list[str], description: str = "") -> None:
     """Raises OSError with the last line that the drawing process wrote, if it failed."""
-    command = [sys.executable, "-m", "vitbench.figures.curves", str(file)]
-    answer = subprocess.run(command, input=json.dumps(figure), capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", module, *arguments]
+    answer = subprocess.run(command, input=description, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         lines = answer.stderr.strip().splitlines()
         raise OSError(lines[-1] if lines else f"exit code {answer.returncode}")

@@ -13,8 +13,9 @@ from screens.actions import bindings
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
 from screens.curves import CURVE_PANELS, MORE_PANELS, SYSTEM_PANELS, Panel, furthest, panel_curves, step_at
+from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
-from screens.export import Exports
+from screens.export import Exports, save_confusion
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted
@@ -23,6 +24,7 @@ from screens.widgets.confusion_view import ConfusionView
 from screens.widgets.lines import Line, ProgressLine, ViewLine
 from screens.widgets.log_view import LogView
 from screens.widgets.mistakes_view import MistakesView
+from screens.widgets.note import Note
 from screens.widgets.recipe_view import RecipeView
 from vitbench.errors import UserError
 from vitbench.runs.log import LogLine
@@ -50,11 +52,13 @@ class RunScreen(RunControls, Exports):
         self._detail: RunDetail | None = None
         self._evaluation = ""
         self._evaluated: dict[str, str] = {}
+        self._outcome: Evaluating | None = None
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
         yield ProgressLine(id="progress")
         yield ViewLine(VIEWS, id="views")
+        yield Note(id="evaluating", least=1)
         yield Line(id="moment")
         with ContentSwitcher(initial="curves", id="view"):
             with Vertical(id="curves"):
@@ -101,6 +105,8 @@ class RunScreen(RunControls, Exports):
                 self.action_back()
             return
         self._show_head(run)
+        self.show_run_controls()
+        self._notice_outcome()
         detail = snapshot.followed.get(self.run_id)
         if detail is not None:
             self._detail = detail
@@ -163,13 +169,20 @@ class RunScreen(RunControls, Exports):
 
     # Evaluations
 
+    def _notice_outcome(self) -> None:
+        """A new evaluation of this run is shown instead of what was there, also where it has the name of an old one."""
+        now = self.workbench.evaluator.now
+        if now is not None and now is not self._outcome and now.name and now.run_id == self.run_id:
+            self._outcome, self._evaluation, self._shown = now, now.name, None
+            self._evaluated.clear()
+
     def _show_evaluation(self, names: tuple[str, ...]) -> None:
         """The chosen evaluation, else the newest of the test part, else the newest."""
         name = self._evaluation if self._evaluation in names else preferred(names)
         view = self.query_one(f"#{self.view}")
         assert isinstance(view, ConfusionView | MistakesView)
         if name is None:
-            view.say("No evaluation yet: it comes at the end of the run, or with `vitbench evaluate`.")
+            view.say("No evaluation yet: it comes at the end of the run, or now with E.")
         elif self._evaluated.get(self.view) != name:
             self._evaluated[self.view] = name
             self._read_evaluation(self.view, name)
@@ -193,6 +206,7 @@ class RunScreen(RunControls, Exports):
         widget = self.query_one(f"#{view}")
         assert isinstance(widget, ConfusionView | MistakesView)
         widget.show(evaluation)
+        self.refresh_bindings()
         self._focus_view(view)
 
     def action_next_evaluation(self) -> None:
@@ -203,15 +217,23 @@ class RunScreen(RunControls, Exports):
             self._evaluation = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
             self._show_evaluation(names)
 
+    def action_back(self) -> None:
+        self.workbench.evaluator.forget(self.run_id)
+        super().action_back()
+
     # Views and charts
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of charts work where charts are, the key of evaluations where one is shown."""
         if not self.is_mounted:
             return True
-        if action in ("axis", "smoothing", "export", "maximise"):
+        if action in ("axis", "smoothing", "maximise"):
             return self.view in ("curves", "system")
-        return self.view in ("confusion", "mistakes") if action == "next_evaluation" else True
+        if action == "export":
+            return self.view in ("curves", "system") or (self.view == "confusion" and "confusion" in self._evaluated)
+        if action == "next_evaluation":
+            return self.view in ("confusion", "mistakes")
+        return super().check_action(action, parameters)
 
     def action_view(self, name: str) -> None:
         """Shows another view and gives it the focus."""
@@ -268,6 +290,19 @@ class RunScreen(RunControls, Exports):
         view.set_class(not alone, "-alone")
         for panel in [*view.query(Chart), *view.query(LogView)]:
             panel.set_class(not alone and panel.has_focus, "-chosen")
+
+    def action_export(self) -> None:
+        """The chart, or in the view of confusions their matrix."""
+        if self.view != "confusion":
+            super().action_export()
+            return
+        run, shown = self.current_run(), self._evaluated.get("confusion")
+        if run is None or shown is None:
+            self.workbench.tell("There is no confusion matrix here to save.", "warning")
+            return
+        source = self.workbench.store.runs_folder / run.id / "evaluations" / shown
+        name = f"{run.id}-confusion-{source.stem}"
+        self.ask_where(name, "confusion matrix", lambda file: save_confusion(file, source, run.title))
 
     def exported(self) -> tuple[Chart, str] | None:
         charts = self.charts()

@@ -15,6 +15,7 @@ from screens.navigation import make_screen
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
@@ -51,6 +52,7 @@ class RunsScreen(RunControls):
         with Horizontal(id="panels"):
             yield RunTable(id="table")
             yield RunDetails(id="details")
+        yield Note(id="evaluating", least=1)
 
     def on_mount(self) -> None:
         table = self.query_one(RunTable)
@@ -84,6 +86,7 @@ class RunsScreen(RunControls):
             current = table.current
             details.show(current, snapshot.followed.get(current.id) if current else None)
         self._show_title(snapshot, len(shown))
+        self.show_run_controls()
 
     def _show_title(self, snapshot: Snapshot, shown: int) -> None:
         colours = self.app.theme_variables
@@ -113,6 +116,7 @@ class RunsScreen(RunControls):
 
     @on(RunTable.Selected)
     def _selected(self) -> None:
+        self.show_run_controls()
         self.set_timer(0.15, self.workbench.show_snapshot)
 
     @on(RunTable.Chosen)

@@ -27,6 +27,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def progress_words(done: int, total: int, what: str, elapsed: float) -> str:
+    """Progress as a person reads it, with an ETA from `elapsed`, the seconds since this work began."""
+    if not total:
+        return f"{what}: {done:,}" if done else f"{what} ..."
+    left = f", {duration(elapsed / done * (total - done))} left" if 0 < done < total and elapsed > 1 else ""
+    return f"{what}: {done:,} of {total:,} ({done / total:.0%}{left})"
+
+
 class ConsoleProgress:
     """Progress on one line of a terminal, with an ETA; in a log file, a line at most every ten seconds."""
 
@@ -48,7 +56,7 @@ class ConsoleProgress:
             return
         self.finished = finished
         self.shown = now
-        self._show(self._line(done, total, now))
+        self._show(clean(progress_words(done, total, what, now - self.started)))
         if finished:
             self.close()
 
@@ -58,13 +66,6 @@ class ConsoleProgress:
             self.stream.write("\n")
             self.stream.flush()
         self.line_open = False
-
-    def _line(self, done: int, total: int, now: float) -> str:
-        if not total:
-            return f"{clean(self.what)}: {done:,}"
-        elapsed = now - self.started
-        left = f", {duration(elapsed / done * (total - done))} left" if 0 < done < total and elapsed > 1 else ""
-        return f"{clean(self.what)}: {done:,} of {total:,} ({done / total:.0%}{left})"
 
     def _show(self, line: str) -> None:
         if self.interactive:

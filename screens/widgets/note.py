@@ -7,15 +7,20 @@ from screens.widgets.lines import Line
 
 
 class Note(Line):
-    """A line that may take several rows. Two are always kept for it, so that what is above does not jump."""
+    """A line that may take several rows. `least` are always kept for it, so that what is above does not jump."""
 
-    DEFAULT_CSS = "Note { height: auto; min-height: 2; max-height: 6; width: 1fr; }"
+    DEFAULT_CSS = "Note { height: auto; max-height: 6; width: 1fr; }"
+
+    def __init__(self, *, id: str | None = None, least: int = 2) -> None:
+        super().__init__(id=id)
+        self.least = least
+        self.styles.min_height = least
 
     def show(self, left: Text, right: Text | None = None) -> None:
         """Replaces the words; the rest of the screen moves only if they need more rows than before."""
         before = len(self._rows())
         super().show(left, right)
-        if max(2, len(self._rows())) != max(2, before):
+        if max(self.least, len(self._rows())) != max(self.least, before):
             self.refresh(layout=True)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:

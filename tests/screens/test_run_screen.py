@@ -132,9 +132,9 @@ async def test_without_an_evaluation_a_whole_sentence_says_so(store):
     FakeRun(store, "young").train(100).status("running", process=this_process())
     async with opened(store, (80, 24)) as at:
         await at.press("enter", "5")
-        await at.see("No evaluation yet", "evaluate`.")
+        await at.see("No evaluation yet", "now with E.")
         await at.press("6")
-        await at.see("No evaluation yet", "evaluate`.")
+        await at.see("No evaluation yet", "now with E.")
         assert "export" not in at.rows()[-1]
 
 
@@ -156,6 +156,28 @@ async def test_a_chart_is_saved(finished, store, tmp_path, ending):
         assert float(rows[-1].split(",")[2]) == pytest.approx(finished.latest["validation/loss"], rel=1e-6)
     else:
         assert "<svg" in text
+
+
+@pytest.mark.parametrize("ending", ["csv", "png"])
+async def test_the_confusion_matrix_is_saved(finished, store, tmp_path, ending):
+    file = tmp_path / f"confusion.{ending}"
+    async with opened(store, (80, 24)) as at:
+        await at.press("enter", "5")
+        await at.see("were taken for", "e export")
+        await at.press("e")
+        await at.see("Save the confusion matrix as", "confusion-test-1000.png")
+        at.screen.query_one(Input).value = str(file)
+        await at.press("enter")
+        await at.until(lambda: any("Saved" in notice.message for notice in at.app._notifications), "the notice")
+        await at.press("3")
+        assert "e export" not in at.rows()[-1]
+    evaluation = read_evaluation(finished.run.folder / "evaluations" / "test-1000.json")
+    if ending == "csv":
+        rows = [row.split(",")[1:] for row in file.read_text().splitlines()]
+        assert tuple(rows[0]) == evaluation.classes
+        assert np.array_equal(np.array(rows[1:], int), evaluation.confusion)
+    else:
+        assert file.read_bytes().startswith(b"\x89PNG")
 
 
 async def test_a_crash_is_told_with_the_last_lines_and_resumed_by_key(store, monkeypatch):

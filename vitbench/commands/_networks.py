@@ -1,28 +1,15 @@
 """What the commands on a network share: which one, and where it computes."""
 
 import argparse
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.progress import Progress
-from vitbench.runs.store import Run, Store
+from vitbench.runs.store import Store
 
 if TYPE_CHECKING:
-    import torch
-
-    from vitbench.models.network import Network
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A network with the device to run it on; `run` is where it was trained, if it was here."""
-
-    network: "Network"
-    device: "torch.device"
-    batch_size: int
-    run: Run | None
+    from vitbench.training.chosen import Chosen
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -33,27 +20,22 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, metavar="N", help="pictures at once; without it, the run's")
 
 
-def open_chosen(arguments: argparse.Namespace, progress: Progress) -> Chosen:
-    """The network that was named, on its device."""
-    from vitbench.models.network import open_network
-    from vitbench.training.device import choose_device
-
+def check_batch_size(arguments: argparse.Namespace) -> None:
+    """Raises UserError for a batch without a picture."""
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise UserError(f"--batch-size {arguments.batch_size}: at least one picture.")
-    store = Store(store_folder(arguments.store))
-    run = _run(store, arguments.network)
-    if run is not None and run.recipe().task != "classify":
-        raise UserError(f"Run {run.id} trained a captioner, which gives sentences instead of labels.")
-    device = choose_device(arguments.device)
-    network = open_network(arguments.network, store, progress)
-    network.module.to(device)
-    batch_size = arguments.batch_size or (run.recipe().train.batch_size if run is not None else 32)
-    return Chosen(network, device, batch_size, run)
 
 
-def _run(store: Store, reference: str) -> Run | None:
-    """The run that a reference names, if it names one."""
-    try:
-        return store.find(reference.partition("@")[0])
-    except UserError:
-        return None
+def open_chosen(arguments: argparse.Namespace, progress: Progress) -> "Chosen":
+    """The network that was named, on its device."""
+    from vitbench.training import chosen
+    from vitbench.training.device import choose_device
+
+    check_batch_size(arguments)
+    return chosen.open_chosen(
+        arguments.network,
+        Store(store_folder(arguments.store)),
+        device=choose_device(arguments.device),
+        batch_size=arguments.batch_size,
+        progress=progress,
+    )

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+from pathlib import Path
 
-from vitbench.commands._networks import add_network, open_chosen
+from vitbench.commands._figures import announce
+from vitbench.commands._networks import add_network, check_batch_size
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -13,33 +15,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_network(parser)
     parser.add_argument("--data", metavar="DIR", help="labelled pictures; without it, a run's own")
-    parser.add_argument("--split", metavar="NAME", help="train, val or test; without it the last of these there is")
+    parser.add_argument("--split", metavar="NAME", help="train, val or test; without it test, else val")
+    words = "save the confusion matrix as PNG, PDF, SVG or CSV"
+    parser.add_argument("--confusion", metavar="FILE", type=Path, help=words)
     parser.add_argument("--json", action="store_true", help="every figure, the confusion matrix and the worst mistakes")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the student's line, then what it does not say: loss a picture, interval, top 5."""
-    from vitbench.data.index import open_index
-    from vitbench.errors import UserError
-    from vitbench.training.evaluation import evaluate_network, open_own_data
+    from vitbench.figures.confusion import check_ending, save_confusion
+    from vitbench.training.device import choose_device
+    from vitbench.training.evaluating import evaluate
 
+    check_batch_size(arguments)
+    if arguments.confusion:
+        check_ending(arguments.confusion)
     progress = ConsoleProgress()
-    chosen = open_chosen(arguments, progress)
-    if arguments.data is not None:
-        data = open_index(arguments.data, store=store_folder(arguments.store), progress=progress)
-    elif chosen.run is not None:
-        data = open_own_data(chosen.run, store_folder(arguments.store), progress)
-    else:
-        raise UserError(f"Name the pictures to evaluate {arguments.network} on: --data DIR.")
-    evaluation = evaluate_network(
-        chosen.network,
-        data,
+    evaluated = evaluate(
+        arguments.network,
+        store_folder(arguments.store),
+        data=arguments.data,
         split=arguments.split,
-        batch_size=chosen.batch_size,
-        device=chosen.device,
+        batch_size=arguments.batch_size,
+        device=choose_device(arguments.device),
         progress=progress,
     )
     progress.close()
+    evaluation = evaluated.evaluation
+    if arguments.confusion:
+        save_confusion(arguments.confusion, evaluated.document(), arguments.network, evaluated.file)
     if arguments.json:
         print(json.dumps(evaluation.document(), indent=1))
         return 0
@@ -49,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         f"Mean loss a picture: {evaluation.mean_loss:.4f} (the average above: batch means of {evaluation.batch_size})"
     )
     print(f"95% interval of the accuracy: {low:.1%} to {high:.1%}; top 5: {evaluation.accuracy_top5:.1%}")
-    left_out = [problem for problem in data.problems if problem.left_out]
+    left_out = [problem for problem in evaluated.data.problems if problem.left_out]
     if left_out:
         print(f"Left out: {len(left_out)} files, such as {clean(left_out[0].file)} ({clean(left_out[0].reason)})")
+    if arguments.confusion:
+        announce(arguments.confusion)
     return 0

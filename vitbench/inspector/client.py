@@ -57,6 +57,11 @@ class Inspector:
         self._last_words: deque[str] = deque(maxlen=30)
         self._numbers = itertools.count(1)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process that may hold something."""
+        return self._process is not None and self._process.returncode is None
+
     async def ask(self, request: str, *, progress: Progress = silent, replaces: str = "", **arguments: Any) -> Answer:
         """Sends `request` and awaits its answer; cancelling the await cancels the work.
 

@@ -57,8 +57,13 @@ class KeptNetworks:
             self.gpu.give_back()
 
     def yield_gpu(self) -> None:
-        """Frees the GPU if a run waits for one; the networks stay, in main memory."""
-        if self.gpu is None or self.gpu.held is None or not self.gpu.is_wanted():
+        """Frees the GPU if a run waits for one."""
+        if self.gpu is not None and self.gpu.held is not None and self.gpu.is_wanted():
+            self.leave_gpu()
+
+    def leave_gpu(self) -> None:
+        """Frees the GPU; the networks stay, in main memory."""
+        if self.gpu is None or self.gpu.held is None:
             return
         for network in self._networks.values():
             network.module.to(CPU)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vitbench.inspector.attention_requests import AttentionRequests
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
@@ -9,30 +10,37 @@ from vitbench.inspector.caption_requests import CaptionRequests
 from vitbench.inspector.kept_networks import KeptNetworks
 from vitbench.inspector.position_requests import PositionRequests
 from vitbench.inspector.run_requests import RunRequests
-from vitbench.inspector.server import Handler
+from vitbench.inspector.server import Handler, Reply
+from vitbench.progress import Progress
 
 
 class Workbench:
     """Everything that the inspector of one store answers."""
 
     def __init__(self, store: Path) -> None:
-        networks = KeptNetworks(store, gpu=BorrowedGpu(store))
+        gpu = BorrowedGpu(store)
+        networks = KeptNetworks(store, gpu=gpu)
         self._rooms = (
             AttentionRequests(store, networks),
             PositionRequests(store, networks),
             CaptionRequests(store),
-            RunRequests(store),
+            RunRequests(store, gpu),
         )
         self._networks = networks
         self.handlers: Mapping[str, Handler] = {
             name: handler for room in self._rooms for name, handler in room.handlers.items()
-        }
+        } | {"leave_gpu": self.leave_gpu}
 
     def give_back(self) -> None:
         """Forgets networks, pictures and maps: nobody has asked for a while."""
         self._networks.give_back()
         for room in self._rooms:
             room.give_back()
+
+    def leave_gpu(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """Our GPU is wanted by something that a person waits for; networks stay, in main memory."""
+        self._networks.leave_gpu()
+        return Reply()
 
     def between(self) -> None:
         """Between two questions: a run that waits for a GPU gets ours."""

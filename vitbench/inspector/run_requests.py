@@ -1,4 +1,4 @@
-"""What the new-run screen asks: the memory and time that a run will take."""
+"""What the screens ask about runs: the memory and time that one will take, and how good one is."""
 
 import json
 import subprocess
@@ -9,19 +9,40 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
 
 
 class RunRequests:
-    """The handlers about runs that have not begun."""
+    """The handlers about runs."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, gpu: BorrowedGpu) -> None:
         self.store = store
-        self.handlers: Mapping[str, Handler] = {"estimate": self.estimate}
+        self.gpu = gpu
+        self.handlers: Mapping[str, Handler] = {"estimate": self.estimate, "evaluate": self.evaluate}
 
     def give_back(self) -> None:
         """Nothing is kept."""
+
+    def evaluate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """`network`, on labelled pictures in `data` or without it on its run's own.
+
+        Gives the report's `sentence`, how many files were `left_out`, and the `name` of the run's new evaluation.
+        """
+        from vitbench.training.evaluating import evaluate
+
+        progress(0, 0, "opening network and pictures")
+        evaluated = evaluate(
+            str(arguments["network"]),
+            self.store,
+            data=str(arguments.get("data") or "") or None,
+            device=self.gpu.device(),
+            progress=progress,
+        )
+        left_out = sum(problem.left_out for problem in evaluated.data.problems)
+        name = evaluated.file.name if evaluated.file else ""
+        return Reply({"sentence": evaluated.evaluation.sentence(), "left_out": left_out, "name": name})
 
     def estimate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends."""

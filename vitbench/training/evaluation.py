@@ -244,12 +244,7 @@ def evaluate_network(
 
     Raises UserError if there is no such part, or the data has classes that the network does not know.
     """
-    if not data.classes:
-        raise UserError(f"{data.root} has no labels, so there is nothing to compare with.")
-    if split is None:
-        split = next((name for name in ("test", "val") if name in data.splits), data.splits[0])
-    if split not in data.splits:
-        raise UserError(f"{data.root} has no part {split!r}; it has {', '.join(map(repr, data.splits))}.")
+    split = evaluated_part(data, split)
     numbers = labels_by_name(network, data)
     dataset = evaluation_dataset(data, data.positions(split), network.preprocessing)
     assert network.labels is not None
@@ -262,6 +257,17 @@ def evaluate_network(
         labels=numbers[dataset.labels],
         progress=progress,
     )
+
+
+def evaluated_part(data: DataIndex, split: str | None) -> str:
+    """The part to evaluate on: `split`, else test, else val, else the first. UserError if it has none such."""
+    if not data.classes:
+        raise UserError(f"{data.root} has no labels, so there is nothing to compare with.")
+    if split is None:
+        return next((name for name in ("test", "val") if name in data.splits), data.splits[0])
+    if split not in data.splits:
+        raise UserError(f"{data.root} has no part {split!r}; it has {', '.join(map(repr, data.splits))}.")
+    return split
 
 
 def open_own_data(run: Run, store: Path, progress: Progress = silent) -> DataIndex:

@@ -1,0 +1,97 @@
+"""Evaluating a run from the app: one at a time, in a process of its own, told in a line that screens of runs show."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vitbench.errors import UserError
+from vitbench.inspector.client import Inspector, InspectorError
+from vitbench.progress import progress_words
+
+if TYPE_CHECKING:
+    from screens.app import Workbench
+
+_SECONDS_BETWEEN = 0.5
+"""Between two reports of progress: a line over SSH is not flooded."""
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """What there is to say of a run's evaluation, in a colour of the theme; `name` is its file, when it is done."""
+
+    run_id: str
+    words: str
+    colour: str = "secondary"
+    going: bool = False
+    name: str = ""
+
+
+class Evaluator:
+    """Holds what is said of the last evaluation, also while no screen shows it."""
+
+    def __init__(self, workbench: "Workbench") -> None:
+        self.workbench = workbench
+        self.now: Evaluating | None = None
+        self._inspector: Inspector | None = None
+        self._what, self._since, self._told = "", 0.0, 0.0
+
+    def shown_with(self, run_id: str) -> Evaluating | None:
+        """What to show beside this run: of itself, else of the one that is being evaluated."""
+        return self.now if self.now and (self.now.going or self.now.run_id == run_id) else None
+
+    def forget(self, run_id: str) -> None:
+        """The outcome has been seen."""
+        if self.now and self.now.run_id == run_id and not self.now.going:
+            self.now = None
+
+    async def evaluate(self, run_id: str, data: str) -> None:
+        """Evaluates the best checkpoint on the run's own pictures, or on those in the folder `data`.
+
+        Its process is another one than that of the previews, which go on, and ends with it: memory and GPU are free.
+        """
+        self._say(Evaluating(run_id, "Starting ...", going=True))
+        self._inspector = Inspector(self.workbench.store_folder)
+        try:
+            if self.workbench.inspector.is_running:
+                await self.workbench.inspector.ask("leave_gpu")
+            answer = await self._inspector.ask("evaluate", network=run_id, data=data, progress=self._progress)
+        except asyncio.CancelledError:
+            self._say(Evaluating(run_id, "The evaluation was cancelled.", "warning"))
+            raise
+        except UserError as error:
+            self._end(Evaluating(run_id, str(error), "error"))
+        except InspectorError as error:
+            self._end(Evaluating(run_id, f"The evaluation failed: {error}.", "error"))
+        else:
+            left_out = int(answer.values["left_out"])
+            words = str(answer.values["sentence"]) + (f", {left_out:,} files left out" if left_out else "")
+            self._end(Evaluating(run_id, words, "success", name=str(answer.values["name"])))
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Ends the process, if there is one."""
+        if self._inspector is not None:
+            await self._inspector.close()
+
+    def _progress(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._since, self._told = what, now, 0.0
+        if self.now and self.now.going and now - self._told >= _SECONDS_BETWEEN:
+            self._told = now
+            self._say(Evaluating(self.now.run_id, progress_words(done, total, what, now - self._since), going=True))
+
+    def _say(self, evaluating: Evaluating) -> None:
+        self.now = evaluating
+        self.workbench.show_snapshot()
+
+    def _end(self, evaluating: Evaluating) -> None:
+        """Says how it went, where nobody looks at the run in a notice."""
+        self._say(evaluating)
+        self.workbench.watcher.wake()
+        if not any(screen.query("#evaluating") for screen in self.workbench.screen_stack[-1:]):
+            run = self.workbench.snapshot.run(evaluating.run_id)
+            words = f"{run.title if run else evaluating.run_id}: {evaluating.words}"
+            self.workbench.tell(words, "error" if evaluating.colour == "error" else "information")

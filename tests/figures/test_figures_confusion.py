@@ -1,0 +1,117 @@
+"""The confusion matrix as a figure and as a table: rows are true, columns predicted, and every name can be read."""
+
+import csv
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from vitbench.cli import main
+from vitbench.errors import UserError
+from vitbench.figures import confusion
+from vitbench.figures.confusion import confusion_figure, save_confusion
+from vitbench.figures.confusion import main as save_main
+from vitbench.figures.provenance import read_provenance
+
+LABELS = [f"kind_{number}" + " of pets" * (number % 3) for number in range(37)]
+
+
+def document(classes: list[str], seed: int = 0) -> dict:
+    """An evaluation of 30 pictures a class, of which some are taken for the next class."""
+    random, count = np.random.default_rng(seed), len(classes)
+    matrix = np.zeros((count, count), dtype=int)
+    for row in range(count):
+        wrong = int(random.integers(1, 9))
+        matrix[row, row] = 30 - wrong
+        matrix[row, (row + 1) % count] += wrong
+    return {
+        "split": "test",
+        "step": 1234,
+        "classes": classes,
+        "confusion": matrix.tolist(),
+        "correct": int(np.trace(matrix)),
+        "pictures": int(matrix.sum()),
+        "root": "/data",
+    }
+
+
+def drawn_texts(figure) -> dict[str, list]:
+    """The labels of each axis as they are placed: text and box in pixels."""
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    found = {}
+    for name, axis in (("columns", axes.xaxis), ("rows", axes.yaxis)):
+        shown = [label for label in axis.get_ticklabels() if label.get_text()]
+        found[name] = [(label.get_text(), label.get_window_extent()) for label in shown]
+    return found
+
+
+def test_rows_are_true_and_columns_predicted():
+    found = document(["cat", "dog", "fox"])
+    matrix = np.array(found["confusion"])
+    axes = confusion_figure(matrix, found["classes"], "title").axes[0]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("True class", "Predicted class")
+    numbers = {(int(text.get_position()[1]), int(text.get_position()[0])): int(text.get_text()) for text in axes.texts}
+    assert numbers == {(row, column): matrix[row, column] for row, column in np.argwhere(matrix)}
+    shares = np.asarray(axes.images[0].get_array())
+    assert shares[0, 1] == pytest.approx(100 * matrix[0, 1] / 30)
+    assert axes.yaxis_inverted()  # the first class is at the top
+
+
+def test_the_names_of_37_classes_are_all_there_and_do_not_touch():
+    found = document(LABELS)
+    figure = confusion_figure(np.array(found["confusion"]), LABELS, "title")
+    texts = drawn_texts(figure)
+    width, height = figure.canvas.get_width_height()
+    for name, side in (("rows", "y"), ("columns", "x")):
+        assert [text for text, _ in texts[name]] == LABELS
+        boxes = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for _, box in texts[name])
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(boxes))
+        assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height for _, box in texts[name])
+
+
+def test_a_thousand_classes_are_named_here_and_there():
+    names = [f"class {number}" for number in range(1000)]
+    figure = confusion_figure(np.eye(1000, dtype=np.int64), names, "title")
+    texts = drawn_texts(figure)["rows"]
+    assert 40 < len(texts) < 110
+    assert not figure.axes[0].texts
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg", "csv"])
+def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, ending):
+    source = tmp_path / "test-1234.json"
+    source.write_text(json.dumps(document(["a,b", "$x$", "_c\x1b[31m"])))
+    file = tmp_path / f"matrix.{ending}"
+    assert save_main(file, source, "pets $1$ ") == 0
+    begin = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "csv": b"true class"}[ending]
+    assert file.read_bytes().startswith(begin)
+    if ending == "csv":
+        rows = list(csv.reader(file.open()))
+        assert rows[0] == ["true class \\ predicted class", "a,b", "$x$", "_c\x1b[31m"]
+        assert [row[1:] for row in rows[1:]] == [list(map(str, row)) for row in document(["a"] * 3)["confusion"]]
+
+
+def test_a_figure_is_made_again_and_says_when_its_evaluation_is_another(tmp_path, capsys):
+    source, file = tmp_path / "test-1234.json", tmp_path / "matrix.png"
+    source.write_text(json.dumps(document(LABELS)))
+    assert save_main(file, source, "pets") == 0
+    assert read_provenance(file)["facts"]["step"] == 1234
+    assert main(["figure", "again", str(file), "--out", str(tmp_path / "again.png")]) == 0
+    assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
+    source.write_text(json.dumps(document(LABELS, seed=1)))
+    assert main(["figure", "again", str(file)]) == 2
+    assert "evaluation" in capsys.readouterr().err
+    save_confusion(file, document(LABELS))
+    with pytest.raises(UserError, match="--confusion"):
+        confusion.remake(read_provenance(file), None, None)
+
+
+def test_mistakes_are_one_sentence(tmp_path, capsys):
+    source = tmp_path / "test-1.json"
+    source.write_text("{}")
+    assert save_main(tmp_path / "a.png", source, "") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(UserError, match=r"matrix\.gif ends otherwise"):
+        save_confusion(tmp_path / "matrix.gif", document(["a"]))

@@ -1,0 +1,78 @@
+"""A named network evaluated on the pictures that a person means; of a run the result stays in its folder."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vitbench.data.index import DataIndex, open_index
+from vitbench.errors import UserError
+from vitbench.progress import Progress, silent
+from vitbench.runs.store import Store
+from vitbench.training.chosen import Chosen, open_chosen
+from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_data
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, the data it was made on, and the file in the run's folder that keeps it (None without a run)."""
+
+    evaluation: Evaluation
+    data: DataIndex
+    file: Path | None
+
+    def document(self) -> dict[str, Any]:
+        """What `file` holds; of a network that comes from no run without its part and step."""
+        return json.loads(self.file.read_bytes()) if self.file else self.evaluation.document()
+
+
+def evaluate(
+    reference: str,
+    store: Path,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    batch_size: int | None = None,
+    device: torch.device,
+    progress: Progress = silent,
+) -> Evaluated:
+    """The network that `reference` names on `data`, or without it on its run's own; `split` as in `evaluate_network`.
+
+    Of a run `evaluations/PART-STEP.json` and `.npz` are written, as its worker writes them at the end. Raises UserError
+    if network, data and part do not fit each other, and if the result cannot be kept.
+    """
+    chosen = open_chosen(reference, Store(store), device=device, batch_size=batch_size, progress=progress)
+    if data:
+        index = open_index(data, store=store, progress=progress)
+    elif chosen.run is not None:
+        index = open_own_data(chosen.run, store, progress)
+    else:
+        raise UserError(f"Name the pictures to evaluate {reference} on: --data DIR.")
+    split = evaluated_part(index, split)
+    evaluation = evaluate_network(
+        chosen.network, index, split=split, batch_size=chosen.batch_size, device=chosen.device, progress=progress
+    )
+    part = _other_part(index, split) if data else split
+    return Evaluated(evaluation, index, _kept(evaluation, chosen, part))
+
+
+def _kept(evaluation: Evaluation, chosen: Chosen, part: str) -> Path | None:
+    if chosen.run is None:
+        return None
+    step = int(chosen.network.tag.rpartition("@")[2])
+    folder = chosen.run.folder / "evaluations"
+    try:
+        evaluation.save(folder, part, step)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{evaluation.sentence()}, but this cannot be kept in {folder}: {reason}.") from error
+    return folder / f"{part}-{step}.json"
+
+
+def _other_part(data: DataIndex, split: str) -> str:
+    """A name for a part of data that are not the run's: readable, and another one when the data have changed."""
+    name = re.sub(r"[^\w.]+", "_", data.root.name).strip("._") or "pictures"
+    return "_".join(filter(None, [name, data.fingerprint[:6], split]))
