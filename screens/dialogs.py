@@ -56,6 +56,7 @@ class CrashNotice(ModalScreen[None]):
         Binding("r", "resume", "resume"),
         Binding("o", "open", "open"),
         Binding("escape,enter", "dismiss_notice", "later"),
+        Binding("q", "app.leave", "leave"),
     ]
 
     def __init__(self, run_id: str) -> None:
@@ -80,7 +81,11 @@ class CrashNotice(ModalScreen[None]):
             words.append(clean(line.text))
         if not self._may_resume:
             words.append("\n\nIt would diverge again: start one with a smaller learning rate.", colours["warning"])
-        options = [Option("Open the run (o)", id="open"), Option("Later (esc)", id="later")]
+        options = [
+            Option("Open the run (o)", id="open"),
+            Option("Later (esc)", id="later"),
+            Option("Leave the app (q)", id="leave"),
+        ]
         if self._may_resume:
             options.insert(0, Option("Resume from the last checkpoint (r)", id="resume"))
         with Vertical(classes="dialog wide"):
@@ -90,9 +95,12 @@ class CrashNotice(ModalScreen[None]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        {"resume": self.action_resume, "open": self.action_open, "later": self.action_dismiss_notice}[
-            event.option_id or "later"
-        ]()
+        {
+            "resume": self.action_resume,
+            "open": self.action_open,
+            "later": self.action_dismiss_notice,
+            "leave": cast("Workbench", self.app).action_leave,
+        }[event.option_id or "later"]()
 
     def action_resume(self) -> None:
         if not self._may_resume:

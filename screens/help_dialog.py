@@ -14,6 +14,7 @@ _OWN_HELP = {
     "RunTable": "The runs. Arrows, page keys, Home and End move; click a heading to sort by it.",
     "Chart": "A chart. Arrows show a cursor that reads every curve; + and - zoom, < and > move along.",
     "ConfusionMatrix": "Confusions in per cent of the row. Arrows move; the line above says what the cell is.",
+    "CompareTable": "The runs and their values under the chart's cursor. Arrows, page keys, Home and End scroll.",
     "FieldList": "The keys of the recipe. Arrows move; Enter changes one and checks it while you type.",
     "FilterLine": "The filter. Words, key:value and comparisons such as accuracy>0.9 age<2h; - before a word is not.",
     "LogView": "The log. Arrows and page keys scroll; at the end it follows.",

@@ -6,8 +6,9 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
-from textual.app import RenderResult
-from textual.widget import Widget
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from screens import wording
 from screens.look import STATE_COLOURS, glyphs, series_colour
@@ -16,60 +17,72 @@ from screens.widgets.chart import Curve
 from screens.widgets.chart_axis import number
 from vitbench.text import clean
 
-_MOST_ROWS = 10
 _OTHER_COLUMNS = 57
 """Cells that a row takes beside the name."""
 
 Row = tuple[RunRow, int, Curve | None, int | None]
 
 
-class CompareTable(Widget):
-    """One row a run; as high as it needs to be, up to a limit."""
+class CompareTable(ScrollView, can_focus=True):
+    """A heading that stays and one row a run; as high as it needs to be, up to a limit, from which on it scrolls."""
 
-    DEFAULT_CSS = "CompareTable { height: auto; max-height: 40%; padding: 0 1; background: $background; }"
+    DEFAULT_CSS = """
+    CompareTable { height: auto; max-height: 40%; padding: 0 1; background: $background; overflow-x: hidden;
+        scrollbar-size-vertical: 1; }
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._text = Text()
+        self._heading = Text()
+        self._lines: list[Text] = []
 
     def show(self, rows: Sequence[Row]) -> None:
         """Replaces the rows; nothing is sent if they read the same."""
-        text = self._written(rows)
-        if text != self._text or text.spans != self._text.spans:
-            taller = text.plain.count("\n") != self._text.plain.count("\n")
-            self._text = text
-            self.refresh(layout=taller)
+        before, width = [self._heading, *self._lines], self._name_width(rows)
+        self._heading = self._written_heading(width)
+        self._lines = [self._written(row, width) for row in rows]
+        now = [self._heading, *self._lines]
+        if len(now) != len(before):
+            self.virtual_size = Size(0, len(now))
+            self.refresh(layout=True)
+        elif any(new != old or new.spans != old.spans for new, old in zip(now, before, strict=True)):
+            self.refresh()
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """The heading and the rows."""
-        return self._text.plain.count("\n") + 1
+    def render_line(self, y: int) -> Strip:
+        """The heading, or the row of a run."""
+        line = self._heading if y == 0 else None
+        if (index := int(self.scroll_offset.y) + y - 1) < len(self._lines) and y > 0:
+            line = self._lines[index]
+        if line is None:
+            return Strip.blank(self.size.width, self.rich_style)
+        strip = Strip(line.render(self.app.console)).apply_style(self.rich_style)
+        return strip.adjust_cell_length(self.size.width, self.rich_style)
 
-    def render(self) -> RenderResult:
-        """The table."""
-        return self._text
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.refresh()
 
-    def _written(self, rows: Sequence[Row]) -> Text:
+    def _name_width(self, rows: Sequence[Row]) -> int:
+        longest = max((cell_len(clean(run.title)) for run, *_ in rows), default=0)
+        return max(10, min(longest, 40, self.app.size.width - _OTHER_COLUMNS))
+
+    def _written_heading(self, width: int) -> Text:
+        head = f"  {'Run':<{width}}  {'State':<10} {'Value':>9} {'at':>9} {'Lowest':>9} {'Highest':>9}"
+        return Text(head, Style(color=self.app.theme_variables["secondary"]), end="")
+
+    def _written(self, row: Row, width: int) -> Text:
+        run, colour, curve, at = row
         colours = self.app.theme_variables
         quiet = Style(color=colours["secondary"])
-        longest = max((cell_len(clean(run.title)) for run, *_ in rows), default=0)
-        width = max(10, min(longest, 40, self.app.size.width - _OTHER_COLUMNS))
-        text = Text(no_wrap=True, overflow="crop", end="")
-        head = f"  {'Run':<{width}}  {'State':<10} {'Value':>9} {'at':>9} {'Lowest':>9} {'Highest':>9}"
-        text.append(head, quiet)
-        for run, colour, curve, at in rows[:_MOST_ROWS]:
-            paint = Style(color=series_colour(colour, self.app.current_theme.dark))
-            text.append("\n")
-            text.append(glyphs().legend + " ", paint)
-            text.append(wording.fit(run.title, width) + "  ", Style(color=colours["foreground"]))
-            text.append(f"{run.state:<10} ", Style(color=colours[STATE_COLOURS[run.state]]))
-            if curve is None or at is None:
-                text.append("not measured", quiet)
-                continue
-            finite = curve.y[np.isfinite(curve.y)]
-            text.append(f"{number(float(curve.y[at])):>9} ", Style(color=colours["foreground"], bold=True))
-            text.append(f"{number(float(curve.x[at])):>9} ", quiet)
-            if finite.size:
-                text.append(f"{number(float(finite.min())):>9} {number(float(finite.max())):>9}", quiet)
-        if len(rows) > _MOST_ROWS:
-            text.append(f"\n  and {len(rows) - _MOST_ROWS} more", quiet)
+        text = Text(end="")
+        text.append(glyphs().legend + " ", Style(color=series_colour(colour, self.app.current_theme.dark)))
+        text.append(wording.fit(run.title, width) + "  ", Style(color=colours["foreground"]))
+        text.append(f"{run.state:<10} ", Style(color=colours[STATE_COLOURS[run.state]]))
+        if curve is None or at is None:
+            return text.append("not measured", quiet)
+        finite = curve.y[np.isfinite(curve.y)]
+        text.append(f"{number(float(curve.y[at])):>9} ", Style(color=colours["foreground"], bold=True))
+        text.append(f"{number(float(curve.x[at])):>9} ", quiet)
+        if finite.size:
+            text.append(f"{number(float(finite.min())):>9} {number(float(finite.max())):>9}", quiet)
         return text

@@ -46,6 +46,12 @@ def _state_order(run: RunRow) -> str:
     return f"{run.state}{run.place:06}"
 
 
+def _state(run: RunRow, width: int) -> str:
+    """Sign and word; of a place in the queue the number is kept whole, which a person waits to see fall."""
+    words = f"{glyphs().states[run.state]} {run.state_word}"
+    return words if len(words) <= width else words.replace("queue", "q")
+
+
 def _eta(run: RunRow) -> str:
     return wording.short_time(run.eta_seconds) if run.state == "running" else ""
 
@@ -56,7 +62,7 @@ def _device(run: RunRow) -> str:
 
 
 COLUMNS = (
-    Column("state", "State", 10, 1, lambda run, *_: f"{glyphs().states[run.state]} {run.state_word}", _state_order),
+    Column("state", "State", 10, 1, lambda run, _, width: _state(run, width), _state_order),
     Column("name", "Run", 20, 0, lambda run, *_: run.title, lambda run: run.title.lower(), widest=40),
     Column("model", "Model", 22, 8, lambda run, *_: wording.model(run.model), lambda run: run.model, widest=34),
     Column("data", "Data", 14, 10, lambda run, *_: wording.data(run.data), lambda run: run.data, widest=30),

@@ -51,3 +51,26 @@ async def test_a_run_that_vanishes_leaves_the_comparison(store):
         at.app.store.remove(fakes[1].run)
         await at.see("Compare  1 run")
         assert "goes" not in at.text()
+
+
+async def test_more_runs_than_there_is_room_for_are_scrolled_to(store):
+    fakes = [FakeRun(store, f"run {number}", seed=number).train(100).status("finished") for number in range(14)]
+    async with opened(store, (80, 24)) as at:
+        await at.show("compare", run_ids=tuple(fake.id for fake in fakes))
+        await at.see("Compare  14 runs", "run 0 ", "run 7 ")
+        table, chart = at.screen.query_one(CompareTable), at.screen.query_one(Chart)
+        assert table.size.height == 9
+        assert chart.size.height >= 8
+        assert "run 8 " not in at.text()
+        await at.press("tab")
+        assert table.has_focus
+        await at.press("end")
+        await at.see("Lowest   Highest", "run 6 ", "run 13 ")
+        assert "run 5 " not in at.text()
+        await at.press("up")
+        await at.see("run 5 ", "run 12 ")
+        await at.press("question_mark")
+        await at.see("The runs and their values")
+    async with opened(store, (200, 60)) as at:
+        await at.show("compare", run_ids=tuple(fake.id for fake in fakes))
+        await at.see("run 0 ", "run 13 ")

@@ -195,6 +195,33 @@ async def test_a_crash_is_told_with_the_last_lines_and_resumed_by_key(store, mon
         assert not isinstance(at.screen, CrashNotice)
 
 
+async def test_the_app_is_left_from_the_notice_of_a_crash_too(store):
+    FakeRun(store, "night").train(130).status("running", process=this_process().model_copy(update={"start_ticks": 1}))
+    FakeRun(store, "day").train(10).status("running", process=this_process())
+    async with opened(store, (80, 24)) as at:
+        await at.see("night has crashed", "Leave the app (q)")
+        await at.press("q")
+        await at.until(lambda: not at.app.is_running or at.app.return_value is not None, "the end")
+    assert "1 run goes on: day" in (at.app.return_value or "")
+
+
+async def test_keys_that_can_do_nothing_for_a_run_are_not_offered(store):
+    for state in ("finished", "paused", "diverged"):
+        FakeRun(store, state, seed=1).train(100).status(state)
+    async with opened(store, (200, 24)) as at:
+        await at.until(lambda: at.screen.current_run().name == "diverged")
+        for offered in (("p pause/resume",), ("p pause/resume", "s stop"), ()):
+            await at.until(lambda offered=offered: all(key in at.rows()[-1] for key in offered))
+            hidden = {"p pause/resume", "s stop"} - set(offered)
+            await at.until(lambda hidden=hidden: not any(key in at.rows()[-1] for key in hidden), f"{hidden} gone")
+            await at.press("down")
+        await at.press("enter")
+        await at.see("finished finished", "E evaluate")
+        assert "p pause" not in at.rows()[-1]
+        await at.press("p", "s", "K")
+        assert len(at.app.screen_stack) == 3
+
+
 async def test_a_run_that_diverged_is_not_offered_again(store, monkeypatch):
     fake = FakeRun(store, "steep").train(300, nan_from=200)
     fake.status("running", process=this_process())
@@ -204,7 +231,11 @@ async def test_a_run_that_diverged_is_not_offered_again(store, monkeypatch):
         fake.status("diverged", error="The loss is nan at step 200.", ended_at=time.time())
         await at.see("steep has diverged", "The loss is nan at step 200.", "smaller learning rate")
         options = at.screen.query_one(OptionList)
-        assert [options.get_option_at_index(index).id for index in range(options.option_count)] == ["open", "later"]
+        assert [options.get_option_at_index(index).id for index in range(options.option_count)] == [
+            "open",
+            "later",
+            "leave",
+        ]
         await at.press("r")
         assert isinstance(at.screen, CrashNotice)
         await at.press("o")

@@ -7,6 +7,7 @@ import pytest
 from textual.widgets import Input
 
 from screens.settings import Settings
+from screens.snapshot import RunRow
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable, fitting_columns
 from tests.screens.fake_runs import FakeRun
@@ -216,3 +217,10 @@ async def test_the_theme_is_remembered(store):
     assert Settings(store).text("theme", "") == chosen
     async with opened(store) as at:
         assert at.app.theme == chosen
+
+
+def test_a_place_in_a_long_queue_is_not_cut():
+    state, width = next((column, width) for column, width in fitting_columns(80) if column.name == "state")
+    for place, words in ((7, "◌ queue 7"), (99, "◌ queue 99"), (100, "◌ q 100"), (123456, "◌ q 123456")):
+        assert state.text(RunRow("run", state="queued", place=place), 0.0, width) == words
+        assert len(words) <= width
