@@ -166,6 +166,17 @@ def test_a_word_at_a_time_is_the_whole_sentence(reference):
     torch.testing.assert_close(torch.cat(steps, 1), whole, atol=1e-5, rtol=1e-4)
 
 
+@torch.no_grad()
+def test_sentences_of_a_picture_share_its_keys(reference):
+    from vitbench.captions.decoder import DecoderCache
+
+    module = build_catr(reference.state_dict())
+    memory = module.encode(torch.randn(2, 3, 48, 64, generator=torch.Generator().manual_seed(2)))
+    ids, cache = torch.randint(4, 9, (4, 5)), DecoderCache()
+    steps = [module.decode(part, memory, cache) for part in (ids[:, :1], ids[:, 1:3], ids[:, 3:])]
+    torch.testing.assert_close(torch.cat(steps, 1), module.decode(ids, memory.repeated(2)), atol=1e-5, rtol=1e-4)
+
+
 def test_sizes_are_read_off_the_tensors(reference):
     sizes = CatrSizes.of(reference.state_dict())
     assert sizes == CatrSizes(9, D, LENGTH, 2, 2, HIDDEN, (40, 40), (1, 1, 1, 1), 8)

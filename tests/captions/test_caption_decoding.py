@@ -70,6 +70,25 @@ def test_a_cached_pass_equals_the_whole_pass(captioner, memory):
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
 
 
+def test_sentences_of_a_picture_share_its_keys(captioner, memory):
+    ids = torch.randint(4, 7, (6, 5))
+    whole = captioner.decode(ids, memory.repeated(2))
+    cache = DecoderCache()
+    parts = [captioner.decode(part, memory, cache) for part in (ids[:, :2], ids[:, 2:3], ids[:, 3:])]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
+    assert {len(layer.picture[0]) for layer in cache.layers} == {3}
+
+
+def test_columns_that_are_no_part_of_a_picture_change_nothing(captioner, memory):
+    ids = torch.randint(4, 7, (3, 5))
+    wider = torch.cat((memory.tokens, torch.randn(3, 2, 24)), dim=1)
+    padding = torch.arange(wider.shape[1]).expand(3, -1) >= memory.tokens.shape[1]
+    padded_memory = type(memory)(wider, memory.rows, memory.columns, memory.num_prefix_tokens, padding)
+    expected = captioner.decode(ids, memory)
+    for cache in (None, DecoderCache()):
+        torch.testing.assert_close(captioner.decode(ids, padded_memory, cache), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_word_does_not_see_the_words_after_it(captioner, memory):
     ids = torch.randint(4, 7, (3, 7))
     changed = ids.clone()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import FrozenBatchNorm2d
 
-from vitbench.captions.decoder import DecoderCache, Memory
+from vitbench.captions.decoder import DecoderCache, Memory, fits
 from vitbench.errors import UserError
 
 HEADS = 8
@@ -87,9 +87,13 @@ class CatrAttention(nn.Module):
         return F.linear(x, weight, bias).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def forward(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        """`query` [B, L, D]; keys and values as `project` gives them; `mask` is true where one may look."""
-        mixed = F.scaled_dot_product_attention(self.project(query, 0), keys, values, attn_mask=mask, is_causal=causal)
-        projected: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        """`query` [R, L, D]: R / B rows for each row of keys and values, which are as `project` gives them.
+
+        `mask` is true where one may look.
+        """
+        queries = self.project(query.reshape(len(keys), -1, query.shape[-1]), 0)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+        projected: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(query.shape))
         return projected
 
 
@@ -244,19 +248,17 @@ class Catr(nn.Module):
         return Memory(self.transformer.encoder.norm(x), rows, columns, 0)
 
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
-        """Scores [B, L, vocabulary] of the token after each of `ids` [B, L]; with a cache, `ids` are the new ones."""
+        """Scores of the token after each of `ids`; see `CaptionModule.decode`."""
         past = 0 if cache is None else cache.length
-        if past + ids.shape[1] > self.max_length:
-            raise IndexError(f"{past + ids.shape[1]} tokens do not fit the decoder's {self.max_length} positions")
+        fits(past + ids.shape[1], self.max_length)
         embeddings = self.transformer.embeddings
         places = embeddings.position_embeddings.weight[None, past : past + ids.shape[1]]
         x = embeddings.LayerNorm(embeddings.word_embeddings(ids) + places)
         placed = memory.tokens
         if past == 0:  # afterwards the layers hold the picture's keys and values
             placed = placed + sine_positions(memory.rows, memory.columns, self.sizes.embed_dim).to(x)
-        mask = None if memory.padding is None else ~memory.padding[:, None, None, :]
         for number, layer in enumerate(self.transformer.decoder.layers):
-            x = layer(x, places, memory.tokens, placed, mask, None if cache is None else cache.layer(number))
+            x = layer(x, places, memory.tokens, placed, memory.mask, None if cache is None else cache.layer(number))
         if cache is not None:
             cache.length += ids.shape[1]
         scores: Tensor = self.mlp(self.transformer.decoder.norm(x))

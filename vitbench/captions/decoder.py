@@ -1,9 +1,8 @@
 """The sentence decoder: a pre-norm transformer that reads a picture's tokens through cross-attention.
 
 Attention is written out around `F.scaled_dot_product_attention`, not `nn.MultiheadAttention`: it is fused, and the
-attention tap sees every call. One path serves training (a whole sentence at once) and decoding (a token at a time,
-with cached keys and values). In it layers hold weights and `F` computes: for the few numbers of one token, calling a
-module costs as much as its product.
+attention tap sees every call. This is the path for whole sentences, in training and for looking; `stepping.py` is the
+one for a token at a time, with cached keys and values.
 """
 
 from dataclasses import dataclass, field
@@ -28,13 +27,18 @@ class Memory:
     num_prefix_tokens: int
     padding: Tensor | None = None
 
+    @property
+    def mask(self) -> Tensor | None:
+        """True where one may look, [B, 1, 1, N]; None if everywhere."""
+        return None if self.padding is None else ~self.padding[:, None, None, :]
+
     def first(self, count: int) -> "Memory":
         """The first `count` pictures."""
         padding = None if self.padding is None else self.padding[:count]
         return Memory(self.tokens[:count], self.rows, self.columns, self.num_prefix_tokens, padding)
 
     def repeated(self, times: int) -> "Memory":
-        """Each picture `times` times in a row: one for each beam or sample."""
+        """Each picture `times` times in a row: one for each of its sentences."""
         padding = None if self.padding is None else self.padding.repeat_interleave(times, dim=0)
         tokens = self.tokens.repeat_interleave(times, dim=0)
         return Memory(tokens, self.rows, self.columns, self.num_prefix_tokens, padding)
@@ -42,7 +46,10 @@ class Memory:
 
 @dataclass
 class LayerCache:
-    """Keys and values [B, heads, L, D / heads] of one layer: of the words so far, and of the picture."""
+    """Keys and values of one layer: of the words so far [R, heads, L, D / heads], of the picture [B, heads, N, ...].
+
+    The R / B sentences of a picture follow one another, and share its keys and values.
+    """
 
     keys: Tensor | None = None
     values: Tensor | None = None
@@ -70,20 +77,17 @@ class DecoderCache:
         return self.layers[number]
 
     def reorder(self, rows: Tensor) -> None:
-        """Row i continues what was row `rows[i]`. Rows may only move within their picture: its keys stay in place."""
+        """Row i continues what was row `rows[i]`. Rows may only move within their picture."""
         for layer in self.layers:
             if layer.keys is not None and layer.values is not None:
                 layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
 
     def repeat(self, times: int) -> None:
-        """Each row `times` times in a row, with its picture: what was one sentence goes on as several."""
+        """Each row `times` times in a row: what was one sentence goes on as several."""
         for layer in self.layers:
             if layer.keys is not None and layer.values is not None:
                 layer.keys = layer.keys.repeat_interleave(times, 0)
                 layer.values = layer.values.repeat_interleave(times, 0)
-            if layer.picture is not None:
-                keys, values = layer.picture
-                layer.picture = keys.repeat_interleave(times, 0), values.repeat_interleave(times, 0)
 
 
 class Attention(nn.Module):
@@ -160,27 +164,15 @@ class DecoderLayer(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden), nn.GELU(), nn.Linear(hidden, embed_dim))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None, cache: LayerCache | None, shown: Shown | None = None
-    ) -> Tensor:
-        """`x` [B, L, D] are the newest words, `memory` [B, N, D] the picture, `mask` [B, 1, 1, N] its real columns."""
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None, shown: Shown | None = None) -> Tensor:
+        """`x` [B, L, D] are the words, `memory` [B, N, D] the picture, `mask` [B, 1, 1, N] its real columns."""
         words_shown, picture_shown = (None, None) if shown is None else (shown.words, shown.picture)
         normed = _normed(x, self.self_norm)
         keys, values = self.self_attention.keys_values(normed)
-        past = 0
-        if cache is not None:
-            past = 0 if cache.keys is None else cache.keys.shape[2]
-            keys, values = cache.append(keys, values)
-        seen = causality(x.shape[1], past, x.device)
-        x = x + self._dropped(self.self_attention(normed, keys, values, *seen, words_shown))
-
-        if cache is None:
-            picture = self.cross_attention.keys_values(memory)
-        else:
-            if cache.picture is None:
-                cache.picture = self.cross_attention.keys_values(memory)
-            picture = cache.picture
-        x = x + self._dropped(self.cross_attention(_normed(x, self.cross_norm), *picture, mask, False, picture_shown))
+        x = x + self._dropped(self.self_attention(normed, keys, values, None, x.shape[1] > 1, words_shown))
+        keys, values = self.cross_attention.keys_values(memory)
+        normed = _normed(x, self.cross_norm)
+        x = x + self._dropped(self.cross_attention(normed, keys, values, mask, False, picture_shown))
         first, _, second = self.mlp
         assert isinstance(first, nn.Linear)
         assert isinstance(second, nn.Linear)
@@ -235,27 +227,28 @@ class CaptionDecoder(nn.Module):
         self.apply(_initialise)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
-    def forward(
-        self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None, shown: Shown | None = None
-    ) -> Tensor:
+    def picture(self, memory: Memory) -> Tensor:
+        """The picture's tokens in the decoder's width [B, N, embed_dim]."""
+        projected: Tensor = self.memory_proj(self.memory_norm(memory.tokens))
+        return projected
+
+    def forward(self, ids: Tensor, memory: Memory, shown: Shown | None = None) -> Tensor:
         """Scores [B, L, vocab_size] of the token after each of `ids` [B, L].
 
-        With a `cache`, `ids` are only the tokens that it has not seen. With `shown`, each layer adds its attention to
-        it. Positions beyond `max_length` raise IndexError.
+        With `shown`, each layer adds its attention to it. Positions beyond `max_length` raise IndexError.
         """
-        past = 0 if cache is None else cache.length
-        if past + ids.shape[1] > self.max_length:
-            raise IndexError(f"{past + ids.shape[1]} tokens do not fit the decoder's {self.max_length} positions")
-        x = self.dropout(self.token_embed(ids) + self.pos_embed[:, past : past + ids.shape[1]])
-        known = cache is not None and past > 0
-        # Once the layers hold the picture's keys and values, the picture's tokens are not needed.
-        picture = memory.tokens if known else self.memory_proj(self.memory_norm(memory.tokens))
-        mask = None if memory.padding is None else ~memory.padding[:, None, None, :]
-        for number, layer in enumerate(self.layers):
-            x = layer(x, picture, mask, None if cache is None else cache.layer(number), shown)
-        if cache is not None:
-            cache.length += ids.shape[1]
+        fits(ids.shape[1], self.max_length)
+        x = self.dropout(self.token_embed(ids) + self.pos_embed[:, : ids.shape[1]])
+        picture, mask = self.picture(memory), memory.mask
+        for layer in self.layers:
+            x = layer(x, picture, mask, shown)
         return F.linear(self.norm(x), self.token_embed.weight)
+
+
+def fits(length: int, max_length: int) -> None:
+    """Raises IndexError if a decoder has not that many positions."""
+    if length > max_length:
+        raise IndexError(f"{length} tokens do not fit the decoder's {max_length} positions")
 
 
 def _initialise(module: nn.Module) -> None:

@@ -138,7 +138,7 @@ def beam_search(
             break
 
         if width != beams:
-            memory, width = memory.repeated(beams), beams
+            width = beams
             cache.repeat(beams)
         rows = [n * beams + row for n, search in enumerate(searches) for row in search.rows]
         if rows != list(range(batch * beams)):

@@ -77,7 +77,8 @@ class EncoderDecoder(nn.Module):
             cache.length = words.shape[1]
         if words.shape[1] > self.max_length:
             raise IndexError(f"{words.shape[1]} tokens do not fit the decoder's {self.max_length} positions")
-        answer = self.model.decoder(input_ids=words, encoder_hidden_states=memory.tokens, use_cache=False)
+        tokens = memory.repeated(len(words) // len(memory.tokens)).tokens
+        answer = self.model.decoder(input_ids=words, encoder_hidden_states=tokens, use_cache=False)
         scores: Tensor = answer.logits[:, past:]
         return scores
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitbench.captions.decoder import CaptionDecoder, DecoderCache, Memory, Shown
+from vitbench.captions.stepping import step
 
 
 class CaptionModule(Protocol):
@@ -23,7 +24,10 @@ class CaptionModule(Protocol):
         """The tokens of the normalised pictures [B, 3, H, W]."""
 
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
-        """Scores [B, L, vocabulary] of the token after each of `ids` [B, L]; with a cache, `ids` are the new ones."""
+        """Scores [B, L, vocabulary] of the token after each of `ids` [B, L].
+
+        With a cache, `ids` [R, L] are the new ones, of R / B sentences of each picture, one picture after the other.
+        """
 
 
 class Captioner(nn.Module):
@@ -48,13 +52,14 @@ class Captioner(nn.Module):
         return Memory(encoder.forward_features(pixels), rows, columns, int(encoder.num_prefix_tokens))
 
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
-        """Scores [B, L, vocabulary] of the token after each of `ids` [B, L]; with a cache, `ids` are the new ones."""
-        return self.decoder(ids, memory, cache)
+        """Scores of the token after each of `ids`; see `CaptionModule.decode`."""
+        scores: Tensor = self.decoder(ids, memory) if cache is None else step(self.decoder, ids, memory, cache)
+        return scores
 
     def decode_openly(self, ids: Tensor, memory: Memory) -> tuple[Tensor, Shown]:
         """`decode` without a cache, and the attention that it computed; quicker than watching it with the tap."""
         shown = Shown()
-        return self.decoder(ids, memory, None, shown), shown
+        return self.decoder(ids, memory, shown), shown
 
     def forward(self, pixels: Tensor, ids: Tensor) -> Tensor:
         """Teacher-forced scores [B, L, vocabulary] for the sentences `ids` [B, L]."""
