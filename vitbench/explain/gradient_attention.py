@@ -29,9 +29,11 @@ def attend_with_gradient(subject: Subject, reduce: Reduce) -> tuple[Tensor, Laye
         with AttentionTap(subject.module, whole) as tap:
             logits = subject.module(require_gradient(subject.pixels))
         layers = sorted_layers(subject, tap.calls)
-        for call in (*layers.blocks, *layers.pools):
-            call.kept.register_hook(partial(_keep_reduced, reduced, reduce, call.kept))
+        calls = (*layers.blocks, *layers.pools)
+        hooks = [call.kept.register_hook(partial(_keep_reduced, reduced, reduce, call.kept)) for call in calls]
         torch.autograd.grad(subject.score(logits), layers.blocks[0].kept)
+        for hook in hooks:  # a hook that holds its own map would keep both for ever
+            hook.remove()
     blocks = [replace(call, kept=reduced[id(call.kept)]) for call in layers.blocks]
     pools = [replace(call, kept=reduced[id(call.kept)]) for call in layers.pools]
     return logits.detach(), Layers(blocks, pools)

@@ -5,6 +5,7 @@ backward pass carries through it: the gradient, by the operation's own backward,
 So one graph serves both passes, and slicing, permuting and fan-out (relevances add up) need no rule.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.explain.tap import AttentionTap, whole
+from vitbench.explain.tap import AttentionTap, Keep, whole
 
 Rule = Callable[..., tuple[Tensor, ...]]
 """rule(relevance of the output, output, *inputs) -> the relevance of each input, in their shapes."""
@@ -59,12 +60,52 @@ class _Either(torch.autograd.Function):
         return None, None, None, *ctx.rule(flows[0], output, *inputs)
 
 
-class RelevanceTap(AttentionTap):
-    """An attention tap whose graph carries gradients first and, with `flow.relevance = True`, relevance."""
+class _Linear(torch.autograd.Function):
+    """An `output` of `F.linear` that is known; backward, its gradient or its relevance goes to the tokens."""
 
-    def __init__(self, module: nn.Module) -> None:
+    @staticmethod
+    def forward(ctx: Any, flow: Flow, output: Tensor, tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.flow = flow
+        ctx.save_for_backward(output, tokens, weight, bias)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor | None, ...]:
+        output, tokens, weight, bias = ctx.saved_tensors
+        if not ctx.flow.relevance:
+            return None, None, flows[0] @ weight, None, None
+        return None, None, *linear_rule(flows[0], output, tokens, weight, bias), None, None
+
+
+class LinearOutputs:
+    """What `F.linear` gave in one pass, in order, for a second pass over the same values.
+
+    An output that the network has written into since is not given again: `recall` is None then.
+    """
+
+    def __init__(self) -> None:
+        self._outputs: deque[tuple[Tensor, int]] = deque()
+
+    def note(self, output: Tensor) -> None:
+        self._outputs.append((output, output._version))
+
+    def recall(self) -> Tensor | None:
+        output, version = self._outputs.popleft()
+        return output if output._version == version else None
+
+
+class RelevanceTap(AttentionTap):
+    """An attention tap whose graph carries gradients first and, with `flow.relevance = True`, relevance.
+
+    `linears`, while it is set, notes what each linear layer gives; `known` are those of an earlier pass, to be taken
+    instead of computing them.
+    """
+
+    def __init__(self, module: nn.Module, keep: Keep = whole, known: LinearOutputs | None = None) -> None:
         self.flow = Flow()
-        super().__init__(module, whole)
+        self.linears: LinearOutputs | None = None
+        self.known = known
+        super().__init__(module, keep)
         self.rules[F.linear] = self._linear
         for functions, plain, rule in (
             (ADDITIONS, torch.add, addition_rule),
@@ -82,14 +123,12 @@ class RelevanceTap(AttentionTap):
         return super()._softmax(self._identity(function))
 
     def _linear(self, tokens: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        output = F.linear(tokens, weight, bias)
-        if not tokens.requires_grad:
-            return output
-
-        def rule(relevance: Tensor, output: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-            return linear_rule(relevance, output, tokens, weight, bias)
-
-        return _Either.apply(self.flow, rule, output, tokens)
+        output = None if self.known is None else self.known.recall()
+        if output is None:
+            output = F.linear(tokens, weight, bias)
+        if self.linears is not None:
+            self.linears.note(output)
+        return _Linear.apply(self.flow, output, tokens, weight, bias) if tokens.requires_grad else output
 
     def _of_two(self, function: Callable[..., Any], plain: Callable[..., Tensor], rule: Rule) -> Callable[..., Any]:
         """An operation on two tensors. If only one depends on the picture, all relevance is that one's.
@@ -137,7 +176,8 @@ class RelevanceTap(AttentionTap):
 
 def safe_divide(a: Tensor, b: Tensor) -> Tensor:
     """a / (b + 1e-9), and 0 where b is 0: the division of the released code."""
-    return torch.where(b == 0, 0.0, a / (b + 1e-9))
+    # Memory's speed decides here, so there is one result, and one table of what is 0.
+    return torch.div(a, b + 1e-9).masked_fill_(b == 0, 0.0)
 
 
 def identity_rule(relevance: Tensor, output: Tensor, values: Tensor) -> tuple[Tensor, ...]:
@@ -153,10 +193,17 @@ def linear_rule(
     Computed as Z = (x w^T + |x| |w|^T) / 2 and (x (S w) + |x| (S |w|)) / 2, the same sums with one product less: the
     first term of Z is the output without its bias.
     """
-    plain = output if bias is None else output - bias
+    carrying = relevance.any(dim=-1)
+    if 2 * int(carrying.sum()) < carrying.numel():  # as behind the last attention, where only the class token counts
+        result = torch.zeros_like(tokens)
+        rows = relevance[carrying], output[carrying], tokens[carrying]
+        if len(rows[0]):
+            (result[carrying],) = linear_rule(*rows, weight, bias)
+        return (result,)
     size, magnitude = weight.abs(), tokens.abs()
-    share = safe_divide(relevance, (plain + F.linear(magnitude, size)) / 2)
-    return ((tokens * (share @ weight) + magnitude * (share @ size)) / 2,)
+    total = F.linear(magnitude, size).add_(output)
+    share = safe_divide(relevance, (total if bias is None else total.sub_(bias)).div_(2))
+    return ((share @ weight).mul_(tokens).add_((share @ size).mul_(magnitude)).div_(2),)
 
 
 def addition_rule(relevance: Tensor, output: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
