@@ -1,5 +1,6 @@
 """`vitbench caption` and `vitbench ground`, from the command line to the files."""
 
+import csv
 import json
 
 import numpy as np
@@ -99,7 +100,11 @@ def test_mistakes_are_one_sentence_and_exit_code_2(saved, photographs, tmp_path,
         (["caption", saved, bike, "--text", " "], "no words"),
         (["caption", saved, bike, "--text", "a " * 20], "reads 9"),
         (["caption", "nothing", bike, "--store", str(tmp_path)], "nothing"),
+        (["caption", saved, bike, "--layer", "1", "--method", "occlusion"], "--layer is for raw"),
         (["ground", saved], "--data"),
+        (["ground", saved, "--data", ".", "--head", "0"], "counts from 1"),
+        (["ground", saved, "--data", ".", "--head", "1", "--method", "relevancy"], "--head is for raw"),
+        (["ground", saved, "--data", ".", "--layer", "1", "--method", "oracle"], "no layer"),
     ]:
         assert main(arguments) == 2
         error = capsys.readouterr().err
@@ -191,6 +196,15 @@ def test_the_grounding_table_of_scenes(saved, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "NOUN" in printed
     assert (tmp_path / "out" / "grounding.png").exists()
+    assert main([*arguments, "--layer", "2", "--head", "1", "--no-deletion", "--out", str(tmp_path / "second")]) == 0
+    assert "cross-attention, layer 2, head 1, predicting row" in capsys.readouterr().out
+    markdown = (tmp_path / "second" / "grounding.md").read_text()
+    assert "layer 2, head 1" in markdown
+    with (tmp_path / "second" / "grounding.csv").open() as file:
+        told = {(row["method"], row["layer"], row["head"], row["row"]) for row in csv.DictReader(file)}
+    assert told == {("raw", "2", "1", "predicting")}
+    # Another layer and head give other maps.
+    assert markdown.split("\n")[2:] != (tmp_path / "out" / "grounding.md").read_text().split("\n")[2:]
     assert main([*arguments, "--method", "oracle", "--json"]) == 0
     rows = {row["role"]: row for row in json.loads(capsys.readouterr().out)["roles"]}
     assert rows["BACKGROUND"]["auc"]["value"] == 1.0

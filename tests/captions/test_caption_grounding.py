@@ -206,10 +206,11 @@ def test_the_table_has_means_and_intervals_that_hold_them(captioner, pictures, t
     # The interval of a mean over many pictures has the width that its standard error gives.
     per_picture = {n: [r.auc for r in nouns if r.picture == n and not math.isnan(r.auc)] for n in range(len(pictures))}
     assert all(per_picture.values())
-    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    read = list(csv.DictReader(io.StringIO(to_csv(rows, {"method": "raw", "layer": "2"}))))
+    assert {(row["method"], row["layer"]) for row in read} == {("raw", "2")}
     assert float(read[0]["auc"]) == pytest.approx(rows[0].columns["auc"].value, rel=1e-4)
     assert to_markdown(rows).count("\n") == len(rows) + 2
-    write_grounding(tmp_path / "out", rows, "a title with $ and <tags>")
+    write_grounding(tmp_path / "out", rows, "a title with $ and <tags>", {})
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"grounding.csv", "grounding.md", "grounding.png"}
 
 

@@ -1,6 +1,6 @@
 """The grounding table written down: CSV, Markdown, and a figure with a panel a number and a bar a role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitbench.captions.grounding_table import RoleRow, to_csv, to_markdown
@@ -15,11 +15,14 @@ _PANELS = {
 }
 
 
-def write_grounding(folder: Path, rows: Sequence[RoleRow], title: str) -> None:
-    """Writes `grounding.csv`, `grounding.md` and `grounding.png` into a folder. UserError if it cannot be done."""
+def write_grounding(folder: Path, rows: Sequence[RoleRow], title: str, facts: Mapping[str, str]) -> None:
+    """Writes `grounding.csv`, `grounding.md` and `grounding.png` into a folder. UserError if it cannot be done.
+
+    `title` says in words how the maps were made, `facts` in columns of the CSV.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "grounding.csv", to_csv(rows))
+        write_whole(folder / "grounding.csv", to_csv(rows, facts))
         write_whole(folder / "grounding.md", f"{title}\n\n{to_markdown(rows)}")
     except OSError as error:
         raise UserError(f"The table cannot be written to {folder}: {error.strerror}.") from error

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,17 +75,17 @@ def _estimate(values: NDArray[np.float64], where: NDArray[np.int64], times: NDAr
     return Estimate(float(values[known].mean()), float(low), float(high))
 
 
-def to_csv(rows: Sequence[RoleRow]) -> str:
-    """Role, count, and for each column its value and the ends of its interval."""
+def to_csv(rows: Sequence[RoleRow], facts: Mapping[str, str]) -> str:
+    """Role, count, for each column its value and the ends of its interval; then `facts`, the same in each row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["role", "count", *(f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high"))])
+    writer.writerow(["role", "count", *(f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high")), *facts])
     for row in rows:
         cells: list[Any] = [row.role, row.count]
         for name in COLUMNS:
             estimate = row.columns[name]
             cells += ["", "", ""] if estimate is None else [f"{v:.5g}" for v in _values(estimate)]
-        writer.writerow(cells)
+        writer.writerow([*cells, *facts.values()])
     return out.getvalue()
 
 

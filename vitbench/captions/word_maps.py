@@ -48,12 +48,19 @@ class MapSettings:
 
     def describe(self) -> str:
         """As figures say it."""
-        parts = [METHODS[self.method]]
-        if self.method in HAS_LAYERS:
-            parts.append("mean over layers" if self.layer is None else f"layer {_counted(self.layer)}")
-        if self.method in OF_ATTENTION:
-            parts.append("mean over heads" if self.head is None else f"head {_counted(self.head)}")
-        return ", ".join([*parts, f"{self.row} row"])
+        facts = self.facts()
+        parts = [
+            f"mean over {what}s" if facts[what] == "mean" else f"{what} {facts[what]}"
+            for what in ("layer", "head")
+            if facts[what]
+        ]
+        return ", ".join([METHODS[self.method], *parts, f"{self.row} row"])
+
+    def facts(self) -> dict[str, str]:
+        """As tables say it: `layer` and `head` count from 1, are `mean`, or empty where the method has none."""
+        layer = _counted(self.layer) if self.method in HAS_LAYERS else ""
+        head = _counted(self.head) if self.method in OF_ATTENTION else ""
+        return {"method": self.method, "layer": layer, "head": head, "row": self.row}
 
 
 @dataclass(frozen=True)
@@ -203,5 +210,7 @@ def _layer(values: Tensor, chosen: int | None, what: str) -> Tensor:
     return values[chosen]
 
 
-def _counted(number: int) -> str:
+def _counted(number: int | None) -> str:
+    if number is None:
+        return "mean"
     return f"{number + 1}" if number >= 0 else "last" if number == -1 else f"{-number} from the end"

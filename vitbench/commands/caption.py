@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vitbench.commands._word_maps import add_map_settings, map_settings
 from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -22,19 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--words", action="store_true", help="print each word's probability, rank and focus")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
     parser.add_argument("--arrays", action="store_true", help="with --json: the maps too")
-    parser.add_argument(
-        "--method",
-        default="raw",
-        help="raw, raw_minus_mean, explained_away, gradient_attention, relevancy or occlusion (default raw)",
-    )
-    parser.add_argument("--layer", type=int, metavar="N", help="decoder layer from 1 (default: mean over layers)")
-    parser.add_argument("--head", type=int, metavar="N", help="attention head from 1 (default: mean over heads)")
-    parser.add_argument(
-        "--row",
-        choices=("predicting", "reading"),
-        default="predicting",
-        help="the row that predicts a word, or the one that reads it",
-    )
+    add_map_settings(parser)
     parser.add_argument("--one-scale", action="store_true", help="one colour scale for all words of a figure")
     parser.add_argument("--beams", type=int, default=4, metavar="N", help="width of the beam; 1 is greedy (default 4)")
     parser.add_argument("--best", type=int, default=1, metavar="N", help="how many sentences (default 1)")
@@ -48,15 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.captions.describing import Decoding, describe_picture, picture_files
     from vitbench.captions.figure import caption_figure, figure_files, save_caption_figure
     from vitbench.captions.open import open_captioner
-    from vitbench.captions.word_maps import MapSettings
     from vitbench.data.pictures import UnreadablePicture, open_picture
     from vitbench.runs.store import Store
 
     if min(arguments.beams, arguments.best) < 1:
         raise UserError("--beams and --best must be at least 1.")
-    settings = MapSettings(
-        arguments.method, _from_zero(arguments.layer, "--layer"), _from_zero(arguments.head, "--head"), arguments.row
-    )
+    settings = map_settings(arguments)
     decoding = Decoding(beams=arguments.beams, best=arguments.best, seed=arguments.seed)
     captioner = open_captioner(arguments.captioner, Store(store_folder(arguments.store)))
     files = picture_files(arguments.pictures)
@@ -100,9 +86,3 @@ def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
         print(f"  {warning}")
     if "figure" in answer:
         print(f"  {clean(answer['figure'])}")
-
-
-def _from_zero(number: int | None, option: str) -> int | None:
-    if number is not None and number < 1:
-        raise UserError(f"{option} counts from 1; {number} is none.")
-    return None if number is None else number - 1

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from vitbench.commands._word_maps import METHODS, add_map_settings, map_settings
 from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -16,12 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="pictures with sentences; scenes: addresses too")
     parser.add_argument("--split", default="test", help="which part of the data (default test)")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
-    parser.add_argument(
-        "--method",
-        default="raw",
-        help="how maps are made, as for vitbench caption; or a control: oracle, uniform, shuffled",
-    )
-    parser.add_argument("--row", choices=("predicting", "reading"), default="predicting", help="which row of a word")
+    add_map_settings(parser, f"{METHODS}; or a control: oracle, uniform, shuffled")
     parser.add_argument("--no-deletion", action="store_true", help="leave out the deletion drop, the slow column")
     parser.add_argument("--out", metavar="DIR", type=Path, help="write grounding.csv, grounding.md and grounding.png")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -44,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.captioner is None or arguments.data is None:
         raise UserError("Name a captioner and --data, such as: vitbench ground demo --data scenes:base.")
+    control = arguments.method if arguments.method in CONTROLS else None
+    if control is not None and (arguments.layer is not None or arguments.head is not None):
+        raise UserError(f"The control {control} is made of no layer and no head.")
+    settings = MapSettings(row=arguments.row) if control else map_settings(arguments)
     progress = ConsoleProgress()
     store = store_folder(arguments.store)
     captioner = open_captioner(arguments.captioner, Store(store))
@@ -52,19 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not pictures:
         parts = ", ".join(sorted({picture.split for picture in data.pictures}))
         raise UserError(f"{data.root} has no pictures for {arguments.split}; it has {parts}.")
-    control = arguments.method if arguments.method in CONTROLS else None
-    settings = MapSettings("raw" if control else arguments.method, row=arguments.row)
     records = ground(
         captioner, pictures, settings, control=control, deletion=not arguments.no_deletion, progress=progress
     )
     rows = grounding_table(records)
     how = f"control: {control}" if control else settings.describe()
+    facts = {"method": control, "layer": "", "head": "", "row": settings.row} if control else settings.facts()
     title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {arguments.split} pictures: {how}"
     if arguments.json:
-        print(json.dumps({"title": title, "roles": to_dict(rows)}, ensure_ascii=False))
+        print(json.dumps({"title": title, **facts, "roles": to_dict(rows)}, ensure_ascii=False))
     else:
         print(clean(title))
         print(to_text(rows))
     if arguments.out is not None:
-        write_grounding(arguments.out, rows, title)
+        write_grounding(arguments.out, rows, title, facts)
     return 0
