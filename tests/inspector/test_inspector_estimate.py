@@ -1,5 +1,8 @@
 """The estimate of memory and time, against the recipe's own arithmetic and a training of the same recipe."""
 
+import io
+import json
+import os
 import statistics
 
 import pytest
@@ -9,6 +12,7 @@ from vitbench.inspector.requests import Workbench
 from vitbench.inspector.server import Cancelled
 from vitbench.progress import silent
 from vitbench.recipe import load_recipe
+from vitbench.runs.gpus import take_gpu
 from vitbench.training import estimate as room
 
 TINY = [
@@ -38,6 +42,41 @@ def test_an_epoch_is_its_steps_and_its_evaluation(store, monkeypatch):
     monkeypatch.setattr(room, "_evaluation_seconds", lambda training: 3.0)
     found = room.estimate(recipe(), store)
     assert found["epoch_seconds"] == pytest.approx(statistics.median([0.5, 0.1, 0.2]) * found["steps_per_epoch"] + 3.0)
+
+
+@pytest.fixture
+def one_gpu(tmp_path, monkeypatch):
+    """A GPU by name alone: torch sees none, so the CPU measures in its place."""
+    monkeypatch.setenv("VITBENCH_GPUS", "GPU-one")
+    monkeypatch.setenv("VITBENCH_GPU_LOCKS", str(tmp_path / "locks"))
+
+
+def test_a_gpu_that_a_run_holds_is_not_measured_on(store, one_gpu):
+    run = take_gpu(["GPU-one"])
+    with pytest.raises(UserError, match="in use"):
+        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+    run.close()
+
+
+def test_the_gpu_is_held_while_it_is_measured_on(store, one_gpu, monkeypatch, capsys):
+    def measured(recipe, store):
+        return {"free": take_gpu(["GPU-one"]) is not None, "seen": os.environ["CUDA_VISIBLE_DEVICES"]}
+
+    monkeypatch.setattr(room, "estimate", measured)
+    monkeypatch.setattr("vitbench.runs.children.die_with_parent", lambda: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(recipe().to_toml()))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    room.main(store)
+    assert json.loads(capsys.readouterr().out) == {"free": False, "seen": "GPU-one"}
+
+
+def test_the_inspector_leaves_its_gpu_to_the_measurement(store, monkeypatch):
+    left = []
+    monkeypatch.setattr("vitbench.inspector.kept_networks.KeptNetworks.leave_gpu", lambda networks: left.append(1))
+    monkeypatch.setattr("vitbench.inspector.run_requests.subprocess.Popen", lambda *given, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+    assert left == [1]
 
 
 def test_what_cannot_be_trained_is_refused_in_words(store, tmp_path):

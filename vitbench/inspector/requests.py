@@ -24,7 +24,7 @@ class Workbench:
             AttentionRequests(store, networks),
             PositionRequests(store, networks),
             CaptionRequests(store),
-            RunRequests(store, gpu),
+            RunRequests(store, gpu, networks.leave_gpu),
         )
         self._networks = networks
         self.handlers: Mapping[str, Handler] = {

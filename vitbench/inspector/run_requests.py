@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,34 @@ from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
+from vitbench.recipe import parse_recipe
 
 
 class RunRequests:
     """The handlers about runs."""
 
-    def __init__(self, store: Path, gpu: BorrowedGpu) -> None:
+    def __init__(self, store: Path, gpu: BorrowedGpu, leave_gpu: Callable[[], None]) -> None:
+        """`leave_gpu` moves what the inspector holds off its GPU, and gives it back."""
         self.store = store
         self.gpu = gpu
-        self.handlers: Mapping[str, Handler] = {"estimate": self.estimate, "evaluate": self.evaluate}
+        self.leave_gpu = leave_gpu
+        self.handlers: Mapping[str, Handler] = {
+            "check_recipe": self.check_recipe,
+            "estimate": self.estimate,
+            "evaluate": self.evaluate,
+        }
 
     def give_back(self) -> None:
         """Nothing is kept."""
+
+    def check_recipe(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """What is `recognised` in the data of the `recipe` (TOML), and the `problems` of the recipe as a whole."""
+        from vitbench.training.check import check_recipe
+
+        progress(0, 0, "looking at the data")
+        recipe = parse_recipe(tomllib.loads(str(arguments["recipe"])), "the recipe").anchored()
+        check = check_recipe(recipe, self.store, progress)
+        return Reply({"recognised": check.recognised, "problems": check.problems})
 
     def evaluate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """`network`, on labelled pictures in `data` or without it on its run's own.
@@ -45,7 +62,11 @@ class RunRequests:
         return Reply({"sentence": evaluated.evaluation.sentence(), "left_out": left_out, "name": name})
 
     def estimate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends."""
+        """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends.
+
+        That process takes a GPU as a run does, so ours is left to it.
+        """
+        self.leave_gpu()
         with tempfile.TemporaryFile("w+") as recipe, tempfile.TemporaryFile("w+") as answer:
             recipe.write(str(arguments["recipe"]))
             recipe.seek(0)

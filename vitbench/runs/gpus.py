@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitbench.errors import UserError
+
 _FOLDER = Path("/tmp/vitbench-gpus")
 """One for all users of a machine, on its own disk: a GPU is of one machine, a store may be of many."""
 
@@ -59,6 +61,27 @@ def take_gpu(uuids: list[str]) -> HeldGpu | None:
         else:
             return HeldGpu(uuid, descriptor)
     return None
+
+
+def gpus_for(device: str) -> list[str]:
+    """The GPUs of which one will do for `train.device`, by UUID; empty where the CPU computes.
+
+    Raises UserError for a number that no GPU has.
+    """
+    gpus = [] if device == "cpu" else usable_gpus()
+    number = device.partition(":")[2]
+    if not number or not gpus:
+        return gpus
+    if int(number) >= len(gpus):
+        raise UserError(f"train.device = {device}, but there are {len(gpus)} GPUs: cuda:0 to cuda:{len(gpus) - 1}.")
+    return [gpus[int(number)]]
+
+
+def seen_with(gpu: HeldGpu, device: str) -> dict[str, str]:
+    """The environment in which `train.device` means this GPU."""
+    if ":" in device:
+        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as NVML counts
+    return {"CUDA_VISIBLE_DEVICES": gpu.uuid}
 
 
 def _open(uuid: str) -> int:

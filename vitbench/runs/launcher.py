@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from vitbench.errors import UserError
-from vitbench.runs.gpus import HeldGpu, take_gpu, usable_gpus
+from vitbench.runs.gpus import HeldGpu, gpus_for, seen_with, take_gpu
 from vitbench.runs.lock import INHERITED, RunLock, is_held
 from vitbench.runs.process import MARK
 from vitbench.runs.status import read_status, write_status
@@ -101,22 +101,14 @@ def _taken(run: Run) -> Iterator[RunLock]:
 def _start_if_free(run: Run, lock: RunLock, command: Sequence[str] | None) -> int | None:
     """Starts the worker on a GPU that is free, or on the CPU of a machine without one; None if all are held."""
     device = run.recipe().train.device
-    gpus = [] if device == "cpu" else usable_gpus()
+    gpus = gpus_for(device)
     if not gpus:
         return _start(run, lock, None, command, {})
-    number = device.partition(":")[2]
-    if not number:
-        gpu = take_gpu(gpus)
-        environment = {"CUDA_VISIBLE_DEVICES": gpu.uuid} if gpu else {}
-    elif int(number) < len(gpus):
-        gpu = take_gpu([gpus[int(number)]])
-        environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as NVML counts
-    else:
-        raise UserError(f"train.device = {device}, but there are {len(gpus)} GPUs: cuda:0 to cuda:{len(gpus) - 1}.")
+    gpu = take_gpu(gpus)
     if gpu is None:
         return None
     try:
-        return _start(run, lock, gpu, command, environment)
+        return _start(run, lock, gpu, command, seen_with(gpu, device))
     finally:
         gpu.close()
 

@@ -5,6 +5,7 @@ of its own, so that its memory is that of a worker, and a failure ends nothing e
 """
 
 import json
+import os
 import resource
 import statistics
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, parse_recipe
+from vitbench.runs.gpus import gpus_for, seen_with, take_gpu
 
 _MOST_SECONDS, _MOST_STEPS, _WARM_UP = 10.0, 12, 2
 """Steps are measured until one of these is reached; the first ones, which fill caches, do not count."""
@@ -93,13 +95,29 @@ def _peak_memory(device: Any) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def take_room(recipe: Recipe) -> None:
+    """Takes a GPU for this process as a worker would, until it ends; before torch looks for one.
+
+    Raises UserError if all are held: beside a run, memory and time would be neither's.
+    """
+    gpus = gpus_for(recipe.train.device)
+    if not gpus:
+        return
+    gpu = take_gpu(gpus)
+    if gpu is None:
+        raise UserError("Every GPU that would do is in use, so memory and time can be measured once one is free.")
+    os.environ.update(seen_with(gpu, recipe.train.device))
+
+
 def main(store: Path) -> int:
     """Prints the estimate, or `{"refused": sentence}`."""
     from vitbench.runs.children import die_with_parent
 
     die_with_parent()
     try:
-        answer = estimate(parse_recipe(tomllib.loads(sys.stdin.read()), "the recipe").anchored(), store)
+        recipe = parse_recipe(tomllib.loads(sys.stdin.read()), "the recipe").anchored()
+        take_room(recipe)
+        answer = estimate(recipe, store)
     except UserError as error:
         answer = {"refused": str(error)}
     print(json.dumps(answer))
