@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vitbench.captions.grounding_table import RoleRow, to_csv, to_markdown
 from vitbench.errors import UserError
+from vitbench.figures.fonts import every_glyph
 from vitbench.runs.files import write_whole
 
 _PANELS = {
@@ -59,6 +60,7 @@ def save_grounding_figure(file: Path, rows: Sequence[RoleRow], title: str) -> No
         axes.set_xlabel(label, fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
     try:
-        figure.savefig(file, dpi=150)
+        with every_glyph(figure):
+            figure.savefig(file, dpi=150)
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be written: {error}.") from error

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from vitbench.figures.fonts import every_glyph
+
 _DASHES = ("-", "--", "-.", ":")
 
 
@@ -45,7 +47,8 @@ def save_curves(file: Path, description: dict[str, Any]) -> None:
     if len(description["curves"]) > 0:
         axes.legend(frameon=False)
     beside = file.with_name(f".{file.name}.tmp")
-    figure.savefig(beside, format=file.suffix.lstrip(".").lower(), dpi=200)
+    with every_glyph(figure):
+        figure.savefig(beside, format=file.suffix.lstrip(".").lower(), dpi=200)
     beside.replace(file)
 
 

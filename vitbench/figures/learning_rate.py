@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.figures.fonts import every_glyph
 from vitbench.recipe import Recipe
 
 _STEPS_PER_EPOCH = 100
@@ -33,6 +34,7 @@ def save_learning_rate(recipe: Recipe, file: Path) -> None:
     title = recipe.name or recipe.preset or recipe.model.name
     axes.set_title(f"{title}: {schedule.name}, by {schedule.step_on}, peak {recipe.optim.lr:g}")
     try:
-        figure.savefig(file, dpi=160)
+        with every_glyph(figure):
+            figure.savefig(file, dpi=160)
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be written: {error}.") from error

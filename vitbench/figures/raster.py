@@ -4,16 +4,15 @@ The raster made here is what a terminal preview shows and what a saved figure co
 Pictures are uint8 [height, width, 3]; maps are float [rows, columns], row 0 at the top.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vitbench.figures.colours import colourise, value_range
+from vitbench.figures.fonts import font_file
 from vitbench.text import clean
 
 Picture = NDArray[np.uint8]
@@ -118,12 +117,8 @@ def mosaic(
 
 
 def font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, or for text beyond ASCII, which that one draws as boxes, the DejaVu that matplotlib brings."""
-    if not text.isascii() and (spec := importlib.util.find_spec("matplotlib")) and spec.origin:
-        file = Path(spec.origin).with_name("mpl-data") / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if file.exists():
-            return ImageFont.truetype(file, size)
-    return ImageFont.load_default(size)
+    """Pillow's own font, or for text beyond ASCII, which that one draws as boxes, the font that has most of it."""
+    return ImageFont.load_default(size) if text.isascii() else ImageFont.truetype(font_file(text), size)
 
 
 def label(

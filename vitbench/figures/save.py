@@ -16,6 +16,7 @@ import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.figures.colours import colour_table
+from vitbench.figures.fonts import every_glyph
 from vitbench.figures.provenance import KEY
 from vitbench.figures.raster import Picture, enlarge
 from vitbench.text import clean
@@ -137,7 +138,7 @@ def save_figure(figure: "Figure", path: Path, facts: Mapping[str, Any]) -> Path:
         ".svg": {"Description": text, "Creator": "vitbench", "Date": None},
     }[ending]
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "vitbench"}):
+    with matplotlib.rc_context({"svg.hashsalt": "vitbench"}), every_glyph(figure):
         figure.savefig(buffer, format=ending[1:], dpi=DPI, metadata=metadata)
     write_whole(path, buffer.getvalue())
     return path
