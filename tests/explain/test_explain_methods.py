@@ -5,6 +5,7 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
+from captum.attr import IntegratedGradients, Occlusion
 from explain_networks import TINY, fill, pixels_for, settle, small_network
 from torch import nn
 
@@ -220,6 +221,29 @@ def test_integrated_gradients_is_a_plain_riemann_sum_in_the_limit(network):
     expected = attribution.unflatten(2, (4, 16)).unflatten(1, (2, 16)).sum((2, 4))
     assert torch.allclose(ours.maps, expected, rtol=1e-2, atol=2e-3)
     assert ours.completeness_error.max() < 1e-3
+
+
+@pytest.mark.parametrize("baseline", ["black", "mean"])
+def test_integrated_gradients_are_captums(baseline):
+    network = small_network(img_size=(32, 64), **TINY)
+    network.module.double()
+    pixels = pixels_for(network).double()
+    ours = explain(network, pixels, "integrated_gradients", target=[2, 5], steps=8, baseline=baseline)
+    attribution = IntegratedGradients(network.module.eval()).attribute(
+        pixels, -1.0 if baseline == "black" else 0.0, torch.tensor([2, 5]), n_steps=8, method="gausslegendre"
+    )
+    expected = attribution.sum(1).unflatten(2, (4, 16)).unflatten(1, (2, 16)).sum((2, 4)).float()
+    torch.testing.assert_close(ours.maps, expected.detach(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("fill_with", ["black", "mean"])
+def test_occlusion_is_captums(network, fill_with):
+    pixels = pixels_for(network)
+    ours = explain(network, pixels, "occlusion", target=[2, 5], fill_with=fill_with)
+    attribution = Occlusion(network.module.eval()).attribute(
+        pixels, (3, 16, 16), (3, 16, 16), -1.0 if fill_with == "black" else 0.0, torch.tensor([2, 5])
+    )
+    torch.testing.assert_close(ours.maps, attribution[:, 0, 8::16, 8::16].detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_occlusion_is_the_fall_of_the_logit(network):
