@@ -1,7 +1,10 @@
 """A new run: preset, data and model from lists that filter as you type; every key explained; the curve and the cost."""
 
+import asyncio
 import os
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.text import Text
@@ -22,7 +25,7 @@ from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError, Superseded
-from vitbench.progress import duration
+from vitbench.progress import duration, progress_words
 from vitbench.recipe import preset_names
 from vitbench.text import clean
 
@@ -43,6 +46,20 @@ _PRESET_NOTES = {
 }
 
 
+_TYPING_PAUSE = 0.4
+"""Seconds without a change before the data are looked at: not every letter of a path is a path."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is known of a recipe (TOML) as a whole: what its data are, and why it cannot be trained."""
+
+    recipe: str = ""
+    doing: str = ""
+    recognised: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
 class NewRunScreen(WorkbenchScreen):
     """Puts a recipe together and starts it."""
 
@@ -52,6 +69,7 @@ class NewRunScreen(WorkbenchScreen):
         super().__init__()
         self.draft = RecipeDraft(preset=preset, data=data, model=model)
         self._estimate = ""
+        self._checked = Checked()
 
     def body(self) -> ComposeResult:
         settings = self.workbench.settings
@@ -139,20 +157,59 @@ class NewRunScreen(WorkbenchScreen):
         self._check()
 
     def _check(self) -> None:
+        """Checks what needs no network at once, and the recipe as a whole with its data when typing pauses."""
         self.draft.check()
+        recipe = "" if self.draft.problem or self.draft.recipe is None else self.draft.recipe.to_toml()
+        if recipe != self._checked.recipe:
+            self._checked = Checked(recipe, "Looking at the data ..." if recipe else "")
+            self.workers.cancel_group(self, "check")
+            if recipe:
+                self._check_whole(recipe)
         self.query_one(RecipeFields).show(self.draft.fields())
         epochs, rates = self.draft.learning_rates()
         chart = self.query_one("#rates", Chart)
         chart.show([Curve("rate", "rate", epochs, rates, 0)] if rates.size else [], x_name="epoch", growing=False)
         self._show_verdict(self.draft.problem)
 
+    @work(exclusive=True, group="check")
+    async def _check_whole(self, recipe: str) -> None:
+        """Asks the inspector what the data are and whether they fit recipe and network."""
+        await asyncio.sleep(_TYPING_PAUSE)
+        began = time.monotonic()
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._show_checked(Checked(recipe, progress_words(done, total, what, time.monotonic() - began)))
+
+        try:
+            inspector = self.workbench.inspector
+            answer = await inspector.ask("check_recipe", recipe=recipe, progress=progress, replaces="check")
+        except Superseded:
+            return
+        except UserError as error:
+            self._show_checked(Checked(recipe, problems=(str(error),)))
+        except InspectorError as error:
+            self._show_checked(Checked(recipe, f"Recipe and data were not checked: {error}."))
+        else:
+            recognised, problems = map(tuple, (answer.values["recognised"], answer.values["problems"]))
+            self._show_checked(Checked(recipe, "", recognised, problems))
+
+    def _show_checked(self, checked: Checked) -> None:
+        if checked.recipe == self._checked.recipe:
+            self._checked = checked
+            self._show_verdict(self.draft.problem)
+
     def _show_verdict(self, problem: str) -> None:
         colours = self.app.theme_variables
         text = Text()
-        if problem:
-            text.append(clean(problem), colours["error"])
+        if problem or self._checked.problems:
+            text.append("\n".join(map(clean, [problem] if problem else self._checked.problems)), colours["error"])
         else:
             text.append("Ready to start.", colours["success"])
+        if not problem:
+            for sentence in self._checked.recognised:
+                text.append("\n" + clean(sentence), colours["foreground"])
+            if self._checked.doing:
+                text.append("\n" + clean(self._checked.doing), colours["secondary"])
         for warning in self.draft.warnings:
             text.append("\n" + clean(warning).rstrip(".") + ".", colours["warning"])
         text.append(
@@ -191,11 +248,11 @@ class NewRunScreen(WorkbenchScreen):
     # Starting
 
     def action_start(self) -> None:
-        """Freezes the recipe, starts the worker, and opens the run."""
-        self.draft.check()
-        if self.draft.problem or self.draft.recipe is None:
-            self._show_verdict(self.draft.problem)
-            self.workbench.tell(self.draft.problem or "The recipe is not whole.", "warning")
+        """Freezes the recipe, starts the worker, and opens the run. What a worker would refuse is not started."""
+        self._check()
+        problem = self.draft.problem or "".join(self._checked.problems[:1])
+        if problem or self.draft.recipe is None:
+            self.workbench.tell(problem or "The recipe is not whole.", "warning")
             return
         settings = self.workbench.settings
         settings.remember("preset", self.draft.preset)

@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "rm": "delete runs",
     "evaluate": "loss and accuracy of a run on a data set",
     "predict": "labels for a folder of pictures, as CSV",
-    "recipe": "print a recipe or draw its learning rate",
+    "recipe": "print a recipe, draw its learning rate, or check it against its data",
     "data": "what a data set holds, and what is wrong with it",
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",

@@ -68,7 +68,7 @@ class CompareTable(ScrollView, can_focus=True):
 
     def _written_heading(self, width: int) -> Text:
         head = f"  {'Run':<{width}}  {'State':<10} {'Value':>9} {'at':>9} {'Lowest':>9} {'Highest':>9}"
-        return Text(head, Style(color=self.app.theme_variables["secondary"]), end="")
+        return Text(end="").append(head, Style(color=self.app.theme_variables["secondary"]))
 
     def _written(self, row: Row, width: int) -> Text:
         run, colour, curve, at = row

@@ -1,5 +1,7 @@
 """A new run: lists that filter, keys explained and checked at once, the estimate, and what is started."""
 
+import asyncio
+
 import pytest
 from textual.widgets import Input
 
@@ -8,7 +10,8 @@ from screens.widgets.chart import Chart
 from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import FieldList
 from tests.screens.opened_app import opened
-from vitbench.inspector.client import Answer
+from vitbench.errors import UserError
+from vitbench.inspector.client import Answer, InspectorError
 
 
 @pytest.fixture
@@ -17,6 +20,81 @@ def launched(monkeypatch) -> list:
     runs: list = []
     monkeypatch.setattr("vitbench.runs.launcher.launch", lambda run: runs.append(run))
     return runs
+
+
+class Checking:
+    """An inspector that answers `check_recipe` with what a test wants, and remembers what it was asked."""
+
+    is_running = False
+
+    def __init__(self, recognised: tuple[str, ...] = (), problems: tuple[str, ...] = ()) -> None:
+        self.answer = Answer({"recognised": list(recognised), "problems": list(problems)}, {})
+        self.asked: list[str] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def ask(self, request, *, recipe, progress, replaces):
+        assert request == "check_recipe"
+        self.asked.append(recipe)
+        progress(120, 480, "looking at the pictures")
+        await self.go_on.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def close(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def checking(monkeypatch) -> Checking:
+    """No test here starts torch."""
+    one = Checking()
+    monkeypatch.setattr("screens.app.Inspector", lambda store: one)
+    return one
+
+
+async def test_what_is_recognised_in_the_data_is_said_without_blocking(store, tmp_path, checking, launched):
+    (tmp_path / "pets [b]" / "cats").mkdir(parents=True)
+    checking.answer.values["recognised"] = ["A folder [b] of class folders: 480 pictures.", "12 classes; train 480."]
+    checking.go_on.clear()
+    async with opened(store, (80, 24)) as at:
+        await at.press("n")
+        at.screen.query_one("#data-line", Input).value = f"{tmp_path}/pets [b]"
+        await at.see("Ready to start.", "looking at the pictures: 120 of 480 (25%)")
+        assert f'path = "{tmp_path}/pets [b]"' in checking.asked[-1]
+        asked = len(checking.asked)
+        await at.press("tab")  # the screen goes on meanwhile
+        checking.go_on.set()
+        await at.see("A folder [b] of class folders: 480 pictures.", "12 classes; train 480.", "^r measures")
+        await at.press("shift+tab")
+        assert len(checking.asked) == asked, "what was checked is not checked again"
+        at.screen.query_one("#data-line", Input).value = f"{tmp_path}/nothing"
+        await at.see("There is no")
+        assert "class folders" not in at.text()
+
+
+async def test_what_does_not_fit_is_said_at_once_and_not_started(store, tmp_path, checking, launched):
+    problem = "model.num_classes = 12, but the data have 37 classes; leave it out, or set it to 37."
+    checking.answer.values["problems"] = [problem]
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("num_classes = 12, but the data have 37")
+        assert "Ready to start" not in at.text()
+        await at.press("ctrl+s")
+        await at.until(lambda: any(notice.message == problem for notice in at.app._notifications), "the notice")
+        assert not launched
+        checking.answer = Answer({"recognised": [], "problems": []}, {})
+        at.screen.query_one("#preset-line", Input).value = "report"
+        await at.see("Ready to start")
+
+
+@pytest.mark.parametrize("error", [UserError("The folder is empty."), InspectorError("the inspector ended")])
+async def test_a_check_that_fails_is_one_sentence(store, tmp_path, checking, error):
+    checking.answer = error
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("The folder is empty." if isinstance(error, UserError) else "Recipe and data were not checked")
 
 
 async def test_a_run_is_put_together_checked_and_started(store, tmp_path, launched):
@@ -72,6 +150,8 @@ async def test_the_estimate_is_asked_and_told(store):
         asked = ""
 
         async def ask(self, request, *, recipe, progress, replaces):
+            if request == "check_recipe":
+                return Answer({"recognised": [], "problems": []}, {})
             self.asked = recipe
             progress(0, 0, "measuring a few steps")
             return Answer({"memory_bytes": 3 * 2**30, "epoch_seconds": 90.0, "device": "cpu"}, {})

@@ -1,11 +1,13 @@
-"""`vitbench recipe NAME`: prints a recipe whole, or draws its learning rate."""
+"""`vitbench recipe NAME`: prints a recipe whole, draws its learning rate, or checks it against its data."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from vitbench.recipe import load_recipe, preset_names, warnings
+from vitbench.places import store_folder
+from vitbench.progress import ConsoleProgress
+from vitbench.recipe import Recipe, load_recipe, preset_names, warnings
 from vitbench.text import clean
 
 
@@ -14,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="NAME", nargs="?", help=f"a file, or a preset: {', '.join(preset_names())}")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as optim.lr=1e-3")
     parser.add_argument("--curve", metavar="FILE.png", type=Path, help="draw the learning rate over the epochs")
+    words = "say what the data are, and whether recipe, data and network fit each other"
+    parser.add_argument("--check", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="the recipe as JSON")
 
 
@@ -25,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, arguments.set)
     for warning in warnings(recipe):
         print(f"warning: {clean(warning)}", file=sys.stderr)
+    if arguments.check:
+        return _check(recipe, arguments)
     if arguments.curve is not None:
         from vitbench.figures.learning_rate import save_learning_rate
 
@@ -35,3 +41,22 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(recipe.to_toml(), end="")
     return 0
+
+
+def _check(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    """Prints what was recognised and what does not fit; 2 if anything does not."""
+    from vitbench.training.check import check_recipe
+
+    progress = ConsoleProgress()
+    check = check_recipe(recipe.anchored(), store_folder(arguments.store), progress)
+    progress.close()
+    if arguments.json:
+        print(json.dumps({"recognised": check.recognised, "problems": check.problems}, indent=1))
+        return 2 if check.problems else 0
+    for sentence in check.recognised:
+        print(clean(sentence))
+    for problem in check.problems:
+        print(f"vitbench: {clean(problem)}", file=sys.stderr)
+    if not check.problems:
+        print("Recipe, data and network fit each other.")
+    return 2 if check.problems else 0

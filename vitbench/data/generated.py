@@ -1,5 +1,6 @@
 """Data sets that are written when they are first asked for: `scenes:new?count=3700&size=96&seed=0`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -12,11 +13,30 @@ from vitbench.progress import Progress, silent
 _DEFAULTS = {"count": 4000, "size": 96, "seed": 0}
 
 
-def scenes_folder(address: str, store: Path, progress: Progress = silent) -> tuple[Path, str]:
-    """The folder of the scenes that `address` names, written below the store if need be, and a sentence on them.
+@dataclass(frozen=True)
+class ScenesAddress:
+    """What `scenes:KINDS?count=N&size=N&seed=N` asks for: `count` pictures of `size` x `size` pixels."""
 
-    Raises UserError for an address that names none.
-    """
+    kinds: str
+    count: int
+    size: int
+    seed: int
+
+    def folder(self, store: Path) -> Path:
+        """Where they are once they are written."""
+        return store / "scenes" / f"{self.kinds}-count{self.count}-size{self.size}-seed{self.seed}"
+
+    @property
+    def sentence(self) -> str:
+        """What they are, without where."""
+        return (
+            f"Generated scenes of the {self.kinds} kinds: {self.count:,} pictures of {self.size}x{self.size}, "
+            f"seed {self.seed}"
+        )
+
+
+def read_address(address: str) -> ScenesAddress:
+    """The scenes that `address` names. Raises UserError for an address that names none."""
     kinds, _, query = address.removeprefix("scenes:").partition("?")
     kinds = kinds or "base"
     if kinds not in KIND_SETS:
@@ -28,14 +48,20 @@ def scenes_folder(address: str, store: Path, progress: Progress = silent) -> tup
         if not (value.isascii() and value.isdigit()):
             raise UserError(f"{address}: {key} is {value!r}; it must be a whole number.")
         numbers[key] = int(value)
-    name = "-".join([kinds, *(f"{key}{number}" for key, number in numbers.items())])
-    folder = store / "scenes" / name
-    sentence = (
-        f"Generated scenes of the {kinds} kinds: {numbers['count']:,} pictures of "
-        f"{numbers['size']}x{numbers['size']}, seed {numbers['seed']}, in {folder}."
-    )
+    return ScenesAddress(kinds, **numbers)
+
+
+def scenes_folder(address: str, store: Path, progress: Progress = silent) -> tuple[Path, str]:
+    """The folder of the scenes that `address` names, written below the store if need be, and a sentence on them.
+
+    Raises UserError for an address that names none.
+    """
+    scenes = read_address(address)
+    folder = scenes.folder(store)
 
     def make(unfinished: Path) -> None:
-        write_scenes(unfinished, kinds=kinds, progress=progress, **numbers)
+        write_scenes(
+            unfinished, kinds=scenes.kinds, count=scenes.count, size=scenes.size, seed=scenes.seed, progress=progress
+        )
 
-    return made_once(folder, make, what="the scenes", progress=progress), sentence
+    return made_once(folder, make, what="the scenes", progress=progress), f"{scenes.sentence}, in {folder}."

@@ -68,6 +68,18 @@ def summarise(index: DataIndex) -> Summary:
     return Summary(index, counts, Sizes.of(index.samples), modes, rotated)
 
 
+def brief(index: DataIndex) -> list[str]:
+    """What was recognised, in a line or three: the sentence, the parts, and how many files have which problem."""
+    parts = ", ".join(f"{name or 'all'} {len(index.positions(name)):,}" for name in index.splits)
+    lines = [index.sentence, f"{len(index.classes):,} classes; pictures: {parts}."]
+    gone, noted = left_out(index.problems), [problem for problem in index.problems if not problem.left_out]
+    for title, problems in (("Left out", gone), ("Kept, but worth knowing", noted)):
+        if problems:
+            reasons = ", ".join(f"{count:,} x {reason}" for reason, count in by_reason(problems)[:3])
+            lines.append(f"{title}: {len(problems):,}, such as {problems[0].file} ({reasons}).")
+    return lines
+
+
 def report(summary: Summary, *, most_problems: int = 20) -> str:
     """The summary as text that is safe to print: a sentence, a table of classes and splits, sizes, problems by name."""
     index = summary.index

@@ -188,9 +188,7 @@ def open_classification(
     data = open_run_data(recipe, run_folder, store, progress)
     labels = head_labels(recipe.model.num_classes, data.classes, data.root)
     network = build_network(recipe.model, num_classes=len(labels), labels=labels, progress=progress)
-    if recipe.train.head_epochs and len(classifiers(network.module)) != 1:
-        raise UserError(f"{recipe.model.name} has two heads; set train.head_epochs = 0.")
-    changes = augmentation(recipe.data.augment, network.preprocessing, random_erasing=recipe.data.random_erasing)
+    changes = fitting_augmentation(recipe, network)
     # The report's augmentation squashes, so its evaluation does too.
     network.preprocessing = changes.preprocessing
     cache = evaluation_cache = None
@@ -212,14 +210,27 @@ def open_classification(
     return task, data.fingerprint
 
 
+def fitting_augmentation(recipe: Recipe, network: Network) -> Augmentation:
+    """How the recipe changes the network's pictures. Raises UserError if recipe and network do not fit."""
+    if recipe.train.head_epochs and len(classifiers(network.module)) != 1:
+        raise UserError(f"{recipe.model.name} has two heads; set train.head_epochs = 0.")
+    return augmentation(recipe.data.augment, network.preprocessing, random_erasing=recipe.data.random_erasing)
+
+
 def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progress) -> DataIndex:
     """The data of a run, with the split that was drawn when it began."""
     data = open_index(recipe.data.path, store=store, progress=progress)
     split = run_folder / "split.csv"
     if split.exists():
         return read_split(data, split)
+    data = with_parts(recipe, data)
+    write_split(data, split)
+    return data
+
+
+def with_parts(recipe: Recipe, data: DataIndex) -> DataIndex:
+    """The data with the validation part that the recipe draws. Raises UserError if there are too few pictures."""
     data = with_validation(data, fraction=recipe.data.validation_fraction, seed=recipe.train.seed)
     if not len(data.positions("val")):
         raise UserError(f"{data.root} has too few pictures: no class has two, so none can be left for validation.")
-    write_split(data, split)
     return data

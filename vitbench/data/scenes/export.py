@@ -22,14 +22,8 @@ from vitbench.progress import Progress, silent
 _SHARES = (0.7, 0.1, 0.1, 0.1)
 
 
-def write_scenes(
-    folder: Path, *, count: int, size: int = 96, seed: int = 0, kinds: str = "base", progress: Progress = silent
-) -> dict[str, int]:
-    """Writes `count` square scenes to `folder`, which appears when it is whole; how many each split holds.
-
-    `train`, `val` and `test` share their kind-colour pairs; `test_heldout` shows the pairs that they never do.
-    The same arguments give the same bytes. Raises UserError for arguments that make no data set.
-    """
+def check_scenes(*, count: int, size: int, seed: int, kinds: str) -> None:
+    """Raises UserError for arguments that make no data set."""
     if kinds not in KIND_SETS:
         raise UserError(f"There are no {kinds!r} kinds of scenes; choose {' or '.join(KIND_SETS)}.")
     if count < 10:
@@ -38,6 +32,17 @@ def write_scenes(
         raise UserError(f"Scenes are 32 to 4096 pixels wide, not {size}; give another --size.")
     if seed < 0:
         raise UserError(f"A seed is 0 or more, not {seed}; give another --seed.")
+
+
+def write_scenes(
+    folder: Path, *, count: int, size: int = 96, seed: int = 0, kinds: str = "base", progress: Progress = silent
+) -> dict[str, int]:
+    """Writes `count` square scenes to `folder`, which appears when it is whole; how many each split holds.
+
+    `train`, `val` and `test` share their kind-colour pairs; `test_heldout` shows the pairs that they never do.
+    The same arguments give the same bytes. Raises UserError for arguments that make no data set.
+    """
+    check_scenes(count=count, size=size, seed=seed, kinds=kinds)
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; name a new folder.")

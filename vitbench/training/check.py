@@ -1,0 +1,112 @@
+"""Whether a recipe, its data and its network fit each other, found before anything is trained or downloaded."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vitbench.data.generated import read_address
+from vitbench.data.index import head_labels, label_order, open_index
+from vitbench.data.scenes import KIND_SETS
+from vitbench.data.scenes.export import check_scenes
+from vitbench.data.summary import brief
+from vitbench.errors import UserError
+from vitbench.models.network import DEMO, Network, build_network
+from vitbench.progress import Progress, silent
+from vitbench.recipe import Recipe
+from vitbench.training.classification import fitting_augmentation, with_parts
+from vitbench.training.device import choose_device
+
+
+@dataclass
+class Check:
+    """`recognised` says what the data are, a sentence each; `problems` why the recipe cannot be trained."""
+
+    recognised: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Check:
+    """Everything that a worker would refuse at its start, but for weights that cannot be had and memory that runs out.
+
+    Pictures are looked at, which may take minutes the first time; scenes that are not written yet are not written.
+    """
+    check = Check()
+    labels: Sequence[str] = ()
+
+    def note(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except UserError as error:
+            check.problems.append(str(error))
+
+    def look_at_data() -> None:
+        nonlocal labels
+        if recipe.task == "caption":
+            _check_captions(recipe, store, progress, check)
+        else:
+            labels = _labels(recipe, store, progress, check)
+
+    note(look_at_data)
+    progress(0, 0, "making the network")
+    note(lambda: _check_network(recipe, labels))
+    note(lambda: choose_device(recipe.train.device))
+    return check
+
+
+def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Sequence[str]:
+    """The names of the network's outputs, one for each class at least."""
+    path = recipe.data.path
+    if _is_unwritten(path, store):
+        check.recognised.append(_promise(path))
+        return head_labels(recipe.model.num_classes, label_order(KIND_SETS[read_address(path).kinds]), Path(path))
+    data = open_index(path, store=store, progress=progress)
+    check.recognised += brief(data)
+    if not data.classes:
+        raise UserError(f"{data.root} has no labels to learn.")
+    with_parts(recipe, data)
+    return head_labels(recipe.model.num_classes, data.classes, data.root)
+
+
+def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Check) -> None:
+    from vitbench.captions.task import open_caption_data
+
+    if _is_unwritten(recipe.data.path, store):
+        check.recognised.append(_promise(recipe.data.path))
+        return
+    data = open_caption_data(recipe.data.path, store, progress)
+    check.recognised.append(f"{data.sentence}.")
+    if data.problems:
+        check.recognised.append(f"Left out: {len(data.problems):,}, such as {data.problems[0].rstrip('.')}.")
+    for part in ("train", "val"):
+        if not data.split(part):
+            raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")
+
+
+def _check_network(recipe: Recipe, labels: Sequence[str]) -> None:
+    count = 0 if recipe.task == "caption" else len(labels) or recipe.model.num_classes or 2
+    network = _shapes_only(recipe, count)
+    if recipe.task != "caption":
+        fitting_augmentation(recipe, network)
+
+
+def _shapes_only(recipe: Recipe, num_classes: int) -> Network:
+    """The network without weights, on the `meta` device where that can be done: the largest takes no time there."""
+    if recipe.model.name == DEMO:
+        return build_network(recipe.model, num_classes=num_classes)
+    model = recipe.model.model_copy(update={"pretrained": False, "weights": None})
+    with suppress(RuntimeError), torch.device("meta"):
+        return build_network(model, num_classes=num_classes)
+    return build_network(model, num_classes=num_classes)
+
+
+def _is_unwritten(path: str, store: Path) -> bool:
+    return path.startswith("scenes:") and not read_address(path).folder(store).exists()
+
+
+def _promise(path: str) -> str:
+    scenes = read_address(path)
+    check_scenes(count=scenes.count, size=scenes.size, seed=scenes.seed, kinds=scenes.kinds)
+    return f"{scenes.sentence}, written when the run starts; {len(KIND_SETS[scenes.kinds]):,} classes."
