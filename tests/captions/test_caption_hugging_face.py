@@ -9,6 +9,7 @@ import tokenizers
 import torch
 from PIL import Image
 
+from vitbench.captions.decoder import DecoderCache
 from vitbench.captions.decoding import beam_search, greedy
 from vitbench.captions.describing import describe_picture
 from vitbench.captions.hugging_face import FolderTokenizer
@@ -111,6 +112,21 @@ def test_scores_maps_and_sentences_are_transformers_own(folder, picture):
     logits = theirs(pixel_values=pixels, decoder_input_ids=torch.tensor([best.ids])).logits[0].log_softmax(-1)
     steps = [float(logits[place, token]) for place, token in enumerate(best.ids[1:])]
     assert list(best.log_probs) == pytest.approx(steps, abs=1e-4)
+
+
+@torch.no_grad()
+def test_a_word_at_a_time_is_the_whole_sentence_also_when_beams_change_places(folder):
+    module = open_captioner(str(folder)).module
+    memory = module.encode(torch.randn(2, 3, 32, 32))
+    ids, rows, cache = torch.randint(0, len(WORDS), (4, 6)), torch.tensor([1, 1, 3, 2]), DecoderCache()
+    begun = module.decode(ids[::2, :2], memory, cache)
+    cache.repeat(2)
+    parts = [begun.repeat_interleave(2, 0), module.decode(ids[:, 2:3], memory, cache)]
+    cache.reorder(rows)
+    parts = [part[rows] for part in parts] + [module.decode(ids[:, part], memory, cache) for part in ([3, 4], [5])]
+    began = torch.cat((ids[::2, :2].repeat_interleave(2, 0), ids[:, 2:3]), 1)
+    whole = module.decode(torch.cat((began[rows], ids[:, 3:]), 1), memory.repeated(2))
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-5)
 
 
 def test_a_picture_is_described(folder, picture):

@@ -62,6 +62,16 @@ class LayerCache:
         self.keys, self.values = keys, values
         return keys, values
 
+    def reorder(self, rows: Tensor) -> None:
+        """Row i continues what was row `rows[i]`."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
+
+    def repeat(self, times: int) -> None:
+        """Each row of words `times` times in a row."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys.repeat_interleave(times, 0), self.values.repeat_interleave(times, 0)
+
 
 @dataclass
 class DecoderCache:
@@ -79,15 +89,12 @@ class DecoderCache:
     def reorder(self, rows: Tensor) -> None:
         """Row i continues what was row `rows[i]`. Rows may only move within their picture."""
         for layer in self.layers:
-            if layer.keys is not None and layer.values is not None:
-                layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
+            layer.reorder(rows)
 
     def repeat(self, times: int) -> None:
         """Each row `times` times in a row: what was one sentence goes on as several."""
         for layer in self.layers:
-            if layer.keys is not None and layer.values is not None:
-                layer.keys = layer.keys.repeat_interleave(times, 0)
-                layer.values = layer.values.repeat_interleave(times, 0)
+            layer.repeat(times)
 
 
 class Attention(nn.Module):

@@ -1,10 +1,11 @@
 """Hugging Face's `VisionEncoderDecoderModel` from a local folder, as an `OpenedCaptioner` (extra `vitbench[hf]`).
 
-Nothing is downloaded, and no code of the folder is run. The picture is encoded once; the decoder is run over all words
-so far at each word, since the form of transformers' caches changes between its versions.
+Nothing is downloaded, and no code of the folder is run. The picture is encoded once, and a word is decoded with
+transformers' own cache of keys and values.
 """
 
 import importlib.util
+import inspect
 import json
 import re
 from collections.abc import Sequence
@@ -13,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
-import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from vitbench.captions.captioner import Prepared
-from vitbench.captions.decoder import DecoderCache, Memory
+from vitbench.captions.decoder import DecoderCache, LayerCache, Memory, fits
 from vitbench.captions.tokenizer import END, SubwordTokenizer, WordSpan
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
@@ -46,6 +46,9 @@ class EncoderDecoder(nn.Module):
             raise UserError(f"The encoder {model.config.encoder.model_type} has no single grid of patches.")
         self.patch = (patch, patch) if isinstance(patch, int) else (int(patch[0]), int(patch[1]))
         self._attentions = list(_attentions(model.decoder))
+        # transformers renames it within version 5.
+        known = inspect.signature(model.decoder.forward).parameters
+        self._cache_argument = "cache" if "cache" in known else "past_key_values"
         if not self._attentions:
             raise UserError(f"The decoder {configuration.model_type} has no cross-attention that is known here.")
 
@@ -66,21 +69,37 @@ class EncoderDecoder(nn.Module):
         return Memory(tokens, rows, columns, prefix)
 
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
-        """Scores [B, L, vocabulary] of the token after each of `ids` [B, L]; with a cache, `ids` are the new ones."""
-        past, words = 0, ids
+        """Scores of the token after each of `ids`; see `CaptionModule.decode`."""
+        past = 0 if cache is None else cache.length
+        fits(past + ids.shape[1], self.max_length)
+        theirs: dict[str, Any] = {"use_cache": False}
         if cache is not None:
-            layer = cache.layer(0)
-            past = 0 if layer.keys is None else layer.keys.shape[1]
-            words = ids if layer.keys is None else torch.cat((layer.keys, ids), dim=1)
-            # The beams reorder keys and values: here these are the words so far.
-            layer.keys = layer.values = words
-            cache.length = words.shape[1]
-        if words.shape[1] > self.max_length:
-            raise IndexError(f"{words.shape[1]} tokens do not fit the decoder's {self.max_length} positions")
-        tokens = memory.repeated(len(words) // len(memory.tokens)).tokens
-        answer = self.model.decoder(input_ids=words, encoder_hidden_states=tokens, use_cache=False)
-        scores: Tensor = answer.logits[:, past:]
+            if not cache.layers:
+                cache.layers.append(TheirCache())
+            kept = cache.layers[0]
+            assert isinstance(kept, TheirCache)
+            theirs = {"use_cache": True, self._cache_argument: kept.past}
+            cache.length += ids.shape[1]
+        tokens = memory.repeated(len(ids) // len(memory.tokens)).tokens
+        answer = self.model.decoder(input_ids=ids, encoder_hidden_states=tokens, **theirs)
+        scores: Tensor = answer.logits
         return scores
+
+
+class TheirCache(LayerCache):
+    """Keys and values of all layers, of words and picture, as transformers keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import DynamicCache, EncoderDecoderCache
+
+        self.past: Any = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def reorder(self, rows: Tensor) -> None:
+        self.past.reorder_cache(rows)
+
+    def repeat(self, times: int) -> None:
+        self.past.batch_repeat_interleave(times)
 
 
 def _attentions(decoder: nn.Module) -> list[tuple[str, str]]:
