@@ -35,6 +35,16 @@ ACCURACY = Panel(
         ("test/accuracy", "test"),
     ),
 )
+GROUNDING = Panel(
+    "grounding",
+    "Grounding AUC",
+    (
+        ("validation/grounding_auc/NOUN", "nouns"),
+        ("validation/grounding_auc/COLOUR", "colours"),
+        ("validation/grounding_auc/NUMBER", "numbers"),
+        ("validation/grounding_auc/SIZE", "sizes"),
+    ),
+)
 LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),))
 THROUGHPUT = Panel("throughput", "Pictures a second", (("train/pictures_per_second", "rate"),))
 GRADIENT = Panel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
@@ -48,7 +58,8 @@ LOAD = Panel(
 )
 WAITING = Panel("waiting", "Data wait", (("train/data_wait_share", "share"),))
 MEMORY = Panel("memory", "Memory, GiB", (("system/gpu_memory_gib", "GPU"), ("system/memory_gib", "host")))
-CURVE_PANELS = (LOSS, ACCURACY)
+CURVE_PANELS = (LOSS, ACCURACY, GROUNDING)
+"""Grounding is shown for runs that measure it."""
 MORE_PANELS = (LEARNING_RATE, THROUGHPUT)
 """Shown beside the curves where a terminal has the room."""
 SYSTEM_PANELS = (LEARNING_RATE, THROUGHPUT, GRADIENT, WAITING, LOAD, MEMORY)
@@ -61,6 +72,11 @@ def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Cu
         for number, (tag, name) in enumerate(panel.tags)
         if tag in detail.scalars
     ]
+
+
+def measures(panel: Panel, detail: RunDetail) -> bool:
+    """Whether the run has measured anything of a panel."""
+    return any(tag in detail.scalars for tag, _ in panel.tags)
 
 
 def along(measured: Measured, axis: str, detail: RunDetail) -> Floats:

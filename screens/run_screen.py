@@ -12,7 +12,17 @@ from screens import wording
 from screens.actions import bindings
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
-from screens.curves import CURVE_PANELS, MORE_PANELS, SYSTEM_PANELS, Panel, furthest, panel_curves, step_at
+from screens.curves import (
+    CURVE_PANELS,
+    GROUNDING,
+    MORE_PANELS,
+    SYSTEM_PANELS,
+    Panel,
+    furthest,
+    measures,
+    panel_curves,
+    step_at,
+)
 from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
 from screens.export import Exports, save_confusion
@@ -143,6 +153,7 @@ class RunScreen(RunControls, Exports):
         self._shown = now
         match self.view:
             case "curves":
+                self.query_one("#curves").set_class(measures(GROUNDING, detail), "-grounded")
                 self._show_charts(CURVE_PANELS, detail)
                 self._show_charts(MORE_PANELS, detail, "more-")
                 self.query_one("#beside-log", LogView).show(detail.log)

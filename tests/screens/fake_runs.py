@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,15 @@ class FakeRun:
         )
         if self.best is None or accuracy > self.best.value:
             self.best = Best(metric="accuracy", value=accuracy, step=step)
+
+    def ground(self, steps: Iterable[int]) -> "FakeRun":
+        """Writes how well words find what they mean, as a captioner's evaluations do: nouns first, numbers last."""
+        for step in steps:
+            for speed, role in enumerate(("NUMBER", "COLOUR", "NOUN"), 1):
+                auc = 1 - 0.5 * math.exp(-speed * 4 * step / self.total)
+                self._write(step, {f"validation/grounding_auc/{role}": auc})
+        self.events.flush()
+        return self
 
     def _write(self, step: int, scalars: dict[str, float]) -> None:
         self.latest |= scalars

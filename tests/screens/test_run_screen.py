@@ -45,6 +45,28 @@ async def test_every_view_fits_and_shows_what_it_is_for(finished, store, size):
         await at.see("by age")
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_a_captioner_shows_when_its_words_become_grounded(store, size):
+    FakeRun(store, "captions", seed=1).train(1000).ground(range(100, 1001, 100)).status("finished")
+    async with opened(store, size) as at:
+        await at.press("enter")
+        await at.see("Grounding AUC", "nouns", "colours", "numbers")
+        chart = at.screen.query_one("#grounding", Chart)
+        assert [curve.name for curve in chart.curves] == ["nouns", "colours", "numbers"]
+        await at.press("tab", "tab")
+        assert chart.has_focus
+        await at.press("z")
+        assert not at.screen.query_one("#loss", Chart).display
+        await at.press("z")
+
+
+async def test_a_classifier_has_no_chart_of_grounding(finished, store):
+    async with opened(store, (120, 40)) as at:
+        await at.press("enter")
+        await at.see("Loss", "Accuracy")
+        assert not at.screen.query_one("#grounding", Chart).display
+
+
 async def test_the_cursor_shows_the_log_line_of_its_moment(finished, store):
     async with opened(store, (80, 24)) as at:
         await at.press("enter")
