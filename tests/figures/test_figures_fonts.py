@@ -9,7 +9,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from vitbench.figures import fonts
-from vitbench.figures.raster import label
+from vitbench.figures.lettering import label
 from vitbench.figures.save import Panel, panel_figure, save_figure
 
 CAT = "猫"

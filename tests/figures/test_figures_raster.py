@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from vitbench.errors import UserError
-from vitbench.figures import raster
+from vitbench.figures import lettering, raster
 from vitbench.figures.colours import COLOUR_MAPS, MISSING, colour_table, colourise
 
 
@@ -101,7 +101,7 @@ def test_tile_grid_puts_each_row_of_the_matrix_in_its_tile():
 
 def test_label_adds_a_strip_and_shortens_what_does_not_fit():
     picture = np.zeros((20, 60, 3), dtype=np.uint8)
-    labelled = raster.label(picture, "a very long label with \x1b[31mescape codes and no end in sight")
+    labelled = lettering.label(picture, "a very long label with \x1b[31mescape codes and no end in sight")
     assert labelled.shape == (20 + 22, 60, 3)
     assert np.array_equal(labelled[22:], picture)
     assert (labelled[:22] < 100).any()
@@ -125,5 +125,5 @@ def test_marked_patch_is_outlined_where_it_lies():
 
 def test_letters_of_other_alphabets_are_drawn_and_not_boxes():
     empty = np.zeros((0, 60, 3), np.uint8)
-    drawn = [raster.label(empty, letter, size=16) for letter in "àüβжłş"]
+    drawn = [lettering.label(empty, letter, size=16) for letter in "àüβжłş"]
     assert len({strip.tobytes() for strip in drawn}) == len(drawn)

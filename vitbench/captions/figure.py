@@ -14,7 +14,8 @@ from vitbench.captions.describing import Described
 from vitbench.captions.tokenizer import START
 from vitbench.captions.word_maps import WordMaps
 from vitbench.errors import UserError
-from vitbench.figures.raster import Box, OverlayStyle, Picture, label, mosaic, overlay
+from vitbench.figures.lettering import label
+from vitbench.figures.raster import Box, OverlayStyle, Picture, mosaic, overlay
 
 COLUMNS = 5
 PANEL = 224

@@ -1,4 +1,4 @@
-"""Picture panels as pixels: overlays, tiles, mosaics and labels, in numpy and Pillow only.
+"""Picture panels as pixels: overlays, tiles and mosaics, in numpy and Pillow only.
 
 The raster made here is what a terminal preview shows and what a saved figure contains.
 Pictures are uint8 [height, width, 3]; maps are float [rows, columns], row 0 at the top.
@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from vitbench.figures.colours import colourise, value_range
-from vitbench.figures.fonts import font_file
-from vitbench.text import clean
 
 Picture = NDArray[np.uint8]
 Values = NDArray[np.floating]
@@ -114,28 +112,6 @@ def mosaic(
         left = number % columns * (wide + gap) + (wide - picture.shape[1]) // 2
         canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return canvas
-
-
-def font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, or for text beyond ASCII, which that one draws as boxes, the font that has most of it."""
-    return ImageFont.load_default(size) if text.isascii() else ImageFont.truetype(font_file(text), size)
-
-
-def label(
-    picture: Picture,
-    text: str,
-    size: int = 14,
-    ink: tuple[int, int, int] = (20, 20, 20),
-    paper: tuple[int, int, int] = (255, 255, 255),
-) -> Picture:
-    """The picture with a strip above it that says `text`, on one line, shortened to fit."""
-    text = clean(text)
-    font = font_for(text, size)
-    while len(text) > 1 and font.getlength(text) > picture.shape[1] - 4:
-        text = text[:-2].rstrip() + "…"
-    strip = Image.new("RGB", (picture.shape[1], size + 8), paper)
-    ImageDraw.Draw(strip).text((strip.width / 2, strip.height / 2), text, ink, font, anchor="mm")
-    return np.concatenate([np.asarray(strip), picture])
 
 
 def tile_grid(similarity: Values, rows: int, columns: int, gap: int = 1) -> NDArray[np.float32]:

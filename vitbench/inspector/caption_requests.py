@@ -21,7 +21,7 @@ from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings, all_word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
-from vitbench.figures.raster import label
+from vitbench.figures.lettering import label
 from vitbench.inspector.server import Handler, Reply
 from vitbench.places import sample_images
 from vitbench.progress import Progress
