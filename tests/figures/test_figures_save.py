@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitbench.explain.attention_figure import rows_of
-from vitbench.figures.save import ColourBar, Panel, panel_figure
+from vitbench.figures.save import ColourBar, Panel, Tile, panel_figure, tile_figure
 
 
 def solid(height: int, width: int) -> Panel:
@@ -35,3 +35,17 @@ def test_the_colour_bars_words_stay_inside_the_figure():
     figure.canvas.draw()
     width = figure.get_size_inches()[0] * figure.dpi
     assert figure.axes[-1].get_tightbbox().x1 <= width - 2
+
+
+def test_the_curves_beside_a_tile_are_its_row_and_its_column_and_lie_along_them():
+    values = np.arange(8.0).reshape(2, 4) / 8
+    tile = Tile(np.zeros((100, 200, 3), np.uint8), values, (1, 2))
+    figure = tile_figure([tile, tile], "", ColourBar("viridis", -1, 1, "Cosine similarity"))
+    raster, below, beside = figure.axes[:3]
+    np.testing.assert_array_equal(below.lines[0].get_ydata(), values[1])
+    np.testing.assert_array_equal(beside.lines[0].get_xdata(), values[:, 2])
+    assert below.get_xlim() == raster.get_xlim()
+    assert beside.get_ylim() == raster.get_ylim(), "row 1 is at the top of both"
+    assert [label.get_text() for label in below.get_xticklabels()] == ["1", "2", "3", "4"]
+    figure.canvas.draw()
+    assert figure.axes[-1].get_tightbbox().x1 <= figure.get_size_inches()[0] * figure.dpi - 2

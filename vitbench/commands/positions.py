@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="RUN|MODEL", help="a run, `demo`, a timm name, or a checkpoint folder")
     parser.add_argument("--before", action="store_true", help="beside it, what a run started from")
     parser.add_argument("--view", choices=VIEWS, default="grid")
-    parser.add_argument("--patch", metavar="R,C", help="for --view tile: row and column from 1")
+    parser.add_argument("--patch", metavar="R,C", help="for --view tile, with its row and column as curves; from 1")
     parser.add_argument("--pictures", metavar="IMAGE", nargs="+", default=[], help="for --view distance")
     parser.add_argument("--tutorial", action="store_true", help="also as a known tutorial draws it")
     parser.add_argument("--colour-map", default="viridis")

@@ -1,7 +1,7 @@
 """What a network knows about place, as one figure: what the `positions` command saves and the screen exports."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,9 +17,10 @@ from vitbench.explain.position_scores import Floats
 from vitbench.explain.positions import Positions, components_as_colour, filter_components, positions, spectrum
 from vitbench.explain.tutorial import own_scale_tiles
 from vitbench.figures.colours import colourise
+from vitbench.figures.lettering import label
 from vitbench.figures.provenance import file_hash, provenance
-from vitbench.figures.raster import Picture, enlarge, label, mosaic, tile_grid
-from vitbench.figures.save import ColourBar, Panel, grid_figure, panel_figure
+from vitbench.figures.raster import Picture, enlarge, mosaic, tile_grid
+from vitbench.figures.save import ColourBar, Panel, Tile, grid_figure, panel_figure, tile_figure
 from vitbench.models.network import Network, open_network
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
@@ -77,10 +78,11 @@ def position_figure(request: PositionRequest, network: Network, before: Network 
     arrays = {
         " ".join(filter(None, (name, place.kind))): place.similarity for name, _, places in found for place in places
     }
-    panels, captions, bar = [], [], None
+    panels: list[Panel | Tile] = []
+    captions, bar = [], None
     for name, part, places in found:
         drawn, caption, bar = _VIEWS[request.view](request, part, places)
-        panels += [Panel(panel.picture, " ".join(filter(None, (name, panel.title)))) for panel in drawn]
+        panels += [replace(panel, title=" ".join(filter(None, (name, panel.title)))) for panel in drawn]
         captions.append(f"{name + ': ' if name else ''}{part.name}, weights {part.tag}. {caption}")
     if before is not None and found[0][2][0].similarity.shape == found[1][2][0].similarity.shape:
         change = float(np.abs(found[0][2][0].similarity - found[1][2][0].similarity).mean())
@@ -89,8 +91,10 @@ def position_figure(request: PositionRequest, network: Network, before: Network 
     main = found[-1][2][0]
     if request.view == "grid" and len(panels) == 1 and bar is not None:
         figure = grid_figure(panels[0].picture, main.grid, caption, bar)
+    elif bar is not None and (tiles := [panel for panel in panels if isinstance(panel, Tile)]):
+        figure = tile_figure(tiles, caption, bar)
     else:
-        figure = panel_figure([list(panels)], caption, bar)
+        figure = panel_figure([[panel for panel in panels if isinstance(panel, Panel)]], caption, bar)
     inputs = {f"{name or 'network'} weights": part.weights_hash for name, part, _ in found}
     inputs |= {file: file_hash(file) for file in request.pictures}
     facts = provenance(
@@ -133,7 +137,7 @@ def _enlarged(colours: Picture, side: int = SMALL_PIXELS) -> Picture:
     return enlarge(colours, max(1, side // max(colours.shape[:2])))
 
 
-Drawn = tuple[list[Panel], str, ColourBar | None]
+Drawn = tuple[Sequence[Panel | Tile], str, ColourBar | None]
 
 
 def _grid(request: PositionRequest, network: Network, places: list[Positions]) -> Drawn:
@@ -159,8 +163,9 @@ def _tile(request: PositionRequest, network: Network, places: list[Positions]) -
         if not (0 <= row < place.grid[0] and 0 <= column < place.grid[1]):
             rows, columns = place.grid
             raise UserError(f"There is no patch {row + 1},{column + 1}: the grid has {rows} rows, {columns} columns.")
-        colours = colourise(place.tile(row, column), request.colour_map, -1, 1)
-        panels.append(Panel(_enlarged(colours), f"{place.kind}, row {row + 1}, column {column + 1}"))
+        values = place.tile(row, column)
+        picture = _enlarged(colourise(values, request.colour_map, -1, 1))
+        panels.append(Tile(picture, values, (row, column), f"{place.kind}, row {row + 1}, column {column + 1}"))
     return panels, places[0].sentence, ColourBar(request.colour_map, -1, 1, _measure(places[0]))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.errors import UserError
 from vitbench.figures.colours import colour_table
@@ -23,6 +24,7 @@ from vitbench.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 DPI = 100
@@ -37,6 +39,17 @@ class Panel:
     """A raster with a line above it; None for an empty place."""
 
     picture: Picture
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A raster of `values` [rows, columns] with a line above it, and the cell (row, column) whose row and column are
+    drawn as curves beside it."""
+
+    picture: Picture
+    values: NDArray[np.float64]
+    cell: tuple[int, int]
     title: str = ""
 
 
@@ -111,12 +124,53 @@ def grid_figure(
     axes = _axes(figure, _Place(left, top, width, height))
     _draw(axes, picture)
     for count, length, axis in ((grid[1], width, axes.xaxis), (grid[0], height, axes.yaxis)):
-        every = max(1, -(-count * 18 // length))
-        numbers = np.arange(0, count, every)
-        axis.set_ticks((numbers + 0.5) * length / count - 0.5, [str(number + 1) for number in numbers], fontsize=8)
+        _number_cells(axis, count, length)
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     _draw_colour_bar(figure, colour_bar, _Place(left + width + 16, top, 14, height))
+    _write_caption(figure, lines)
+    return figure
+
+
+def tile_figure(tiles: Sequence[Tile], caption: str, colour_bar: ColourBar) -> "Figure":
+    """Tiles side by side; below each the curve along the cell's row, at its right the one along its column, on the
+    scale of the colour bar. Cells are numbered from 1."""
+    left, top, gap, curve = 56, _MARGIN + _TITLE, 16, 120
+    wide = max(tile.picture.shape[1] for tile in tiles)
+    high = max(tile.picture.shape[0] for tile in tiles)
+    each = left + wide + gap + curve + _MARGIN
+    width = each * len(tiles) + _COLOUR_BAR + _MARGIN
+    lines = wrapped(caption, width - 2 * _MARGIN)
+    figure = _figure(width, top + high + gap + curve + 58 + len(lines) * _LINE)
+    room = (colour_bar.high - colour_bar.low) / 20
+    scale = (colour_bar.low - room, colour_bar.high + room)
+    for number, tile in enumerate(tiles):
+        (row, column), (rows, columns) = tile.cell, tile.values.shape
+        height, across = tile.picture.shape[:2]
+        start = number * each + left
+        axes = _axes(figure, _Place(start, top, across, height))
+        _draw(axes, tile.picture)
+        axes.set_title(_shortened(tile.title, wide), fontsize=9, pad=4)
+        axes.set_xticks([])
+        _number_cells(axes.yaxis, rows, height)
+        axes.set_ylabel("Patch row", fontsize=9)
+
+        below = _axes(figure, _Place(start, top + height + gap, across, curve))
+        below.plot((np.arange(columns) + 0.5) * across / columns - 0.5, tile.values[row], ".-", color="black", lw=1)
+        below.axvline((column + 0.5) * across / columns - 0.5, color="0.6", lw=0.8, ls="--")
+        below.set(xlim=(-0.5, across - 0.5), ylim=scale)
+        _number_cells(below.xaxis, columns, across)
+        below.set_xlabel(f"Patch column (curve: along row {row + 1})", fontsize=9)
+
+        beside = _axes(figure, _Place(start + across + gap, top, curve, height))
+        beside.plot(tile.values[:, column], (np.arange(rows) + 0.5) * height / rows - 0.5, ".-", color="black", lw=1)
+        beside.axhline((row + 0.5) * height / rows - 0.5, color="0.6", lw=0.8, ls="--")
+        beside.set(xlim=scale, ylim=(height - 0.5, -0.5), yticks=[])
+        beside.set_title(f"along column {column + 1}", fontsize=9, pad=4)
+        for axes in (below, beside):
+            axes.grid(alpha=0.3, linewidth=0.6)
+            axes.tick_params(labelsize=8)
+    _draw_colour_bar(figure, colour_bar, _Place(width - _MARGIN - _COLOUR_BAR, top, 12, high))
     _write_caption(figure, lines)
     return figure
 
@@ -177,6 +231,12 @@ def _axes(figure: "Figure", place: _Place) -> "Axes":
     width, height = (round(side * DPI) for side in figure.get_size_inches())
     bottom = height - place.top - place.height
     return figure.add_axes((place.left / width, bottom / height, place.width / width, place.height / height))
+
+
+def _number_cells(axis: "Axis", count: int, length: int) -> None:
+    """Numbers from 1 in the middle of `count` cells along `length` pixels, as many as there is room for."""
+    numbers = np.arange(0, count, max(1, -(-count * 18 // length)))
+    axis.set_ticks((numbers + 0.5) * length / count - 0.5, [str(number + 1) for number in numbers], fontsize=8)
 
 
 def _draw(axes: "Axes", picture: Picture) -> None:
