@@ -67,3 +67,12 @@ def test_the_strip_of_a_runs_checkpoints_comes_out_again_though_the_run_has_more
     checkpoint(run, 9)
     assert main(["figure", "again", file, "--out", "again.png"]) == 0
     np.testing.assert_array_equal(pixels("again.png"), pixels(file))
+
+
+def test_the_figure_of_faithfulness_lies_beside_its_table_and_comes_out_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VITBENCH_HOME", str(tmp_path / "store"))
+    asked = ["--data", "scenes:base?count=20", "--methods", "raw,libra", "--count", "2", "--split", "train"]
+    assert main(["faithfulness", "demo", *asked, "--no-perturbation", "--out", "t.md"]) == 0
+    assert main(["figure", "again", "t.png", "--out", "again.png"]) == 0
+    np.testing.assert_array_equal(pixels("again.png"), pixels("t.png"))

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-randomisation", action="store_true", help="leave out the maps of shuffled weights")
     parser.add_argument("--claims", action="store_true", help="also contrast and colourfulness against map quality")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures and of the controls")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="the table with its intervals, .md or .csv")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the table, .md or .csv; its figure beside it, .png")
     parser.add_argument("--json", action="store_true")
 
 
@@ -35,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.explain.explanation import METHODS
     from vitbench.explain.quality_claims import claims
     from vitbench.explain.quality_claims import to_dict as claims_to_dict
+    from vitbench.explain.quality_figure import FaithfulnessRequest, figure_facts, measured, quality_figure, title_of
     from vitbench.explain.quality_pictures import open_masks
-    from vitbench.explain.quality_study import study
     from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown
+    from vitbench.figures.save import save_figure
     from vitbench.runs.files import write_whole
 
     if arguments.out is not None and arguments.out.suffix not in (".md", ".csv"):
@@ -45,21 +46,27 @@ def run(arguments: argparse.Namespace) -> int:
     progress = ConsoleProgress()
     chosen = open_chosen(arguments, progress)
     data = open_masks(arguments.data, store_folder(arguments.store), progress)
-    methods = arguments.methods.split(",") if arguments.methods else list(METHODS)
-    found = study(
-        chosen.network,
-        data.part(arguments.split, arguments.count, arguments.seed),
-        methods,
-        fill_with=arguments.fill,
+    address = arguments.data
+    if not address.startswith("scenes:"):
+        address = str(Path(address).expanduser().absolute())  # the figure may be made again from elsewhere
+    request = FaithfulnessRequest(
+        network=arguments.network,
+        data=arguments.data
+        if arguments.data.startswith("scenes:")
+        else str(Path(arguments.data).expanduser().absolute()),
+        split=arguments.split,
+        methods=arguments.methods.split(",") if arguments.methods else list(METHODS),
+        count=arguments.count,
+        fill=arguments.fill,
         perturb=not arguments.no_perturbation,
         randomise=not arguments.no_randomisation,
         seed=arguments.seed,
-        progress=progress,
     )
+    found = measured(request, chosen.network, data, progress)
     progress.close()
     rows = method_table(found, seed=arguments.seed)
     said = claims(found, seed=arguments.seed) if arguments.claims else []
-    title = f"{chosen.network.name} ({chosen.network.tag}) on {len(found.pictures):,} pictures. {data.sentence}"
+    title = title_of(chosen.network, found, data)
     document: dict[str, Any] = {
         "title": title,
         "fill": arguments.fill,
@@ -75,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             write_whole(arguments.out, text)
         except OSError as error:
             raise UserError(f"The table cannot be written to {arguments.out}: {error.strerror}.") from error
+        facts = figure_facts(request, chosen.network, found, title)
+        save_figure(quality_figure(rows, title, arguments.fill), arguments.out.with_suffix(".png"), facts)
     if arguments.json:
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:

@@ -16,6 +16,7 @@ from vitbench.text import clean
 MAKERS = {
     "attention": "vitbench.explain.attention_figure",
     "positions": "vitbench.explain.position_figure",
+    "faithfulness": "vitbench.explain.quality_figure",
     "confusion": "vitbench.figures.confusion",
     "attention heads": "vitbench.inspector.attention_sheets",
     "attention layers": "vitbench.inspector.attention_sheets",
