@@ -1,0 +1,53 @@
+"""From a key to the changed preview on the captions screen, over a pty, once the picture is encoded: another word,
+layer, head or method of the package's captioner.
+python benchmarks/caption_keys.py [--keys 12]
+
+As in keys.py, the app's own time on a processor is given beside the clock's.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from keys import Eye
+from machine import describe
+from watched_app import WatchedApp, machine_load
+
+KEYS = {"word": ("\x1b[C",), "layer": ("\x1b[A",), "head": ("]",), "method": ("m", "M")}
+"""The keys of each kind in turn."""
+TO_REACH = 150
+
+
+def preview(eye: Eye) -> tuple[object, ...]:
+    """What is drawn between the title and the sentence, with its colours."""
+    rows = range(3, eye.screen.lines - 12)
+    return tuple(eye.screen.buffer[row][column] for row in rows for column in range(eye.screen.columns))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=12)
+    count = parser.parse_args().keys
+    print(f"# From key to preview, captions\n\n{describe('torch', 'timm', 'textual')}\n")
+    print(f"The package's captioner, 120x40, picture encoded; {count} keys of each kind at random moments.\n")
+    print("| another | median, ms | most, ms | the app at work, median | queued, median |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        app = WatchedApp(Path(folder))
+        eye = Eye(app)
+        eye.wait("help")
+        eye.watch(2)
+        app.child.send("W")
+        eye.wait("<end>")
+        eye.watch(3)
+        for what, keys in KEYS.items():
+            answers = [eye.answer_time(keys[number % len(keys)], lambda: preview(eye)) for number in range(count)]
+            clock, working, queued = (np.array(column) for column in zip(*answers, strict=True))
+            print(f"| {what} | {np.median(clock):.0f} | {max(clock):.0f} ", end="")
+            print(f"| {np.median(working):.0f} | {np.median(queued):.0f} |", flush=True)
+        app.close()
+    print(f"\nTo reach: below {TO_REACH} ms.\n\n{machine_load()}")
+
+
+if __name__ == "__main__":
+    main()
