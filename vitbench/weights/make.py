@@ -17,6 +17,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import describe
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.errors import UserError
+from vitbench.models.description import WEIGHTS_NAME
 from vitbench.models.network import build_network
 from vitbench.models.weight_files import read_weights
 from vitbench.places import shipped_weights
@@ -51,7 +52,10 @@ def open_teaching(run: Run, device: Any, progress: Progress, *, sentences_only: 
 
 
 def take_weights(teaching: Teaching, folder: Path) -> None:
-    """Puts the classifier and captioner in `folder`, made earlier, in place of the fresh weights."""
+    """Puts what was made earlier in place of the fresh weights: the networks or the checkpoint in `folder`."""
+    if (folder / WEIGHTS_NAME).exists():
+        teaching.network.module.load_state_dict(read_weights(folder / WEIGHTS_NAME))
+        return
     described = CaptionerDescription.model_validate_json((folder / "captioner.json").read_text(encoding="utf-8"))
     words = teaching.captioner.tokenizer.to_dict()
     if described.tokenizer != words:
@@ -66,7 +70,7 @@ def main() -> int:
     """Trains, or goes on training; then writes the networks and their cards."""
     parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
     parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
-    parser.add_argument("--from", dest="start", type=Path, help="a folder with both networks, to go on from")
+    parser.add_argument("--from", dest="start", type=Path, help="networks or a checkpoint to go on from")
     parser.add_argument("--sentences-only", action="store_true", help="leave the classifier as it is")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()

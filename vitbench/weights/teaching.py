@@ -38,7 +38,7 @@ _WEIGHTS = {
     "patch_colour": 0.5,
     "patch_number": 4.0,
     "patch_relation": 4.0,
-    "patch_outline": 1.0,
+    "patch_outline": 0.5,
     "patch_place": 3.0,
 }
 _EVALUATED = {"val": 900, "test": 3000, "test_heldout": 1500}
@@ -116,15 +116,16 @@ class Teaching:
         encoder = pupil.captioner.encoder
         memory = pupil.captioner.encode(self._normalized(batch.pixels))
         true = ~batch.recoloured
+        owned = _owned(batch.shares)
         whole, patches = encoder.pool(memory.tokens), memory.tokens[:, memory.num_prefix_tokens :]
 
         base = encoder.head(whole[:named])
         parts = {
             "label": _label_loss(base, batch.label[:named], batch.second_label[:named]),
-            "patch_kind": _patch_loss(pupil.patch_kind(patches), batch.shares, batch.kinds),
-            "patch_colour": _patch_loss(pupil.patch_colour(patches[true]), batch.shares[true], batch.colours[true]),
-            "patch_number": _patch_loss(pupil.patch_number(patches), batch.shares, batch.numbers),
-            "patch_relation": _patch_loss(pupil.patch_relation(patches), batch.shares, batch.relations),
+            "patch_kind": _patch_loss(pupil.patch_kind(patches), owned, batch.kinds),
+            "patch_colour": _patch_loss(pupil.patch_colour(patches[true]), owned[true], batch.colours[true]),
+            "patch_number": _patch_loss(pupil.patch_number(patches), owned, batch.numbers),
+            "patch_relation": _patch_loss(pupil.patch_relation(patches), owned, batch.relations),
             "patch_outline": F.binary_cross_entropy_with_logits(pupil.patch_outline(patches), batch.outline),
             "patch_place": _place_loss(pupil.patch_place(patches), batch),
         }
@@ -188,8 +189,21 @@ def _label_loss(logits: Tensor, label: Tensor, second: Tensor) -> Tensor:
     return torch.where(second >= 0, 0.9 * first + 0.1 * other, first).mean()
 
 
+def _owned(shares: Tensor) -> Tensor:
+    """To what a patch belongs, shares [B, 1 + objects, P] made whole: to an object that covers at least half of it.
+
+    An object that covers half of none has those that it covers most. So what a sentence needs is told inside an object
+    and not at its edge, and attention that looks for it points at the object.
+    """
+    objects = shares[:, 1:]
+    most = objects.amax(-1, keepdim=True)
+    belongs = (objects >= most.clamp(max=0.5)) & (most > 0)
+    whole = torch.cat((~belongs.any(1, keepdim=True), belongs), dim=1).to(shares.dtype)
+    return whole / whole.sum(1, keepdim=True)
+
+
 def _patch_loss(logits: Tensor, shares: Tensor, classes: Tensor) -> Tensor:
-    """Cross-entropy a patch [B, P, 1 + classes] against the shares [B, 1 + objects, P] of background and objects."""
+    """Cross-entropy a patch [B, P, 1 + classes] against its shares [B, 1 + objects, P] of background and objects."""
     chosen = logits.gather(2, (classes[:, None, :] + 1).expand(-1, logits.shape[1], -1))
     picked = torch.cat((logits[:, :, :1], chosen), dim=2)
     return (logits.logsumexp(-1) - (picked * shares.transpose(1, 2)).sum(-1)).mean()
