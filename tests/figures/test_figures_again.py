@@ -6,6 +6,7 @@ from PIL import Image
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint, tiny_picture
 from vitbench.cli import main
+from vitbench.figures.provenance import read_provenance
 from vitbench.inspector.requests import Workbench
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
@@ -74,5 +75,6 @@ def test_the_figure_of_faithfulness_lies_beside_its_table_and_comes_out_again(tm
     monkeypatch.setenv("VITBENCH_HOME", str(tmp_path / "store"))
     asked = ["--data", "scenes:base?count=20", "--methods", "raw,libra", "--count", "2", "--split", "train"]
     assert main(["faithfulness", "demo", *asked, "--no-perturbation", "--out", "t.md"]) == 0
+    assert read_provenance(tmp_path / "t.png")["facts"]["title"] == (tmp_path / "t.md").read_text().splitlines()[0][2:]
     assert main(["figure", "again", "t.png", "--out", "again.png"]) == 0
     np.testing.assert_array_equal(pixels("again.png"), pixels("t.png"))

@@ -65,8 +65,8 @@ def quality_figure(rows: Sequence[MethodRow], title: str, fill: str) -> "Figure"
         if name not in _SAME_FOR_ALL and any(estimates):
             better = {True: "higher is better", False: "lower is better", None: "no contest"}[measure.higher_is_better]
             values = [None if e is None else Interval(e.value, e.low, e.high) for e in estimates]
-            title = measure.title if measure.title.lower() == name else name.replace("_", " ")  # mIoU, mAP
-            panels.append(MeasurePanel(title, better, values))
+            short = measure.title if measure.title.lower() == name else name.replace("_", " ")  # mIoU, mAP
+            panels.append(MeasurePanel(short, better, values))
     caption = (
         f"{title}\nAll pictures, {GROUPS['all']} ({max((row.count for row in own), default=0)} maps). Points with"
         f" bootstrap intervals of 95% over pictures; blanked pixels are {fill}. Hollow: the controls, random numbers"
