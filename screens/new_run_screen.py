@@ -30,7 +30,7 @@ from vitbench.recipe import preset_names
 from vitbench.text import clean
 
 _SCENES = (
-    Choice("scenes:new?count=3700&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
+    Choice("scenes:new?count=5180&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
     Choice("scenes:base?count=3700&size=96&seed=0", "generated pictures: the kinds of the shipped weights"),
 )
 _PRESET_NOTES = {

@@ -44,6 +44,7 @@ def test_a_run_is_evaluated_on_its_test_part_and_the_result_stays(run, store, tm
     document = json.loads(found.file.read_text())
     assert (document["split"], document["step"], document["pictures"]) == ("test", STEP, 21)
     assert load_evaluation(found.file.with_suffix(".npz")).sentence() == found.evaluation.sentence()
+    assert f"Average loss: {found.evaluation.loss.mean():.4f}, " in found.evaluation.sentence()
 
 
 def test_other_pictures_have_a_name_of_their_own(run, store, tmp_path):

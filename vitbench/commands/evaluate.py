@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     low, high = evaluation.interval
     print(evaluation.sentence())
     print(
-        f"Mean loss a picture: {evaluation.mean_loss:.4f} (the average above: batch means of {evaluation.batch_size})"
+        f"The student's report would say {evaluation.report_batch_mean_loss:.4f}: means of batches of"
+        f" {evaluation.batch_size}, summed and divided by the pictures"
     )
     print(f"95% interval of the accuracy: {low:.1%} to {high:.1%}; top 5: {evaluation.accuracy_top5:.1%}")
     left_out = [problem for problem in evaluated.data.problems if problem.left_out]

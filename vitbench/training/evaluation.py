@@ -114,10 +114,10 @@ class Evaluation:
         return scalars
 
     def sentence(self) -> str:
-        """The line that the student's program printed."""
+        """The line that the student's program printed, with the loss that it meant: the mean a picture."""
         right = int(self.correct.sum())
         return (
-            f"Test set: Average loss: {self.report_batch_mean_loss:.4f}, "
+            f"Test set: Average loss: {self.mean_loss:.4f}, "
             f"Accuracy: {right}/{len(self)} ({100 * self.accuracy:.1f}%)"
         )
 

@@ -69,8 +69,8 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     records = ground(captioner, data.split("test")[:_GROUNDED], MapSettings("raw"), progress=progress)
     return (
         "# The package's captioner\n\n"
-        f"The classifier's encoder and a decoder of {len(captioner.module.decoder_attentions)} layers "
-        f"({_size(captioner.module)}), greedy decoding. {_MADE}\n\n"  # type: ignore[arg-type]
+        f"An encoder as the classifier's and a decoder of {len(captioner.module.decoder_attentions)} layers "
+        f"({_size(captioner.module)}), greedy decoding. {_MADE} {_MADE_ALONE}\n\n"  # type: ignore[arg-type]
         f"Data of these figures: `{DATA}`.\n\n"
         "| part | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
         + "\n".join(rows)
@@ -85,6 +85,11 @@ _MADE = (
     "`vitbench/weights/teaching.toml` is the recipe, `vitbench/weights/teaching.py` the losses. These saw 288,000 "
     "pictures, and from there (`--from`) 672,000 more, moved, and every other one with its colour channels exchanged "
     "and the colour's word left out: so shapes were seen in colours whose pair with them has no name in training."
+)
+_MADE_ALONE = (
+    "Then the captioner alone (`--sentences-only`), with a copy of the encoder that became its own, saw 528,000 more, "
+    "and its patches learned where objects and groups are: from 37% of relations right it came to all of them. In the "
+    "last 96,000 kind, colour, number and relation were told to the patches inside an object, not at its edge."
 )
 
 
