@@ -91,7 +91,7 @@ def main() -> None:
         times["table: the next run"] = [eye.answer_time(key, eye.cursor_row) for key in turns]
         app.child.send("\r")
         eye.wait("Curves")
-        app.child.send("\x1b[H")
+        app.child.send("\x1b[H" + 5 * "\x1b[C")  # away from the edge, where a key would change nothing
         eye.watch(3)
         arrows = [("\x1b[C", "\x1b[D")[number // 40 % 2] for number in range(count)]
         times["curves: the cursor"] = [eye.answer_time(key, lambda: eye.row(4)) for key in arrows]
