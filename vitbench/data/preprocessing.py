@@ -13,6 +13,7 @@ from vitbench.errors import UserError
 
 Resize = Literal["squash", "crop"]
 Box = tuple[float, float, float, float]
+_CACHED_PIXELS = 2**17
 
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
@@ -73,8 +74,8 @@ class Preprocessing:
             pixels = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
         planes = pixels.movedim(-1, -3)
         normalized = torch.empty(planes.shape, dtype=torch.float32, device=planes.device)
-        # On a CPU one picture at a time stays in the processor's cache: three times as fast as the whole batch.
-        at_once = planes.shape[:-3].numel() if planes.is_cuda else 1
+        # On a CPU a few pictures at a time stay in the processor's cache: three times as fast as the whole batch.
+        at_once = planes.shape[:-3].numel() if planes.is_cuda else _CACHED_PIXELS // max(1, planes.shape[-2:].numel())
         pieces = zip(_pieces(planes, at_once), _pieces(normalized, at_once), strict=True)
         for source, target in pieces:
             for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
