@@ -117,8 +117,7 @@ class Evaluation:
         """The line that the student's program printed, with the loss that it meant: the mean a picture."""
         right = int(self.correct.sum())
         return (
-            f"Test set: Average loss: {self.mean_loss:.4f}, "
-            f"Accuracy: {right}/{len(self)} ({100 * self.accuracy:.1f}%)"
+            f"Test set: Average loss: {self.mean_loss:.4f}, Accuracy: {right}/{len(self)} ({100 * self.accuracy:.1f}%)"
         )
 
     def document(self) -> dict[str, Any]:
