@@ -39,7 +39,7 @@ async def test_without_unicode_everything_is_ascii(store, tmp_path):
         assert at.text().isascii(), at.text()
         assert "shift+right" not in at.text()  # the list of mistakes has the focus
         await at.press("escape", "ctrl+p")
-        await at.see("Pause")
+        await at.see("Evaluate")
         assert at.text().isascii(), at.text()
         await at.press("escape", "escape")
         await at.press("down", "pagedown")
