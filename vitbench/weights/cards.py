@@ -1,6 +1,9 @@
 """The model cards beside the package's networks: what they were trained on, and how good they are."""
 
+import math
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -76,7 +79,28 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
         + "\n".join(rows)
         + f"\n\n## Grounding\n\nRaw attention, predicting row, mean of layers and heads, {_GROUNDED} test pictures.\n\n"
         + to_markdown(grounding_table(records))
+        + f"\n## Where the decoder looks for a word\n\n{_by_layer_and_head(captioner, data, progress)}"
         + f"\nWeights {captioner.weights_hash}.\n"
+    )
+
+
+def _by_layer_and_head(captioner: Any, data: Any, progress: Progress) -> str:
+    """AUC and pointing of nouns, colours and numbers for each decoder layer and head, as a table in Markdown."""
+    layers = captioner.module.decoder_attentions
+    heads = captioner.module.get_submodule(layers[0][1]).num_heads
+    rows = []
+    for layer in range(len(layers)):
+        for head in (None, *range(heads)):
+            settings = MapSettings("raw", layer=layer, head=head)
+            records = ground(captioner, data.split("test")[:_GROUNDED], settings, deletion=False, progress=progress)
+            cells = [str(layer + 1), "mean" if head is None else str(head + 1)]
+            for role in ("NOUN", "COLOUR", "NUMBER"):
+                of_role = [record for record in records if record.role == role and not math.isnan(record.auc)]
+                cells += [f"{fmean(getattr(record, name) for record in of_role):.2f}" for name in ("auc", "pointing")]
+            rows.append(f"| {' | '.join(cells)} |")
+    return (
+        "| layer | head | nouns: AUC | pointing | colours: AUC | pointing | numbers: AUC | pointing |\n"
+        "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
 
