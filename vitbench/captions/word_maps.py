@@ -206,7 +206,7 @@ def _layer(values: Tensor, chosen: int | None, what: str) -> Tensor:
     if chosen is None:
         return values.mean(0)
     if not -len(values) <= chosen < len(values):
-        raise UserError(f"There are {len(values)} {what}, counted from 0; {chosen} is none of them.")
+        raise UserError(f"There are {len(values)} {what}; number {_counted(chosen)} is none of them.")
     return values[chosen]
 
 
