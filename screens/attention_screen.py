@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from screens.actions import bindings
+from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.attention_view import SHEETS, Explained, HeadNumber, Looking, TopClasses, panels_of
-from screens.caption_dialogs import AskDialog, pictures_below
 from screens.networks import classifiers
+from screens.paths import pictures_below
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note

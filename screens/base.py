@@ -120,8 +120,8 @@ class RunControls(WorkbenchScreen):
 
     def action_evaluate(self) -> None:
         """Asks on which pictures, then evaluates aside; while that goes on, cancels it."""
-        from screens.caption_dialogs import AskDialog
-        from screens.new_run_screen import folders_below
+        from screens.ask_dialog import AskDialog
+        from screens.paths import folders_below
 
         run, now = self.current_run(), self.workbench.evaluator.now
         if run is None:

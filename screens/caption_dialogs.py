@@ -1,6 +1,5 @@
-"""The captions screen's questions: one of several, a sentence, a path, and what to save where."""
+"""The captions screen's questions: one of several, a sentence, and what to save where."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +12,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from screens.paths import captioners_below
 from screens.snapshot import Snapshot
-from screens.widgets.picker import Choice, Picker, Source, matching
-from vitbench.data.pictures import picture_extensions
+from screens.widgets.picker import Choice, matching
 from vitbench.runs.store import Store
 from vitbench.text import clean
 
-_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 _CANCEL = Binding("escape", "cancel", "cancel")
 
 
@@ -75,36 +73,6 @@ class SentenceDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskDialog(ModalScreen[str | None]):
-    """A line with a list of what fits; Enter on a line without a list takes it.
-
-    An empty line is an answer only where `empty` says what it means.
-    """
-
-    BINDINGS = [_CANCEL]  # noqa: RUF012
-
-    def __init__(self, question: str, source: Source, value: str = "", *, label: str = "Open", empty: str = "") -> None:
-        super().__init__()
-        self._question, self._source, self._value = question, source, value
-        self._label, self._empty = label, empty
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide"):
-            yield Static(Text(clean(self._question)), classes="words")
-            yield Picker(self._label, self._source, self._value, self._empty, id="asked")
-
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
-
-    @on(Picker.Accepted)
-    def _accepted(self, message: Picker.Accepted) -> None:
-        if message.value or self._empty:
-            self.dismiss(message.value)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
-
-
 class SaveDialog(ModalScreen[tuple[str, Path] | None]):
     """What to save (grid, panel, arrays), and into which folder."""
 
@@ -154,37 +122,3 @@ def captioners(snapshot: Snapshot, store: Store, typed: str) -> list[Choice]:
                 for entry in store.find(run.id).checkpoints()
             ]
     return matching(choices, typed)
-
-
-def captioners_below(typed: str) -> list[Choice]:
-    """Folders and weight files that continue a typed path; a folder that holds a captioner can be taken itself."""
-    folder, _, start = typed.rpartition("/")
-    try:
-        with os.scandir(Path(folder or "/").expanduser()) as found:
-            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
-    except OSError:
-        return []
-    names = {name for name, is_folder in entries if not is_folder}
-    whole = names & {"config.json", "network.json"} and not start
-    here = [Choice(folder or "/", "the captioner saved in this folder")] if whole else []
-    below = [Choice(f"{folder}/{name}/", "", more=True) for name, is_folder in entries if is_folder]
-    below += [Choice(f"{folder}/{name}") for name in sorted(names) if name.endswith(_WEIGHTS)]
-    return here + [choice for choice in below if choice.value[len(folder) + 1 :].lower().startswith(start.lower())]
-
-
-def pictures_below(typed: str) -> list[Choice]:
-    """Folders and pictures that continue a typed path; a folder with a picture in it can be taken itself."""
-    text = typed or f"{Path.cwd()}/"
-    folder, _, start = text.rpartition("/")
-    try:
-        with os.scandir(Path(folder or "/").expanduser()) as found:
-            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
-    except OSError:
-        return []
-    endings = picture_extensions()
-    pictures = [name for name, is_folder in entries if not is_folder and Path(name).suffix.lower() in endings]
-    here = [Choice(folder or "/", f"all {len(pictures)} pictures of this folder")] if pictures and not start else []
-    wanted = start.lower()
-    below = [Choice(f"{folder}/{name}/", "", more=True) for name, is_folder in entries if is_folder]
-    chosen = below + [Choice(f"{folder}/{name}") for name in pictures]
-    return here + [choice for choice in chosen if choice.value[len(folder) + 1 :].lower().startswith(wanted)]

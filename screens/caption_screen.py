@@ -11,9 +11,11 @@ from textual.containers import Horizontal, VerticalScroll
 
 from screens import wording
 from screens.actions import bindings
+from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
-from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, captioners, pictures_below
+from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog, captioners
 from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
+from screens.paths import pictures_below
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note

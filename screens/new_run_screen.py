@@ -1,11 +1,9 @@
 """A new run: preset, data and model from lists that filter as you type; every key explained; the curve and the cost."""
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.text import Text
 from textual import on, work
@@ -17,7 +15,8 @@ from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import make_screen
-from screens.recipe_draft import RecipeDraft, full_path
+from screens.paths import folders_below
+from screens.recipe_draft import RecipeDraft
 from screens.snapshot import Snapshot
 from screens.widgets.chart import Chart, Curve
 from screens.widgets.lines import Line
@@ -280,22 +279,6 @@ class NewRunScreen(WorkbenchScreen):
     def action_back(self) -> None:
         """Back without starting."""
         self.dismiss()
-
-
-def folders_below(typed: str) -> list[Choice]:
-    """Folders, CSV files and captions in JSON that continue a typed path."""
-    folder, _, start = typed.rpartition("/")
-    try:
-        with os.scandir(Path(full_path(folder or "/"))) as found:
-            entries = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
-    except OSError:
-        return []
-    wanted = [(name, is_folder) for name, is_folder in entries if name.lower().startswith(start.lower())]
-    return [
-        Choice(f"{folder}/{name}" + "/" * is_folder, "", more=is_folder)
-        for name, is_folder in wanted
-        if is_folder or name.lower().endswith((".csv", ".json"))
-    ]
 
 
 def estimate_words(values: dict[str, object]) -> str:

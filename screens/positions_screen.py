@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from screens.actions import bindings
+from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
-from screens.caption_dialogs import AskDialog
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line

@@ -15,7 +15,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from screens.app import Workbench
-from screens.caption_dialogs import AskDialog, SaveDialog
+from screens.ask_dialog import AskDialog
+from screens.caption_dialogs import SaveDialog
 from screens.caption_screen import CaptionScreen
 from screens.navigation import make_screen
 from screens.new_run_screen import NewRunScreen

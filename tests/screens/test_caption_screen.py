@@ -8,10 +8,12 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from screens.app import Workbench
-from screens.caption_dialogs import AskDialog, ChooseDialog, SaveDialog, SentenceDialog, pictures_below
+from screens.ask_dialog import AskDialog
+from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog
 from screens.caption_screen import CaptionScreen
 from screens.caption_view import Looking
 from screens.navigation import make_screen
+from screens.paths import pictures_below
 from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
 from screens.widgets.words_view import WordCell, WordsView, wrapped

@@ -4,7 +4,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
-from screens.new_run_screen import folders_below
+from screens.paths import folders_below
 from screens.widgets.picker import Choice, Picker, matching
 
 NAMES = [Choice("augreg"), Choice("demo"), Choice("fast")]
