@@ -60,6 +60,27 @@ def test_each_object_knows_its_number_and_how_the_groups_stand():
         assert found in str(describe(scene)) if found != "alone" else len(scene.groups) == 1
 
 
+def test_the_middles_of_objects_and_groups_agree_with_the_relation_that_the_sentence_tells():
+    lessons = Lessons("train", 0, 60)
+    records = [lessons[place] for place in range(60)]
+    batch, told = collated(records), 0
+    for row, record in enumerate(records):
+        for thing in range(4):
+            places = np.argwhere(record["owner"] == thing + 1)
+            found = batch.places[row, thing].numpy()
+            if len(places):
+                np.testing.assert_allclose(found, (places[:, ::-1].mean(0) + 0.5) / (SIZE / 2) - 1, atol=1e-4)
+            else:
+                assert np.isnan(found).all()
+        sentence, (first, second) = record["sentence"].decode(), batch.group_places[row].numpy()
+        for relation, axis, sign in (("left of", 0, 1), ("right of", 0, -1), ("above", 1, 1), ("below", 1, -1)):
+            if f" {relation} " in sentence:
+                assert sign * (second - first)[axis] > 0, sentence
+                told += 1
+        assert np.isnan(second).all() == (len(scene_for("train", row // 2 * 3 + row % 2, "base").groups) == 1)
+    assert told > 10
+
+
 def test_varied_lessons_move_picture_and_truth_alike():
     plain, moving = Lessons("train", 0, 40), Lessons("train", 0, 40, vary=True)
     recoloured = 0

@@ -17,19 +17,19 @@ from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export
 from vitbench.weights.lessons import Lessons, collated, scene_for
 from vitbench.weights.make import take_weights
-from vitbench.weights.teaching import Teaching
+from vitbench.weights.teaching import Teaching, _owned, _place_loss
 
 TINY = {"patch_size": 12, "embed_dim": 24, "depth": 1, "num_heads": 2}
 
 
-def teaching() -> Teaching:
+def teaching(*, sentences_only: bool = False) -> Teaching:
     torch.manual_seed(0)
     model = ModelTable(name="timm:vit_tiny_patch16_224", image_size=96, options=TINY)
     encoder = build_network(model, num_classes=len(BASE_KINDS), labels=BASE_KINDS)
     encoder.preprocessing = Preprocessing(96, 96)
     words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
     sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
-    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0)
+    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0, sentences_only=sentences_only)
 
 
 def test_the_label_loss_is_the_formula_and_every_part_learns():
@@ -49,6 +49,37 @@ def test_the_label_loss_is_the_formula_and_every_part_learns():
         own = -log_probability[row, first]
         expected.append(own if second < 0 else 0.9 * own - 0.1 * log_probability[row, second])
     assert torch.allclose(scalars["loss_label"], torch.stack(expected).mean(), atol=1e-5)
+
+
+def test_patches_belong_to_what_covers_half_of_them_or_most_of_it():
+    shares = torch.tensor([[[0.9, 0.2, 0.4, 1.0], [0.1, 0.8, 0.3, 0.0], [0.0, 0.0, 0.3, 0.0]]])
+    expected = torch.tensor([[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]])
+    torch.testing.assert_close(_owned(shares), expected)
+
+
+def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
+    lessons = Lessons("train", 0, 6)
+    batch = collated([lessons[place] for place in range(6)])
+    given = torch.randn(6, 64, 6, generator=torch.Generator().manual_seed(0))
+    total = weight = 0.0
+    for row in range(6):
+        for patch in range(64):
+            groups = (given[row, patch, 2:].view(2, 2) - batch.group_places[row]).abs().nansum()
+            for thing in range(4):
+                share = float(batch.shares[row, 1 + thing, patch])
+                if share:
+                    own = (given[row, patch, :2] - batch.places[row, thing]).abs().sum()
+                    total, weight = total + share * float(own + groups), weight + share
+    assert abs(float(_place_loss(given, batch)) - total / weight) < 1e-4
+
+
+def test_sentences_alone_teach_no_label():
+    task = teaching(sentences_only=True)
+    lessons = Lessons("train", 0, 4)
+    _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
+    assert "loss_sentence" in scalars
+    assert not {"accuracy", "loss_label", "loss_doodle"} & set(scalars)
+    assert task.headline == "exact_match"
 
 
 def test_a_recoloured_picture_teaches_no_colour():
