@@ -5,11 +5,15 @@
 The report's pipeline is the student's: an ImageFolder of JPEGs of 500x375 that decodes, resizes to 384x384, applies
 AutoAugment, and normalises each picture in the loader. Ours takes the same files by the recipe's `report`
 augmentation. Both train one small network on 384x384, so that data is the limit; no worker processes, one thread.
+Then the batches alone, as each pipeline hands them to a GPU: the report's normalised in the loader, ours as bytes,
+which the GPU normalises.
 """
 
 import argparse
 import statistics
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +22,14 @@ import torch.nn.functional as F
 from loop import WARM, Stopwatch, our_rate
 from machine import describe
 from PIL import Image, ImageFilter
+from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from vitbench.data.loader import Loader
 from vitbench.models.network import build_network
 from vitbench.recipe import Recipe, parse_recipe
+
+PLAIN = "the report's pipeline"
 
 
 def write_jpegs(folder: Path, count: int) -> None:
@@ -53,8 +61,8 @@ def recipe_of(folder: Path, *, cache: bool, augment: str) -> Recipe:
     )
 
 
-def report_rate(folder: Path, recipe: Recipe, steps: int) -> float:
-    """Pictures a second of the student's pipeline and a plain loop."""
+def report_loader(folder: Path, recipe: Recipe) -> DataLoader:
+    """The student's pipeline."""
     pipeline = transforms.Compose(
         [
             transforms.Resize((384, 384)),
@@ -64,7 +72,11 @@ def report_rate(folder: Path, recipe: Recipe, steps: int) -> float:
         ]
     )
     data = datasets.ImageFolder(str(folder), pipeline)
-    loader = torch.utils.data.DataLoader(data, batch_size=recipe.train.batch_size, shuffle=True)
+    return DataLoader(data, batch_size=recipe.train.batch_size, shuffle=True)
+
+
+def report_rate(loader: DataLoader, recipe: Recipe, steps: int) -> float:
+    """Pictures a second of the student's pipeline and a plain loop."""
     model = build_network(recipe.model, num_classes=2).module.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9)
     watch = Stopwatch()
@@ -77,13 +89,23 @@ def report_rate(folder: Path, recipe: Recipe, steps: int) -> float:
     return watch.rate(recipe.train.batch_size).wall
 
 
+def batches_rate(batches: Iterable[object], batch_size: int, steps: int) -> float:
+    """Pictures a second of the batches alone."""
+    watch = Stopwatch()
+    for _ in batches:
+        if watch.step() == steps:
+            break
+    return watch.rate(batch_size).wall
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=400)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rates: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = defaultdict(list)
+    alone: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
         folder, store = Path(temporary) / "pictures", Path(temporary) / "store"
         write_jpegs(folder, arguments.pictures)
@@ -93,21 +115,34 @@ def main() -> None:
             "vitbench without the cache, the report's augmentation": recipe_of(folder, cache=False, augment="report"),
         }
         steps = int(0.85 * arguments.pictures) // 16  # 90% is trained on
-        for recipe in recipes.values():
-            our_rate(recipe, store, WARM + 2)  # indexes, and makes the cache
-        plain = "the report's pipeline, plain loop"
+        # This indexes, and makes the cache.
+        tasks = {name: our_rate(recipe, store, WARM + 2)[1] for name, recipe in recipes.items()}
+        first = next(iter(recipes.values()))
+        size = first.train.batch_size
         for _ in range(arguments.pairs):
-            rates.setdefault(plain, []).append(report_rate(folder, next(iter(recipes.values())), steps))
+            report = report_loader(folder, first)
+            rates[PLAIN].append(report_rate(report, first, steps))
+            alone[PLAIN].append(batches_rate(report, size, steps))
             for name, recipe in recipes.items():
-                rates.setdefault(name, []).append(our_rate(recipe, store, steps)[0].wall)
-        size = sum(file.stat().st_size for file in folder.rglob("*.jpg")) / arguments.pictures
+                rates[name].append(our_rate(recipe, store, steps)[0].wall)
+                loader = Loader(tasks[name].train, seed=0, batch_size=size, normalize=False)
+                alone[name].append(batches_rate(loader.batches(0), size, steps))
+        bytes_each = sum(file.stat().st_size for file in folder.rglob("*.jpg")) / arguments.pictures
     print(f"# Training from the decoded cache\n\n{describe('torch', 'torchvision', 'timm', 'pillow', 'numpy')}\n")
-    print(f"{arguments.pictures} JPEGs of 500x375 ({size / 1000:.0f} KB each) at 384x384, a network of one block, one")
-    print(f"thread and no worker processes; median of {arguments.pairs} interleaved rounds of {steps} steps of 16.\n")
-    print("| | pictures a second | times the report's |\n|---|---|---|")
+    print(
+        f"{arguments.pictures} JPEGs of 500x375 ({bytes_each / 1000:.0f} KB each) at 384x384, a network of one block,"
+    )
+    print(f"one thread, no worker processes; median of {arguments.pairs} interleaved rounds of {steps} steps of 16.\n")
+    print(f"## Training\n\n{table(rates)}\n## The batches alone\n\n{table(alone)}", end="")
+
+
+def table(rates: dict[str, list[float]]) -> str:
+    """Medians, in Markdown."""
+    lines = ["| | pictures a second | times the report's |", "|---|---|---|"]
     for name, values in rates.items():
-        ratios = [value / other for value, other in zip(values, rates[plain], strict=True)]
-        print(f"| {name} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} |")
+        ratios = [value / other for value, other in zip(values, rates[PLAIN], strict=True)]
+        lines.append(f"| {name} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

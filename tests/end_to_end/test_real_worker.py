@@ -1,5 +1,6 @@
 """A real worker, started from the app: it outlives the line, the app, and after a kill it is offered to be resumed."""
 
+import json
 import os
 import signal
 import time
@@ -118,6 +119,15 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         app.wait_for("pets goes on from its last checkpoint")
         end = wait_for(run, lambda status: status.state == "finished", app)
         app.wait_for("finished")
+        app.press("enter")
+        app.wait_for("E evaluate")
+        app.press("E")
+        app.wait_for("its own pictures")
+        app.press("enter")
+        app.wait_for("Test set: Average loss: ", patience=PATIENCE)
+        kept = max((run.folder / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+        counted = json.loads(kept.read_text())
+        assert f"Accuracy: {counted['correct']}/{counted['pictures']} (" in app.text
     assert end.step == end.total_steps
     assert any("Going on from the checkpoint" in line.text for line in read_log(run.log))
     assert set(trained_steps(run)) == set(range(1, end.total_steps + 1))

@@ -40,6 +40,7 @@ def test_a_run_is_evaluated_on_its_test_part_and_the_result_stays(run, store, tm
     assert len(found.evaluation) == 21
     assert found.evaluation.batch_size == 4
     assert found.evaluation.accuracy == pytest.approx(accuracy_by_hand(run, tmp_path / "pictures" / "test"))
+    assert (found.split, found.where) == ("test", "")
     assert found.file == run.folder / "evaluations" / f"test-{STEP}.json"
     document = json.loads(found.file.read_text())
     assert (document["split"], document["step"], document["pictures"]) == ("test", STEP, 21)
@@ -53,7 +54,9 @@ def test_other_pictures_have_a_name_of_their_own(run, store, tmp_path):
     assert found.file is not None
     assert found.file.name.startswith("other_pets_b_")
     assert found.file.name.endswith(f"_test-{STEP}.json")
-    assert evaluate(run.id, store, data=str(other), split="val", device=CPU).file != found.file
+    validated = evaluate(run.id, store, data=str(other), split="val", device=CPU)
+    assert validated.file != found.file
+    assert validated.where == f"on the val part of {other}"
     assert evaluate(str(run.checkpoint().folder), store, data=str(other), device=CPU).file is None
 
 

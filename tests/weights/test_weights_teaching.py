@@ -17,19 +17,19 @@ from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export
 from vitbench.weights.lessons import Lessons, collated, scene_for
 from vitbench.weights.make import take_weights
-from vitbench.weights.teaching import Teaching, _owned, _place_loss
+from vitbench.weights.teaching import Only, Teaching, _owned, _place_loss
 
-TINY = {"patch_size": 12, "embed_dim": 24, "depth": 1, "num_heads": 2}
+TINY = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
 
 
-def teaching(*, sentences_only: bool = False) -> Teaching:
+def teaching(only: Only | None = None) -> Teaching:
     torch.manual_seed(0)
     model = ModelTable(name="timm:vit_tiny_patch16_224", image_size=96, options=TINY)
     encoder = build_network(model, num_classes=len(BASE_KINDS), labels=BASE_KINDS)
     encoder.preprocessing = Preprocessing(96, 96)
     words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
     sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
-    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0, sentences_only=sentences_only)
+    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0, only=only)
 
 
 def test_the_label_loss_is_the_formula_and_every_part_learns():
@@ -60,10 +60,10 @@ def test_patches_belong_to_what_covers_half_of_them_or_most_of_it():
 def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
     lessons = Lessons("train", 0, 6)
     batch = collated([lessons[place] for place in range(6)])
-    given = torch.randn(6, 64, 6, generator=torch.Generator().manual_seed(0))
+    given = torch.randn(6, 144, 6, generator=torch.Generator().manual_seed(0))
     total = weight = 0.0
     for row in range(6):
-        for patch in range(64):
+        for patch in range(144):
             groups = (given[row, patch, 2:].view(2, 2) - batch.group_places[row]).abs().nansum()
             for thing in range(4):
                 share = float(batch.shares[row, 1 + thing, patch])
@@ -74,7 +74,7 @@ def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
 
 
 def test_sentences_alone_teach_no_label():
-    task = teaching(sentences_only=True)
+    task = teaching("sentences")
     lessons = Lessons("train", 0, 4)
     _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
     assert "loss_sentence" in scalars

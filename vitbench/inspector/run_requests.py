@@ -59,7 +59,8 @@ class RunRequests:
         )
         left_out = sum(problem.left_out for problem in evaluated.data.problems)
         name = evaluated.file.name if evaluated.file else ""
-        return Reply({"sentence": evaluated.evaluation.sentence(), "left_out": left_out, "name": name})
+        sentence = evaluated.evaluation.sentence() + (f", {evaluated.where}" if evaluated.where else "")
+        return Reply({"sentence": sentence, "left_out": left_out, "name": name})
 
     def estimate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends.

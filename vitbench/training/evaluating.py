@@ -18,11 +18,20 @@ from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation, the data it was made on, and the file in the run's folder that keeps it (None without a run)."""
+    """An evaluation, the data and the part of them that it was made on.
+
+    `file` in the run's folder keeps it; None without a run.
+    """
 
     evaluation: Evaluation
     data: DataIndex
+    split: str
     file: Path | None
+
+    @property
+    def where(self) -> str:
+        """What the student's sentence hides: that "Test set" was another part. Empty where it was the test part."""
+        return "" if self.split == "test" else f"on the {self.split} part of {self.data.root}"
 
     def document(self) -> dict[str, Any]:
         """What `file` holds; of a network that comes from no run without its part and step."""
@@ -56,7 +65,7 @@ def evaluate(
         chosen.network, index, split=split, batch_size=chosen.batch_size, device=chosen.device, progress=progress
     )
     part = _other_part(index, split) if data else split
-    return Evaluated(evaluation, index, _kept(evaluation, chosen, part))
+    return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part))
 
 
 def _kept(evaluation: Evaluation, chosen: Chosen, part: str) -> Path | None:

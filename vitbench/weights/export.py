@@ -15,7 +15,10 @@ from vitbench.models.weight_files import read_weights
 SOURCE = "Trained on Scenes alone (vitbench/weights/teaching.toml)."
 
 
-def export(checkpoint: Path, folder: Path, networks: Collection[str] = ("classifier", "captioner")) -> None:
+NETWORKS = ("classifier", "captioner")
+
+
+def export(checkpoint: Path, folder: Path, networks: Collection[str] = NETWORKS) -> None:
     """Writes `networks` (`.safetensors` and `.json` each) into `folder`."""
     weights = read_weights(checkpoint / WEIGHTS_NAME)
     description = CaptionerDescription.model_validate(json.loads((checkpoint / FILE_NAME).read_text(encoding="utf-8")))

@@ -19,7 +19,7 @@ from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.data.scenes.scene import HeldOut
 from vitbench.weights.varying import varied
 
-SIZE, PATCH, GRID = 96, 12, 8
+SIZE, PATCH, GRID = 96, 8, 12
 OUTLINE = 4
 """Each patch learns its part of the silhouettes, on OUTLINE x OUTLINE points."""
 MAX_OBJECTS, MAX_GROUP = 4, 3

@@ -1,14 +1,16 @@
 """`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
 
 The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
-started again where it was. On one core of a server it takes about three hours. With `--sentences-only` the captioner
-alone learns on, with a copy of the encoder that is its own from then on.
+started again where it was. On one core of a server it takes hours. With `--only sentences` the captioner alone learns
+on, with a copy of the encoder that is its own from then on; with `--only labels` the classifier.
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from timm.models.vision_transformer import checkpoint_filter_fn
 
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.saved import CaptionerDescription, DecoderSizes
@@ -26,14 +28,14 @@ from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
 from vitbench.training.worker import main as work
 from vitbench.weights.cards import write_cards
-from vitbench.weights.export import export
+from vitbench.weights.export import NETWORKS, export
 from vitbench.weights.lessons import SIZE, scene_for
-from vitbench.weights.teaching import Teaching
+from vitbench.weights.teaching import Only, Teaching
 
 _RECIPE = Path(__file__).with_name("teaching.toml")
 
 
-def open_teaching(run: Run, device: Any, progress: Progress, *, sentences_only: bool = False) -> tuple[Teaching, str]:
+def open_teaching(run: Run, device: Any, progress: Progress, only: Only | None = None) -> tuple[Teaching, str]:
     """The networks with fresh weights, and what they learn."""
     recipe = run.recipe()
     encoder = build_network(recipe.model, num_classes=len(BASE_KINDS), labels=BASE_KINDS, progress=progress)
@@ -48,7 +50,7 @@ def open_teaching(run: Run, device: Any, progress: Progress, *, sentences_only: 
     )
     captioner = new_captioner(encoder, words, sizes)
     drawn = run.folder.parent.parent / "lessons.bin"
-    return Teaching(captioner, recipe.train.epochs, drawn, sentences_only=sentences_only), "scenes"
+    return Teaching(captioner, recipe.train.epochs, drawn, only=only), "scenes"
 
 
 def take_weights(teaching: Teaching, folder: Path) -> None:
@@ -61,9 +63,17 @@ def take_weights(teaching: Teaching, folder: Path) -> None:
     if described.tokenizer != words:
         raise UserError(f"The captioner in {folder} has other words than the lessons.")
     module = teaching.captioner.module
-    module.load_state_dict(read_weights(folder / "captioner.safetensors"), strict=False)
-    if not teaching.sentences_only:
-        module.encoder.load_state_dict(read_weights(folder / "classifier.safetensors"))
+    captioner = read_weights(folder / "captioner.safetensors")
+    encoder = {
+        name.removeprefix("encoder."): weight for name, weight in captioner.items() if name.startswith("encoder.")
+    }
+    others = {name: weight for name, weight in captioner.items() if not name.startswith("encoder.")}
+    if teaching.labels:
+        encoder = read_weights(folder / "classifier.safetensors")
+    # Patches of another size: their filters and positions are resampled (FlexiViT: Beyer et al. 2023, section 3.4).
+    fitting = checkpoint_filter_fn(encoder, module.encoder)  # type: ignore[arg-type]
+    module.encoder.load_state_dict(fitting, strict=teaching.labels)
+    module.load_state_dict(others, strict=False)
 
 
 def main() -> int:
@@ -71,7 +81,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
     parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
     parser.add_argument("--from", dest="start", type=Path, help="networks or a checkpoint to go on from")
-    parser.add_argument("--sentences-only", action="store_true", help="leave the classifier as it is")
+    parser.add_argument("--only", choices=get_args(Only), help="train the classifier or the captioner alone")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     store = Store(arguments.store)
@@ -80,14 +90,14 @@ def main() -> int:
     print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
 
     def opening(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
-        teaching, data = open_teaching(run, device, progress, sentences_only=arguments.sentences_only)
+        teaching, data = open_teaching(run, device, progress, arguments.only)
         if arguments.start:
             take_weights(teaching, arguments.start)
         return teaching, data
 
     code = work(run.folder, opening)
     if code == 0 and run.status().state == "finished":
-        networks = ("captioner",) if arguments.sentences_only else ("classifier", "captioner")
+        networks = {"labels": ("classifier",), "sentences": ("captioner",)}.get(arguments.only, NETWORKS)
         export(run.checkpoint("best").folder, shipped_weights(), networks)
         write_cards(shipped_weights(), store.folder, ConsoleProgress())
         print(f"The networks and their cards are in {shipped_weights()}")

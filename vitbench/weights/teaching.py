@@ -1,8 +1,9 @@
 """The task that trains the package's classifier and captioner at once, around one encoder.
 
 Besides the label and the sentence, each patch learns of the object that it shows the kind, the colour, how many there
-are and how they stand to the others, and its piece of the silhouettes (token labelling: Jiang et al. 2021). So a small
-network learns in hours on one core, and its tokens stay where their object is. These heads are thrown away at the end.
+are and how they stand to the others, whether the picture has its label from it, and its piece of the silhouettes (token
+labelling: Jiang et al. 2021). So a small network learns in hours on one core, and its tokens stay where their object
+is. These heads are thrown away at the end.
 
 Where the objects and the two groups are is a lesson of its own: "above" follows from it at once, while from the word
 alone it is an exclusive or (am I the first group, and is the other one below me?), which a gradient hardly finds.
@@ -10,7 +11,8 @@ alone it is an exclusive or (am I the first group, and is the other one below me
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from vitbench.captions.captioner import CaptionNetwork
+from vitbench.captions.decoder import Memory
 from vitbench.captions.decoding import greedy
 from vitbench.captions.network import Captioner, caption_loss
 from vitbench.captions.scene_data import sentence_ids
@@ -26,6 +29,7 @@ from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
 from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
 
+Only = Literal["labels", "sentences"]
 PICTURES_AN_EPOCH = 24_000
 LAST_EPOCHS = 4
 """Doodles, 512 shapes in a third of the pictures, teach what a shape is; in the last epochs all are of base kinds."""
@@ -35,6 +39,7 @@ _WEIGHTS = {
     "sentence": 3.0,
     "doodle": 0.5,
     "patch_kind": 1.0,
+    "patch_label": 2.0,
     "patch_colour": 0.5,
     "patch_number": 4.0,
     "patch_relation": 4.0,
@@ -53,6 +58,7 @@ class Pupil(nn.Module):
         doodles = len(KIND_SETS["doodles"])
         self.doodle_head = nn.Linear(embed_dim, doodles)
         self.patch_kind = nn.Linear(embed_dim, 1 + len(BASE_KINDS) + doodles)
+        self.patch_label = nn.Linear(embed_dim, 3)
         self.patch_colour = nn.Linear(embed_dim, 1 + len(COLOURS))
         self.patch_number = nn.Linear(embed_dim, 1 + MAX_GROUP)
         self.patch_relation = nn.Linear(embed_dim, 1 + len(RELATIONS) + 2)
@@ -73,15 +79,15 @@ class Teaching:
         file: Path | None = None,
         workers: int = 1,
         *,
-        sentences_only: bool = False,
+        only: Only | None = None,
     ) -> None:
-        """`file` keeps the pictures that were drawn; with `sentences_only` no label is learned, and no doodle."""
+        """`file` keeps the pictures that were drawn; `only` one of the two is learned (a doodle has no sentence)."""
         self.captioner = captioner
         self.epochs = epochs
         self.file = file
         self.workers = workers
-        self.sentences_only = sentences_only
-        self.headline = "exact_match" if sentences_only else "score"
+        self.labels, self.sentences = only != "sentences", only != "labels"
+        self.headline = {"labels": "accuracy", "sentences": "exact_match", None: "score"}[only]
         self.network = PupilNetwork(captioner)
         self.colour_words = torch.tensor(captioner.tokenizer.encode(" ".join(COLOURS)))
 
@@ -92,7 +98,7 @@ class Teaching:
             "train",
             epoch * PICTURES_AN_EPOCH + done,
             PICTURES_AN_EPOCH - done,
-            doodles=not self.sentences_only and epoch < self.epochs - LAST_EPOCHS,
+            doodles=self.labels and epoch < self.epochs - LAST_EPOCHS,
             vary=True,
             file=self.file,
         )
@@ -112,7 +118,6 @@ class Teaching:
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all lessons' losses, and the parts of it."""
         pupil: Any = module
-        named = len(batch.sentences)
         encoder = pupil.captioner.encoder
         memory = pupil.captioner.encode(self._normalized(batch.pixels))
         true = ~batch.recoloured
@@ -128,42 +133,51 @@ class Teaching:
             "patch_place": _place_loss(pupil.patch_place(patches), batch),
         }
         scalars: dict[str, Tensor] = {}
-        if not self.sentences_only:
+        if self.labels:
+            named = len(batch.sentences)
             base = encoder.head(whole[:named])
             parts["label"] = _label_loss(base, batch.label[:named], batch.second_label[:named])
             scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
-        if named < len(whole):
-            doodles = pupil.doodle_head(whole[named:])
-            parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
-        ids = sentence_ids(batch.sentences, self.captioner.tokenizer)
-        scores = pupil.captioner.decode(ids[:, :-1], memory.first(named))
-        known = ids.masked_fill(
-            torch.isin(ids, self.colour_words) & ~true[:named, None], self.captioner.tokenizer.pad_id
-        )
-        parts["sentence"], token_accuracy = caption_loss(scores, known, self.captioner.tokenizer.pad_id)
+            gives_label = (batch.kinds == batch.label[:, None]).long()
+            parts["patch_label"] = _patch_loss(pupil.patch_label(patches), owned, gives_label)
+            if named < len(whole):
+                doodles = pupil.doodle_head(whole[named:])
+                parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
+        if self.sentences:
+            parts["sentence"], scalars["token_accuracy"] = self._sentence_loss(pupil.captioner, memory, batch)
         loss = torch.stack([_WEIGHTS[name] * part for name, part in parts.items()]).sum()
-        scalars |= {f"loss_{name}": part.detach() for name, part in parts.items()}
-        return loss, {**scalars, "token_accuracy": token_accuracy}
+        return loss, scalars | {f"loss_{name}": part.detach() for name, part in parts.items()}
+
+    def _sentence_loss(self, captioner: Captioner, memory: Memory, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and token accuracy of the sentences; no colour's word counts where colours were exchanged."""
+        named = len(batch.sentences)
+        ids = sentence_ids(batch.sentences, self.captioner.tokenizer)
+        scores = captioner.decode(ids[:, :-1], memory.first(named))
+        untrue = torch.isin(ids, self.colour_words) & batch.recoloured[:named, None]
+        pad_id = self.captioner.tokenizer.pad_id
+        return caption_loss(scores, ids.masked_fill(untrue, pad_id), pad_id)
 
     @torch.no_grad()
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
     ) -> dict[str, float]:
-        """Share of sentences that greedy decoding gets right word by word; that of labels, where they are taught."""
+        """Shares of labels and of sentences (greedy decoding, word by word) that are right, of what is taught."""
         pupil: Any = module
         lessons = Lessons(split, 0, _EVALUATED[split])
         right = exact = 0
         for done, batch in enumerate(self._loader(lessons, 100)):
             memory = pupil.captioner.encode(self._normalized(batch.pixels))
-            right += int((pupil.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
-            written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
-            decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
-            exact += sum(one == other for one, other in zip(decoded, batch.sentences, strict=True))
+            if self.labels:
+                right += int((pupil.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
+            if self.sentences:
+                written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
+                decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
+                exact += sum(one == other for one, other in zip(decoded, batch.sentences, strict=True))
             progress(done * 100, len(lessons), f"evaluating the {split} part")
-        accuracy, exact_match = right / len(lessons), exact / len(lessons)
-        if self.sentences_only:
-            return {"exact_match": exact_match}
-        return {"accuracy": accuracy, "exact_match": exact_match, "score": (accuracy + exact_match) / 2}
+        scores = {"accuracy": right / len(lessons)} if self.labels else {}
+        if self.sentences:
+            scores["exact_match"] = exact / len(lessons)
+        return {**scores, "score": fmean(scores.values())}
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.captioner.preprocessing.normalize(pixels)
