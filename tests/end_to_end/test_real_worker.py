@@ -122,7 +122,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         app.press("enter")
         app.wait_for("E evaluate")
         app.press("E")
-        app.wait_for("its own pictures")
+        app.wait_for("its own test part")
         app.press("enter")
         app.wait_for("Test set: Average loss: ", patience=PATIENCE)
         kept = max((run.folder / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
