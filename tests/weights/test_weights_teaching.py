@@ -12,10 +12,12 @@ from vitbench.captions.scene_data import scene_vocabulary, sentence_ids
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
+from vitbench.explain.tap import AttentionTap
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export
 from vitbench.weights.lessons import Lessons, collated, scene_for
+from vitbench.weights.looking import look_loss, watched_class_attention
 from vitbench.weights.make import take_weights
 from vitbench.weights.teaching import Only, Teaching, _owned, _place_loss
 
@@ -71,6 +73,30 @@ def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
                     own = (given[row, patch, :2] - batch.places[row, thing]).abs().sum()
                     total, weight = total + share * float(own + groups), weight + share
     assert abs(float(_place_loss(given, batch)) - total / weight) < 1e-4
+
+
+def test_the_look_loss_reads_the_attention_that_the_network_computes():
+    encoder = teaching().captioner.module.encoder.eval()
+    lessons = Lessons("train", 0, 6, doodles=True)
+    batch = collated([lessons[place] for place in range(6)])
+    pixels = torch.randn(6, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        with watched_class_attention(encoder) as rows:
+            encoder.forward_features(pixels)
+        with AttentionTap(encoder) as tap:
+            encoder.forward_features(pixels)
+    assert len(rows) == len(tap.calls)
+    expected = 0.0
+    for row, call in zip(rows, tap.calls, strict=True):
+        seen = call.kept.mean(1)[:, 0, 1:]
+        torch.testing.assert_close(row, seen / seen.sum(-1, keepdim=True))
+        for place in range(6):
+            own = sum(
+                batch.shares[place, 1 + thing] for thing in range(4) if batch.kinds[place, thing] == batch.label[place]
+            )
+            wanted = own / own.sum()
+            expected += sum(float(w * (w / r).log()) for w, r in zip(wanted, row[place], strict=True) if w > 0)
+    assert abs(float(look_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
 
 
 def test_sentences_alone_teach_no_label():

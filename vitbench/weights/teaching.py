@@ -3,7 +3,7 @@
 Besides the label and the sentence, each patch learns of the object that it shows the kind, the colour, how many there
 are and how they stand to the others, whether the picture has its label from it, and its piece of the silhouettes (token
 labelling: Jiang et al. 2021). So a small network learns in hours on one core, and its tokens stay where their object
-is. These heads are thrown away at the end.
+is. These heads are thrown away at the end. The class token learns to look at the object that gives the label.
 
 Where the objects and the two groups are is a lesson of its own: "above" follows from it at once, while from the word
 alone it is an exclusive or (am I the first group, and is the other one below me?), which a gradient hardly finds.
@@ -28,16 +28,18 @@ from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
 from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
+from vitbench.weights.looking import look_loss, watched_class_attention
 
 Only = Literal["labels", "sentences"]
 PICTURES_AN_EPOCH = 24_000
-LAST_EPOCHS = 4
+LAST_EPOCHS = 2
 """Doodles, 512 shapes in a third of the pictures, teach what a shape is; in the last epochs all are of base kinds."""
 # What only an object's patches can learn is averaged over all patches, most of which show the background.
 _WEIGHTS = {
     "label": 1.0,
     "sentence": 3.0,
     "doodle": 0.5,
+    "look": 1.0,
     "patch_kind": 1.0,
     "patch_label": 2.0,
     "patch_colour": 0.5,
@@ -119,7 +121,8 @@ class Teaching:
         """The sum of all lessons' losses, and the parts of it."""
         pupil: Any = module
         encoder = pupil.captioner.encoder
-        memory = pupil.captioner.encode(self._normalized(batch.pixels))
+        with watched_class_attention(encoder) as class_rows:
+            memory = pupil.captioner.encode(self._normalized(batch.pixels))
         true = ~batch.recoloured
         owned = _owned(batch.shares)
         whole, patches = encoder.pool(memory.tokens), memory.tokens[:, memory.num_prefix_tokens :]
@@ -140,6 +143,7 @@ class Teaching:
             scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
             gives_label = (batch.kinds == batch.label[:, None]).long()
             parts["patch_label"] = _patch_loss(pupil.patch_label(patches), owned, gives_label)
+            parts["look"] = look_loss(class_rows, batch)
             if named < len(whole):
                 doodles = pupil.doodle_head(whole[named:])
                 parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
