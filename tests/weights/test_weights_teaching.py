@@ -94,7 +94,7 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
             own = sum(
                 batch.shares[place, 1 + thing] for thing in range(4) if batch.kinds[place, thing] == batch.label[place]
             )
-            wanted = own / own.sum()
+            wanted = own**2 / (own**2).sum()
             expected += sum(float(w * (w / r).log()) for w, r in zip(wanted, row[place], strict=True) if w > 0)
     assert abs(float(look_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
 

@@ -39,7 +39,7 @@ _WEIGHTS = {
     "label": 1.0,
     "sentence": 3.0,
     "doodle": 0.5,
-    "look": 1.0,
+    "look": 4.0,
     "patch_kind": 1.0,
     "patch_label": 2.0,
     "patch_colour": 0.5,
