@@ -1,5 +1,6 @@
 """The demo: the package's network learns 37 kinds that it has never seen, and figures show what it looks at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vitbench.places import sample_images
@@ -29,22 +30,39 @@ def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float
     return evaluate_network(network, data, split="test", device=device, progress=progress).accuracy
 
 
-def save_figures(network: str, folder: Path, store: Path, progress: Progress = silent) -> list[Path]:
-    """Positions and attention of `network` (a run, or `demo`), and captions of sample pictures, as PNGs in `folder`."""
+def known_pictures(run: Run, store: Path, count: int = 3) -> list[str]:
+    """The first pictures of `count` kinds in the run's test part: its network knows what they show."""
+    from vitbench.training.evaluation import open_own_data
+
+    data = open_own_data(run, store)
+    first: dict[int, str] = {}
+    for position in data.positions("test"):
+        sample = data.samples[position]
+        first.setdefault(sample.label, str(data.path(sample)))
+    return list(first.values())[:count]
+
+
+def save_figures(
+    network: str, folder: Path, store: Path, progress: Progress = silent, *, pictures: Sequence[str] = ()
+) -> list[Path]:
+    """PNGs in `folder`: positions of `network`, its attention on `pictures`, and captions of sample pictures.
+
+    `network` is a run, or `demo`, which knows the sample pictures; they are taken where no others are given.
+    """
     from vitbench.explain.attention_figure import AttentionRequest, attention_figure
     from vitbench.explain.position_figure import PositionRequest, position_figure
     from vitbench.figures.save import save_figure
     from vitbench.models.network import open_network
 
     opened = open_network(network, Store(store), progress)
-    pictures = [str(sample_images() / name) for name in _PICTURES]
+    samples = [str(sample_images() / name) for name in _PICTURES]
     positions = position_figure(PositionRequest(network=network), opened)
     files = [save_figure(positions.figure, folder / "positions.png", positions.facts)]
     for method in ("raw", "libra"):
-        request = AttentionRequest(network=network, pictures=pictures, method=method)
+        request = AttentionRequest(network=network, pictures=list(pictures) or samples, method=method)
         attention = attention_figure(request, opened, progress)
         files.append(save_figure(attention.figure, folder / f"attention-{method}.png", attention.facts))
-    return [*files, *_captions(pictures[:2], folder / "captions")]
+    return [*files, *_captions(samples[:2], folder / "captions")]
 
 
 def _captions(pictures: list[str], folder: Path) -> list[Path]:

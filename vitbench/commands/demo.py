@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run
-from vitbench.demo import PART_NAMES, accuracy_before, create_demo, save_figures
+from vitbench.demo import PART_NAMES, accuracy_before, create_demo, save_figures, known_pictures
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress, duration
 from vitbench.runs.launcher import launch
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     code = follow_run(run, launch(run))
     if code:
         return code
-    _print_files(save_figures(run.id, run.folder / "figures", store))
+    _print_files(save_figures(run.id, run.folder / "figures", store, pictures=known_pictures(run, store)))
     _print_result(run, before)
     print(f"All of it took {duration(time.monotonic() - began)}, and is kept in {clean(str(run.folder))}")
     print(f"Look at it in the workbench: vitbench --store {clean(str(store))}")
