@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run
-from vitbench.demo import PART_NAMES, accuracy_before, create_demo, save_figures, known_pictures
+from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress, duration
 from vitbench.runs.launcher import launch
