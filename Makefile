@@ -18,7 +18,7 @@ help:
 	@echo "make install     make the environment in $(VENV)"
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
-	@echo "make weights     train the small networks of the package again (about three hours on a CPU)"
+	@echo "make weights     train the small networks of the package again (a night on a CPU)"
 	@echo "make samples     draw sample_images/ again, to the same bytes"
 	@echo "make clean       remove $(VENV) and caches"
 

@@ -2,7 +2,7 @@
 
 A patch belongs to a word if one of the word's objects covers at least half of it, or, for an object that covers no
 patch by half, if it covers no patch more. So a map of patches can be perfect. On pixels it cannot: the middle of the
-patch that an object covers most may lie beside it; a perfect map of 8x8 patches points at 94% of the objects of Scenes.
+patch that an object covers most may lie beside it, and a perfect map of 12x12 patches misses 2 to 3% of the objects.
 """
 
 from collections.abc import Sequence

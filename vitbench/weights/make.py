@@ -1,7 +1,7 @@
 """`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
 
 The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
-started again where it was. On one core of a server it takes hours. With `--only sentences` the captioner alone learns
+started again where it was. On one core of a server it takes a night. With `--only sentences` the captioner alone learns
 on, with a copy of the encoder that is its own from then on; with `--only labels` the classifier.
 """
 
