@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.await_remove import AwaitRemove
 from textual.screen import Screen
 
 from screens import wording
@@ -48,6 +49,11 @@ class WorkbenchScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.workbench.show_snapshot()
+
+    def remove(self) -> AwaitRemove:
+        """Ends the screen's work before its widgets go: else work that goes on would look for those already gone."""
+        self.workers.cancel_node(self)
+        return super().remove()
 
     def action_back(self) -> None:
         """Back to the screen below."""

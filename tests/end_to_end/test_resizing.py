@@ -13,9 +13,9 @@ SCREENS = {
     "run": ("\r", "1 Curves"),
     "compare": ("c", "Compare"),
     "new run": ("n", "New run"),
-    "attention": ("I", "demo"),
+    "attention": ("I", ".png"),
     "positions": ("V", "demo"),
-    "captions": ("W", "demo"),
+    "captions": ("W", ".png"),
 }
 """The key that opens each screen from the table of runs, and a word by which it is known."""
 

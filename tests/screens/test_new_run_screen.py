@@ -181,3 +181,23 @@ def test_what_begins_with_the_typed_word_comes_first():
     choices = [Choice("timm:hiera_abswin"), Choice("timm:swin_tiny"), Choice("other", "a swin too")]
     assert [choice.value for choice in matching(choices, "swin")] == ["timm:swin_tiny", "timm:hiera_abswin", "other"]
     assert matching(choices, "swin nothing") == []
+
+
+async def test_leaving_ends_the_screen_s_work_before_its_widgets_go(store):
+    looks = 0
+
+    async def look(screen) -> None:
+        nonlocal looks
+        while True:
+            screen.query_one("#verdict")
+            looks += 1
+            await asyncio.sleep(0)
+
+    async with opened(store) as at:
+        await at.press("n")
+        await at.see("New run")
+        worker = at.screen.run_worker(look(at.screen))
+        await at.until(lambda: looks > 10)
+        await at.press("escape", "escape")
+        await at.until(lambda: worker.is_finished, "the end of the work")
+        assert worker.is_cancelled
