@@ -14,7 +14,7 @@ SCREENS = {
     "compare": ("c", "Compare"),
     "new run": ("n", "New run"),
     "attention": ("I", ".png"),
-    "positions": ("V", "demo"),
+    "positions": ("V", "absolute"),
     "captions": ("W", ".png"),
 }
 """The key that opens each screen from the table of runs, and a word by which it is known."""
