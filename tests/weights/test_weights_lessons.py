@@ -108,6 +108,28 @@ def test_varied_lessons_move_picture_and_truth_alike():
     assert 10 < recoloured < 30
 
 
+def test_blanked_patches_show_nothing_and_leave_something_of_each_object():
+    plain, blanking = Lessons("train", 0, 60), Lessons("train", 0, 60, blank=True)
+    changed, of_background, of_objects = 0, [], []
+    for place in range(60):
+        before, after = plain[place], blanking[place]
+        assert after.tobytes() == blanking[place].tobytes()
+        black = (after["pixels"] != before["pixels"]).any(-1) | (after["owner"] != before["owner"])
+        assert not after["pixels"][black].any()
+        assert not after["owner"][black].any()
+        assert set(np.unique(after["owner"])) | {0} == set(np.unique(before["owner"])) | {0}
+        if black.any():
+            changed += 1
+            patches = black.reshape(GRID, PATCH, GRID, PATCH).any((1, 3))
+            shows = (before["owner"] > 0).reshape(GRID, PATCH, GRID, PATCH).any((1, 3))
+            of_background.append(patches[~shows].mean())
+            of_objects.append(patches[shows].mean())
+    assert 15 < changed < 45
+    assert max(of_background) > 0.7
+    assert max(of_objects) < 0.6
+    assert np.mean(of_background) > 1.5 * np.mean(of_objects)
+
+
 def _rolled(pixels, down, across):
     """What is in the middle of the picture after it was moved round the border."""
     return np.roll(pixels, (down, across), (0, 1))[MOST:-MOST, MOST:-MOST]

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS, Rendering, Scene, describe, make_scene, render
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.data.scenes.scene import HeldOut
-from vitbench.weights.varying import varied
+from vitbench.weights.varying import blanked, varied
 
 SIZE, PATCH, GRID = 96, 8, 12
 OUTLINE = 4
@@ -81,7 +81,7 @@ class Lessons(Dataset[Any]):
     """Lessons number `first` to `first + count` of a split, as records; `file` keeps what was drawn.
 
     With `doodles` every third picture shows them; else they are passed over. With `vary` each comes as `varied` by
-    its number.
+    its number, with `blank` as `blanked`.
     """
 
     def __init__(
@@ -92,10 +92,11 @@ class Lessons(Dataset[Any]):
         *,
         doodles: bool = False,
         vary: bool = False,
+        blank: bool = False,
         file: Path | None = None,
     ) -> None:
         self.split, self.first, self.count = split, first, count
-        self.doodles, self.vary, self.file = doodles, vary, file
+        self.doodles, self.vary, self.blank, self.file = doodles, vary, blank, file
         self._kept: np.memmap | None = None
 
     def __len__(self) -> int:
@@ -104,7 +105,8 @@ class Lessons(Dataset[Any]):
     def __getitem__(self, place: int) -> Any:
         number = self.first + place
         lesson = self._lesson((number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT)
-        return varied(lesson, number) if self.vary else lesson
+        lesson = varied(lesson, number) if self.vary else lesson
+        return blanked(lesson, number, PATCH) if self.blank else lesson
 
     def _lesson(self, index: int) -> Any:
         if self.file is None:

@@ -102,6 +102,7 @@ class Teaching:
             PICTURES_AN_EPOCH - done,
             doodles=self.labels and epoch < self.epochs - LAST_EPOCHS,
             vary=True,
+            blank=not self.sentences,
             file=self.file,
         )
         return iter(self._loader(lessons, batch_size))
