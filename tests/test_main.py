@@ -1,8 +1,10 @@
 """The one door: what goes to the app, and what to a command."""
 
+import os
+
 import pytest
 
-from vitbench.__main__ import store_last
+from vitbench.__main__ import main, store_last
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,14 @@ from vitbench.__main__ import store_last
 )
 def test_the_store_may_be_named_before_a_command(typed, meant):
     assert store_last(typed) == meant
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "passive"), ("active", "active")])
+def test_threads_wait_without_spinning_unless_a_person_says_so(monkeypatch, before, after):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if before:
+        monkeypatch.setenv("OMP_WAIT_POLICY", before)
+    monkeypatch.setattr("vitbench.cli.main", lambda arguments: 0)
+    monkeypatch.setattr("sys.argv", ["vitbench", "runs"])
+    assert main() == 0
+    assert os.environ["OMP_WAIT_POLICY"] == after
