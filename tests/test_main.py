@@ -24,9 +24,9 @@ def test_the_store_may_be_named_before_a_command(typed, meant):
 
 @pytest.mark.parametrize(("before", "after"), [(None, "passive"), ("active", "active")])
 def test_threads_wait_without_spinning_unless_a_person_says_so(monkeypatch, before, after):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if before:
-        monkeypatch.setenv("OMP_WAIT_POLICY", before)
+    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")  # so that it is put back after the test
+    if before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
     monkeypatch.setattr("vitbench.cli.main", lambda arguments: 0)
     monkeypatch.setattr("sys.argv", ["vitbench", "runs"])
     assert main() == 0
