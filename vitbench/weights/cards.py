@@ -114,8 +114,8 @@ _MADE = (
 _CLASSIFIER_ALONE = (
     "The classifier alone (`--only labels`) then saw 283,000 more. In the last 224,000 its class token was taught to "
     "look at the object that gives the label (`vitbench/weights/looking.py`), so its attention finds the object "
-    "because it was told to: that raw attention does so well here says nothing about other networks. In the last 72,000 every "
-    "other picture had patches blanked, so that measuring a map by blanking pixels measures the map."
+    "because it was told to: that raw attention does so well here says nothing about other networks. In the last "
+    "72,000 every other picture had patches blanked, so that measuring a map by blanking pixels measures the map."
 )
 _CAPTIONER_ALONE = (
     "The captioner alone (`--only sentences`), with a copy of the encoder that became its own, saw 528,000 more "
