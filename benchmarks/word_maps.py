@@ -6,11 +6,16 @@ import statistics
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from captioners import NETWORKS, WORDS
 from machine import describe
+from numpy.typing import NDArray
+from torch import Tensor
 
+from vitbench.captions.network import Captioner
 from vitbench.captions.reading import read_sentence
+from vitbench.captions.tokenizer import Tokenizer
 from vitbench.captions.word_maps import all_word_maps
 
 
@@ -33,28 +38,26 @@ def main() -> None:
     print("| network | maps | decoder's pass | pass with encoder | all maps, picture encoded | decoder's passes |")
     print("|---|---|---|---|---|---|")
     for name, make in NETWORKS.items():
-        module, tokenizer, pixels = make()
-        ids = [tokenizer.start_id, *range(4, 4 + WORDS), tokenizer.end_id]
-        row, memory = torch.tensor([ids]), module.encode(pixels)
+        print(row_of(name, *make(), rounds))
 
-        def look() -> object:
-            return all_word_maps(read_sentence(module, memory, ids), tokenizer)  # noqa: B023
 
-        shape = all_word_maps(read_sentence(module, memory, ids), tokenizer).shape
-        works = (
-            lambda: module.decode(row, memory),  # noqa: B023
-            lambda: module.decode(row, module.encode(pixels)),  # noqa: B023
-            look,
-        )
-        for work in works:
-            work()
-        times = zip(*[[seconds(work) for work in works] for _ in range(rounds)], strict=True)
-        plain, whole, maps = (statistics.median(column) for column in times)
-        count = "x".join(map(str, shape))
-        print(
-            f"| {name} | {count} | {plain * 1e3:.1f} ms | {whole * 1e3:.1f} ms | {maps * 1e3:.1f} ms"
-            f" | {maps / plain:.2f} |"
-        )
+def row_of(name: str, module: Captioner, tokenizer: Tokenizer, pixels: Tensor, rounds: int) -> str:
+    """One network's line of the table."""
+    ids = [tokenizer.start_id, *range(4, 4 + WORDS), tokenizer.end_id]
+    row, memory = torch.tensor([ids]), module.encode(pixels)
+
+    def look() -> NDArray[np.float32]:
+        return all_word_maps(read_sentence(module, memory, ids), tokenizer)
+
+    works = (lambda: module.decode(row, memory), lambda: module.decode(row, module.encode(pixels)), look)
+    count = "x".join(map(str, look().shape))
+    for work in works:
+        work()
+    times = zip(*[[seconds(work) for work in works] for _ in range(rounds)], strict=True)
+    plain, whole, maps = (statistics.median(column) for column in times)
+    return (
+        f"| {name} | {count} | {plain * 1e3:.1f} ms | {whole * 1e3:.1f} ms | {maps * 1e3:.1f} ms | {maps / plain:.2f} |"
+    )
 
 
 if __name__ == "__main__":

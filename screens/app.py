@@ -4,14 +4,14 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding
-from textual.command import CommandPalette
+from textual.command import CommandPalette, Provider
 from textual.message import Message
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
@@ -52,7 +52,7 @@ class Workbench(App[str]):
     TITLE = "vitbench"
     CSS_PATH = "app.tcss"
     BINDINGS = bindings("everywhere")
-    COMMANDS = {ActionCommands}  # noqa: RUF012 (Textual's own pattern)
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
     def __init__(self, store: Path, run_id: str = "") -> None:

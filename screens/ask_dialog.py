@@ -1,9 +1,11 @@
 """A question of any screen whose answers are listed as one types: a network, a class, a file or folder."""
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -18,7 +20,7 @@ class AskDialog(ModalScreen[str | None]):
     An empty line is an answer only where `empty` says what it means.
     """
 
-    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, question: str, source: Source, value: str = "", *, label: str = "Open", empty: str = "") -> None:
         super().__init__()

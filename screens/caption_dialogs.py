@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
@@ -24,7 +25,7 @@ _CANCEL = Binding("escape", "cancel", "cancel")
 class ChooseDialog(ModalScreen[int | None]):
     """One of several lines; the answer is its number."""
 
-    BINDINGS = [_CANCEL]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, question: str, lines: Sequence[str], chosen: int = 0) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class ChooseDialog(ModalScreen[int | None]):
 class SentenceDialog(ModalScreen[str | None]):
     """The sentence to look at; empty lets the captioner write its own again."""
 
-    BINDINGS = [_CANCEL]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, sentence: str) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class SentenceDialog(ModalScreen[str | None]):
 class SaveDialog(ModalScreen[tuple[str, Path] | None]):
     """What to save (grid, panel, arrays), and into which folder."""
 
-    BINDINGS = [_CANCEL]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, folder: Path, word: str) -> None:
         super().__init__()

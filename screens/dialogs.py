@@ -1,12 +1,12 @@
 """Small screens over the others: a question, the notice of a crash, and where to export a chart."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class ConfirmDialog(ModalScreen[bool]):
     """A question with two answers; nothing happens by accident: Enter on "no" is the default."""
 
-    BINDINGS = [  # noqa: RUF012 (Textual's own pattern)
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes"),
         Binding("n,escape", "answer(False)", "no"),
     ]
@@ -52,7 +52,7 @@ class CrashNotice(ModalScreen[None]):
     A run that diverged would diverge again: it is not offered.
     """
 
-    BINDINGS = [  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "resume", "resume"),
         Binding("o", "open", "open"),
         Binding("escape,enter", "dismiss_notice", "later"),
@@ -136,7 +136,7 @@ def _last_lines(workbench: "Workbench", run_id: str) -> list[LogLine]:
 class ExportDialog(ModalScreen[Path | None]):
     """Asks for the file; its ending chooses the format."""
 
-    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, proposal: Path, what: str = "chart") -> None:
         super().__init__()

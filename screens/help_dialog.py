@@ -1,11 +1,11 @@
 """Help for what has the focus: every key that works there, from the registry of actions."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
@@ -25,7 +25,7 @@ _OWN_HELP = {
 class HelpDialog(ModalScreen[None]):
     """Keys of the focused widget first, then of its screen, then of the app."""
 
-    BINDINGS = [Binding("escape,question_mark,f1,q,enter", "close", "close")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,f1,q,enter", "close", "close")]
 
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
 """Jump labels: a letter on each panel that can take the focus; pressing it goes there."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Offset
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
@@ -24,7 +24,7 @@ def panels(screen: Screen[Any]) -> list[Widget]:
 class JumpOverlay(ModalScreen[str | None]):
     """The letters, over the screen below."""
 
-    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, below: Screen[Any]) -> None:
         super().__init__()

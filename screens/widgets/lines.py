@@ -1,6 +1,7 @@
 """Single lines that frame a screen: its title, its progress, its views and its keys."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -51,7 +52,7 @@ class ProgressLine(Widget):
     """How far a run is: a bar, and what a person wants to know beside it."""
 
     DEFAULT_CSS = "ProgressLine { height: 1; width: 1fr; }"
-    COMPONENT_CLASSES = {"progress--full", "progress--empty"}  # noqa: RUF012 (Textual's own pattern)
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"progress--full", "progress--empty"}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

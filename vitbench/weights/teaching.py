@@ -10,6 +10,7 @@ alone it is an exclusive or (am I the first group, and is the other one below me
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -122,7 +123,9 @@ class Teaching:
         """The sum of all lessons' losses, and the parts of it."""
         pupil: Any = module
         encoder = pupil.captioner.encoder
-        with watched_class_attention(encoder) as class_rows:
+        watching: AbstractContextManager[list[Tensor]]
+        watching = watched_class_attention(encoder) if self.labels else nullcontext([])
+        with watching as class_rows:
             memory = pupil.captioner.encode(self._normalized(batch.pixels))
         true = ~batch.recoloured
         owned = _owned(batch.shares)
