@@ -6,14 +6,17 @@ so `vitbench --help` never waits for torch.
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from vitbench import __version__
 from vitbench.errors import UserError
-from vitbench.text import clean
+from vitbench.output import clean_streams, complain, os_error_sentence
+from vitbench.text import clean, shortened
 
 COMMANDS: dict[str, str] = {
     "demo": "train, evaluate and look inside, on what comes with the package",
@@ -42,9 +45,20 @@ COMMANDS: dict[str, str] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse repeats what was typed in its messages, as it is."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(shortened(message, 1000)))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse hides it when the help cannot be written.
+        (file or sys.stderr).write(message)
+
+
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser; only the arguments of the `chosen` command are filled in."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vitbench",
         description="The terminal workbench for Vision Transformers. Without a command it opens the app.",
     )
@@ -60,17 +74,49 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code: 2 after a person's mistake, 130 after an interrupt."""
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
     try:
-        parsed = build_parser(chosen).parse_args(arguments)
-        return int(importlib.import_module(f"vitbench.commands.{parsed.command}").run(parsed))
+        with clean_streams():
+            try:
+                code = _run(arguments)
+            except SystemExit:  # argparse has printed its help
+                sys.stdout.flush()
+                raise
+            sys.stdout.flush()
+            return code
     except UserError as error:
-        print(f"vitbench: {clean(str(error))}", file=sys.stderr)
+        complain(str(error))
+        _drop_output_that_cannot_be_written()
         return 2
     except KeyboardInterrupt:
-        print("vitbench: interrupted", file=sys.stderr)
+        complain("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader of our output left (`vitbench runs | head`). Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output left (`vitbench runs | head`).
+        _drop_output()
         return 0
+    except OSError as error:
+        _drop_output()
+        complain(os_error_sentence(error))
+        return 2
+    except MemoryError:
+        complain("there is not enough memory on this machine for that; end other programs, or ask for less.")
+        return 2
+
+
+def _run(arguments: Sequence[str]) -> int:
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    parsed = build_parser(chosen).parse_args(arguments)
+    return int(importlib.import_module(f"vitbench.commands.{parsed.command}").run(parsed))
+
+
+def _drop_output_that_cannot_be_written() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """What is still waiting to be printed goes nowhere: Python would complain once more at its exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,11 @@
 """Where things lie on disk: the store of runs, and the data that comes with the package."""
 
 import os
+import stat
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.text import shortened
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -14,15 +16,33 @@ def store_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
     Raises UserError if a file stands in its place.
     """
     if chosen:
-        folder = Path(chosen)
+        folder = expanded(chosen)
     elif os.environ.get("VITBENCH_HOME"):
-        folder = Path(os.environ["VITBENCH_HOME"])
+        folder = expanded(os.environ["VITBENCH_HOME"])
     else:
-        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "vitbench"
-    folder = folder.expanduser().absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"The store {folder} is a file; name a folder with --store or VITBENCH_HOME.")
+        folder = expanded(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "vitbench"
+    folder = folder.absolute()
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = not folder.is_symlink()  # it is made when it is needed; a link to nowhere is not replaced
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "no folder can have this name"
+        raise UserError(f"The store {shortened(str(folder))} cannot be used: {reason}.") from error
+    if not is_folder:
+        raise UserError(f"The store {folder} is no folder; name one with --store or VITBENCH_HOME.")
     return folder
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with `~` and `~user` replaced. Raises UserError if there is no such user, or no home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{shortened(str(path))} has no meaning here: there is no such user, or no home folder (HOME is not set);"
+            " give the path without ~, or name a store with --store or VITBENCH_HOME."
+        ) from error
 
 
 def sample_images() -> Path:

@@ -1,10 +1,12 @@
 """How long work tells how far it is: one callable, given by whoever wants to know."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
+from vitbench.output import unfiltered
 from vitbench.text import clean
 
 Progress = Callable[[int, int, str], None]
@@ -16,7 +18,9 @@ def silent(done: int, total: int, what: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`seconds` as a person reads it: `8 s`, `3 min 20 s`, `5 h 12 min`, `2 d 4 h`."""
+    """`seconds` as a person reads it: `8 s`, `3 min 20 s`, `5 h 12 min`, `2 d 4 h`; `?` for what is no number."""
+    if not math.isfinite(seconds):
+        return "?"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -25,6 +29,14 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def moment(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The local time `seconds` after the epoch in the form of `time.strftime`; `?` for what no calendar has."""
+    try:
+        return time.strftime(form, time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return "?"
 
 
 def progress_words(done: int, total: int, what: str, elapsed: float) -> str:
@@ -39,7 +51,7 @@ class ConsoleProgress:
     """Progress on one line of a terminal, with an ETA; in a log file, a line at most every ten seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = stream or unfiltered(sys.stderr)
         self.interactive = self.stream.isatty()
         self.interval = 0.2 if self.interactive else 10.0
         self.what = ""

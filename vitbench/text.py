@@ -7,6 +7,8 @@ _CONTROL_CHARACTERS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
+_BUT_LINES = re.compile(_CONTROL_CHARACTERS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+
 SINGLE_PRECISION = 1e-7
 """Relative differences below it are float32's own rounding."""
 
@@ -17,6 +19,16 @@ def clean(text: str) -> str:
     Line breaks become spaces; direction overrides, which can disguise a file name, go too.
     """
     return _CONTROL_CHARACTERS.sub(" ", _ESCAPE_SEQUENCES.sub("", text))
+
+
+def clean_lines(text: str) -> str:
+    """As `clean`, for a text of several lines: line breaks and tabs stay."""
+    return _BUT_LINES.sub(" ", _ESCAPE_SEQUENCES.sub("", text))
+
+
+def shortened(text: str, longest: int = 300) -> str:
+    """The text with its middle left out if it is long: a name of 5,000 characters hides what a message says."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"
 
 
 def small_error(error: float) -> str:

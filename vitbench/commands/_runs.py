@@ -10,6 +10,7 @@ from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
 from vitbench.runs.lock import is_held
 from vitbench.runs.log import LogTail
+from vitbench.runs.status import Status
 from vitbench.runs.store import Run, Store
 from vitbench.text import clean
 
@@ -40,7 +41,10 @@ def report_end(run: Run, patience: float | None) -> int:
     progress = ConsoleProgress()
     status = control.wait(run, patience, progress)
     progress.close()
-    print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
+    print(
+        f"{clean(run.id)}: {status.state} at step {status.step:,}"
+        + (f". {clean(status.error)}" if status.error else "")
+    )
     return int(status.state == "running")
 
 
@@ -78,7 +82,7 @@ def follow_run(run: Run, process: int | None) -> int:
         control.pause(run)
         control.wait(run)
         look()
-        print(f"Paused. To go on: vitbench resume {run.id}")
+        print(f"Paused. To go on: vitbench resume {clean(run.id)}")
         return 130
     look()
     progress.close()
@@ -87,8 +91,16 @@ def follow_run(run: Run, process: int | None) -> int:
         code = launcher.exit_code(process, patience=5.0)
     if status.state == "failed" and code == launcher.MENDABLE and status.step == 0:
         raise UserError(status.error or "")
-    print(f"{run.id}: {status.state} at step {status.step:,}" + (f". {clean(status.error)}" if status.error else ""))
+    print(
+        f"{clean(run.id)}: {status.state} at step {status.step:,}"
+        + (f". {clean(status.error)}" if status.error else "")
+    )
     for part in ("validation", "test"):
         if f"{part}/accuracy" in status.latest:
             print(f"{part} accuracy {status.latest[f'{part}/accuracy']:.1%}, loss {status.latest[f'{part}/loss']:.4f}")
     return 0 if status.state == "finished" else 1
+
+
+def _print_state(run: Run, status: Status) -> None:
+    error = f". {clean(status.error)}" if status.error else ""
+    print(f"{clean(run.id)}: {status.state} at step {status.step:,}{error}")

@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from vitbench.errors import UserError
 from vitbench.explain.attention_figure import AttentionFigure, AttentionRequest, attention_figure
 from vitbench.figures.save import save_figure, write_whole
 from vitbench.models.network import open_network
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs.store import Store
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             _print(drawn)
             announce(path)
     if arguments.json:
-        print(json.dumps(documents[0] if not arguments.separate else documents, indent=2))
+        print_json(documents[0] if not arguments.separate else documents, indent=2)
     return 0
 
 

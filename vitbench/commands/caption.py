@@ -1,7 +1,6 @@
 """`vitbench caption CAPTIONER PICTURE...`: a sentence for each picture, and the figure of its words."""
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from vitbench.commands._word_maps import add_map_settings, map_settings
 from vitbench.errors import UserError
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             _print_answer(answer, words=arguments.words)
     if arguments.json:
         document = {"captioner": captioner.name, "source": captioner.source, "pictures": answers}
-        print(json.dumps(document, ensure_ascii=False))
+        print_json(document, indent=None)
     return 1 if unreadable else 0
 
 

@@ -1,7 +1,6 @@
 """`vitbench data PATH`: what a data set holds, and what is wrong with it."""
 
 import argparse
-import json
 from pathlib import Path
 
 from vitbench.data.augment import AUGMENTATIONS, augmentation
@@ -10,6 +9,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.preview import contact_sheet
 from vitbench.data.summary import report, summarise
 from vitbench.errors import UserError
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:
             raise UserError(f"{arguments.preview} cannot be written: {error}.") from error
     if arguments.json:
-        print(json.dumps(summary.to_dict(), indent=1))
+        print_json(summary.to_dict())
         return 0
     print(report(summary))
     if arguments.preview:

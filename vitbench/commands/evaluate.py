@@ -1,11 +1,11 @@
 """`vitbench evaluate RUN|MODEL`: loss and accuracy on a data set, in the report's form."""
 
 import argparse
-import json
 from pathlib import Path
 
 from vitbench.commands._figures import announce
 from vitbench.commands._networks import add_network, check_batch_size
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.confusion:
         save_confusion(arguments.confusion, evaluated.document(), arguments.network, evaluated.file)
     if arguments.json:
-        print(json.dumps(evaluation.document(), indent=1))
+        print_json(evaluation.document())
         return 0
     low, high = evaluation.interval
     print(evaluation.sentence())

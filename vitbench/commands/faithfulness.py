@@ -1,12 +1,12 @@
 """`vitbench faithfulness RUN|MODEL --data DIR`: how good the maps of each method are, on pictures with masks."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from vitbench.commands._networks import add_network, open_chosen
 from vitbench.errors import UserError
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         facts = figure_facts(request, chosen.network, found, title)
         save_figure(quality_figure(rows, title, arguments.fill), arguments.out.with_suffix(".png"), facts)
     if arguments.json:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document, indent=2)
     else:
         _print(document, rows, said)
     return 0

@@ -1,11 +1,11 @@
 """`vitbench ground CAPTIONER --data DIR`: how well the maps of words find what the words mean, a row a role."""
 
 import argparse
-import json
 from pathlib import Path
 
 from vitbench.commands._word_maps import METHODS, add_map_settings, map_settings
 from vitbench.errors import UserError
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts = {"method": control, "layer": "", "head": "", "row": settings.row} if control else settings.facts()
     title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {arguments.split} pictures: {how}"
     if arguments.json:
-        print(json.dumps({"title": title, **facts, "roles": to_dict(rows)}, ensure_ascii=False))
+        print_json({"title": title, **facts, "roles": to_dict(rows)}, indent=None)
     else:
         print(clean(title))
         print(to_text(rows))

@@ -4,6 +4,7 @@ import argparse
 
 from vitbench.commands._runs import add_run, find_runs
 from vitbench.runs import control
+from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,5 +16,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Kills each run and returns when its processes are gone."""
     for one in find_runs(arguments):
         control.kill(one)
-        print(f"{one.id}: {one.status().state}")
+        print(f"{clean(one.id)}: {one.status().state}")
     return 0

@@ -1,9 +1,9 @@
 """`vitbench log RUN [-f]`: the log of a run."""
 
 import argparse
-import time
 
 from vitbench.commands._runs import add_run, find_run
+from vitbench.progress import moment
 from vitbench.runs.lock import is_held
 from vitbench.runs.log import LogLine, follow, read_log
 from vitbench.text import clean
@@ -33,5 +33,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(line: LogLine) -> None:
-    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.time))
-    print(f"{moment} {line.step:>8,} {line.level:<7} {clean(line.text)}", flush=True)
+    print(f"{moment(line.time)} {line.step:>8,} {clean(line.level):<7} {clean(line.text)}", flush=True)

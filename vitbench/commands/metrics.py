@@ -1,14 +1,11 @@
 """`vitbench metrics RUN`: the scalars of a run, or of any folder with TensorBoard event files."""
 
 import argparse
-import csv
-import json
-import math
-import sys
 from pathlib import Path
 
 from vitbench.commands._runs import add_run, find_run
 from vitbench.errors import UserError
+from vitbench.output import complain, print_json, print_row
 from vitbench.runs.events import EventReader, event_files
 
 
@@ -29,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader = EventReader(folder)
     reader.read()
     for problem in reader.problems:
-        print(f"vitbench: {problem}", file=sys.stderr)
+        complain(problem)
     unknown = sorted(set(arguments.tag or ()) - set(reader.series))
     if unknown:
         raise UserError(
@@ -41,15 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
             tag: {
                 "steps": series.steps.tolist(),
                 "wall_times": series.wall_times.tolist(),
-                "values": [value if math.isfinite(value) else None for value in series.values.tolist()],
+                "values": series.values.tolist(),
             }
             for tag, series in chosen.items()
         }
-        print(json.dumps(document))
+        print_json(document, indent=None)
         return 0
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["tag", "step", "wall_time", "value"])
+    print_row("tag", "step", "wall_time", "value")
     for tag, series in chosen.items():
         columns = zip(series.steps.tolist(), series.wall_times.tolist(), series.values.tolist(), strict=True)
-        table.writerows([tag, *row] for row in columns)
+        for row in columns:
+            print_row(tag, *row)
     return 0

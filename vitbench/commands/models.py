@@ -1,11 +1,11 @@
 """`vitbench models`: the networks that one can train or open, and whether their weights are on this machine."""
 
 import argparse
-import json
 from typing import Any
 
 from vitbench import catalogue
 from vitbench.catalogue import Entry, LocalWeights
+from vitbench.output import print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     entries, local = catalogue.matching(arguments.filter), LocalWeights()
     if arguments.json:
         models = [_described(entry, local) for entry in entries]
-        print(json.dumps({"timm": catalogue.timm_version(), "models": models}, ensure_ascii=False))
+        print_json({"timm": catalogue.timm_version(), "models": models}, indent=None)
         return 0
     if not entries:
         print(f"No network fits {arguments.filter}.")

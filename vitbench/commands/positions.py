@@ -1,7 +1,6 @@
 """`vitbench positions`: what a network knows about place, as a figure and a scorecard."""
 
 import argparse
-import json
 from pathlib import Path
 
 from vitbench.commands._figures import announce, figure_path, patch_from
@@ -9,6 +8,7 @@ from vitbench.explain.before import network_before
 from vitbench.explain.position_figure import PositionFigure, PositionRequest, position_figure
 from vitbench.figures.save import save_figure
 from vitbench.models.network import open_network
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs.store import Store
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     drawn = position_figure(request, network, before)
     path = save_figure(drawn.figure, figure_path(arguments.out, "positions"), drawn.facts)
     if arguments.json:
-        print(json.dumps({"figure": str(path), **drawn.facts["facts"]}, indent=2))
+        print_json({"figure": str(path), **drawn.facts["facts"]}, indent=2)
         return 0
     _print(drawn)
     announce(path)

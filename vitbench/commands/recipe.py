@@ -1,10 +1,10 @@
 """`vitbench recipe NAME`: prints a recipe whole, draws its learning rate, or checks it against its data."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.recipe import Recipe, load_recipe, preset_names, warnings
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         save_learning_rate(recipe, arguments.curve)
         print(arguments.curve)
     elif arguments.json:
-        print(json.dumps(recipe.model_dump(mode="json"), indent=1))
+        print_json(recipe.model_dump(mode="json"))
     else:
         print(recipe.to_toml(), end="")
     return 0
@@ -51,7 +51,7 @@ def _check(recipe: Recipe, arguments: argparse.Namespace) -> int:
     check = check_recipe(recipe.anchored(), store_folder(arguments.store), progress)
     progress.close()
     if arguments.json:
-        print(json.dumps({"recognised": check.recognised, "problems": check.problems}, indent=1))
+        print_json({"recognised": check.recognised, "problems": check.problems})
         return 2 if check.problems else 0
     for sentence in check.recognised:
         print(clean(sentence))

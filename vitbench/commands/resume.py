@@ -4,6 +4,7 @@ import argparse
 
 from vitbench.commands._runs import add_run, find_runs
 from vitbench.runs import control
+from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,5 +17,5 @@ def run(arguments: argparse.Namespace) -> int:
     for one in find_runs(arguments):
         control.resume(one)
         waits = one.status().is_waiting
-        print(f"{one.id}: {'waits for a free GPU' if waits else 'goes on from its last checkpoint'}")
+        print(f"{clean(one.id)}: {'waits for a free GPU' if waits else 'goes on from its last checkpoint'}")
     return 0

@@ -8,6 +8,7 @@ from vitbench.places import store_folder
 from vitbench.runs import control
 from vitbench.runs.lock import is_held
 from vitbench.runs.store import Store
+from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,5 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(store_folder(arguments.store))
     for one in runs:
         store.remove(one)
-        print(f"{one.id}: deleted")
+        print(f"{clean(one.id)}: deleted")
     return 0

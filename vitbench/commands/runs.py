@@ -1,9 +1,9 @@
 """`vitbench runs`: all runs of the store."""
 
 import argparse
-import json
 import time
 
+from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import duration
 from vitbench.runs.status import Status
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(store_folder(arguments.store))
     rows = [(run.id, run.status()) for run in reversed(store.runs())]
     if arguments.json:
-        print(json.dumps([{"id": run_id, **status.model_dump(mode="json")} for run_id, status in rows], indent=1))
+        print_json([{"id": run_id, **status.model_dump(mode="json")} for run_id, status in rows])
         return 0
     if not rows:
         print(f"No runs in {clean(str(store.folder))} yet; `vitbench train demo` starts one.")

@@ -1,11 +1,11 @@
 """`vitbench show RUN`: one run in detail."""
 
 import argparse
-import json
 import time
 
 from vitbench.commands._runs import add_run, find_run
-from vitbench.progress import duration
+from vitbench.output import print_json
+from vitbench.progress import duration, moment
 from vitbench.runs.log import read_log
 from vitbench.text import clean
 
@@ -29,24 +29,24 @@ def run(arguments: argparse.Namespace) -> int:
             "checkpoints": [entry.step for entry in checkpoints],
             "recipe": found.recipe().model_dump(mode="json"),
         }
-        print(json.dumps(document, indent=1))
+        print_json(document)
         return 0
-    print(f"{found.id}  {clean(status.name)}")
+    print(f"{clean(found.id)}  {clean(status.name)}")
     print(f"state        {status.state}" + (f": {clean(status.error)}" if status.error else ""))
     print(f"model        {clean(status.model)}")
     print(f"data         {clean(status.data)}")
     print(f"step         {status.step:,} of {status.total_steps:,} (epoch {status.epoch:.2f} of {status.epochs})")
     if status.doing is not None:
         print(f"doing        {clean(status.doing.sentence(status.heartbeat))}")
-    print(f"started      {duration(time.time() - status.created_at)} ago, on {status.device or 'nothing yet'}")
+    print(f"started      {duration(time.time() - status.created_at)} ago, on {clean(status.device or 'nothing yet')}")
     if status.eta_seconds is not None:
         print(f"left         {duration(status.eta_seconds)} at {status.pictures_per_second or 0:.0f} pictures/s")
     if status.best is not None:
-        print(f"best         {status.best.metric} {status.best.value:.4g} at step {status.best.step:,}")
+        print(f"best         {clean(status.best.metric)} {status.best.value:.4g} at step {status.best.step:,}")
     for tag, value in sorted(status.latest.items()):
-        print(f"{tag:<24} {value:.5g}")
+        print(f"{clean(tag):<24} {value:.5g}")
     print(f"checkpoints  {', '.join(f'{entry.step:,}' for entry in checkpoints) or 'none yet'}")
-    print(f"folder       {found.folder}")
+    print(f"folder       {clean(str(found.folder))}")
     for line in read_log(found.log)[-8:]:
-        print(f"  {time.strftime('%H:%M:%S', time.localtime(line.time))} {line.step:>7,} {clean(line.text)}")
+        print(f"  {moment(line.time, '%H:%M:%S')} {line.step:>7,} {clean(line.text)}")
     return 0

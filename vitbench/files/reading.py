@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vitbench.errors import UserError
+from vitbench.text import shortened
 
 MIB = 1024**2
 
@@ -201,6 +202,4 @@ def _bounded(file: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _shown(file: str | os.PathLike[str]) -> str:
-    """The path in a message; a name of thousands of characters would hide what the message says."""
-    text = os.fspath(file)
-    return text if len(text) <= 300 else f"{text[:140]}...{text[-140:]}"
+    return shortened(os.fspath(file))
