@@ -44,6 +44,7 @@ class RunRow:
     started_at: float | None = None
     ended_at: float | None = None
     queued_at: float | None = None
+    waits_for: str = ""
     place: int = 0
     """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
     error: str = ""
@@ -69,9 +70,8 @@ class RunRow:
             return ""
         if not self.place:
             return "not started yet"
-        if self.place == 1:
-            return "waits for a GPU, the first in the queue"
-        return f"waits for a GPU, number {self.place} in the queue"
+        place = "the first" if self.place == 1 else f"number {self.place}"
+        return f"waits for a GPU, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
 
     @property
     def progress(self) -> float:

@@ -14,7 +14,7 @@ from screens import wording
 from screens.snapshot import LIVE_STATES, SPARKLINE_POINTS, Measured, RunDetail, RunRow, Snapshot
 from vitbench.errors import UserError
 from vitbench.runs.events import EventReader
-from vitbench.runs.gpus import usable_gpus
+from vitbench.runs.lease import allowed_gpus
 from vitbench.runs.log import LogLine, LogTail
 from vitbench.runs.store import Run, Store
 
@@ -146,7 +146,7 @@ class Watcher:
     def _gpu_names(self, uuids: Sequence[str]) -> str:
         """The numbers of GPUs of this machine, as `cuda:N` counts them; of another's the beginning of the UUID."""
         if uuids and self._gpu_numbers is None:
-            self._gpu_numbers = {uuid: str(number) for number, uuid in enumerate(usable_gpus())}
+            self._gpu_numbers = _numbers_of_gpus()
         known = self._gpu_numbers or {}
         return ",".join(known.get(uuid, uuid.removeprefix("GPU-")[:4]) for uuid in uuids)
 
@@ -236,10 +236,19 @@ def row_of(run: Run, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> Ru
         started_at=status.started_at,
         ended_at=status.ended_at,
         queued_at=status.queued_at if status.is_waiting else None,
+        waits_for=status.waits_for or "",
         error=status.error or "",
         doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",
         best=best,
     )
+
+
+def _numbers_of_gpus() -> dict[str, str]:
+    """The number of each GPU that may be used here, by UUID."""
+    try:
+        return {gpu.name: str(number) for number, gpu in enumerate(allowed_gpus())}
+    except UserError:
+        return {}  # VITBENCH_GPUS names what is not there; whoever starts a run is told
 
 
 def _places_in_queue(rows: Mapping[str, RunRow]) -> dict[str, int]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 # Set before anything imports torch. Two test processes share two cores, and a result must not hang on the machine.
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["VITBENCH_GPUS"] = ""
+os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
 for variable in ("VITBENCH_RUN", "VITBENCH_GRAPHICS", "SSH_CONNECTION", "NO_COLOR", "COLUMNS", "LINES"):
     os.environ.pop(variable, None)

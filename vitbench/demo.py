@@ -20,14 +20,15 @@ def create_demo(store: Path) -> Run:
 
 def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float:
     """The accuracy (0 to 1) on the test part of the network that the run starts from, its new head untrained."""
+    import torch
+
     from vitbench.models.network import build_network
-    from vitbench.training.device import choose_device
     from vitbench.training.evaluation import evaluate_network, open_own_data
 
     data = open_own_data(run, store, progress)
     network = build_network(run.recipe().model, num_classes=len(data.classes), labels=data.classes)
-    device = choose_device(run.recipe().train.device)
-    return evaluate_network(network, data, split="test", device=device, progress=progress).accuracy
+    # On the CPU, so that the GPU is free for the run that follows.
+    return evaluate_network(network, data, split="test", device=torch.device("cpu"), progress=progress).accuracy
 
 
 def known_pictures(run: Run, store: Path, count: int = 3) -> list[str]:

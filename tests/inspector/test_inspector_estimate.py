@@ -7,12 +7,12 @@ import statistics
 
 import pytest
 
+from tests.runs.gpu_names import take_gpu
 from vitbench.errors import UserError
 from vitbench.inspector.requests import Workbench
 from vitbench.inspector.server import Cancelled
 from vitbench.progress import silent
 from vitbench.recipe import load_recipe
-from vitbench.runs.gpus import take_gpu
 from vitbench.training import estimate as room
 
 TINY = [
@@ -65,7 +65,6 @@ def test_the_gpu_is_held_while_it_is_measured_on(store, one_gpu, monkeypatch, ca
     monkeypatch.setattr(room, "estimate", measured)
     monkeypatch.setattr("vitbench.runs.children.die_with_parent", lambda: None)
     monkeypatch.setattr("sys.stdin", io.StringIO(recipe().to_toml()))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     room.main(store)
     assert json.loads(capsys.readouterr().out) == {"free": False, "seen": "GPU-one"}
 

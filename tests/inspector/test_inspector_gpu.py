@@ -1,20 +1,23 @@
-"""The inspector and the runs share GPUs by one lock. Fake UUIDs; torch's "GPU" is the meta device of no memory."""
+"""The inspector and the runs share GPUs by one lease. Fake UUIDs, and nothing is really moved to a GPU."""
 
 import io
 import json
+import os
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint
-from vitbench.inspector import borrowed_gpu
+from tests.runs.gpu_names import take_gpu
+from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
 from vitbench.inspector.kept_networks import KeptNetworks
 from vitbench.inspector.server import Reply, Server
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
-from vitbench.runs.gpus import take_gpu
+from vitbench.runs.lease import HANDED_OVER
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Store
 
@@ -25,7 +28,10 @@ GPUS = ["GPU-one", "GPU-two"]
 def gpu(store, tmp_path, monkeypatch):
     monkeypatch.setenv("VITBENCH_GPUS", ",".join(GPUS))
     monkeypatch.setenv("VITBENCH_GPU_LOCKS", str(tmp_path / "locks"))
-    return BorrowedGpu(store, lambda: {"GPU-two": 0, "GPU-one": 1})
+    for variable in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", HANDED_OVER):
+        monkeypatch.setenv(variable, "")  # so that what a lease sets is taken back
+        monkeypatch.delenv(variable)
+    return BorrowedGpu(store, lambda lease: torch.device("cuda", 0))
 
 
 def a_run_waits(store):
@@ -37,15 +43,24 @@ def a_run_waits(store):
 
 
 def test_a_free_gpu_is_taken_once_and_no_run_can_have_it(gpu):
-    assert gpu.device() == gpu.device() == torch.device("cuda", 1)
-    assert gpu.held == "GPU-one"
+    assert gpu.device() == gpu.device() == torch.device("cuda", 0)
+    assert gpu.held == os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-one"
     assert take_gpu(["GPU-one"]) is None
     gpu.give_back()
     run = take_gpu(["GPU-one"])
     assert run is not None
-    assert gpu.device() == torch.device("cuda", 0), "the first is a run's now"
+    assert gpu.device() == CPU, "CUDA shows this process one GPU for life, and that is a run's now"
     run.close()
+    assert gpu.device() == torch.device("cuda", 0)
     gpu.give_back()
+
+
+def test_the_first_gpu_that_is_free_is_the_one(gpu):
+    run = take_gpu(["GPU-one"])
+    assert gpu.device() == torch.device("cuda", 0)
+    assert gpu.held == os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-two"
+    gpu.give_back()
+    run.close()
 
 
 def test_where_runs_hold_all_gpus_it_works_on_the_cpu(gpu):
@@ -56,10 +71,20 @@ def test_where_runs_hold_all_gpus_it_works_on_the_cpu(gpu):
         run.close()
 
 
-def test_a_gpu_that_torch_does_not_see_is_left_alone(store, gpu):
-    blind = BorrowedGpu(store, dict)
+def test_a_gpu_that_torch_cannot_use_is_left_alone(store, gpu):
+    blind = BorrowedGpu(store, lambda lease: CPU)
     assert blind.device() == CPU
-    assert take_gpu(GPUS).uuid == "GPU-one"
+    assert take_gpu(GPUS).gpu == "GPU-one"
+
+
+def test_a_gpu_that_is_not_the_one_held_is_refused_once_and_given_back(store, gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="other"))
+    confused = BorrowedGpu(store)
+    with pytest.raises(UserError, match="holds GPU-one, but torch computes on GPU-other"):
+        confused.device()
+    assert confused.device() == CPU
+    assert take_gpu(["GPU-one"]) is not None
 
 
 def test_nothing_is_taken_while_a_run_waits(store, gpu):
@@ -69,14 +94,13 @@ def test_nothing_is_taken_while_a_run_waits(store, gpu):
 
 
 def test_a_waiting_run_gets_the_gpu_between_two_questions(store, gpu, tmp_path, monkeypatch):
-    monkeypatch.setattr(borrowed_gpu.torch, "device", lambda *named: "meta" if named[0] == "cuda" else CPU)
     networks = KeptNetworks(store, gpu=gpu)
     moved = []
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: moved.append(str(device)) or module)
     reference = tiny_checkpoint(tmp_path / "net")
     moved.clear()
     networks.open(reference, silent)
-    assert moved[-1] == "meta"
+    assert moved[-1] == "cuda:0"
     networks.yield_gpu()
     assert gpu.held == "GPU-one", "nobody waits"
     a_run_waits(store)

@@ -137,6 +137,12 @@ def _of_picture(
     ]
 
 
+def move(captioner: OpenedCaptioner, device: torch.device) -> None:
+    """Moves the captioner's weights to a device."""
+    assert isinstance(captioner.module, torch.nn.Module)
+    captioner.module.to(device)
+
+
 def device_of(captioner: OpenedCaptioner) -> torch.device:
     """Where the captioner's weights are."""
     assert isinstance(captioner.module, torch.nn.Module)

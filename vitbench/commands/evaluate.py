@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitbench.commands._figures import announce
-from vitbench.commands._networks import add_network, check_batch_size
+from vitbench.commands._networks import add_network, check_batch_size, chosen_device
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the student's line, then what it does not say: loss a picture, interval, top 5."""
     from vitbench.figures.confusion import check_ending, save_confusion
-    from vitbench.training.device import choose_device
     from vitbench.training.evaluating import evaluate
 
     check_batch_size(arguments)
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         data=arguments.data,
         split=arguments.split,
         batch_size=arguments.batch_size,
-        device=choose_device(arguments.device),
+        device=chosen_device(arguments),
         progress=progress,
     )
     progress.close()

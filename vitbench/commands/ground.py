@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from vitbench.commands._networks import add_device, chosen_device
 from vitbench.commands._word_maps import METHODS, add_map_settings, map_settings
 from vitbench.errors import UserError
 from vitbench.output import print_json
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="which part of the data (default test)")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
     add_map_settings(parser, f"{METHODS}; or a control: oracle, uniform, shuffled")
+    add_device(parser)
     parser.add_argument("--no-deletion", action="store_true", help="leave out the deletion drop, the slow column")
     parser.add_argument("--out", metavar="DIR", type=Path, help="write grounding.csv, grounding.md and grounding.png")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
-    from vitbench.captions.grounding import CONTROLS, ground
+    from vitbench.captions.grounding import CONTROLS, ground, move
     from vitbench.captions.grounding_report import write_grounding
     from vitbench.captions.grounding_table import grounding_table, to_dict, to_text
     from vitbench.captions.lexicon import describe_lexicon
@@ -52,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not pictures:
         parts = ", ".join(sorted({picture.split for picture in data.pictures}))
         raise UserError(f"{data.root} has no pictures for {arguments.split}; it has {parts}.")
+    move(captioner, chosen_device(arguments))
     records = ground(
         captioner, pictures, settings, control=control, deletion=not arguments.no_deletion, progress=progress
     )

@@ -16,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Starts a worker for each run."""
     for one in find_runs(arguments):
         control.resume(one)
-        waits = one.status().is_waiting
-        print(f"{clean(one.id)}: {'waits for a free GPU' if waits else 'goes on from its last checkpoint'}")
+        status = one.status()
+        reason = clean(status.waits_for or "All GPUs are in use.")
+        print(f"{clean(one.id)}: {f'waits. {reason}' if status.is_waiting else 'goes on from its last checkpoint'}")
     return 0

@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{clean(found.id)}  {clean(status.name)}")
     print(f"state        {status.state}" + (f": {clean(status.error)}" if status.error else ""))
+    if status.is_waiting and status.waits_for:
+        print(f"waits        {clean(status.waits_for)}")
     print(f"model        {clean(status.model)}")
     print(f"data         {clean(status.data)}")
     print(f"step         {status.step:,} of {status.total_steps:,} (epoch {status.epoch:.2f} of {status.epochs})")

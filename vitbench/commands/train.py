@@ -40,5 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
     process = launch(started)
     print(started.id, flush=True)
     if process is None:
-        print("All GPUs are in use: it starts by itself when one is free.", file=sys.stderr)
+        reason = clean(started.status().waits_for or "All GPUs are in use.")
+        print(f"{reason} The run starts by itself when one is.", file=sys.stderr)
     return follow_run(started, process) if arguments.foreground else 0

@@ -1,57 +1,75 @@
-"""The GPU that the inspector computes on while no run needs it: held by the same lock as a run's, and given back when
-a run waits or nobody asks."""
+"""The GPU that the inspector computes on while no run needs it: leased as a run leases one, and given back when a run
+waits or nobody asks."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from vitbench.runs.gpus import HeldGpu, take_gpu, usable_gpus
+from vitbench.errors import UserError
+from vitbench.runs.lease import Busy, Gpu, Lease, allowed_gpus, take
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Store
+from vitbench.training.device import leased_device
 
 CPU = torch.device("cpu")
 
 
-def gpus_of_torch() -> dict[str, int]:
-    """The number by which this process knows each GPU, by its UUID as NVML writes it; empty without CUDA."""
-    if not torch.cuda.is_available():
-        return {}
-    count = torch.cuda.device_count()
-    return {f"GPU-{torch.cuda.get_device_properties(number).uuid}": number for number in range(count)}
-
-
 class BorrowedGpu:
-    """Where to compute now. A GPU that a run holds, or that a run waits for, is never taken."""
+    """Where to compute now. A GPU that a run holds, or that a run waits for, is never taken.
 
-    def __init__(self, store: Path, numbers: Callable[[], dict[str, int]] = gpus_of_torch) -> None:
+    The first GPU that is taken is the only one for the life of the process: CUDA looks once at what is visible.
+    """
+
+    def __init__(self, store: Path, device_of: Callable[[Lease], torch.device] = leased_device) -> None:
         self.store = store
-        self._numbers = numbers
-        self._held: HeldGpu | None = None
+        self._device_of = device_of
+        self._lease: Lease | None = None
+        self._device = CPU
+        self._bound: str | None = None
+        self._useless = False
 
     @property
     def held(self) -> str | None:
         """The UUID of the GPU that is ours now."""
-        return None if self._held is None else self._held.uuid
+        return None if self._lease is None else self._lease.gpu
 
     def device(self) -> torch.device:
         """The GPU that is held or free, else the CPU."""
-        numbers = self._numbers()
-        if self._held is None and numbers:
-            usable = [uuid for uuid in usable_gpus() if uuid in numbers]
-            if usable and not self.is_wanted():
-                self._held = take_gpu(usable)
-        return CPU if self._held is None else torch.device("cuda", numbers[self._held.uuid])
+        if self._lease is None and not self._useless and (gpus := self._gpus()) and not self.is_wanted():
+            lease = take(gpus)
+            if not isinstance(lease, Busy):
+                self._compute_on(lease)
+        return CPU if self._lease is None else self._device
 
     def is_wanted(self) -> bool:
         """Whether a run of this store waits for a GPU."""
         return any(read_status(run.folder).is_waiting for run in Store(self.store).runs())
 
     def give_back(self) -> None:
-        """Frees what torch keeps of its memory, and then the lock; whoever calls has moved everything off it."""
-        if self._held is None:
+        """Frees what torch keeps of its memory, and then the lease; whoever calls has moved everything off it."""
+        if self._lease is None:
             return
         if torch.cuda.is_initialized():
+            torch.cuda.synchronize(self._device)
             torch.cuda.empty_cache()
-        self._held.close()
-        self._held = None
+        self._lease.close()
+        self._lease = None
+
+    def _gpus(self) -> list[Gpu]:
+        return [gpu for gpu in allowed_gpus() if self._bound in (None, gpu.name)]
+
+    def _compute_on(self, lease: Lease) -> None:
+        lease.bind()
+        self._bound = lease.gpu
+        try:
+            self._device = self._device_of(lease)
+        except UserError:
+            self._useless = True  # told once; what is asked next computes on the CPU
+            lease.close()
+            raise
+        if self._device == CPU:
+            self._useless = True  # torch cannot use it; a run that gets it will say why
+            lease.close()
+            return
+        self._lease = lease

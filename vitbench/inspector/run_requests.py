@@ -14,6 +14,7 @@ from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
 from vitbench.recipe import parse_recipe
+from vitbench.runs.lease import outer_environment
 
 
 class RunRequests:
@@ -72,7 +73,10 @@ class RunRequests:
             recipe.write(str(arguments["recipe"]))
             recipe.seek(0)
             process = subprocess.Popen(
-                [sys.executable, "-m", "vitbench.training.estimate", str(self.store)], stdin=recipe, stdout=answer
+                [sys.executable, "-m", "vitbench.training.estimate", str(self.store)],
+                stdin=recipe,
+                stdout=answer,
+                env=outer_environment(),
             )
             try:
                 while process.poll() is None:

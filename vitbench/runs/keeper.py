@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vitbench.errors import UserError
 from vitbench.runs.launcher import launch_queued
+from vitbench.runs.lease import outer_environment
 from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.process import MARK, this_host
 from vitbench.runs.status import read_status, write_status
@@ -27,7 +28,7 @@ StartRun = Callable[[Run], int | None]
 
 def start_keeper(store: Path) -> int:
     """Starts a keeper that outlives this process, and returns its pid; one too many leaves at once."""
-    environment = {name: value for name, value in os.environ.items() if name != MARK}
+    environment = {name: value for name, value in outer_environment().items() if name != MARK}
     with (store / "keeper.log").open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "vitbench.runs.keeper", str(store)],

@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.runs.gpus import HeldGpu, gpus_for, seen_with, take_gpu
+from vitbench.runs.estimates import known_memory
+from vitbench.runs.lease import Busy, Lease, lease_for, outer_environment
 from vitbench.runs.lock import INHERITED, RunLock, is_held
 from vitbench.runs.process import MARK
 from vitbench.runs.status import read_status, write_status
@@ -26,12 +28,13 @@ def launch(run: Run, command: Sequence[str] | None = None) -> int | None:
     """
     with _taken(run) as lock:
         run.obeyed()
-        pid = _start_if_free(run, lock, command)
-        if pid is not None:
-            return pid
+        started = _start_if_free(run, lock, command)
+        if not isinstance(started, Busy):
+            return started
         status = read_status(run.folder)
         since = status.queued_at if status.is_waiting else time.time()
         changes = {"state": "queued", "queued_at": since, "error": None, "ended_at": None, "process": None}
+        changes["waits_for"] = started.reason
         write_status(run.folder, status.model_copy(update=changes))
     from vitbench.runs.keeper import start_keeper
 
@@ -45,9 +48,15 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
     What was asked of it meanwhile (a pause) stays asked. Raises UserError as `launch` does.
     """
     with _taken(run) as lock:
-        if not read_status(run.folder).is_waiting:
+        status = read_status(run.folder)
+        if not status.is_waiting:
             return None
-        return _start_if_free(run, lock, command)
+        started = _start_if_free(run, lock, command)
+        if not isinstance(started, Busy):
+            return started
+        if started.reason != status.waits_for:
+            write_status(run.folder, status.model_copy(update={"waits_for": started.reason}))
+        return None
 
 
 def wait_until_taken(run: Run, pid: int | None, timeout: float = 60.0) -> int | None:
@@ -98,28 +107,26 @@ def _taken(run: Run) -> Iterator[RunLock]:
         lock.release()
 
 
-def _start_if_free(run: Run, lock: RunLock, command: Sequence[str] | None) -> int | None:
-    """Starts the worker on a GPU that is free, or on the CPU of a machine without one; None if all are held."""
-    device = run.recipe().train.device
-    gpus = gpus_for(device)
-    if not gpus:
-        return _start(run, lock, None, command, {})
-    gpu = take_gpu(gpus)
-    if gpu is None:
-        return None
+def _start_if_free(run: Run, lock: RunLock, command: Sequence[str] | None) -> int | Busy:
+    """Starts the worker on a GPU that is free, or on the CPU of a machine without one."""
+    recipe = run.recipe()
+    lease = lease_for(recipe.train.device, known_memory(run.folder.parent.parent, recipe))
+    if isinstance(lease, Busy):
+        return lease
     try:
-        return _start(run, lock, gpu, command, seen_with(gpu, device))
+        return _start(run, lock, lease, command)
     finally:
-        gpu.close()
+        if lease is not None:
+            lease.close()
 
 
-def _start(
-    run: Run, lock: RunLock, gpu: HeldGpu | None, command: Sequence[str] | None, environment: dict[str, str]
-) -> int:
-    """Says that the run is running, then starts its worker, which inherits the locks of the run and the GPU."""
+def _start(run: Run, lock: RunLock, lease: Lease | None, command: Sequence[str] | None) -> int:
+    """Says that the run is running, then starts its worker, which inherits the run's lock and the lease."""
     before = read_status(run.folder)
-    changes = {"state": "running", "process": None, "queued_at": None, "error": None, "ended_at": None}
-    write_status(run.folder, before.model_copy(update={**changes, "gpus": [gpu.uuid] if gpu else []}))
+    changes: dict[str, Any] = {"state": "running", "process": None, "queued_at": None, "error": None, "ended_at": None}
+    changes |= {"waits_for": None, "gpus": [lease.gpu] if lease else []}
+    write_status(run.folder, before.model_copy(update=changes))
+    environment = lease.environment() if lease else outer_environment()
     try:
         with (run.folder / "worker.log").open("ab") as output:
             process = subprocess.Popen(
@@ -128,8 +135,8 @@ def _start(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=[lock.descriptor, *([gpu.descriptor] if gpu else [])],
-                env={**os.environ, **environment, MARK: run.id, INHERITED: str(lock.descriptor)},
+                pass_fds=[lock.descriptor, *([lease.descriptor] if lease else [])],
+                env={**environment, MARK: run.id, INHERITED: str(lock.descriptor)},
             )
     except OSError:
         write_status(run.folder, before)

@@ -68,6 +68,8 @@ class Status(BaseModel):
     pictures_per_second: float | None = None
     device: str | None = None
     gpus: list[str] = []
+    waits_for: str | None = None
+    """Why a run that waits has no GPU yet, as a sentence: who holds them."""
     error: str | None = None
     name: str = ""
     task: str = "classify"

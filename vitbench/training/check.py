@@ -17,7 +17,7 @@ from vitbench.models.network import DEMO, Network, build_network
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 from vitbench.training.classification import fitting_augmentation, with_parts
-from vitbench.training.device import choose_device
+from vitbench.training.device import check_device
 
 
 @dataclass
@@ -52,7 +52,7 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
     note(look_at_data)
     progress(0, 0, "making the network")
     note(lambda: _check_network(recipe, labels))
-    note(lambda: choose_device(recipe.train.device))
+    note(lambda: check_device(recipe.train.device))
     return check
 
 

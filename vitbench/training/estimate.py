@@ -5,7 +5,6 @@ of its own, so that its memory is that of a worker, and a failure ends nothing e
 """
 
 import json
-import os
 import resource
 import statistics
 import sys
@@ -17,7 +16,8 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, parse_recipe
-from vitbench.runs.gpus import gpus_for, seen_with, take_gpu
+from vitbench.runs.estimates import note_memory
+from vitbench.runs.lease import bind_process
 
 _MOST_SECONDS, _MOST_STEPS, _WARM_UP = 10.0, 12, 2
 """Steps are measured until one of these is reached; the first ones, which fill caches, do not count."""
@@ -50,8 +50,11 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
         if memory.ran_out:
             raise UserError(f"train.batch_size = {recipe.train.batch_size} does not fit into the memory of {device}.")
         evaluation = _evaluation_seconds(training)
+    memory_bytes = _peak_memory(device)
+    if device.type == "cuda":
+        note_memory(store, recipe, memory_bytes, describe_device(device))
     return {
-        "memory_bytes": _peak_memory(device),
+        "memory_bytes": memory_bytes,
         "epoch_seconds": statistics.median(seconds) * training.steps_per_epoch + evaluation,
         "steps_per_epoch": training.steps_per_epoch,
         "device": describe_device(device),
@@ -95,20 +98,6 @@ def _peak_memory(device: Any) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def take_room(recipe: Recipe) -> None:
-    """Takes a GPU for this process as a worker would, until it ends; before torch looks for one.
-
-    Raises UserError if all are held: beside a run, memory and time would be neither's.
-    """
-    gpus = gpus_for(recipe.train.device)
-    if not gpus:
-        return
-    gpu = take_gpu(gpus)
-    if gpu is None:
-        raise UserError("Every GPU that would do is in use, so memory and time can be measured once one is free.")
-    os.environ.update(seen_with(gpu, recipe.train.device))
-
-
 def main(store: Path) -> int:
     """Prints the estimate, or `{"refused": sentence}`."""
     from vitbench.runs.children import die_with_parent
@@ -116,7 +105,7 @@ def main(store: Path) -> int:
     die_with_parent()
     try:
         recipe = parse_recipe(tomllib.loads(sys.stdin.read()), "the recipe").anchored()
-        take_room(recipe)
+        bind_process(recipe.train.device)  # beside a run, memory and time would be neither's
         answer = estimate(recipe, store)
     except UserError as error:
         answer = {"refused": str(error)}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vitbench.errors import UserError
 from vitbench.progress import Progress
 from vitbench.runs.launcher import MENDABLE
+from vitbench.runs.lease import bind_process
 from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK, this_process
@@ -122,9 +123,10 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     # torch takes seconds to import; the heartbeat beats already.
     import torch
 
+    from vitbench.runs.estimates import note_memory
     from vitbench.runs.event_writer import EventWriter
     from vitbench.training.checkpoint import Checkpoints
-    from vitbench.training.device import choose_device, describe_device, gpu_uuids, make_deterministic
+    from vitbench.training.device import choose_device, describe_device, gpu_uuids, lease_notes, make_deterministic
     from vitbench.training.environment import frozen_threads, write_environment
     from vitbench.training.loop import train
     from vitbench.training.monitor import Monitor
@@ -132,6 +134,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     from vitbench.training.state import Training
 
     recipe = run.recipe()
+    bind_process(recipe.train.device)
     threads = frozen_threads(run.folder, recipe.train.threads)
     torch.set_num_threads(threads)
     if recipe.train.deterministic:
@@ -163,6 +166,8 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
             log.write(training.step, "warning", doubt)
     else:
         log.write(0, "info", f"Starting on {describe_device(device)}: {task.network.source}")
+    for note in lease_notes(device):
+        log.write(training.step, "warning", note)
     monitor = Monitor(
         events=EventWriter(run.folder, first_step=training.step + 1),
         log=log,
@@ -175,6 +180,9 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         fp16=recipe.train.amp == "fp16",
     )
     outcome = train(training, monitor)
+    if device.type == "cuda" and training.batch_size == recipe.train.batch_size:
+        store = run.folder.parent.parent
+        note_memory(store, recipe, torch.cuda.max_memory_reserved(device), describe_device(device))
     if outcome == "finished":
         evaluate_best_on_test(task, training, monitor)
     monitor.events.close()
