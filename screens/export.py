@@ -14,7 +14,9 @@ from textual import work
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
 from screens.widgets.chart import SMOOTHED_FROM, Chart, Curve
+from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
+from vitbench.files.outputs import Outputs
 
 
 def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
@@ -70,47 +72,48 @@ class Exports(WorkbenchScreen):
             return
         chart, name = target
         table, figure = chart_csv(chart.curves, chart.x_name), chart_figure(chart)
-        self.ask_where(name, "chart", lambda file: save_chart(file, table, figure))
+        self.ask_where(name, "chart", lambda ending: chart_bytes(ending, table, figure))
 
-    def ask_where(self, name: str, what: str, save: Callable[[Path], None]) -> None:
-        """Asks for the file and its format, and saves aside; `save` may raise OSError."""
+    def ask_where(self, name: str, what: str, draw: Callable[[str], bytes]) -> None:
+        """Asks for the file and its format, and saves aside what `draw` makes of its ending; it may raise OSError."""
         from screens.dialogs import ExportDialog
 
         def answered(file: Path | None) -> None:
             if file is not None:
-                self._save(file, save)
+                self._save(file, draw)
 
         self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png", what), answered)
 
     @work(thread=True, group="export")
-    def _save(self, file: Path, save: Callable[[Path], None]) -> None:
+    def _save(self, file: Path, draw: Callable[[str], bytes]) -> None:
+        outputs = Outputs(self.workbench.store_folder, remedy="name another file")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            save(file)
-        except OSError as error:
+            outputs.plan(file)
+            outputs.write(file, draw(file.suffix.lower()))
+        except (UserError, OSError) as error:
             self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
             return
         fetch = scp_line(file)
         self.app.call_from_thread(self.workbench.tell, f"Saved {file}" + (f"   {fetch}" if fetch else ""))
 
 
-def save_chart(file: Path, table: str, figure: dict[str, object]) -> None:
-    """The numbers, or a picture of the chart."""
-    if file.suffix.lower() == ".csv":
-        file.write_text(table)
-    else:
-        _draw("vitbench.figures.curves", [str(file)], json.dumps(figure))
+def chart_bytes(ending: str, table: str, figure: dict[str, object]) -> bytes:
+    """The numbers, or a picture of the chart. Raises OSError if it cannot be drawn."""
+    if ending == ".csv":
+        return table.encode()
+    return _drawn("vitbench.figures.curves", [ending], json.dumps(figure))
 
 
-def save_confusion(file: Path, evaluation: Path, name: str) -> None:
-    """The confusion matrix of an evaluation in a run's folder; `name` goes into the title."""
-    _draw("vitbench.figures.confusion", [str(file), str(evaluation), name])
+def confusion_bytes(ending: str, evaluation: Path, name: str) -> bytes:
+    """The confusion matrix of an evaluation in a run's folder; `name` goes into the title. Raises OSError."""
+    return _drawn("vitbench.figures.confusion", [ending, str(evaluation), name])
 
 
-def _draw(module: str, arguments: list[str], description: str = "") -> None:
+def _drawn(module: str, arguments: list[str], description: str = "") -> bytes:
     """Raises OSError with the last line that the drawing process wrote, if it failed."""
     command = [sys.executable, "-m", module, *arguments]
-    answer = subprocess.run(command, input=description, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, input=description.encode(), capture_output=True, check=False)
     if answer.returncode != 0:
-        lines = answer.stderr.strip().splitlines()
+        lines = answer.stderr.decode(errors="replace").strip().splitlines()
         raise OSError(lines[-1] if lines else f"exit code {answer.returncode}")
+    return answer.stdout

@@ -25,7 +25,7 @@ from screens.curves import (
 )
 from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
-from screens.export import Exports, save_confusion
+from screens.export import Exports, confusion_bytes
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted
@@ -313,7 +313,7 @@ class RunScreen(RunControls, Exports):
             return
         source = self.workbench.store.runs_folder / run.id / "evaluations" / shown
         name = f"{run.id}-confusion-{source.stem}"
-        self.ask_where(name, "confusion matrix", lambda file: save_confusion(file, source, run.title))
+        self.ask_where(name, "confusion matrix", lambda ending: confusion_bytes(ending, source, run.title))
 
     def exported(self) -> tuple[Chart, str] | None:
         charts = self.charts()

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitbench.places import sample_images
 from vitbench.progress import Progress, silent
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
+
+if TYPE_CHECKING:
+    from vitbench.files.outputs import Outputs
 
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
@@ -52,36 +56,38 @@ def save_figures(
     """
     from vitbench.explain.attention_figure import AttentionRequest, attention_figure
     from vitbench.explain.position_figure import PositionRequest, position_figure
-    from vitbench.figures.save import save_figure
+    from vitbench.figures.save import figure_bytes
+    from vitbench.files.outputs import Outputs
     from vitbench.models.network import open_network
 
     opened = open_network(network, Store(store), progress)
     samples = [str(sample_images() / name) for name in _PICTURES]
     positions = position_figure(PositionRequest(network=network), opened)
-    files = [save_figure(positions.figure, folder / "positions.png", positions.facts)]
+    outputs = Outputs(store, inputs=pictures)
+    files = [outputs.write(folder / "positions.png", figure_bytes(positions.figure, ".png", positions.facts))]
     for method in ("raw", "libra"):
         request = AttentionRequest(network=network, pictures=list(pictures) or samples, method=method)
         attention = attention_figure(request, opened, progress)
-        files.append(save_figure(attention.figure, folder / f"attention-{method}.png", attention.facts))
-    return [*files, *_captions(samples[:2], folder / "captions")]
+        content = figure_bytes(attention.figure, ".png", attention.facts)
+        files.append(outputs.write(folder / f"attention-{method}.png", content))
+    return [*files, *_captions(outputs, samples[:2], folder / "captions")]
 
 
-def _captions(pictures: list[str], folder: Path) -> list[Path]:
+def _captions(outputs: "Outputs", pictures: list[str], folder: Path) -> list[Path]:
     import numpy as np
 
     from vitbench.captions.describing import Decoding, describe_picture
-    from vitbench.captions.figure import caption_figure, save_caption_figure
+    from vitbench.captions.figure import caption_figure, caption_figure_bytes
     from vitbench.captions.open import open_captioner
     from vitbench.captions.word_maps import MapSettings
     from vitbench.data.pictures import open_picture
 
     captioner = open_captioner("demo")
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for file in map(Path, pictures):
         picture = open_picture(file)
         described = describe_picture(captioner, picture, decoding=Decoding(), settings=MapSettings())
         figure = caption_figure(np.asarray(picture), described)
-        save_caption_figure(folder / file.name, figure, described, captioner, file.name)
-        files.append(folder / file.name)
+        content = caption_figure_bytes(figure, described, captioner, file.name)
+        files.append(outputs.write(folder / file.name, content))
     return files

@@ -23,6 +23,7 @@ from vitbench.captions.word_maps import MapSettings
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes.export import write_scenes
+from vitbench.files.outputs import Outputs
 from vitbench.models.network import build_network
 from vitbench.recipe import ModelTable
 
@@ -210,7 +211,7 @@ def test_the_table_has_means_and_intervals_that_hold_them(captioner, pictures, t
     assert {(row["method"], row["layer"]) for row in read} == {("raw", "2")}
     assert float(read[0]["auc"]) == pytest.approx(rows[0].columns["auc"].value, rel=1e-4)
     assert to_markdown(rows).count("\n") == len(rows) + 2
-    write_grounding(tmp_path / "out", rows, "a title with $ and <tags>", {})
+    write_grounding(Outputs(tmp_path), tmp_path / "out", rows, "a title with $ and <tags>", {})
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"grounding.csv", "grounding.md", "grounding.png"}
 
 

@@ -135,7 +135,7 @@ def test_exports(requests, saved, picture, tmp_path):
         np.testing.assert_allclose(arrays["maps"].sum((-2, -1)), 1, rtol=1e-4)
         np.testing.assert_allclose(arrays["attention"].sum(-1), 1, rtol=1e-4)
     beside = {**base, "folder": str(picture.parent), "what": "grid"}
-    assert requests.export(beside, silent).values["file"].endswith("wide ü-words.png")
+    assert requests.export(beside, silent).values["file"].endswith("wide ü-2.png")
     with Image.open(picture) as untouched:
         assert untouched.size == (640, 300)
 

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from screens.export import confusion_bytes
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.figures import confusion
-from vitbench.figures.confusion import confusion_figure, save_confusion
-from vitbench.figures.confusion import main as save_main
+from vitbench.figures.confusion import check_ending, confusion_figure
 from vitbench.figures.provenance import read_provenance
 
 LABELS = [f"kind_{number}" + " of pets" * (number % 3) for number in range(37)]
@@ -84,7 +84,7 @@ def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, endi
     source = tmp_path / "test-1234.json"
     source.write_text(json.dumps(document(["a,b", "$x$", "_c\x1b[31m"])))
     file = tmp_path / f"matrix.{ending}"
-    assert save_main(file, source, "pets $1$ ") == 0
+    file.write_bytes(confusion_bytes(f".{ending}", source, "pets $1$ "))
     begin = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "csv": b"true class"}[ending]
     assert file.read_bytes().startswith(begin)
     if ending == "csv":
@@ -96,22 +96,22 @@ def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, endi
 def test_a_figure_is_made_again_and_says_when_its_evaluation_is_another(tmp_path, capsys):
     source, file = tmp_path / "test-1234.json", tmp_path / "matrix.png"
     source.write_text(json.dumps(document(LABELS)))
-    assert save_main(file, source, "pets") == 0
+    file.write_bytes(confusion_bytes(".png", source, "pets"))
     assert read_provenance(file)["facts"]["step"] == 1234
     assert main(["figure", "again", str(file), "--out", str(tmp_path / "again.png")]) == 0
     assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
     source.write_text(json.dumps(document(LABELS, seed=1)))
     assert main(["figure", "again", str(file)]) == 2
     assert "evaluation" in capsys.readouterr().err
-    save_confusion(file, document(LABELS))
+    file.write_bytes(confusion.confusion_bytes(".png", document(LABELS)))
     with pytest.raises(UserError, match="--confusion"):
         confusion.remake(read_provenance(file), None, None)
 
 
-def test_mistakes_are_one_sentence(tmp_path, capsys):
+def test_mistakes_are_one_sentence(tmp_path):
     source = tmp_path / "test-1.json"
     source.write_text("{}")
-    assert save_main(tmp_path / "a.png", source, "") == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(OSError, match="cannot be read as an evaluation"):
+        confusion_bytes(".png", source, "")
     with pytest.raises(UserError, match=r"matrix\.gif ends otherwise"):
-        save_confusion(tmp_path / "matrix.gif", document(["a"]))
+        check_ending(tmp_path / "matrix.gif")

@@ -10,7 +10,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from vitbench.figures import fonts
 from vitbench.figures.lettering import label
-from vitbench.figures.save import Panel, panel_figure, save_figure
+from vitbench.figures.save import Panel, figure_bytes, panel_figure
 
 CAT = "猫"
 
@@ -49,11 +49,11 @@ def machine(monkeypatch):
     fonts.fonts_for.cache_clear()
 
 
-def saved(text, tmp_path, ending=".png"):
+def saved(text, ending=".png"):
     figure = panel_figure([[Panel(np.full((40, 300, 3), 90, np.uint8), text)]], text)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return save_figure(figure, tmp_path / f"figure{ending}", {}).read_bytes()
+        return figure_bytes(figure, ending, {})
 
 
 def test_a_font_of_the_machine_draws_what_the_own_one_lacks(machine, tmp_path, caplog):
@@ -61,12 +61,12 @@ def test_a_font_of_the_machine_draws_what_the_own_one_lacks(machine, tmp_path, c
     make_font(tmp_path / "cat.ttf", CAT)
     machine(tmp_path / "broken.ttf", tmp_path / "cat.ttf")
     assert fonts.fonts_for(frozenset(f"a {CAT}")).files[1:] == (tmp_path / "cat.ttf",)
-    drawn = saved(f"a {CAT}", tmp_path)
+    drawn = saved(f"a {CAT}")
     assert not caplog.records
     machine()
     fonts.fonts_for.cache_clear()
-    assert saved(f"a {CAT}", tmp_path) != drawn
-    assert b"Squares" not in saved("a", tmp_path, ".pdf")
+    assert saved(f"a {CAT}") != drawn
+    assert b"Squares" not in saved("a", ".pdf")
 
 
 def test_the_labels_of_panels_use_it_too(machine, tmp_path):
@@ -80,14 +80,14 @@ def test_the_labels_of_panels_use_it_too(machine, tmp_path):
 def test_what_no_font_has_is_said_once_in_one_sentence(machine, tmp_path, caplog):
     machine()
     with caplog.at_level(logging.WARNING):
-        saved(CAT * 3 + "犬", tmp_path)
-        saved(CAT, tmp_path, ".svg")
+        saved(CAT * 3 + "犬")
+        saved(CAT, ".svg")
         label(np.zeros((0, 60, 3), np.uint8), CAT)
     assert len(caplog.records) == 1
     assert "No font on this machine has 犬猫" in caplog.text
 
 
 @pytest.mark.parametrize("ending", [".png", ".pdf", ".svg"])
-def test_every_script_can_be_saved(machine, tmp_path, ending):
+def test_every_script_can_be_saved(machine, ending):
     machine()
-    assert saved("قطة 🐈\u200d⬛ 👍🏽 ไทย עברית \u0301 \ufe0f \U000f0000", tmp_path, ending)
+    assert saved("قطة 🐈\u200d⬛ 👍🏽 ไทย עברית \u0301 \ufe0f \U000f0000", ending)

@@ -76,9 +76,11 @@ def test_sheets_have_a_panel_each(subject, handlers, tmp_path):
 
 def test_an_export_is_a_figure_that_says_how_it_was_made_and_never_replaces_another(subject, handlers, tmp_path):
     ask = {**subject, "method": "raw", "folder": str(tmp_path / "out")}
-    first = handlers["attention_export"](ask, silent).values["file"]
-    second = handlers["attention_export"](ask, silent).values["file"]
-    assert first != second
+    export = handlers["attention_export"]
+    first = export(ask, silent).values["file"]
+    assert export({**ask, "layer": 0}, silent).values["file"] == str(tmp_path / "out" / "one-raw-2.png")
+    # The same again is the same file: a key that was pressed twice leaves no litter.
+    assert export(ask, silent).values["file"] == first
     assert read_provenance(tmp_path / "out" / "one-raw.png")["request"]["method"] == "raw"
 
 

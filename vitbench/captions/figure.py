@@ -1,7 +1,7 @@
 """The figure of a caption in the homework's layout: five columns, the picture first, then a panel a word."""
 
+import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,9 @@ from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.describing import Described
 from vitbench.captions.tokenizer import START
 from vitbench.captions.word_maps import WordMaps
-from vitbench.errors import UserError
 from vitbench.figures.lettering import label
 from vitbench.figures.raster import Box, OverlayStyle, Picture, mosaic, overlay
+from vitbench.files.names import distinct_names
 
 COLUMNS = 5
 PANEL = 224
@@ -70,10 +70,8 @@ def noted(figure: Picture, how: str, *, one_scale: bool) -> Picture:
     return np.concatenate([figure, *(label(empty, line, size=NOTE_SIZE) for line in lines)])
 
 
-def save_caption_figure(
-    file: Path, figure: Picture, described: Described, captioner: OpenedCaptioner, source: str
-) -> None:
-    """Writes the figure as PNG, whole or not at all; its text chunks say how it was made. UserError if it cannot be."""
+def caption_figure_bytes(figure: Picture, described: Described, captioner: OpenedCaptioner, source: str) -> bytes:
+    """The figure as PNG; its text chunks say how it was made."""
     notes = PngImagePlugin.PngInfo()
     facts = {
         "figure": "caption",
@@ -85,31 +83,16 @@ def save_caption_figure(
         "maps": described.maps.settings.describe(),
     }
     notes.add_itxt("vitbench", json.dumps(facts, ensure_ascii=False))
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        Image.fromarray(figure).save(beside, format="PNG", pnginfo=notes)
-        beside.replace(file)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error
+    content = io.BytesIO()
+    Image.fromarray(figure).save(content, format="PNG", pnginfo=notes)
+    return content.getvalue()
 
 
 def figure_files(folder: Path, pictures: Sequence[Path]) -> dict[Path, Path]:
-    """Where each picture's figure goes: `folder/STEM.png`, or with the picture's whole name if a stem comes twice.
-
-    Makes the folder. Raises UserError if it cannot be made, or if a figure would replace one of the pictures.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
-    targets: dict[Path, Path] = {}
-    for picture in pictures:
-        target = folder / f"{picture.stem}.png"
-        targets[picture] = folder / f"{picture.name}.png" if target in targets.values() else target
-        if targets[picture].exists() and any(targets[picture].samefile(other) for other in pictures):
-            raise UserError(f"The figure would replace the picture {picture}; name another folder with --out.")
-    return targets
+    """Where each picture's figure goes: `folder/STEM.png`, or with the picture's whole name if a stem comes twice."""
+    different = list(dict.fromkeys(pictures))
+    names = distinct_names(different, ".png")
+    return {picture: folder / name for picture, name in zip(different, names, strict=True)}
 
 
 def _shrunk(picture: Picture) -> Picture:

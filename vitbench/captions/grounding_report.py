@@ -1,12 +1,12 @@
 """The grounding table written down: CSV, Markdown, and a figure with a panel a number and a bar a role."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitbench.captions.grounding_table import RoleRow, to_csv, to_markdown
-from vitbench.errors import UserError
 from vitbench.figures.fonts import every_glyph
-from vitbench.runs.files import write_whole
+from vitbench.files.outputs import Outputs
 
 _PANELS = {
     "auc": ("AUC of patch scores", 0.5, (0, 1.02)),
@@ -16,22 +16,27 @@ _PANELS = {
 }
 
 
-def write_grounding(folder: Path, rows: Sequence[RoleRow], title: str, facts: Mapping[str, str]) -> None:
-    """Writes `grounding.csv`, `grounding.md` and `grounding.png` into a folder. UserError if it cannot be done.
+FILES = ("grounding.csv", "grounding.md", "grounding.png")
+
+
+def write_grounding(
+    outputs: Outputs, folder: Path, rows: Sequence[RoleRow], title: str, facts: Mapping[str, str]
+) -> None:
+    """Writes the FILES into a folder. UserError if it cannot be done.
 
     `title` says in words how the maps were made, `facts` in columns of the CSV.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "grounding.csv", to_csv(rows, facts))
-        write_whole(folder / "grounding.md", f"{title}\n\n{to_markdown(rows)}")
-    except OSError as error:
-        raise UserError(f"The table cannot be written to {folder}: {error.strerror}.") from error
-    save_grounding_figure(folder / "grounding.png", rows, title)
+    contents: tuple[bytes | str, ...] = (
+        to_csv(rows, facts),
+        f"{title}\n\n{to_markdown(rows)}",
+        grounding_figure_bytes(rows, title),
+    )
+    for name, content in zip(FILES, contents, strict=True):
+        outputs.write(folder / name, content)
 
 
-def save_grounding_figure(file: Path, rows: Sequence[RoleRow], title: str) -> None:
-    """Writes the figure in the format of the file's ending. Raises UserError if it cannot be written."""
+def grounding_figure_bytes(rows: Sequence[RoleRow], title: str) -> bytes:
+    """The figure as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -59,8 +64,7 @@ def save_grounding_figure(file: Path, rows: Sequence[RoleRow], title: str) -> No
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(label, fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
-    try:
-        with every_glyph(figure):
-            figure.savefig(file, dpi=150)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be written: {error}.") from error
+    content = io.BytesIO()
+    with every_glyph(figure):
+        figure.savefig(content, format="png", dpi=150)
+    return content.getvalue()

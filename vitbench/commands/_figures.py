@@ -1,19 +1,19 @@
 """What the commands that save figures share."""
 
-import os
 from pathlib import Path
 
+from vitbench.commands._outputs import say
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.figures.save import FORMATS
-from vitbench.text import clean
+from vitbench.files.streams import is_stream
 
 
 def figure_path(out: Path | None, name: str) -> Path:
     """Where to save: `out` if it names a file, `out/NAME.png` if it is a folder, else `NAME.png` here."""
     if out is None:
         return Path(f"{name}.png")
-    if out.is_dir() or (not out.suffix and str(out) != os.devnull):
+    if out.is_dir() or (not out.suffix and not is_stream(out)):
         return out / f"{name}.png"
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {out.name} ends otherwise.")
@@ -22,9 +22,9 @@ def figure_path(out: Path | None, name: str) -> Path:
 
 def announce(path: Path) -> None:
     """Prints where a figure is, and over SSH how to fetch it."""
-    print(f"Saved {clean(str(path))}")
+    say(f"Saved {path}", file=path)
     if line := scp_line(path):
-        print(clean(line))
+        say(line, file=path)
 
 
 def numbered(number: int | None, option: str) -> int | None:

@@ -9,9 +9,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from vitbench.commands._figures import announce, figure_path, numbered, patch_from
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.explain.attention_figure import AttentionFigure, AttentionRequest, attention_figure
-from vitbench.figures.save import save_figure, write_whole
+from vitbench.figures.save import check_figure_ending, figure_bytes
+from vitbench.files.names import distinct_names
+from vitbench.files.outputs import Outputs
 from vitbench.models.network import open_network
 from vitbench.output import print_json
 from vitbench.places import store_folder
@@ -41,18 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--separate", action="store_true", help="one file a picture, named after it")
     parser.add_argument("--arrays", action="store_true", help="the maps too, as .npz beside the figure")
     parser.add_argument("--json", action="store_true")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws, saves and prints where."""
+    groups = [[file] for file in arguments.pictures] if arguments.separate else [arguments.pictures]
+    names = distinct_names([Path(file) for file in arguments.pictures], "") if arguments.separate else ["attention"]
+    requests = [_request(arguments, group) for group in groups]
+    paths = [figure_path(arguments.out, name) for name in names]
+    outputs = outputs_of(arguments, inputs=[arguments.network, *arguments.pictures])
+    for path in paths:
+        check_figure_ending(path)
+        outputs.plan(path, *([path.with_suffix(".npz")] if arguments.arrays else []))
     progress = ConsoleProgress()
     network = open_network(arguments.network, Store(store_folder(arguments.store)), progress)
     documents = []
-    groups = [[file] for file in arguments.pictures] if arguments.separate else [arguments.pictures]
-    for group in groups:
-        drawn = attention_figure(_request(arguments, group), network, progress)
-        path = figure_path(arguments.out, Path(group[0]).stem if arguments.separate else "attention")
-        documents.append(_save(drawn, path, arguments.arrays))
+    for request, path in zip(requests, paths, strict=True):
+        drawn = attention_figure(request, network, progress)
+        documents.append(_save(outputs, drawn, path, arguments.arrays))
         if not arguments.json:
             _print(drawn)
             announce(path)
@@ -85,14 +95,14 @@ def _request(arguments: argparse.Namespace, pictures: list[str]) -> AttentionReq
         raise UserError(f"--{first['loc'][0]}: {first['msg']}.") from None
 
 
-def _save(drawn: AttentionFigure, path: Path, arrays: bool) -> dict[str, Any]:
-    save_figure(drawn.figure, path, drawn.facts)
+def _save(outputs: Outputs, drawn: AttentionFigure, path: Path, arrays: bool) -> dict[str, Any]:
+    outputs.write(path, figure_bytes(drawn.figure, path.suffix, drawn.facts))
     document: dict[str, Any] = {"figure": str(path), **drawn.facts["facts"]}
     if arrays:
         beside = path.with_suffix(".npz")
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **drawn.arrays)
-        write_whole(beside, content.getvalue())
+        outputs.write(beside, content.getvalue())
         document["arrays"] = str(beside)
     return document
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.commands._word_maps import add_map_settings, map_settings
 from vitbench.errors import UserError
 from vitbench.output import print_json
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beams", type=int, default=4, metavar="N", help="width of the beam; 1 is greedy (default 4)")
     parser.add_argument("--best", type=int, default=1, metavar="N", help="how many sentences (default 1)")
     parser.add_argument("--seed", type=int, metavar="N", help="draw sentences at random with this seed")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from vitbench.captions.describing import Decoding, describe_picture, picture_files
-    from vitbench.captions.figure import caption_figure, figure_files, save_caption_figure
+    from vitbench.captions.figure import caption_figure, caption_figure_bytes, figure_files
     from vitbench.captions.open import open_captioner
     from vitbench.data.pictures import UnreadablePicture, open_picture
     from vitbench.runs.store import Store
@@ -44,9 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--beams and --best must be at least 1.")
     settings = map_settings(arguments)
     decoding = Decoding(beams=arguments.beams, best=arguments.best, seed=arguments.seed)
-    captioner = open_captioner(arguments.captioner, Store(store_folder(arguments.store)))
     files = picture_files(arguments.pictures)
     targets = figure_files(arguments.out, files) if arguments.out is not None else {}
+    outputs = outputs_of(arguments, inputs=[arguments.captioner, *files])
+    outputs.plan(*targets.values())
+    captioner = open_captioner(arguments.captioner, Store(store_folder(arguments.store)))
     answers, unreadable = [], 0
     for file in files:
         try:
@@ -61,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         answer = {"file": str(file), **described.to_dict(arrays=arguments.arrays)}
         if file in targets:
             figure = caption_figure(np.asarray(picture), described, one_scale=arguments.one_scale)
-            save_caption_figure(targets[file], figure, described, captioner, file.name)
-            answer["figure"] = str(targets[file])
+            target = targets.pop(file)
+            outputs.write(target, caption_figure_bytes(figure, described, captioner, file.name))
+            answer["figure"] = str(target)
         answers.append(answer)
         if not arguments.json:
             _print_answer(answer, words=arguments.words)

@@ -1,8 +1,12 @@
 """`vitbench data PATH`: what a data set holds, and what is wrong with it."""
 
 import argparse
+import io
 from pathlib import Path
 
+from PIL import Image
+
+from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.data.augment import AUGMENTATIONS, augmentation
 from vitbench.data.index import open_index
 from vitbench.data.preprocessing import Preprocessing
@@ -12,7 +16,6 @@ from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,24 +27,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-size", metavar="N", type=int, default=224, help="what the network sees (default 224)")
     parser.add_argument("--seed", type=int, default=0, help="which samples, and what happens to them")
     parser.add_argument("--epoch", type=int, default=0, help="the same samples as another epoch sees them")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
     # Judged before the pictures are looked at, which may take minutes.
     changes = augmentation(arguments.augment, Preprocessing(arguments.image_size, arguments.image_size))
+    outputs = outputs_of(arguments, data=[arguments.path])
+    if arguments.preview:
+        preview_format(arguments.preview)
+        outputs.plan(arguments.preview)
     index = open_index(arguments.path, store=store_folder(arguments.store), progress=ConsoleProgress())
     summary = summarise(index)
     if arguments.preview:
         sheet = contact_sheet(index, changes, seed=arguments.seed, epoch=arguments.epoch)
+        content = io.BytesIO()
         try:
-            sheet.save(arguments.preview)
+            sheet.save(content, format=preview_format(arguments.preview))
         except (OSError, ValueError) as error:
             raise UserError(f"{arguments.preview} cannot be written: {error}.") from error
+        outputs.write(arguments.preview, content.getvalue())
     if arguments.json:
         print_json(summary.to_dict())
         return 0
     print(report(summary))
     if arguments.preview:
-        print(clean(f"Contact sheet: {arguments.preview}"))
+        say(f"Contact sheet: {arguments.preview}", file=arguments.preview)
     return 0
+
+
+def preview_format(file: Path) -> str:
+    """The format that the ending of a picture file chooses. Raises UserError if it chooses none."""
+    Image.init()
+    found = Image.registered_extensions().get(file.suffix.lower())
+    if found is None or found not in Image.SAVE:
+        raise UserError(f"{file} cannot be written: a picture is saved as .png, .jpg, .webp or .tif.")
+    return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vitbench.commands._figures import announce
 from vitbench.commands._networks import add_network, check_batch_size, chosen_device
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -19,16 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "save the confusion matrix as PNG, PDF, SVG or CSV"
     parser.add_argument("--confusion", metavar="FILE", type=Path, help=words)
     parser.add_argument("--json", action="store_true", help="every figure, the confusion matrix and the worst mistakes")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the student's line, then what it does not say: loss a picture, interval, top 5."""
-    from vitbench.figures.confusion import check_ending, save_confusion
+    from vitbench.figures.confusion import check_ending, confusion_bytes
     from vitbench.training.evaluating import evaluate
 
     check_batch_size(arguments)
     if arguments.confusion:
         check_ending(arguments.confusion)
+        outputs = outputs_of(arguments, inputs=[arguments.network], data=[arguments.data])
+        outputs.plan(arguments.confusion)
     progress = ConsoleProgress()
     evaluated = evaluate(
         arguments.network,
@@ -42,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     progress.close()
     evaluation = evaluated.evaluation
     if arguments.confusion:
-        save_confusion(arguments.confusion, evaluated.document(), arguments.network, evaluated.file)
+        matrix = confusion_bytes(arguments.confusion.suffix, evaluated.document(), arguments.network, evaluated.file)
+        outputs.write(arguments.confusion, matrix)
     if arguments.json:
         print_json(evaluation.document())
         return 0

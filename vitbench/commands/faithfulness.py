@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.commands._networks import add_network, open_chosen
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.places import store_folder
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the choice of pictures and of the controls")
     parser.add_argument("--out", metavar="FILE", type=Path, help="the table, .md or .csv; its figure beside it, .png")
     parser.add_argument("--json", action="store_true")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,11 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.explain.quality_figure import FaithfulnessRequest, figure_facts, measured, quality_figure, title_of
     from vitbench.explain.quality_pictures import open_masks
     from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown
-    from vitbench.figures.save import save_figure
-    from vitbench.runs.files import write_whole
+    from vitbench.figures.save import figure_bytes
 
     if arguments.out is not None and arguments.out.suffix not in (".md", ".csv"):
         raise UserError(f"--out {arguments.out}: write a table to a .md or a .csv file.")
+    outputs = outputs_of(arguments, inputs=[arguments.network], data=[arguments.data])
+    if arguments.out is not None:
+        outputs.plan(arguments.out, arguments.out.with_suffix(".png"))
     progress = ConsoleProgress()
     chosen = open_chosen(arguments, progress)
     data = open_masks(arguments.data, store_folder(arguments.store), progress)
@@ -51,9 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         address = str(Path(address).expanduser().absolute())  # the figure may be made again from elsewhere
     request = FaithfulnessRequest(
         network=arguments.network,
-        data=arguments.data
-        if arguments.data.startswith("scenes:")
-        else str(Path(arguments.data).expanduser().absolute()),
+        data=address,
         split=arguments.split,
         methods=arguments.methods.split(",") if arguments.methods else list(METHODS),
         count=arguments.count,
@@ -78,12 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         document["claims"] = claims_to_dict(said)
     if arguments.out is not None:
         text = to_csv(rows) if arguments.out.suffix == ".csv" else f"# {title}\n\n{to_markdown(rows)}"
-        try:
-            write_whole(arguments.out, text)
-        except OSError as error:
-            raise UserError(f"The table cannot be written to {arguments.out}: {error.strerror}.") from error
+        outputs.write(arguments.out, text)
         facts = figure_facts(request, chosen.network, found, title)
-        save_figure(quality_figure(rows, title, arguments.fill), arguments.out.with_suffix(".png"), facts)
+        figure = quality_figure(rows, title, arguments.fill)
+        outputs.write(arguments.out.with_suffix(".png"), figure_bytes(figure, ".png", facts))
     if arguments.json:
         print_json(document, indent=2)
     else:

@@ -5,9 +5,10 @@ import importlib
 from pathlib import Path
 
 from vitbench.commands._figures import announce
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.figures.provenance import changed_inputs, read_provenance
-from vitbench.figures.save import save_figure
+from vitbench.figures.save import check_figure_ending, figure_bytes
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs.store import Store
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument("file", metavar="FILE.png", type=Path)
     again.add_argument("--out", metavar="FILE", type=Path, help="default: FILE again.png beside it")
     again.add_argument("--anyway", action="store_true", help="even if weights or pictures have changed")
+    add_overwrite(again)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,6 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     maker = MAKERS.get(recorded["kind"])
     if maker is None:
         raise UserError(f"{arguments.file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
+    path = arguments.out or arguments.file.with_name(f"{arguments.file.stem} again.png")
+    check_figure_ending(path)
+    outputs = outputs_of(arguments, inputs=[arguments.file, *recorded["inputs"]])
+    outputs.plan(path)
     store = Store(store_folder(arguments.store))
     figure, facts = importlib.import_module(maker).remake(recorded, store, ConsoleProgress())
     changed = changed_inputs(recorded["inputs"], facts["inputs"])
@@ -50,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"Another figure would come out, because these have changed: {', '.join(changed)};"
             " --anyway makes it all the same."
         )
-    path = arguments.out or arguments.file.with_name(f"{arguments.file.stem} again.png")
-    save_figure(figure, path, facts)
+    outputs.write(path, figure_bytes(figure, path.suffix, facts))
     if changed:
         print(clean(f"Changed since: {', '.join(changed)}"))
     announce(path)

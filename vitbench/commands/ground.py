@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitbench.commands._networks import add_device, chosen_device
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.commands._word_maps import METHODS, add_map_settings, map_settings
 from vitbench.errors import UserError
 from vitbench.output import print_json
@@ -24,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, help="write grounding.csv, grounding.md and grounding.png")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     parser.add_argument("--lexicon", action="store_true", help="print which words have which role, and end")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
     from vitbench.captions.grounding import CONTROLS, ground, move
-    from vitbench.captions.grounding_report import write_grounding
+    from vitbench.captions.grounding_report import FILES, write_grounding
     from vitbench.captions.grounding_table import grounding_table, to_dict, to_text
     from vitbench.captions.lexicon import describe_lexicon
     from vitbench.captions.open import open_captioner
@@ -46,6 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     if control is not None and (arguments.layer is not None or arguments.head is not None):
         raise UserError(f"The control {control} is made of no layer and no head.")
     settings = MapSettings(row=arguments.row) if control else map_settings(arguments)
+    outputs = outputs_of(arguments, inputs=[arguments.captioner], data=[arguments.data])
+    if arguments.out is not None:
+        outputs.plan(*(arguments.out / name for name in FILES))
     progress = ConsoleProgress()
     store = store_folder(arguments.store)
     captioner = open_captioner(arguments.captioner, Store(store))
@@ -68,5 +73,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(clean(title))
         print(to_text(rows))
     if arguments.out is not None:
-        write_grounding(arguments.out, rows, title, facts)
+        write_grounding(outputs, arguments.out, rows, title, facts)
     return 0

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from vitbench.commands._figures import announce, figure_path, patch_from
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.explain.before import network_before
 from vitbench.explain.position_figure import PositionFigure, PositionRequest, position_figure
-from vitbench.figures.save import save_figure
+from vitbench.figures.save import check_figure_ending, figure_bytes
 from vitbench.models.network import open_network
 from vitbench.output import print_json
 from vitbench.places import store_folder
@@ -27,10 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--colour-map", default="viridis")
     parser.add_argument("--out", metavar="FILE|DIR", type=Path, help="PNG, PDF or SVG (default: positions.png)")
     parser.add_argument("--json", action="store_true")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws, saves, and prints the scorecard."""
+    path = figure_path(arguments.out, "positions")
+    check_figure_ending(path)
+    outputs = outputs_of(arguments, inputs=[arguments.network, *arguments.pictures])
+    outputs.plan(path)
     store = Store(store_folder(arguments.store))
     progress = ConsoleProgress()
     network = open_network(arguments.network, store, progress)
@@ -45,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         before=arguments.before,
     )
     drawn = position_figure(request, network, before)
-    path = save_figure(drawn.figure, figure_path(arguments.out, "positions"), drawn.facts)
+    outputs.write(path, figure_bytes(drawn.figure, path.suffix, drawn.facts))
     if arguments.json:
         print_json({"figure": str(path), **drawn.facts["facts"]}, indent=2)
         return 0

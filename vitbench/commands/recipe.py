@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "say what the data are, and whether recipe, data and network fit each other"
     parser.add_argument("--check", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="the recipe as JSON")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,10 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(recipe, arguments)
     if arguments.curve is not None:
-        from vitbench.figures.learning_rate import save_learning_rate
+        from vitbench.figures.learning_rate import learning_rate_bytes
+        from vitbench.figures.save import check_figure_ending
 
-        save_learning_rate(recipe, arguments.curve)
-        print(arguments.curve)
+        check_figure_ending(arguments.curve)
+        outputs = outputs_of(arguments, inputs=[arguments.recipe])
+        outputs.plan(arguments.curve)
+        outputs.write(arguments.curve, learning_rate_bytes(recipe, arguments.curve.suffix))
+        say(str(arguments.curve), file=arguments.curve)
     elif arguments.json:
         print_json(recipe.model_dump(mode="json"))
     else:

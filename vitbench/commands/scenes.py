@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from vitbench.data.scenes.export import write_scenes
+from vitbench.data.scenes.export import check_scenes, write_scenes
+from vitbench.files.outputs import Outputs
+from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 
@@ -19,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the scenes and says what there is."""
-    counts = write_scenes(
-        arguments.folder,
-        count=arguments.count,
-        size=arguments.size,
-        seed=arguments.seed,
-        kinds=arguments.kinds,
-        progress=ConsoleProgress(),
-    )
+    asked = {name: getattr(arguments, name) for name in ("count", "size", "seed", "kinds")}
+    check_scenes(**asked)
+    counts: dict[str, int] = {}
+
+    def fill(unfinished: Path) -> None:
+        counts.update(write_scenes(unfinished, **asked, progress=ConsoleProgress()))
+
+    Outputs(store_folder(arguments.store)).make_folder(arguments.folder, fill)
     parts = ", ".join(f"{number:,} {split}" for split, number in counts.items())
     print(f"{clean(str(arguments.folder))}: {parts}")
     return 0

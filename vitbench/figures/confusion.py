@@ -1,7 +1,7 @@
 """A confusion matrix as PNG, PDF, SVG or CSV: rows are true classes, columns what they were taken for.
 
-`python -m vitbench.figures.confusion FILE EVALUATION.json NAME` saves that of an evaluation in a run's folder: the app
-does so, because it never imports matplotlib itself.
+`python -m vitbench.figures.confusion ENDING EVALUATION.json NAME` prints that of an evaluation in a run's folder as a
+file of this ending: the app asks so, because it never imports matplotlib itself.
 """
 
 import csv
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash, provenance
-from vitbench.figures.save import DPI, FORMATS, save_figure, wrapped, write_whole
+from vitbench.figures.save import DPI, FORMATS, figure_bytes, wrapped
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 from vitbench.text import clean
@@ -36,26 +36,20 @@ _LEAST_FOR_NUMBERS = 16
 _LONGEST_LABEL = 28
 
 
-def save_confusion(file: Path, document: Mapping[str, Any], name: str = "", source: Path | None = None) -> None:
-    """Saves the confusions of an evaluation's `document`; the ending of `file` chooses the format.
+def confusion_bytes(ending: str, document: Mapping[str, Any], name: str = "", source: Path | None = None) -> bytes:
+    """The confusions of an evaluation's `document` as a file with one of the ENDINGS.
 
-    `name` is whose they are, for the title, and `source` the file that the document was read from. Raises UserError
-    for another ending, and if the file cannot be written.
+    `name` is whose they are, for the title, and `source` the file that the document was read from.
     """
     classes = [str(label) for label in document["classes"]]
     confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
-    check_ending(file)
-    if file.suffix.lower() == ".csv":
-        write_whole(file, confusion_csv(confusion, classes).encode())
-        return
+    if ending.lower() == ".csv":
+        return confusion_csv(confusion, classes).encode("utf-8", "surrogateescape")
     facts = {key: document[key] for key in ("split", "step", "root", "correct", "pictures") if key in document}
     request = {"evaluation": str(source.absolute()) if source else "", "name": name}
     inputs = {"evaluation": file_hash(source)} if source else {}
-    save_figure(
-        confusion_figure(confusion, classes, _title(document, name)),
-        file,
-        provenance("confusion", request, inputs, facts),
-    )
+    figure = confusion_figure(confusion, classes, _title(document, name))
+    return figure_bytes(figure, ending, provenance("confusion", request, inputs, facts))
 
 
 def check_ending(file: Path) -> None:
@@ -152,10 +146,10 @@ def _literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def main(file: Path, source: Path, name: str) -> int:
-    """Saves; what is wrong goes to stderr as a sentence."""
+def main(ending: str, source: Path, name: str) -> int:
+    """Prints the bytes of the file; what is wrong goes to stderr as a sentence."""
     try:
-        save_confusion(file, read_document(source), name, source)
+        sys.stdout.buffer.write(confusion_bytes(ending, read_document(source), name, source))
     except UserError as error:
         print(clean(str(error)), file=sys.stderr)
         return 2
@@ -163,4 +157,4 @@ def main(file: Path, source: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

@@ -1,11 +1,12 @@
-"""Curves over a common axis as PNG, PDF or SVG: `python -m vitbench.figures.curves FILE < description.json`.
+"""Curves over a common axis as PNG, PDF or SVG: `python -m vitbench.figures.curves ENDING < description.json`.
 
-The app saves its charts through this process, because it never imports matplotlib itself.
+It prints the bytes of the file. The app draws its charts through this process, because it never imports matplotlib
+itself.
 """
 
+import io
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from vitbench.figures.fonts import every_glyph
 _DASHES = ("-", "--", "-.", ":")
 
 
-def save_curves(file: Path, description: dict[str, Any]) -> None:
-    """Draws `description` into `file`; the ending chooses the format.
+def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
+    """`description` drawn, as a file with the ending .png, .pdf or .svg.
 
     `curves` is a list of `name`, `colour`, `dash`, `x`, `y` and `smoothed` (None, or as long as `y`: then the raw
     line is kept faint). `title`, `x_name`, `x_range`, `y_range` (None follows the data), `x_log`, `y_log`.
@@ -46,10 +47,10 @@ def save_curves(file: Path, description: dict[str, Any]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if len(description["curves"]) > 0:
         axes.legend(frameon=False)
-    beside = file.with_name(f".{file.name}.tmp")
+    content = io.BytesIO()
     with every_glyph(figure):
-        figure.savefig(beside, format=file.suffix.lstrip(".").lower(), dpi=200)
-    beside.replace(file)
+        figure.savefig(content, format=ending.lstrip(".").lower(), dpi=200)
+    return content.getvalue()
 
 
 def _plain(text: str) -> str:
@@ -59,4 +60,4 @@ def _plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    save_curves(Path(sys.argv[1]), json.load(sys.stdin))
+    sys.stdout.buffer.write(curves_bytes(sys.argv[1], json.load(sys.stdin)))

@@ -1,8 +1,7 @@
 """The learning rate of a recipe over its epochs, as a picture."""
 
-from pathlib import Path
+import io
 
-from vitbench.errors import UserError
 from vitbench.figures.fonts import every_glyph
 from vitbench.recipe import Recipe
 
@@ -10,11 +9,8 @@ _STEPS_PER_EPOCH = 100
 """The curve's shape does not depend on it; how many steps an epoch has is known once the data is."""
 
 
-def save_learning_rate(recipe: Recipe, file: Path) -> None:
-    """Draws the learning rate of each epoch, as a line or, stepped once an epoch, as stairs.
-
-    The ending of `file` decides the format. Raises UserError if it cannot be written.
-    """
+def learning_rate_bytes(recipe: Recipe, ending: str) -> bytes:
+    """The learning rate of each epoch, as a line or, stepped once an epoch, as stairs: a .png, .pdf or .svg file."""
     from matplotlib.figure import Figure
 
     train, schedule = recipe.train, recipe.schedule
@@ -33,8 +29,7 @@ def save_learning_rate(recipe: Recipe, file: Path) -> None:
     axes.grid(alpha=0.3)
     title = recipe.name or recipe.preset or recipe.model.name
     axes.set_title(f"{title}: {schedule.name}, by {schedule.step_on}, peak {recipe.optim.lr:g}")
-    try:
-        with every_glyph(figure):
-            figure.savefig(file, dpi=160)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be written: {error}.") from error
+    content = io.BytesIO()
+    with every_glyph(figure):
+        figure.savefig(content, format=ending.lstrip(".").lower(), dpi=160)
+    return content.getvalue()

@@ -5,7 +5,6 @@ Each pixel of a raster is exactly one pixel of the saved PNG, so preview and fig
 
 import io
 import json
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -175,16 +174,17 @@ def tile_figure(tiles: Sequence[Tile], caption: str, colour_bar: ColourBar) -> "
     return figure
 
 
-def save_figure(figure: "Figure", path: Path, facts: Mapping[str, Any]) -> Path:
-    """Saves by the ending of `path` (.png, .pdf or .svg), with the facts inside; the file is whole or not there.
-
-    Raises UserError for another ending, or if the file cannot be written.
-    """
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
+def check_figure_ending(path: Path) -> None:
+    """Raises UserError for a name that chooses no format; before the work."""
+    if path.suffix.lower() not in FORMATS:
         raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {path.name} ends otherwise.")
+
+
+def figure_bytes(figure: "Figure", ending: str, facts: Mapping[str, Any]) -> bytes:
+    """The figure as a file with the ending .png, .pdf or .svg, with the facts inside."""
     import matplotlib
 
+    ending = ending.lower()
     text = json.dumps(facts, ensure_ascii=True, allow_nan=False)
     metadata = {
         ".png": {KEY: text, "Software": "vitbench"},
@@ -194,23 +194,7 @@ def save_figure(figure: "Figure", path: Path, facts: Mapping[str, Any]) -> Path:
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "vitbench"}), every_glyph(figure):
         figure.savefig(buffer, format=ending[1:], dpi=DPI, metadata=metadata)
-    write_whole(path, buffer.getvalue())
-    return path
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that is never seen half: beside it, then renamed. Raises UserError if the place refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"The figure {path} cannot be written ({error.strerror}).") from error
+    return buffer.getvalue()
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -13,7 +13,8 @@ from vitbench.errors import UserError
 from vitbench.explain.attention_figure import attention_figure, chosen_preprocessing, class_name, top_classes
 from vitbench.explain.explanation import METHODS, find_method
 from vitbench.figures.raster import mark_patch
-from vitbench.figures.save import save_figure
+from vitbench.figures.save import figure_bytes
+from vitbench.files.outputs import Outputs
 from vitbench.inspector.attention_maps import KeptMaps, request_of
 from vitbench.inspector.attention_sheets import make_sheet, sheet_figure
 from vitbench.inspector.kept_networks import KeptNetworks
@@ -120,12 +121,8 @@ class AttentionRequests:
             _, network = self.networks.open(request.network, progress)
             drawn = attention_figure(request, network, progress)
             what, figure, facts = request.grid or request.method, drawn.figure, drawn.facts
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
-        stem = Path(arguments["picture"]).stem
-        return Reply({"file": str(save_figure(figure, free_name(folder / f"{stem}-{what}.png"), facts))})
+        file = folder / f"{Path(arguments['picture']).stem}-{what}.png"
+        return Reply({"file": str(Outputs(self.store).write_new(file, figure_bytes(figure, ".png", facts)))})
 
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
@@ -150,13 +147,3 @@ class AttentionRequests:
         data = open_own_data(run, self.store, progress)
         part = next((name for name in ("val", "test") if name in data.splits), data.splits[0])
         return [data.path(data.samples[position]) for position in data.positions(part)] or samples
-
-
-def free_name(file: Path) -> Path:
-    """The file, or with a number behind its name where there is one already."""
-    number = 2
-    found = file
-    while found.exists():
-        found = file.with_name(f"{file.stem}-{number}{file.suffix}")
-        number += 1
-    return found

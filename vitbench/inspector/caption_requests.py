@@ -3,6 +3,7 @@
 The last captioners, encoded pictures and sentences are kept, so that a key of the screen costs a look-up.
 """
 
+import io
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -15,13 +16,14 @@ from PIL import Image
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.describing import Described, picture_files
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
-from vitbench.captions.figure import caption_figure, noted, save_caption_figure, word_panels
+from vitbench.captions.figure import caption_figure, caption_figure_bytes, noted, word_panels
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import HAS_LAYERS, METHODS, OF_ATTENTION, MapSettings, all_word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.lettering import label
+from vitbench.files.outputs import Outputs
 from vitbench.inspector.server import Handler, Reply
 from vitbench.places import sample_images
 from vitbench.progress import Progress
@@ -112,17 +114,14 @@ class CaptionRequests:
         )
 
     def export(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """Writes `what` (grid, panel of `word`, or arrays) into `folder`; answers with the file."""
+        """Writes `what` (grid, panel of `word`, or arrays) into `folder`, under a free name; answers with the file."""
         _, encoded = self._encoded(arguments, progress)
         read = self._read(encoded, arguments)
         source, folder, what = Path(arguments["picture"]), Path(arguments["folder"]), arguments["what"]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
-        maps = read.maps(_settings(arguments), progress)
+        outputs = Outputs(self.store)
         if what == "arrays":
-            return Reply({"file": str(_save_arrays(_free(folder / f"{source.stem}.npz", source), read))})
+            return Reply({"file": str(outputs.write_new(folder / f"{source.stem}.npz", _arrays(read)))})
+        maps = read.maps(_settings(arguments), progress)
         described = Described(read.sentence, read.ids, maps, encoded.prepared.box)
         picture = np.asarray(open_picture(source))
         one_scale = bool(arguments.get("one_scale"))
@@ -137,9 +136,8 @@ class CaptionRequests:
             file = folder / f"{source.stem}-{word + 1:02d}-{letters}.png"
         else:
             raise UserError(f"{what!r} is not known; export grid, panel or arrays.")
-        file = _free(file, source)
-        save_caption_figure(file, figure, described, encoded.captioner, source.name)
-        return Reply({"file": str(file)})
+        content = caption_figure_bytes(figure, described, encoded.captioner, source.name)
+        return Reply({"file": str(outputs.write_new(file, content))})
 
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
@@ -234,33 +232,24 @@ def _preview(picture: Image.Image) -> tuple[np.ndarray, float]:
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC)), factor
 
 
-def _free(file: Path, source: Path) -> Path:
-    """The file, or another name where it would replace the picture that it was made from."""
-    if file.exists() and source.exists() and file.samefile(source):
-        return file.with_name(f"{file.stem}-words{file.suffix}")
-    return file
-
-
-def _save_arrays(file: Path, read: ReadSentence) -> Path:
-    """All layers and heads of one pass: `maps` [layers, heads, words, rows, columns] of the predicting rows, scaled to
-    sum 1, and `attention` [layers, heads, tokens, prefix + patches] as it was."""
+def _arrays(read: ReadSentence) -> bytes:
+    """All layers and heads of one pass as .npz: `maps` [layers, heads, words, rows, columns] of the predicting rows,
+    scaled to sum 1, and `attention` [layers, heads, tokens, prefix + patches] as it was."""
     reading = read.reading
     spans = read.picture.captioner.tokenizer.words(read.ids)
-    try:
-        np.savez_compressed(
-            file,
-            maps=all_word_maps(reading, read.picture.captioner.tokenizer),
-            attention=reading.attention.cpu().numpy(),
-            self_attention=reading.self_attention.cpu().numpy(),
-            log_probs=reading.log_probs.cpu().numpy(),
-            ranks=reading.ranks.cpu().numpy(),
-            ids=np.array(read.ids),
-            words=np.array([span.text for span in spans]),
-            first_token=np.array([span.first for span in spans]),
-            stop_token=np.array([span.stop for span in spans]),
-            grid=np.array([reading.rows, reading.columns]),
-            num_prefix_tokens=np.array(reading.num_prefix_tokens),
-        )
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error
-    return file
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        maps=all_word_maps(reading, read.picture.captioner.tokenizer),
+        attention=reading.attention.cpu().numpy(),
+        self_attention=reading.self_attention.cpu().numpy(),
+        log_probs=reading.log_probs.cpu().numpy(),
+        ranks=reading.ranks.cpu().numpy(),
+        ids=np.array(read.ids),
+        words=np.array([span.text for span in spans]),
+        first_token=np.array([span.first for span in spans]),
+        stop_token=np.array([span.stop for span in spans]),
+        grid=np.array([reading.rows, reading.columns]),
+        num_prefix_tokens=np.array(reading.num_prefix_tokens),
+    )
+    return content.getvalue()

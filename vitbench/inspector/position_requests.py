@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from vitbench.errors import UserError
 from vitbench.explain.before import network_before
 from vitbench.explain.position_figure import PositionRequest, position_figure, similarity_picture
 from vitbench.explain.positions import positions
 from vitbench.figures.raster import Picture
-from vitbench.figures.save import save_figure
-from vitbench.inspector.attention_requests import free_name
+from vitbench.figures.save import figure_bytes
+from vitbench.files.outputs import Outputs
 from vitbench.inspector.kept_networks import Kept, KeptNetworks
 from vitbench.inspector.server import Handler, Reply
 from vitbench.models.network import Network
@@ -83,13 +82,9 @@ class PositionRequests:
             before=before,
         )
         drawn = position_figure(request, network, earlier)
-        folder = Path(arguments["folder"])
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error
         name = f"positions-tile-{patch[0] + 1}-{patch[1] + 1}.png" if patch else "positions.png"
-        return Reply({"file": str(save_figure(drawn.figure, free_name(folder / name), drawn.facts))})
+        content = figure_bytes(drawn.figure, ".png", drawn.facts)
+        return Reply({"file": str(Outputs(self.store).write_new(Path(arguments["folder"]) / name, content))})
 
     def _network(self, reference: str, which: str, progress: Progress) -> tuple[str, Network]:
         if which != BEFORE:

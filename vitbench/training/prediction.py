@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -13,7 +12,6 @@ from vitbench.data.loader import Loader
 from vitbench.errors import UserError
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
-from vitbench.runs.files import write_whole
 
 
 @torch.inference_mode()
@@ -43,14 +41,10 @@ def predict(
         progress(done, len(dataset), "predicting")
 
 
-def write_predictions(rows: list[tuple[str, str]], file: Path) -> None:
-    """Writes `filename,label`; whole or not at all. Raises UserError if it cannot be written."""
+def predictions_csv(rows: Iterable[tuple[str, str]]) -> str:
+    """A table `filename,label`. Names of files are bytes, of which surrogates stand for what is no text."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["filename", "label"])
     table.writerows(rows)
-    try:
-        # Names of files are bytes, and go out as such.
-        write_whole(file, text.getvalue().encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror or error}.") from error
+    return text.getvalue()
