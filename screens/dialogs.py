@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from screens import wording
 from vitbench.errors import UserError
-from vitbench.runs.log import LogLine, read_log
+from vitbench.runs.log import LogLine, last_lines
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _ended(state: str) -> str:
 
 def _last_lines(workbench: "Workbench", run_id: str) -> list[LogLine]:
     try:
-        return read_log(workbench.store.find(run_id).log)[-8:]
+        return last_lines(workbench.store.find(run_id).log, 8, 2**20)
     except (UserError, OSError):
         return []
 

@@ -19,6 +19,8 @@ from vitbench.runs.log import LogLine, LogTail
 from vitbench.runs.store import Run, Store
 
 _LOG_LINES = 2000
+_LONGEST_LOG = 2**20
+"""Bytes of a log that are read at most at each look: more than its last lines take."""
 _KEPT_READERS = 12
 
 
@@ -151,7 +153,9 @@ class Watcher:
         return ",".join(known.get(uuid, uuid.removeprefix("GPU-")[:4]) for uuid in uuids)
 
     def _reading(self, run: Run) -> _Reading:
-        reading = self._readings.pop(run.id, None) or _Reading(EventReader(run.folder), LogTail(run.log))
+        reading = self._readings.pop(run.id, None) or _Reading(
+            EventReader(run.folder), LogTail(run.log, limit=_LONGEST_LOG)
+        )
         self._readings[run.id] = reading
         return reading
 

@@ -5,7 +5,7 @@ warnings only: the worker, which has timm, has the last word.
 """
 
 import difflib
-import tomllib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,8 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_toml, read_toml
+from vitbench.files.reading import MissingFile, Unreadable
+from vitbench.places import expanded
 from vitbench.recipe_tables import CaptionTable, DataTable, ModelTable, OptimTable, ScheduleTable, TrainTable
 from vitbench.schedules import learning_rate_with_head
+from vitbench.text import shortened
 
 __all__ = [
     "CaptionTable",
@@ -32,6 +36,8 @@ __all__ = [
     "warnings",
 ]
 
+_DEEPEST_KEY = 8
+"""Parts of a key of `--set`; the deepest of a recipe has two, and those of a network's options follow."""
 _PRESETS = Path(__file__).resolve().parent / "presets"
 
 
@@ -113,20 +119,17 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises UserError that lists each problem with its key, its value and what is allowed.
     """
-    file = Path(source).expanduser()
-    preset = ""
-    if not file.is_file() and str(source) in preset_names():
-        file, preset = _PRESETS / f"{source}.toml", str(source)
-    elif file.is_dir():
-        raise UserError(f"{file} is a folder; name a recipe file (TOML) or a preset: {', '.join(preset_names())}.")
-    elif not file.is_file():
-        raise UserError(f"There is no recipe file and no preset {source}{_meant(str(source), preset_names())}.")
+    named = str(source)
+    file, preset = expanded(named), ""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file} is not valid TOML: {error}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read as a recipe: {error}.") from error
+        if named in preset_names() and not os.path.isfile(file):  # noqa: PTH113 - of a name that no file can have too
+            file, preset = _PRESETS / f"{named}.toml", named
+        values = read_toml(file)
+    except MissingFile as error:
+        meant = _meant(named, preset_names())
+        raise UserError(f"There is no recipe file and no preset {shortened(named)}{meant}.") from error
+    except Unreadable as error:
+        raise UserError(f"{error} Name a recipe file (TOML) or a preset: {', '.join(preset_names())}.") from error
     if preset:
         values["preset"] = preset
     return parse_recipe(_with_overrides(values, overrides), f"preset {preset}" if preset else str(file))
@@ -159,11 +162,14 @@ def warnings(recipe: Recipe) -> list[str]:
 
 
 def _existing(path: str, key: str) -> str:
-    full = Path(path).expanduser().absolute()
+    full = expanded(path).absolute()
     try:
         full.stat()
     except (OSError, ValueError) as error:
-        raise UserError(f"{key} = {path} cannot be used: there is no {full}.") from error
+        why = getattr(error, "strerror", None) or "no file can have this name"
+        if isinstance(error, FileNotFoundError):
+            why = f"there is no {full}"
+        raise UserError(f"{key} = {shortened(path)} cannot be used: {why}.") from error
     return str(full)
 
 
@@ -198,17 +204,19 @@ def _with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     for override in overrides:
         path, equals, text = override.partition("=")
         keys = path.strip().split(".")
-        if not equals or not all(keys):
-            raise UserError(f"--set {override} is not of the form table.key=value, such as optim.lr=1e-3.")
+        if not equals or not all(keys) or len(keys) > _DEEPEST_KEY:
+            given = shortened(override)
+            raise UserError(f"--set {given} is not of the form table.key=value, such as optim.lr=1e-3.")
         try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
+            parsed = parse_toml(f"value = {text}", "--set")
+            value = parsed["value"] if list(parsed) == ["value"] else text.strip()
+        except Malformed:
+            value = text.strip()  # a text without its quotes
         table: Any = changed
         for key in keys[:-1]:
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
-                raise UserError(f"--set {override}: {key} is no table.")
+                raise UserError(f"--set {shortened(override)}: {shortened(key)} is no table.")
         table[keys[-1]] = value
     return changed
 
@@ -228,10 +236,10 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error" and not keys:
         return str(detail["ctx"]["error"])
     if detail["type"] == "extra_forbidden":
-        return f"{key} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
+        return f"{shortened(key)} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
     if detail["type"] == "model_type":
-        return f"{key} = {value!r} (must be a table of keys)"
-    shown = _toml_value(value) if _plain(value) else repr(value)
+        return f"{key} = {shortened(repr(value))} (must be a table of keys)"
+    shown = shortened(_toml_value(value) if _plain(value) else repr(value))
     return f"{key} = {shown} ({_allowed(key, detail)})"
 
 

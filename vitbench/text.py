@@ -31,6 +31,15 @@ def shortened(text: str, longest: int = 300) -> str:
     return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"
 
 
+def size_in_words(size: float) -> str:
+    """A number of bytes as a person reads it: `12 kB`, `3.4 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
 def small_error(error: float) -> str:
     """A relative error with one digit that counts; what single precision cannot tell from 0 is not called 0."""
     return f"{error:.0e}" if error >= SINGLE_PRECISION else f"below {SINGLE_PRECISION:.0e}"

@@ -5,7 +5,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitbench.files.parsing import (
@@ -31,6 +31,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(PLAIN, st.booleans(), st.sampled_from([None, 1]))
 def test_what_json_can_hold_is_read(value, ascii_only, indent):
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
@@ -38,6 +39,7 @@ def test_what_json_can_hold_is_read(value, ascii_only, indent):
     assert parse_json(text.encode(), "x") == value
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["[", "]", '"[', ']"', '"]",', "[],", '\\"', '"', "{", "}", "1", ",", '"a":']), max_size=400
@@ -127,7 +129,7 @@ def test_an_object_is_asked_for(tmp_path):
         ("a = 0x" + "f" * 3000, "a number is too large"),
         (".".join("a" * 100_000) + " = 1", "line 1: it has 200,003 characters"),
         ("x = {" + ".".join("a" * 100_000) + " = 1}", "line 1: it has"),
-        ("\n\na = = 3", "line 3: Invalid value (column 5)"),
+        ("\n\na = = 3", "line 3: it is not valid TOML: Invalid value (column 5)"),
         ("a = [1,\n", "line 2: "),
         ('a = "\\ud800"', "line 1: "),
         ('a = "x\\u0000"', "a text holds a NUL character"),
@@ -151,6 +153,7 @@ def test_many_long_keys_take_no_time(tmp_path):
     assert time.monotonic() - began < 10
 
 
+@settings(deadline=None)
 @given(PLAIN | st.floats() | st.lists(st.floats()) | st.dictionaries(st.text(), st.floats()))
 def test_what_is_written_is_valid_json(value):
     json.loads(to_json(value), parse_constant=lambda word: pytest.fail(f"{word} was written"))

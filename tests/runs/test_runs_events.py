@@ -1,7 +1,10 @@
 """Event files: TensorBoard's own reader agrees with ours, whole or cut, once or in increments."""
 
 import math
+import os
+import resource
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from vitbench.runs.checksums import masked_crc32c
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.events import EventReader, event_files
 
@@ -217,3 +221,77 @@ def test_records_of_every_shape_keep_their_order(tmp_path):
     assert {tag: series.steps.tolist() for tag, series in reader.series.items()} == {
         tag: [step for step, _ in points] for tag, points in ours.items()
     }
+
+
+def append(folder, *events, name="events.out.tfevents.1000000000.other"):
+    with (folder / name).open("ab") as stream:
+        records = RecordWriter(stream)
+        for event in events:
+            records.write(event if isinstance(event, bytes) else event.SerializeToString())
+        records.flush()
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
+    write(tmp_path, range(3))
+    os.mkfifo(tmp_path / "events.out.tfevents.2000000001.pipe")
+    (tmp_path / "events.out.tfevents.2000000002.folder").mkdir()
+    (tmp_path / "events.out.tfevents.2000000003.zero").symlink_to("/dev/zero")
+    reader = EventReader(tmp_path)
+    assert reader.read()
+    assert not reader.read()
+    assert len(reader.series["train/loss"]) == 3
+    assert [problem.partition(" is not readable (")[2] for problem in reader.problems] == [
+        "it is a pipe (FIFO), not a regular file).",
+        "it is a folder, not a regular file).",
+        "it is a device, not a regular file).",
+    ]
+
+
+def test_a_shape_that_asks_for_all_memory_is_no_scalar(tmp_path):
+    event = Event(step=1, summary=Summary(value=[Summary.Value(tag="bomb", tensor=make_tensor_proto(1.0))]))
+    tensor = event.summary.value[0].tensor
+    for size in (10**6, 10**6, 10**6):
+        tensor.tensor_shape.dim.add().size = size
+    append(tmp_path, event, Event(step=2, summary=Summary(value=[Summary.Value(tag="good", simple_value=1.0)])))
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert list(reader.series) == ["good"]
+
+
+def test_a_number_that_does_not_end_takes_no_time(tmp_path):
+    append(tmp_path, b"\x10" + b"\x80" * 900_000 + b"\x01", b"\x2a" + b"\xff" * 900_000)
+    began = time.monotonic()
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert time.monotonic() - began < 5
+    assert "damaged in 2 records" in reader.problems[0]
+
+
+def test_a_record_larger_than_any_scalar_is_passed_over_unread(tmp_path):
+    file = tmp_path / "events.out.tfevents.1000000000.other"
+    append(tmp_path, Event(step=1, summary=Summary(value=[Summary.Value(tag="a", simple_value=1.0)])))
+    length = struct.pack("<Q", 3 * 2**30)
+    with file.open("ab") as stream:
+        stream.write(length + struct.pack("<I", masked_crc32c(length)))
+        stream.truncate(stream.tell() + 3 * 2**30 + 4)
+    append(tmp_path, Event(step=2, summary=Summary(value=[Summary.Value(tag="a", simple_value=2.0)])))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert reader.series["a"].steps.tolist() == [1, 2]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_any_number_of_scalars_is_bounded_and_told(tmp_path):
+    values = [Summary.Value(tag=f"scalar {number}", simple_value=1.0) for number in range(25_000)]
+    append(tmp_path, Event(step=1, summary=Summary(value=values)))
+    reader = EventReader(tmp_path)
+    reader.read()
+    assert len(reader.series) == 20_000
+    assert reader.problems == ["There are more than 20,000 scalars; the others are left out."]
+
+
+def test_a_name_with_an_endless_time_does_not_stop_a_run(tmp_path):
+    (tmp_path / f"events.out.tfevents.{'9' * 200}.host").touch()
+    write(tmp_path, range(3))
+    assert our_scalars(tmp_path)["train/loss"]

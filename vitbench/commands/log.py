@@ -3,9 +3,10 @@
 import argparse
 
 from vitbench.commands._runs import add_run, find_run
+from vitbench.errors import UserError
 from vitbench.progress import moment
 from vitbench.runs.lock import is_held
-from vitbench.runs.log import LogLine, follow, read_log
+from vitbench.runs.log import LogLine, follow, last_lines, read_log
 from vitbench.text import clean
 
 
@@ -18,10 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints time, step, level and text of each line."""
+    if arguments.lines < 0:
+        raise UserError(f"--lines {arguments.lines} is less than 0.")
     found = find_run(arguments)
     if not arguments.follow:
-        lines = read_log(found.log)
-        for line in lines[-arguments.lines :] if arguments.lines else lines:
+        for line in last_lines(found.log, arguments.lines) if arguments.lines else read_log(found.log):
             _print(line)
         return 0
     for new in follow(found.log):

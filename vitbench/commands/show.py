@@ -6,7 +6,7 @@ import time
 from vitbench.commands._runs import add_run, find_run
 from vitbench.output import print_json
 from vitbench.progress import duration, moment
-from vitbench.runs.log import read_log
+from vitbench.runs.log import last_lines
 from vitbench.text import clean
 
 
@@ -49,6 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{clean(tag):<24} {value:.5g}")
     print(f"checkpoints  {', '.join(f'{entry.step:,}' for entry in checkpoints) or 'none yet'}")
     print(f"folder       {clean(str(found.folder))}")
-    for line in read_log(found.log)[-8:]:
+    for line in last_lines(found.log, 8):
         print(f"  {moment(line.time, '%H:%M:%S')} {line.step:>7,} {clean(line.text)}")
     return 0

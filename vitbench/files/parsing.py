@@ -97,8 +97,9 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         message = str(error)
         found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
         if found and found[1]:
-            _refuse(where, int(found[1]), f"{message[: found.start()]} (column {found[2]})")
-        _refuse(where, text.count("\n") + 1 if found else None, message.removesuffix(" (at end of document)"))
+            _refuse(where, int(found[1]), f"it is not valid TOML: {message[: found.start()]} (column {found[2]})")
+        rest = message.removesuffix(" (at end of document)")
+        _refuse(where, text.count("\n") + 1 if found else None, f"it is not valid TOML: {rest}")
     except RecursionError:
         _refuse(where, None, f"it is nested deeper than {DEEPEST} levels")
     except MemoryError:

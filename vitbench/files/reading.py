@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vitbench.errors import UserError
-from vitbench.text import shortened
+from vitbench.text import shortened, size_in_words
 
 MIB = 1024**2
 
@@ -121,15 +121,6 @@ def read_piece(file: str | os.PathLike[str], offset: int, size: int, kind: Kind)
     with open_file(file, kind) as stream, _bounded(file):
         stream.seek(offset)
         return _read_some(stream, size)
-
-
-def size_in_words(size: float) -> str:
-    """A number of bytes as a person reads it: `12 kB`, `3.4 GB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
 
 
 def what_it_is(mode: int) -> str:

@@ -60,6 +60,20 @@ def write_whole(file: Path, content: bytes | str, durable: bool = True) -> None:
         stream.write(data)
 
 
+def open_to_append(file: Path) -> BinaryIO:
+    """Opens a regular file to write at its end, without buffering, and makes it if it does not exist.
+
+    Never blocks. Raises OSError, and Unwritable for what is no regular file.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(file, flags, 0o666)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise Unwritable(f"{file} cannot be written: it is {what_it_is(mode)}, not a regular file.")
+    return os.fdopen(descriptor, "ab", buffering=0)
+
+
 def temporary_name(file: Path) -> Path:
     """A new name beside `file`, hidden, with the writer's pid: `.status.json.4711-9f2c.tmp`."""
     ending = f".{os.getpid()}-{secrets.token_hex(2)}.tmp"

@@ -5,15 +5,22 @@ It reads any logs in this format: timm's, Lightning's, Hugging Face's, and our o
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.runs.records import Batch, Points, read_batch
+from vitbench.files.reading import EVENTS, MissingFile, open_file
+from vitbench.runs.records import Batch, Points, read_batch, record_size
 
+_LATEST = 10**10
+"""The largest time in a name that is believed, in the year 2286."""
 _CHUNK = 2**20
+_LARGEST_RECORD = 2**26
+_MOST_SCALARS = 20_000
 
 
 class Series:
@@ -89,11 +96,14 @@ class EventReader:
     folder: Path
     series: dict[str, Series] = field(default_factory=dict)
     _files: dict[Path, _File] = field(default_factory=dict)
+    _too_many: bool = False
 
     @property
     def problems(self) -> list[str]:
         """A sentence for each damage."""
-        return [f"{path.name} is {problem}." for path, known in self._files.items() for problem in known.problems]
+        too_many = f"There are more than {_MOST_SCALARS:,} scalars; the others are left out."
+        damages = [f"{path.name} is {problem}." for path, known in self._files.items() for problem in known.problems]
+        return damages + [too_many] * self._too_many
 
     def read(self) -> bool:
         """Reads what is new; whether there was anything. When a file was replaced, all is read again from the start.
@@ -122,23 +132,37 @@ class EventReader:
     def _read_file(self, path: Path, known: _File) -> bool:
         new = False
         try:
-            with path.open("rb") as stream:
+            with open_file(path, EVENTS) as stream:
                 opened = os.fstat(stream.fileno())
                 size, known.inode = opened.st_size, opened.st_ino
-                while known.offset < size:
+                while known.offset < size and not known.problem:
                     stream.seek(known.offset)
                     data = stream.read(_CHUNK)
-                    end = self._take(data, known)
-                    if not end and len(data) == _CHUNK and not known.problem:
-                        data += stream.read()  # one record larger than a chunk: a picture, say
-                        end = self._take(data, known)
+                    end = self._take(data, known) or self._take_large(stream, data, size, known)
                     known.offset += end
                     new |= end > 0
-                    if not end or known.problem:
+                    if not end:
                         break
-        except FileNotFoundError:
+        except MissingFile:
             return new
+        except OSError as error:
+            known.problem = f"not readable ({str(error).removeprefix(f'{path} cannot be read: ').rstrip('.')})"
+            with suppress(OSError):
+                known.inode = path.stat().st_ino
         return new
+
+    def _take_large(self, stream: BinaryIO, data: bytes, size: int, known: _File) -> int:
+        """Takes a record that is larger than a chunk, a picture say; how many bytes it was.
+
+        One that is larger than any scalar can be is passed over unread.
+        """
+        length = record_size(data) if len(data) == _CHUNK and not known.problem else None
+        if length is None or known.offset + length > size:
+            return 0
+        if length <= _LARGEST_RECORD:
+            stream.seek(known.offset)
+            return self._take(stream.read(length), known)
+        return length
 
     def _take(self, data: bytes, known: _File) -> int:
         """Takes all whole records of `data`; how many bytes they were."""
@@ -159,8 +183,12 @@ class EventReader:
         """Adds the points of the records `first` to `end` - 1 of a batch."""
         for tag, points in batch.points.items():
             part = points if (first, end) == (0, batch.count) else points.between(first, end)
-            if len(part.steps):
+            if not len(part.steps):
+                continue
+            if tag in self.series or len(self.series) < _MOST_SCALARS:
                 self.series.setdefault(tag, Series()).extend(part)
+            else:
+                self._too_many = True
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -174,4 +202,4 @@ def event_files(folder: Path) -> list[Path]:
 def name_time(path: Path) -> int:
     """The time in an event file's name, in seconds since the epoch."""
     match = re.match(r"events\.out\.tfevents\.(\d+)", path.name)
-    return int(match[1]) if match else 0
+    return min(int(match[1]), _LATEST) if match else 0

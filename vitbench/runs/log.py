@@ -1,12 +1,28 @@
-"""The log of a run: one JSON object a line, with time, step, level and text."""
+"""The log of a run: one JSON object a line, with time, step, level and text.
+
+A log may have any size, so it is never read whole: a piece at a time, and what is wanted of its end from the end.
+"""
 
 import json
+import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.files.parsing import parse_json
+from vitbench.files.reading import LOG, MissingFile, Unreadable, open_file, read_piece
+from vitbench.files.writing import open_to_append
+from vitbench.text import size_in_words
 
 LEVELS = ("debug", "info", "warning", "error")
+
+_PIECE = 2**20
+"""Bytes that are read at once. A line that is longer is left out."""
+_LARGEST_STEP = 2**62
 
 
 @dataclass(frozen=True)
@@ -28,52 +44,139 @@ class RunLog:
     def write(self, step: int, level: str, text: str) -> None:
         """Adds one line. Raises OSError when it cannot be written (a full disk)."""
         row = json.dumps({"time": time.time(), "step": step, "level": level, "text": text}, ensure_ascii=False)
-        with self.file.open("ab", buffering=0) as stream:
+        with open_to_append(self.file) as stream:
             stream.write(row.encode(errors="replace") + b"\n")
 
 
 class LogTail:
-    """Reads on where it stopped. A line without its end is not there yet; a damaged one is shown as it is."""
+    """Reads on where it stopped. A line without its end is not there yet; a damaged one is shown as it is.
 
-    def __init__(self, file: Path) -> None:
+    It begins with the first line at byte `offset` of the file or later. With a `limit`, it never gives more than the
+    last `limit` bytes that are new, and says in a line of its own how much it passed over.
+    """
+
+    def __init__(self, file: Path, offset: int = 0, limit: int | None = None) -> None:
         self.file = file
-        self._offset = 0
+        self.limit = limit
+        self._problem = ""
+        self._begin_at(offset)
+
+    def _begin_at(self, offset: int) -> None:
+        # If the byte before is a line's end, the line at `offset` is whole.
+        self._offset = max(0, offset - 1)
+        self._in_long_line = offset > 0
 
     def read(self) -> list[LogLine]:
         """The lines that are new since the last call; all again when the file was replaced by a shorter one."""
+        return list(self.lines())
+
+    def lines(self) -> Iterator[LogLine]:
+        """As `read`, a piece of the file at a time."""
         try:
-            size = self.file.stat().st_size
+            with open_file(self.file, LOG) as stream:
+                size = os.fstat(stream.fileno()).st_size
             if size < self._offset:
-                self._offset = 0
-            if size == self._offset:
-                return []
-            with self.file.open("rb") as stream:
-                stream.seek(self._offset)
-                data = stream.read(size - self._offset)
-        except FileNotFoundError:
-            return []
+                self._begin_at(0)
+            if self.limit is not None and size - self._offset > self.limit:
+                yield self._pass_over(size - self.limit)
+            while self._offset < size and (data := read_piece(self.file, self._offset, _PIECE, LOG)):
+                before = self._offset
+                yield from self._take(data)
+                if self._offset == before:
+                    break
+            self._problem = ""
+        except MissingFile:
+            return
+        except Unreadable as error:
+            if str(error) != self._problem:  # once, not at each look
+                self._problem = str(error)
+                yield LogLine(0.0, 0, "warning", str(error))
+
+    def _pass_over(self, offset: int) -> LogLine:
+        """Goes on at the first line that begins at `offset` or later."""
+        passed = offset - self._offset
+        self._begin_at(offset)
+        return LogLine(
+            0.0,
+            0,
+            "warning",
+            f"{size_in_words(passed)} of the log before this are not shown; `vitbench log` prints all.",
+        )
+
+    def _take(self, data: bytes) -> Iterator[LogLine]:
+        if self._in_long_line:
+            end = data.find(b"\n") + 1
+            self._offset += end or len(data)
+            self._in_long_line = not end
+            data = data[end:] if end else b""
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [_line(row) for row in whole.splitlines() if row.strip()]
+        for row in whole.split(b"\n"):
+            if row.strip():
+                yield _line(row)
+        if not whole and len(data) == _PIECE:
+            self._offset += len(data)
+            self._in_long_line = True
+            yield LogLine(0.0, 0, "warning", f"A line of more than {size_in_words(_PIECE)} is left out.")
 
 
-def read_log(file: Path) -> list[LogLine]:
-    """All whole lines of a log."""
-    return LogTail(file).read()
+def read_log(file: Path) -> Iterator[LogLine]:
+    """All whole lines of a log, one after the other."""
+    return LogTail(file).lines()
+
+
+def last_lines(file: Path, count: int, within: int = LOG.limit) -> list[LogLine]:
+    """The last `count` whole lines of a log that lie within its last `within` bytes, read from the end."""
+    lines = LogTail(file, _offset_of_last(file, count, within)).read()
+    return lines[-count:] if count else []
 
 
 def follow(file: Path, interval: float = 0.5) -> Iterator[LogLine | None]:
     """Lines as they come, for ever; None once after each look that found no more, so a caller may decide to end."""
     tail = LogTail(file)
     while True:
-        yield from tail.read()
+        yield from tail.lines()
         yield None
         time.sleep(interval)
 
 
+def _offset_of_last(file: Path, count: int, within: int) -> int:
+    """Where the last `count` whole lines begin: found from the end, a piece at a time."""
+    try:
+        with open_file(file, LOG) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            first = max(0, size - within)
+            end, found = size, 0
+            while end > first:
+                begin = max(first, end - _PIECE)
+                stream.seek(begin)
+                piece = stream.read(end - begin)
+                ends = piece.count(b"\n")
+                # The end of the line before the wanted ones is counted too.
+                if found + ends > count:
+                    place = len(piece)
+                    for _ in range(count + 1 - found):
+                        place = piece.rfind(b"\n", 0, place)
+                    return begin + place + 1
+                found, end = found + ends, begin
+            return first
+    except OSError:
+        return 0  # reading it says why
+
+
 def _line(row: bytes) -> LogLine:
     try:
-        fields = json.loads(row)
-        return LogLine(float(fields["time"]), int(fields["step"]), str(fields["level"]), str(fields["text"]))
-    except (ValueError, KeyError, TypeError):
-        return LogLine(0.0, 0, "warning", row.decode(errors="replace"))
+        fields = parse_json(row, "log.jsonl")
+        moment, step = float(fields["time"]), _step(fields["step"])
+        if math.isfinite(moment):
+            return LogLine(moment, step, str(fields["level"]), str(fields["text"]))
+    except (UserError, ValueError, KeyError, TypeError, OverflowError):
+        pass
+    return LogLine(0.0, 0, "warning", row.decode(errors="replace"))
+
+
+def _step(value: Any) -> int:
+    step = int(value)
+    if abs(step) > _LARGEST_STEP:
+        raise ValueError("a step that no run can reach")
+    return step

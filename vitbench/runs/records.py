@@ -26,6 +26,8 @@ _VALUE = 0x0A
 _TAG, _SIMPLE_VALUE = 0x0A, 0x15
 
 _SESSION_START = 1
+_LONGEST_VARINT = 10
+"""Bytes that a number takes at most."""
 _MOST_LAYOUTS = 16
 """Layouts tried for the records of one length in one batch; a file that has more is read record by record."""
 
@@ -245,6 +247,8 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     value, shift = byte & 0x7F, 7
     while True:
         position += 1
+        if shift >= 7 * _LONGEST_VARINT:
+            raise IndexError("a number that does not end")
         byte = data[position]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
@@ -269,7 +273,7 @@ def _read_with_protobuf(
         scalars = [
             (value.tag.encode(), scalar) for value in event.summary.value if (scalar := _scalar(value)) is not None
         ]
-    except (DecodeError, TypeError, ValueError):
+    except (DecodeError, TypeError, ValueError, ArithmeticError, LookupError):
         batch.damaged += 1
         return
     restarts = event.session_log.status == _SESSION_START
@@ -291,10 +295,20 @@ def _scalar(value: Any) -> float | None:
     if kind == "tensor" and value.metadata.plugin_data.plugin_name in ("", "scalars"):
         from tensorboard.util.tensor_util import make_ndarray
 
+        # A shape is believed before the values are counted: it could ask for any amount of memory.
+        if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
+            return None
         array = make_ndarray(value.tensor)
         if array.size == 1 and array.dtype.kind in "fiu":
             return float(array.reshape(()))
     return None
+
+
+def record_size(data: bytes) -> int | None:
+    """How many bytes the record at the beginning of `data` takes; None if its header is damaged or not there yet."""
+    if len(data) < _HEADER_SIZE or (length := _checked_length(data[:_HEADER_SIZE])) is None:
+        return None
+    return _HEADER_SIZE + length + _FOOTER_SIZE
 
 
 _known_headers: dict[bytes, int] = {}

@@ -14,12 +14,14 @@ from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.files import sync_folder, write_whole
 from vitbench.runs.lock import is_held
-from vitbench.runs.log import read_log
+from vitbench.runs.log import last_lines
 from vitbench.runs.process import is_alive, is_local
 from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
 from vitbench.text import clean
 
 _WATCH = HeartbeatWatch()
+_END_OF_LOG = 2**16
+"""Bytes from the end in which the last words of a run are looked for, at each look at a store of many."""
 _REQUESTS = ("pause", "stop", "checkpoint")
 
 
@@ -62,7 +64,7 @@ class Run:
         again = read_status(self.folder)  # it may have ended properly between the two looks
         if again.state != "running" or again.process != status.process:
             return again
-        words = [line.text for line in read_log(self.log)[-3:]]
+        words = [line.text for line in last_lines(self.log, 3, _END_OF_LOG)]
         error = "Its process ended without a word." + (f" The log ends: {' / '.join(words)}" if words else "")
         if status.process is None:
             error = f"Its worker ended before it began; see {self.folder / 'worker.log'}."
