@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from textual import events, work
-from textual.app import App
 from textual.binding import Binding
 from textual.command import CommandPalette, Provider
 from textual.message import Message
@@ -18,6 +17,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
+from screens.coloured_app import ColouredApp
 from screens.evaluating import Evaluator
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
@@ -46,7 +46,7 @@ class SnapshotTaken(Message):
         return isinstance(message, SnapshotTaken)
 
 
-class Workbench(App[str]):
+class Workbench(ColouredApp[str]):
     """The workbench in the terminal. State changes in handlers; screens show it in `show_snapshot`."""
 
     TITLE = "vitbench"
@@ -77,6 +77,7 @@ class Workbench(App[str]):
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
+        self.look_for_colours()
         remembered = self.settings.text("theme", DEFAULT_THEME)
         self.theme = remembered if remembered in self.available_themes else DEFAULT_THEME
         self.set_class(glyphs().ascii, "-ascii")
@@ -167,6 +168,16 @@ class Workbench(App[str]):
     def cancel_evaluation(self) -> None:
         """Ends the evaluation that goes on; nothing of it stays."""
         self.workers.cancel_group(self, "evaluation")
+
+    def colour_setting(self) -> str:
+        """What the palette's `Colours: ...` has chosen."""
+        return self.settings.text("colours", "auto")
+
+    def choose_colours(self, choice: str) -> None:
+        """The palette's choice: remembered, shown at once, and said."""
+        self.settings.remember("colours", choice)
+        super().choose_colours(choice)
+        self.tell(f"Colours: {self.terminal_colours.depth.words} ({self.terminal_colours.source}).")
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer, the help and the palette show it."""

@@ -15,7 +15,9 @@ from vitbench.text import clean
 
 
 class AskingScreen(WorkbenchScreen):
-    """Subclasses have a Line with the id `note`."""
+    """Subclasses have a Line with the id `note`, and show pictures."""
+
+    SHOWS_PICTURES = True
 
     async def _ask(self, request: str, *, replaces: str = "", **arguments: Any) -> Any:
         """The answer, or None when there is none: then the note says why."""

@@ -1,7 +1,7 @@
 """What all screens share: the frame, the snapshot, and the keys that start, pause and end runs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -9,6 +9,7 @@ from textual.await_remove import AwaitRemove
 from textual.screen import Screen
 
 from screens import wording
+from screens.coloured_app import ColourHint
 from screens.navigation import make_screen
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
@@ -27,6 +28,9 @@ class WorkbenchScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (50, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (12, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012
 
+    SHOWS_PICTURES: ClassVar[bool] = False
+    """Whether a line says how to get true colour, where the terminal shows less."""
+
     @property
     def workbench(self) -> "Workbench":
         """The app, by its own type."""
@@ -38,6 +42,8 @@ class WorkbenchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield from self.body()
+        if self.SHOWS_PICTURES:
+            yield ColourHint()
         yield KeyLine()
         yield TooSmall()
 

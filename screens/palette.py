@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from screens.coloured_app import ColouredApp
 from screens.look import THEMES
+from vitbench.terminal_colours import CHOICES
 
 
 class ActionCommands(Provider):
@@ -37,6 +39,18 @@ class ActionCommands(Provider):
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), lambda name=name: self._choose_theme(name), text=title)
+
+        for name in CHOICES if isinstance(self.app, ColouredApp) else ():
+            title = f"Colours: {name}"
+            help_text = "How many colours the terminal shows; auto finds out."
+            if (score := matcher.match(title)) > 0:
+                yield Hit(
+                    score, matcher.highlight(title), lambda name=name: self._choose_colours(name), title, help_text
+                )
+
+    def _choose_colours(self, name: str) -> None:
+        if isinstance(self.app, ColouredApp):
+            self.app.call_after_refresh(self.app.choose_colours, name)  # once the palette has closed
 
     def _press(self, key: str) -> "_Press":
         return _Press(self, key)

@@ -8,7 +8,21 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["VITBENCH_GPUS"] = ""
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
-for variable in ("VITBENCH_RUN", "VITBENCH_GRAPHICS", "SSH_CONNECTION", "NO_COLOR", "COLUMNS", "LINES"):
+for variable in (
+    "VITBENCH_RUN",
+    "VITBENCH_GRAPHICS",
+    "SSH_CONNECTION",
+    "NO_COLOR",
+    "COLUMNS",
+    "LINES",
+    "TMUX",
+    "TMUX_PANE",
+    "STY",
+    "COLORTERM",
+    "VITBENCH_COLOURS",
+    "WT_SESSION",
+    "VTE_VERSION",
+):
     os.environ.pop(variable, None)
 
 import pytest

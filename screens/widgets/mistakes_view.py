@@ -9,6 +9,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from screens.coloured_app import ColourHint
 from screens.evaluation import Evaluation, read_preview
 from screens.widgets.lines import Line
 from screens.widgets.picture import Picture, Pixels
@@ -43,6 +44,7 @@ class MistakesView(Vertical):
             with Vertical(id="mistakes-side"):
                 yield Picture(id="mistakes-picture")
                 yield Line(id="mistakes-file")
+        yield ColourHint()
 
     def say(self, sentence: str) -> None:
         """Shows a sentence in place of the list."""

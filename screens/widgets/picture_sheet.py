@@ -10,8 +10,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens import wording
-from screens.look import glyphs
-from screens.widgets.picture import Pixels, fitted_size, half_blocks, shades
+from screens.colours import depth_of
+from screens.widgets.dithering import Pixels
+from screens.widgets.painting import painted
+from screens.widgets.picture import fitted_size
 
 GAP = 1
 """Cells between two columns."""
@@ -42,7 +44,7 @@ class PictureSheet(Widget):
         super().__init__(id=id)
         self._panels: tuple[tuple[str, Pixels], ...] = ()
         self._painted: list[Strip] | None = None
-        self._painted_size = (0, 0)
+        self._painted_for: tuple[object, ...] = ()
 
     @property
     def panels(self) -> tuple[tuple[str, Pixels], ...]:
@@ -58,8 +60,9 @@ class PictureSheet(Widget):
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
         size = (self.size.width, self.size.height)
-        if self._painted is None or self._painted_size != size:
-            self._painted, self._painted_size = self._paint(*size), size
+        wanted = (size, depth_of(self.app), self.app.current_theme.dark)
+        if self._painted is None or self._painted_for != wanted:
+            self._painted, self._painted_for = self._paint(*size), wanted
         if y >= len(self._painted):
             return Strip.blank(size[0], self.rich_style)
         return self._painted[y].apply_style(self.rich_style)
@@ -85,7 +88,7 @@ class PictureSheet(Widget):
         """A title and its picture, `wide` cells each row."""
         size = fitted_size(pixels.shape[1], pixels.shape[0], wide, high)
         scaled = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
-        rows = shades(scaled) if glyphs().ascii else half_blocks(scaled)
+        rows = painted(scaled, self)
         left = " " * ((wide - size[0]) // 2)
         head = Strip([Segment(wording.fit(title, wide))])
         return [head, *(Strip([Segment(left), *row]).adjust_cell_length(wide) for row in rows)]
