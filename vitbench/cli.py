@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "positions": "what a network knows about place, as a figure and a scorecard",
     "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",
+    "doctor": "what this machine, terminal and store are good for, and what to do",
     "ground": "how well the maps of words find what they mean",
 }
 
