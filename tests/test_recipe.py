@@ -73,7 +73,6 @@ def test_each_problem_is_named_with_key_value_and_what_is_allowed() -> None:
         ({"schedule": {"warmup_epochs": 30}}, "schedule.warmup_epochs = 30 (must be at most train.epochs)"),
         ({"train": {"epochs": 3, "head_epochs": 4}}, "train.head_epochs = 4 (must be at most train.epochs = 3)"),
         ({"train": {"amp": "fp16", "device": "cpu"}}, "train.amp"),
-        ({"model": {"pretrained": True, "weights": "x.pth"}}, "model.weights"),
         ({"task": "caption", "caption": {"embed_dim": 30, "num_heads": 4}}, "caption.num_heads = 4 (must divide"),
         ({"task": "caption", "data": {"mixup": 0.2}}, "data.mixup"),
         ({"model": 3}, "model = 3 (must be a table of keys)"),

@@ -175,7 +175,7 @@ def _existing(path: str, key: str) -> str:
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
     """What no single key shows."""
-    train, model, schedule = recipe.train, recipe.model, recipe.schedule
+    train, schedule = recipe.train, recipe.schedule
     learning_epochs = train.epochs - train.head_epochs
     if train.head_epochs > train.epochs:
         yield f"train.head_epochs = {train.head_epochs} (must be at most train.epochs = {train.epochs})"
@@ -186,8 +186,6 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f"schedule.min_lr = {schedule.min_lr:g} (must be at most optim.lr = {recipe.optim.lr:g})"
     if train.amp == "fp16" and train.device == "cpu":
         yield 'train.amp = "fp16" (must be "none" or "bf16" on train.device = "cpu")'
-    if model.pretrained and model.weights:
-        yield f'model.weights = "{model.weights}" (must be left out when model.pretrained = true)'
     if recipe.task == "caption":
         caption = recipe.caption
         if caption.embed_dim % caption.num_heads:

@@ -22,7 +22,9 @@ class ModelTable(Table):
 
     name: str = Field("timm:vit_base_patch16_224", min_length=1, description="timm:NAME, pretrained_vit:NAME or demo")
     pretrained: bool = Field(False, description="start from the released weights, downloaded once")
-    weights: str | None = Field(None, description="start from this file (safetensors, or .pth read without pickle)")
+    weights: str | None = Field(
+        None, description="start from this file instead (safetensors, or .pth read without pickle)"
+    )
     image_size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
         None, description="side, or [height, width], in pixels; without it the network's own"
     )

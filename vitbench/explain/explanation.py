@@ -80,6 +80,9 @@ def explain(
         if option not in chosen.options:
             known = ", ".join(chosen.options) or "none"
             raise UserError(f"The method {name} has no option {option!r}; it has: {known}.")
+    if chosen.of_a_class and network.no_classes:
+        without = ", ".join(other for other, found in METHODS.items() if not found.of_a_class)
+        raise UserError(f"{network.no_classes} {chosen.title} explains a class; these methods need none: {without}.")
     options = {option: value for option, value in options.items() if value is not None}
     with quiet(network.module) as module:
         device = next(module.parameters()).device

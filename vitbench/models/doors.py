@@ -15,8 +15,10 @@ from vitbench.errors import UserError
 from vitbench.models import pretrained_vit, timm_networks
 from vitbench.models.adaptation import check_image_size, set_image_size
 from vitbench.models.description import FILE_NAME, read_network_json
+from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
-from vitbench.models.weight_files import mismatch, read_weights
+from vitbench.models.state_dicts import StateDict, fitted
+from vitbench.models.weight_files import mismatch, read_state_dict
 from vitbench.progress import Progress
 
 DOORS = ("timm", "pretrained_vit")
@@ -52,31 +54,41 @@ class Door:
         """The network with its published weights, set to `size`. UserError if they are not to be had."""
         if self.kind == "pretrained_vit":
             file = _downloaded(pretrained_vit.address(self.name), str(self), progress)
-            return self.from_file(file, size, options)
+            return self.from_file(file, size, options)[0]
         state = timm_networks.published_weights(self.name, progress)
         return timm_networks.create_with_weights(self.name, state, where=f"timm's {self.name}", size=size, **options)
 
-    def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
-        """The network with the weights of `file`, whole, with their own head, then set to `size`.
+    def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> tuple[nn.Module, tuple[str, ...]]:
+        """The network with the weights of `file`, whole, with their own head, then set to `size`; and the notes.
 
-        The file may have timm's names or pytorch_pretrained_vit's. Raises UserError naming what does not fit.
+        The file may have the names of timm, pytorch_pretrained_vit, transformers or torchvision; a note says what was
+        chosen in it and what was left out. Raises UserError naming what does not fit.
         """
         if file.suffix == ".npz":
-            return self._from_npz(file, size, options)
-        state: Mapping[str, Tensor] = read_weights(file)
-        if pretrained_vit.is_pretrained_vit_state(state):
-            state = pretrained_vit.to_timm_state(state)
-        trained_size = _size_beside(file) or self._trained_size(state, size, options)
+            return self._from_npz(file, size, options), ()
+        wanted = timm_networks.shapes(self._architecture, None, options)
+        found = fitted(to_timm_names(read_state_dict(file)), wanted)
+        return self.with_weights(found, str(file), size, _size_beside(file), options), found.notes
+
+    def with_weights(
+        self, found: StateDict, where: str, size: Size | None, trained_size: Size | None, options: Mapping[str, Any]
+    ) -> nn.Module:
+        """The network with `found`, under timm's names, trained at `trained_size` (found out if None), set to `size`.
+
+        `where` names the weights in a message. Raises UserError naming what does not fit.
+        """
+        state = found.tensors
+        trained_size = trained_size or self._trained_size(state, size, options)
         if self.kind == "timm":
             return timm_networks.create_with_weights(
-                self.name, state, where=str(file), size=size, trained_size=trained_size, **options
+                self.name, state, where=where, size=size, trained_size=trained_size, **options
             )
         head = state.get("head.weight")
         module = self.fresh(trained_size, 0 if head is None else int(head.shape[0]), options)
         try:
             module.load_state_dict(state)
         except RuntimeError as error:
-            raise UserError(f"{file} does not fit {self}: {mismatch(error)}") from error
+            raise UserError(f"{where} does not fit {self}: {mismatch(error)}") from error
         if size is not None:
             set_image_size(module, size, str(self))
         return module

@@ -12,7 +12,7 @@ from torch import nn
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.models import timm_networks
-from vitbench.models.adaptation import HEAD_INITS, freeze, input_size, set_head, set_image_size
+from vitbench.models.adaptation import HEAD_INITS, classifiers, freeze, input_size, set_head, set_image_size
 from vitbench.models.backbone import Backbone
 from vitbench.models.description import (
     FILE_NAME,
@@ -22,6 +22,8 @@ from vitbench.models.description import (
     write_network_json,
 )
 from vitbench.models.doors import DOORS, Door, find_door
+from vitbench.models.hugging_face_folder import is_saved_network, read_saved_network
+from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
 from vitbench.places import shipped_weights
 from vitbench.progress import Progress, silent
@@ -64,6 +66,29 @@ class Network:
     """`timm:NAME` or `pretrained_vit:NAME`: with `options`, what builds the module again."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of `timm.create_model`."""
+    untrained: bool = False
+    """Whether the head was drawn at random and never trained."""
+
+    @property
+    def no_classes(self) -> str | None:
+        """Why the outputs are no classes: one sentence; None if a trained head gives them.
+
+        Towers of DINO, MAE and SigLIP are published without a head, CLIP's with a projection; a head may be random or
+        zero. A probability of such outputs, or a map that explains one of them, would mean nothing.
+        """
+        if self.num_classes < 1:
+            return f"{self.name} has no head: its weights came without one, so it gives features and no classes."
+        if self.untrained:
+            return f"The head of {self.name} is random: it has never been trained, so its classes mean nothing."
+        weights = [part.weight for part in classifiers(self.module) if isinstance(part, nn.Linear)]
+        if weights and not any(bool(weight.any()) for weight in weights):
+            return f"The head of {self.name} is zero: every class is equally likely, and nothing explains one of them."
+        biases = [part.bias for part in classifiers(self.module) if isinstance(part, nn.Linear)]
+        if "_clip_" in self.architecture and all(bias is None or not bool(bias.any()) for bias in biases):
+            return (
+                f"The head of {self.name} projects pictures to where CLIP compares them with text; it has no classes."
+            )
+        return None
 
     @property
     def backbone(self) -> Backbone:
@@ -138,6 +163,7 @@ def build_network(
         starts_at_zero = network.architecture.startswith("pretrained_vit:")
         set_head(network.module, num_classes, head_init or ("zero" if starts_at_zero else "timm"))
         network.labels = None
+        network.untrained = True
     network.labels = network.labels if labels is None else tuple(labels)
     freeze(network.module, model.freeze)
     network.module.train()
@@ -157,6 +183,8 @@ def _started(
     door = find_door(model.name)
     if model.weights:
         network = _from_file(door, Path(model.weights).expanduser(), size, options)
+        if model.pretrained:
+            network.source += " They were taken instead of the published ones, which model.pretrained asks for."
     elif model.pretrained:
         network = _published(door, size, options, progress)
     else:
@@ -177,7 +205,7 @@ def open_network(reference: str, store: Store | None = None, progress: Progress 
     if reference == DEMO:
         network = _demo({})
     elif path.is_dir():
-        network = open_checkpoint(path)
+        network = _of_folder(path)
     elif path.is_file():
         network = _described_file(path)
     elif name.partition(":")[0] in DOORS or timm_networks.is_known(name):
@@ -265,7 +293,9 @@ def _described(description: NetworkDescription, weights: Path) -> Network:
 def _fresh(door: Door, size: tuple[int, int] | None, num_classes: int | None, options: dict[str, Any]) -> Network:
     module = door.fresh(size, num_classes, options)
     source = "The weights are random: nothing has been learned yet."
-    return _network(door, module, size, options, RANDOM, source)
+    network = _network(door, module, size, options, RANDOM, source)
+    network.untrained = True
+    return network
 
 
 def _published(door: Door, size: tuple[int, int] | None, options: dict[str, Any], progress: Progress) -> Network:
@@ -282,10 +312,31 @@ def _published(door: Door, size: tuple[int, int] | None, options: dict[str, Any]
 
 
 def _from_file(door: Door, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
-    module = door.from_file(file, size, options)
-    return _network(
-        door, module, size or input_size(module)[0], options, file.stem, f"The weights come from the file {file.name}."
-    )
+    module, notes = door.from_file(file, size, options)
+    source = " ".join((f"The weights come from the file {file.name}.", *notes))
+    network = _network(door, module, size or input_size(module)[0], options, file.stem, source)
+    network.labels = timm_networks.published_labels(network.num_classes)
+    if network.labels:
+        network.source += f" Its {network.num_classes:,} classes are taken to be ImageNet's."
+    return network
+
+
+def _of_folder(folder: Path) -> Network:
+    """A checkpoint folder of ours, or a network saved by transformers or timm."""
+    if (folder / FILE_NAME).exists() or not is_saved_network(folder):
+        return open_checkpoint(folder)
+    saved = read_saved_network(folder)
+    door = find_door(f"timm:{saved.architecture}")
+    wanted = timm_networks.shapes(saved.architecture, saved.image_size, saved.options)
+    state = fitted(saved.state, wanted)
+    size = (saved.preprocessing.height, saved.preprocessing.width)
+    module = door.with_weights(state, str(folder), size, saved.image_size, saved.options)
+    source = " ".join((f"The weights are those in the folder {folder.name}.", *state.notes, *saved.notes))
+    network = _network(door, module, size, saved.options, folder.name, source)
+    network.name = str(folder)
+    network.preprocessing = saved.preprocessing
+    network.labels = saved.labels if saved.labels and len(saved.labels) == network.num_classes else None
+    return network
 
 
 def _network(

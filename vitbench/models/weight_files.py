@@ -1,30 +1,94 @@
 """Weights on disk, read without ever running what is in them."""
 
 import argparse
+import datetime
+import importlib
+import pathlib
 import pickle
 import re
+import struct
+import types
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from vitbench.errors import UserError
+from vitbench.files.reading import WEIGHTS, read_piece
+from vitbench.models.state_dicts import StateDict, few, find_state_dict
+from vitbench.text import clean
 
-_NESTS = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Where training scripts keep the weights beside their optimizer; averaged weights come first, as in timm."""
-_WRAPPERS = ("_orig_mod.", "module.")
-"""What torch.compile and DistributedDataParallel put before each name, in either order."""
 _KEYS = re.compile(r'"([^"]+)"')
 _SIZES = re.compile(r"size mismatch for (\S+): .*?Size\(\[([\d, ]*)\]\).*?Size\(\[([\d, ]*)\]\)")
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".npz")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt", ".npz")
+
+
+_GLOBAL = re.compile(r"[Uu]nsupported (?:global|class|operand):? (?:GLOBAL )?([\w.]+)")
+_DAMAGED = (
+    *(EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
+    *(AssertionError, MemoryError, struct.error, zipfile.BadZipFile),
+)
+"""What torch's reader raises on cut and altered files."""
+_NOT_READ = {
+    b"version https://git-lfs": "a Git LFS pointer, not the weights themselves; fetch them with `git lfs pull`.",
+    b"version https://git-annex": "a git-annex pointer, not the weights themselves; fetch them with `git annex get`.",
+    b"<!doctype": "a web page, not weights: the download ended on a page to log in, or on an error.",
+    b"<html": "a web page, not weights: the download ended on a page to log in, or on an error.",
+    b"<?xml": "an XML document, not weights: the download ended on an error.",
+    b"\x89HDF": "an HDF5 file, as Keras writes it; vitbench reads the weights of PyTorch networks.",
+    b"GGUF": "a GGUF file of quantised weights, which vitbench does not read; ask for .safetensors.",
+    b"\x1f\x8b": "compressed by gzip; unpack it first.",
+}
+"""What people take for a weight file, by its first bytes."""
+
+
+class _PlainDict:
+    """What other dictionaries (defaultdict, Lightning's AttributeDict, yacs, EasyDict) are read as: a plain dict."""
+
+    def __new__(cls, *_: object) -> Any:
+        return {}
+
+
+_NUMPY: Any = importlib.import_module("numpy._core.multiarray")
+"""What numpy's own pickles call: one function that makes a number, one that makes an array."""
+_NUMBERS: list[Any] = [type(np.dtype(code)) for code in np.typecodes["All"]]
+"""numpy's types of numbers."""
+_PATHS = ("pathlib", "pathlib._local")
+"""Where Python keeps its paths, before and since 3.13."""
+_VALUES: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    argparse.Namespace,
+    types.SimpleNamespace,
+    (_PlainDict, "collections.defaultdict"),
+    *[list, dict, int, float, str, set],
+    *[datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone],
+    *[np.ndarray, np.dtype, *_NUMBERS],
+    *((_NUMPY.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *((_NUMPY._reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    *((pathlib.PurePosixPath, f"{module}.{kind}Path") for module in _PATHS for kind in ("Posix", "PurePosix")),
+    *((pathlib.PureWindowsPath, f"{module}.{kind}Path") for module in _PATHS for kind in ("Windows", "PureWindows")),
+    (_PlainDict, "lightning_fabric.utilities.data.AttributeDict"),
+    (_PlainDict, "pytorch_lightning.utilities.parsing.AttributeDict"),
+    (_PlainDict, "lightning.fabric.utilities.data.AttributeDict"),
+    (_PlainDict, "yacs.config.CfgNode"),
+    (_PlainDict, "fvcore.common.config.CfgNode"),
+    (_PlainDict, "easydict.EasyDict"),
+]
+"""What training scripts keep beside the weights, and what only holds values: none of these runs anything when read."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Name to tensor, on the CPU, with the wrappings of training scripts taken off.
+    """Name to tensor, on the CPU: the tensors of `read_state_dict`."""
+    return read_state_dict(path).tensors
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """The weights in a file, wherever a training script put them, without the wrappings of their names.
 
     Reads `.safetensors`, and what `torch.save` wrote with `weights_only=True`: a file that would run code is refused.
     Raises UserError if there is no such file, or no weights in it.
@@ -33,14 +97,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"There is no weight file {path}.")
     if path.is_dir():
         raise UserError(f"{path} is a folder; name the weight file in it.")
-    if path.suffix == ".safetensors":
-        state: object = _read_safetensors(path)
-    else:
-        state = _read_torch_save(path)
-    tensors = {name: tensor for name, tensor in _unnested(state).items() if isinstance(tensor, Tensor)}
-    if not tensors:
-        raise UserError(f"{path} holds no tensors, so it is no weight file.")
-    return {_unwrapped(name): tensor for name, tensor in tensors.items()}
+    saved = _read(path)
+    state = find_state_dict(saved)
+    if state is None:
+        raise UserError(
+            f"{path} holds no weights: it is {_described(saved)}. A weight file holds names and tensors, as"
+            " torch.save(model.state_dict(), FILE) writes them."
+        )
+    return state
 
 
 def mismatch(error: RuntimeError) -> str:
@@ -52,19 +116,27 @@ def mismatch(error: RuntimeError) -> str:
     ):
         if start in message:
             keys = _KEYS.findall(message.split(start, 1)[1].split(end, 1)[0])
-            parts.append(f"{'it' if what == 'lacks' else 'the network'} {what} {_few(keys)}")
+            parts.append(f"{'it' if what == 'lacks' else 'the network'} {what} {few(keys)}")
     sizes = [
         f"{name} ({found.replace(', ', 'x')}, needed {needed.replace(', ', 'x')})"
         for name, found, needed in _SIZES.findall(message)
     ]
     if sizes:
-        parts.append(f"shapes differ: {_few(sizes)}")
+        parts.append(f"shapes differ: {few(sizes)}")
     return "; ".join(parts) + "." if parts else message.strip().splitlines()[0]
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def _read(path: Path) -> object:
+    """What the file holds, read by what it is and not by what it is called."""
+    head = read_piece(path, 0, 512, WEIGHTS)
+    for begins, what in _NOT_READ.items():
+        if head.lstrip()[: len(begins)].lower() == begins.lower():
+            raise UserError(f"{path} is {what}")
+    if not head:
+        raise UserError(f"{path} is empty: 0 bytes.")
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return _read_safetensors(path)
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch_save(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -78,17 +150,20 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch_save(path: Path) -> object:
     try:
-        # timm's training script saves its arguments beside the weights; a Namespace only holds values.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(_VALUES):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if _is_plain_pickle_refusal(error):
-            raise UserError(
-                f"{path} was refused: reading it would run code that is stored in it; ask for the weights as"
-                " .safetensors, or for a file with tensors only."
-            ) from error
+            raise UserError(_refusal(path, str(error))) from error
         raise UserError(f"{path} is no weight file that torch can read ({first_line(error)}).") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+    except RuntimeError as error:
+        if "TorchScript" in str(error):
+            raise UserError(
+                f"{path} is a TorchScript program, which would run when it is read; where it was made, save"
+                " model.state_dict() instead."
+            ) from error
+        raise UserError(f"{path} cannot be read ({first_line(error)}); the file is cut or damaged.") from error
+    except _DAMAGED as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}); the file is cut or damaged.") from error
 
 
@@ -97,20 +172,26 @@ def _is_plain_pickle_refusal(error: pickle.UnpicklingError) -> bool:
     return "nsupported" in str(error) or "not an allowed global" in str(error).lower() or "GLOBAL" in str(error)
 
 
-def _unnested(state: object) -> Mapping[str, object]:
-    """The mapping of names to tensors inside what a training script saved."""
-    while isinstance(state, Mapping):
-        nest = next((key for key in _NESTS if isinstance(state.get(key), Mapping)), None)
-        if nest is None:
-            return {str(name): value for name, value in state.items()}
-        state = state[nest]
-    return {}
+def _refusal(path: Path, message: str) -> str:
+    """Why a pickle was refused: the class or function that it asks for, and what to ask its maker for."""
+    asked = _GLOBAL.search(message)
+    what = f" ({clean(asked[1])})" if asked else ""
+    return (
+        f"{path} was refused: reading it would run code that is stored in it{what}. It may hold a whole model object or"
+        " a script's own classes; where it was made, save the tensors alone: torch.save(model.state_dict(), FILE), or"
+        " .safetensors."
+    )
 
 
-def _unwrapped(name: str) -> str:
-    while name.startswith(_WRAPPERS):
-        name = name.removeprefix("_orig_mod.").removeprefix("module.")
-    return name
+def _described(saved: object) -> str:
+    """What a file holds instead of weights, in words."""
+    if isinstance(saved, Mapping):
+        names = few([repr(clean(str(name))) for name in saved])
+        return f"a dictionary with {names}, and no tensor in it" if saved else "an empty dictionary"
+    if isinstance(saved, Tensor):
+        return f"a single tensor of {'x'.join(map(str, saved.shape))}"
+    what = f"a {type(saved).__name__}"
+    return f"{what} of {len(saved)} entries, and no tensor in it" if isinstance(saved, list | tuple) else what
 
 
 def first_line(error: Exception) -> str:
