@@ -59,7 +59,7 @@ OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(2000, 2000)}}, "param_groups":
             "decoder",
         ),
     ],
-    ids=str,
+    ids=map(str, range(14)),
 )
 def test_weights_are_found_wherever_they_lie(nest, said, state, tmp_path):
     network = opened(nest(state), tmp_path)
