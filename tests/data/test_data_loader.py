@@ -18,6 +18,7 @@ from vitbench.data.cache import open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import open_index
 from vitbench.data.loader import Batch, Loader, batches
+from vitbench.data.on_device import on_device
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
@@ -166,3 +167,33 @@ def test_no_worker_outlives_a_killed_trainer(dataset, tmp_path):
     trainer.join()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_workers_go_on_into_the_next_epoch_and_anywhere_else_when_asked(dataset, monkeypatch):
+    loader = Loader(dataset, seed=0, batch_size=5, workers=2, epochs=3)
+    begun, real = [], loader._ahead
+
+    def ahead():
+        begun.append(loader._place)
+        return real()
+
+    monkeypatch.setattr(loader, "_ahead", ahead)
+
+    def expected(epoch, first=0):
+        return list(batches(dataset, epoch=epoch, seed=0, batch_size=5, first_batch=first))
+
+    assert same(list(loader.batches(0)), expected(0))
+    assert same(list(loader.batches(1)), expected(1))
+    assert set(begun) == {(0, 0)}, "one stream for both epochs"
+    third = loader.batches(2)
+    taken = [next(third), next(third)]
+    assert same(taken, expected(2)[:2])
+    assert same(list(loader.batches(2, 1)), expected(2, 1)), "a step back, as after a lack of memory"
+    assert set(begun) == {(0, 0), (2, 1)}
+    assert same(list(loader.batches(4)), expected(4)), "beyond the last epoch too"
+    loader.close()
+
+
+def test_batches_on_the_cpu_are_what_they_were(dataset):
+    plain = list(batches(dataset, epoch=0, seed=0, batch_size=5))
+    assert same(list(on_device(batches(dataset, epoch=0, seed=0, batch_size=5), torch.device("cpu"))), plain)

@@ -15,6 +15,9 @@ from vitbench.data.randomness import ORDER, generator
 from vitbench.errors import UserError
 from vitbench.runs.children import die_with_parent
 
+_Place = tuple[int, int]
+"""An epoch, and the number of a batch in it."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -36,6 +39,13 @@ class Batch:
         """A copy in pinned memory, from which a GPU reads while the CPU goes on."""
         return Batch(self.pixels.pin_memory(), self.labels.pin_memory(), self.indices.pin_memory(), self.left_out)
 
+    def to(self, device: torch.device) -> "Batch":
+        """A copy on a device; from pinned memory to a GPU it is only begun here."""
+        pixels, labels, indices = (
+            values.to(device, non_blocking=True) for values in (self.pixels, self.labels, self.indices)
+        )
+        return Batch(pixels, labels, indices, self.left_out)
+
 
 @dataclass(frozen=True)
 class _Request:
@@ -48,6 +58,7 @@ class _Request:
 class Loader:
     """Makes the batches of one epoch after another; worker processes stay from epoch to epoch.
 
+    They work ahead over the end of an epoch, up to the end of `epochs`: the next epoch finds its first batches made.
     With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU.
     """
 
@@ -62,17 +73,20 @@ class Loader:
         drop_last: bool = False,
         pin_memory: bool = False,
         normalize: bool = True,
+        epochs: int = 1,
     ) -> None:
-        self.dataset = dataset
+        self.dataset, self.epochs = dataset, epochs
         self.seed, self.batch_size = seed, batch_size
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
-        self._requests: list[_Request] = []
         self._workers: DataLoader[Batch] | None = None
+        self._stream: Iterator[Batch] | None = None
+        self._place: _Place = (-1, -1)
+        """Epoch and batch with which the stream goes on, or at which it is to begin."""
         if workers:
             self._workers = DataLoader(
                 _BatchMaker(dataset),
                 batch_size=None,
-                sampler=self._requests,
+                sampler=_Requests(self),
                 num_workers=workers,
                 persistent_workers=True,
                 pin_memory=pin_memory and not normalize,
@@ -97,15 +111,7 @@ class Loader:
 
         Raises UserError if not one picture of a batch can be read: then not a file is bad but the disk is gone.
         """
-        order = self.order(epoch)
-        starts = range(first_batch * self.batch_size, len(self) * self.batch_size, self.batch_size)
-        self._requests[:] = [_Request(epoch, order[start : start + self.batch_size]) for start in starts]
-        if self._workers is None:
-            make = _BatchMaker(self.dataset)
-            made: Iterator[Batch] = (make[request] for request in tuple(self._requests))
-        else:
-            made = iter(self._workers)
-        for batch in made:
+        for batch in self._made(epoch, first_batch):
             if not len(batch):
                 first = batch.left_out[0]
                 raise UserError(
@@ -119,7 +125,50 @@ class Loader:
 
     def close(self) -> None:
         """Ends the worker processes. They also end with the loader, and with this process however it ends."""
-        self._workers = None
+        self._workers = self._stream = None
+
+    def requests(self, epoch: int, first_batch: int) -> Iterator[_Request]:
+        """What is to be made from here to the end of the epoch."""
+        order = self.order(epoch)
+        for batch in range(first_batch, len(self)):
+            start = batch * self.batch_size
+            yield _Request(epoch, order[start : start + self.batch_size])
+
+    def _made(self, epoch: int, first_batch: int) -> Iterator[Batch]:
+        if self._workers is None:
+            make = _BatchMaker(self.dataset)
+            yield from (make[request] for request in self.requests(epoch, first_batch))
+            return
+        for number in range(first_batch, len(self)):
+            yield self._next_of_workers((epoch, number))
+
+    def _next_of_workers(self, place: _Place) -> Batch:
+        """The batch at `place`: where the stream is already, or where it begins anew."""
+        assert self._workers is not None
+        if self._stream is None or self._place != place:
+            self._place = place
+            self._stream = iter(self._workers)
+        stream, self._stream = self._stream, None  # after an error it begins anew
+        batch = next(stream)
+        epoch, number = place
+        if number + 1 < len(self):
+            self._stream, self._place = stream, (epoch, number + 1)
+        elif epoch + 1 < self.epochs:
+            self._stream, self._place = stream, (epoch + 1, 0)
+        return batch
+
+    def _ahead(self) -> Iterator[_Request]:
+        """The requests from the place where a stream begins to the end of the last epoch."""
+        epoch, batch = self._place
+        for later in range(epoch, max(epoch + 1, self.epochs)):
+            yield from self.requests(later, batch if later == epoch else 0)
+
+
+def in_order(dataset: Dataset, batch_size: int, device: torch.device) -> Iterator[Batch]:
+    """The uint8 batches of a dataset in its own order, as `device` takes them fastest."""
+    pin = device.type == "cuda"
+    loader = Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, pin_memory=pin, normalize=False)
+    return loader.batches(0)
 
 
 def batches(
@@ -145,6 +194,16 @@ def batches(
         pin_memory=pin_memory,
     )
     return loader.batches(epoch, first_batch)
+
+
+class _Requests:
+    """The sampler of the worker processes: each iteration begins where the loader stands."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[_Request]:
+        return self.loader._ahead()
 
 
 class _BatchMaker(torch.utils.data.Dataset[Batch]):

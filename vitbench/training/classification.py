@@ -12,8 +12,9 @@ from vitbench.data.augment import Augmentation, augmentation
 from vitbench.data.cache import DecodedCache, open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex, head_labels, open_index
-from vitbench.data.loader import Loader
+from vitbench.data.loader import Loader, in_order
 from vitbench.data.mixing import Mixing
+from vitbench.data.on_device import on_device
 from vitbench.data.resizing import FixedResize
 from vitbench.data.split import read_split, with_validation, write_split
 from vitbench.errors import UserError
@@ -87,15 +88,14 @@ class Classification:
                 yield Features(features[chosen], labels[chosen])
             return
         self._features = None
-        for number, batch in enumerate(loader.batches(epoch, first_batch), first_batch):
-            pixels = self.network.preprocessing.normalize(batch.pixels.to(self.device, non_blocking=True))
-            labels = batch.labels.to(self.device, non_blocking=True)
+        for number, batch in enumerate(on_device(loader.batches(epoch, first_batch), self.device), first_batch):
+            pixels = self.network.preprocessing.normalize(batch.pixels)
             shares = None
             if self.mixing.is_on:
                 pixels, shares = self.mixing.apply(
-                    pixels, labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
+                    pixels, batch.labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
                 )
-            yield Pictures(pixels, labels, shares)
+            yield Pictures(pixels, batch.labels, shares)
 
     def loss(self, module: nn.Module, batch: Pictures | Features) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy, smoothed or mixed as the recipe says; with the accuracy where pictures are not mixed."""
@@ -142,6 +142,7 @@ class Classification:
                 workers=self.recipe.data.workers,
                 pin_memory=self.device.type == "cuda",
                 normalize=False,
+                epochs=self.recipe.train.epochs,
             )
         return self._loader
 
@@ -155,8 +156,8 @@ class Classification:
         module.eval()
         dataset = self._evaluated("train")
         found = []
-        for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
-            pixels = self.network.preprocessing.normalize(batch.pixels.to(self.device))
+        for batch in on_device(in_order(dataset, batch_size, self.device), self.device):
+            pixels = self.network.preprocessing.normalize(batch.pixels)
             with self.precision.autocast():
                 found.append(pooled_features(module, pixels).float())
             self.progress(sum(map(len, found)), len(dataset), "computing the features of the frozen network")

@@ -15,7 +15,8 @@ from torch import nn
 
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex, open_index
-from vitbench.data.loader import Loader
+from vitbench.data.loader import in_order
+from vitbench.data.on_device import on_device
 from vitbench.data.split import read_split
 from vitbench.errors import UserError
 from vitbench.models.network import Network
@@ -202,27 +203,28 @@ def evaluate_classifier(
     float32, and the loss is computed in float64.
     """
     precision = precision or Precision("none", device)
-    truth = torch.from_numpy(dataset.labels if labels is None else labels)
+    known = dataset.labels if labels is None else labels
+    truth = torch.from_numpy(known).to(device)
     numbers, top5, probability, loss = [], [], [], []
     done = 0
-    for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
-        pixels = dataset.preprocessing.normalize(batch.pixels.to(device))
+    for batch in on_device(in_order(dataset, batch_size, device), device):
+        pixels = dataset.preprocessing.normalize(batch.pixels)
         with precision.autocast():
             logits = module(pixels)
         log_probability = logits.float().double().log_softmax(1)
         best = log_probability.topk(min(5, len(classes)), dim=1)
         top5.append(best.indices)
         probability.append(best.values.exp().float())
-        loss.append(F.nll_loss(log_probability, truth[batch.indices].to(device), reduction="none"))
+        loss.append(F.nll_loss(log_probability, truth[batch.indices], reduction="none"))
         numbers.append(batch.indices)
         done += len(batch)
         progress(done, len(dataset), "evaluating")
-    seen = torch.cat(numbers).numpy()
+    seen = torch.cat(numbers).cpu().numpy()
     return Evaluation(
         root=str(dataset.index.root),
         classes=classes,
         file=np.array([dataset.sample(int(number)).file for number in seen]),
-        label=truth.numpy()[seen],
+        label=known[seen],
         top5=torch.cat(top5).cpu().numpy(),
         probability=torch.cat(probability).cpu().numpy(),
         loss=torch.cat(loss).cpu().numpy(),

@@ -54,7 +54,8 @@ def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Te
         batch = next(batches)
         seed_everything(training.seed, training.step, micro_step, training.rank)
         with training.precision.autocast():
-            micro_loss, micro_extras = training.task.loss(training.module, batch)
+            module = training.module_for(round(share * training.pictures_in_step))
+            micro_loss, micro_extras = training.task.loss(module, batch)
         training.precision.scaler.scale(micro_loss * share).backward()
         loss += micro_loss.detach() * share
         for name, value in micro_extras.items():

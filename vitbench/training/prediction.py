@@ -8,7 +8,8 @@ import torch
 
 from vitbench.data.dataset import evaluation_dataset
 from vitbench.data.index import DataIndex
-from vitbench.data.loader import Loader
+from vitbench.data.loader import in_order
+from vitbench.data.on_device import on_device
 from vitbench.errors import UserError
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
@@ -33,8 +34,8 @@ def predict(
     positions = torch.arange(len(data.samples)).numpy()
     dataset = evaluation_dataset(data, positions, network.preprocessing)
     done = 0
-    for batch in Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, normalize=False).batches(0):
-        logits = module(network.preprocessing.normalize(batch.pixels.to(device)))
+    for batch in on_device(in_order(dataset, batch_size, device), device):
+        logits = module(network.preprocessing.normalize(batch.pixels))
         for number, label in zip(batch.indices.tolist(), logits.argmax(1).tolist(), strict=True):
             yield dataset.sample(number).file, network.labels[label]
         done += len(batch)

@@ -33,9 +33,7 @@ class Training:
         self.precision = Precision(recipe.train.amp, device)
         # The average copies the plain network, before a compiler wraps it.
         self.average = ModelEmaV3(self.weights, decay=recipe.train.ema, use_warmup=True) if recipe.train.ema else None
-        self.module: nn.Module = (
-            torch.compile(self.weights, dynamic=False) if recipe.train.compile else self.weights  # type: ignore[assignment]
-        )
+        self.module: nn.Module = _compiled(self.weights, recipe) if recipe.train.compile else self.weights
         self.learning = [weight for weight in self.weights.parameters() if weight.requires_grad]
         self.seed, self.rank = recipe.train.seed, 0
         self.train_mode()
@@ -150,6 +148,10 @@ class Training:
         elif steps == 0:
             self.average.set(self.weights)
 
+    def module_for(self, pictures: int) -> nn.Module:
+        """What computes a batch of so many: a short one, at an epoch's end, is not worth a compilation of its own."""
+        return self.module if pictures == self.batch_size else self.weights
+
     @property
     def evaluated_module(self) -> nn.Module:
         """The weights that count: the averaged ones, where there are any. Never the compiled network."""
@@ -208,3 +210,9 @@ class Training:
             loss, _ = self.task.loss(self.module, batch)
         self.precision.scaler.scale(loss).backward()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def _compiled(module: nn.Module, recipe: Recipe) -> nn.Module:
+    """The compiled network. Batches of pictures have one shape; sentences are as long as they are."""
+    dynamic = None if recipe.task == "caption" else False
+    return torch.compile(module, dynamic=dynamic)  # type: ignore[return-value]
