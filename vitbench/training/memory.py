@@ -1,5 +1,6 @@
 """Out of memory, as an event that a loop can answer."""
 
+from traceback import clear_frames
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -8,7 +9,14 @@ import torch
 if TYPE_CHECKING:
     from vitbench.training.state import Training
 
-_WORDS = ("DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA out of memory")
+_WORDS = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "[CUDA]: out of memory",  # Triton's
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -36,6 +44,8 @@ class OutOfMemory:
     ) -> bool:
         self.ran_out = is_out_of_memory(error)
         if self.ran_out and error is not None:
+            # The frames hold the activations; whoever handles the error holds the frames until this returns.
+            clear_frames(traceback)
             error.__traceback__ = None
             self.training.optimizer.zero_grad(set_to_none=True)
             if self.training.device.type == "cuda":

@@ -138,7 +138,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     threads = frozen_threads(run.folder, recipe.train.threads)
     torch.set_num_threads(threads)
     if recipe.train.deterministic:
-        make_deterministic()
+        make_deterministic(compiled=recipe.train.compile)
     device = choose_device(recipe.train.device)
     heartbeat.update(device=describe_device(device), gpus=gpu_uuids(device))
 
