@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -144,7 +147,7 @@ def test_refusals_say_what_is_wrong(tmp_path):
     assert reason(jpeg[:-200]) == "the file is cut short"
     with pytest.raises(UnreadablePicture, match="No such file"):
         open_picture(tmp_path / "none.jpg")
-    with pytest.raises(UnreadablePicture, match="directory"):
+    with pytest.raises(UnreadablePicture, match="folder"):
         open_picture(tmp_path)
     with pytest.raises(UnreadablePicture):
         open_picture("nul\0byte.jpg")
@@ -180,3 +183,72 @@ def test_noise_is_never_more_than_refused():
                 damaged[place] = rng.integers(256)
             with contextlib.suppress(UnreadablePicture):
                 assert decode_picture(bytes(damaged), "damaged").mode == "RGB"
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "zero", "x" * 300, "nul\0"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(UnreadablePicture):
+        open_picture(tmp_path / name)
+
+
+def test_a_sparse_file_is_refused_by_its_size(tmp_path):
+    with (tmp_path / "sparse.jpg").open("wb") as stream:
+        stream.truncate(20 * 2**30)
+    with pytest.raises(UnreadablePicture, match="at most 537 MB are read"):
+        open_picture(tmp_path / "sparse.jpg")
+
+
+@pytest.mark.parametrize("mode", ["float", "16 bits", "transparent"])
+def test_strips_give_what_the_whole_picture_gives(mode, monkeypatch):
+    grey = {
+        "float": RNG.normal(0, 40, (37, 23)).astype(np.float32),
+        "16 bits": RNG.integers(0, 65536, (37, 23), dtype=np.uint16),
+        "transparent": RNG.integers(0, 256, (37, 23, 4), dtype=np.uint8),
+    }[mode]
+    content = encoded(Image.fromarray(grey), "PNG" if mode != "float" else "TIFF")
+    whole = pixels(content)
+    monkeypatch.setattr("vitbench.data.pictures._STRIP", 50)
+    assert np.array_equal(pixels(content), whole)
+
+
+def test_large_float_pictures_take_little_memory_each_in_its_turn(tmp_path):
+    """36 megapixels of float32 are 144 MB; three float64 copies were 860 MB, times the threads."""
+    Image.fromarray(np.zeros((6000, 6000), dtype=np.float32)).save(tmp_path / "large.tif")
+    program = (
+        "import resource, sys, threading\n"
+        "from vitbench.data.pictures import open_picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "threads = [threading.Thread(target=open_picture, args=(sys.argv[1],)) for _ in range(3)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "large.tif")], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 550
+
+
+def test_decoders_write_nothing_to_the_terminal(tmp_path):
+    """libtiff speaks to file descriptor 2 itself, which only a process of its own shows."""
+    buffer = io.BytesIO()
+    Image.fromarray(COLOURS).save(buffer, "TIFF", compression="tiff_lzw")
+    for place in range(8, len(buffer.getvalue()), 3):
+        damaged = bytearray(buffer.getvalue())
+        damaged[place] ^= 0xFF
+        (tmp_path / f"{place}.tif").write_bytes(damaged)
+    program = (
+        "import sys, pathlib\n"
+        "from vitbench.data.pictures import UnreadablePicture, open_picture\n"
+        "refused = 0\n"
+        "for file in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    try: open_picture(file)\n"
+        "    except UnreadablePicture: refused += 1\n"
+        "print(refused)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 10
+    assert done.stderr == ""

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -130,3 +131,50 @@ def test_a_mismatch_names_the_first_keys_and_counts_the_rest():
         "it lacks 1.weight, 1.bias, 2.weight and 3 more; the network has no place for other;"
         " shapes differ: 0.weight (3x2, needed 2x2)."
     )
+
+
+def test_any_flipped_byte_gives_weights_or_a_sentence(tmp_path):
+    for name, save in (("a.pt", torch.save), ("a.safetensors", save_file)):
+        file = tmp_path / name
+        save({"head.weight": torch.arange(12.0).reshape(3, 4)}, file)
+        whole = file.read_bytes()
+        read, refused = 0, []
+        for place in range(0, len(whole), 3):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+            try:
+                read += bool(read_weights(file))
+            except UserError as error:
+                refused.append(str(error))
+        assert read
+        assert len(refused) > 20
+        assert all(name in sentence for sentence in refused)
+
+
+def test_weights_nested_in_themselves_end(tmp_path):
+    cyclic = {}
+    cyclic["state_dict"] = cyclic
+    torch.save(cyclic, tmp_path / "cyclic.pth")
+    with pytest.raises(UserError, match="no tensor in it"):
+        read_weights(tmp_path / "cyclic.pth")
+
+
+@pytest.mark.parametrize("name", ["pipe.pth", "pipe.safetensors", "pipe.npz"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="a pipe"):
+        read_weights(tmp_path / name)
+
+
+def test_an_archive_that_unpacks_to_all_memory_is_refused(tmp_path):
+    """Compressed by hand: torch itself stores tensors as they are."""
+    torch.save({"a": torch.zeros(2**25)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for entry in plain.namelist():
+            bomb.writestr(entry, plain.read(entry))
+    assert len(read_weights(tmp_path / "plain.pt")) == 1
+    assert (tmp_path / "bomb.pt").stat().st_size < 2**20
+    with pytest.raises(UserError, match="would unpack to 134 MB"):
+        read_weights(tmp_path / "bomb.pt")

@@ -13,6 +13,7 @@ from vitbench.captions.captioner import Prepared
 from vitbench.captions.catr import Catr, build_catr, is_catr
 from vitbench.captions.tokenizer import SubwordTokenizer, Tokenizer
 from vitbench.errors import UserError
+from vitbench.files.reading import DESCRIPTION, Unreadable, read_text
 from vitbench.models.network import weights_hash as hash_of
 from vitbench.models.weight_files import read_weights
 
@@ -66,10 +67,10 @@ def read_vocabulary(file: Path) -> SubwordTokenizer:
     """BERT's lower-casing word pieces, a line each. Raises UserError if the file is not there or lacks its marks."""
     try:
         # Only line feeds end a word: some words are separators of lines themselves.
-        words = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        words = read_text(file, DESCRIPTION).removesuffix("\n").split("\n")
+    except Unreadable as error:
         raise UserError(
-            f"CATR's words are missing: put the vocab.txt of bert-base-uncased at {file} ({error})."
+            f"CATR's words are missing: put the vocab.txt of bert-base-uncased at {file} ({error.reason})."
         ) from error
     vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))

@@ -6,7 +6,6 @@ transformers' own cache of keys and values.
 
 import importlib.util
 import inspect
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import tokenizers
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from vitbench.captions.captioner import Prepared
@@ -22,7 +22,10 @@ from vitbench.captions.decoder import DecoderCache, LayerCache, Memory, fits
 from vitbench.captions.tokenizer import END, SubwordTokenizer, WordSpan
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import DESCRIPTION, WEIGHTS, MissingFile, check_file, read_text
 from vitbench.models.network import weights_hash as hash_of
+from vitbench.models.weight_files import DAMAGED, first_line
 
 _LONGEST = 128
 _SELF = ("attn", "attention", "self_attn")
@@ -174,10 +177,12 @@ def open_folder(folder: Path) -> OpenedFolder:
 
     disable_progress_bar()
     try:
+        for file in folder.iterdir():
+            if not file.is_dir():
+                check_file(file, WEIGHTS)  # transformers would wait at a FIFO
         model = VisionEncoderDecoderModel.from_pretrained(folder, local_files_only=True, attn_implementation="sdpa")
-    except (OSError, ValueError, RuntimeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{folder} cannot be opened as a VisionEncoderDecoderModel ({first}).") from error
+    except (*DAMAGED, SafetensorError) as error:
+        raise UserError(f"{folder} cannot be opened as a VisionEncoderDecoderModel ({first_line(error)}).") from error
     configuration: Any = model.config
     name = f"{configuration.encoder.model_type} and {configuration.decoder.model_type}"
     return OpenedFolder(
@@ -192,9 +197,14 @@ def open_folder(folder: Path) -> OpenedFolder:
 
 def _tokenizer(folder: Path, configuration: Any) -> FolderTokenizer:
     file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise UserError(f"{file} is missing; a fast tokenizer's save_pretrained writes it.")
-    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    try:
+        described = read_text(file, DESCRIPTION)
+    except MissingFile as error:
+        raise UserError(f"{file} is missing; a fast tokenizer's save_pretrained writes it.") from error
+    try:
+        tokenizer = tokenizers.Tokenizer.from_str(described)
+    except Exception as error:  # the library raises no class of its own
+        raise UserError(f"{file} is no tokenizer that can be read ({first_line(error)}).") from error
     decoder = configuration.decoder
 
     def token(*names: str) -> str:
@@ -243,7 +253,6 @@ def _preprocessing(folder: Path, encoder: Any) -> Preprocessing:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(file, DESCRIPTION)
+    except UserError:
         return {}
-    return document if isinstance(document, dict) else {}

@@ -1,16 +1,18 @@
 """A captioner of ours on disk: its tensors, and everything needed to build it again as plain JSON."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from vitbench.captions.decoder import CaptionDecoder
 from vitbench.captions.network import Captioner
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import DESCRIPTION
+from vitbench.files.writing import write_whole
 from vitbench.models.description import NetworkDescription
 from vitbench.models.network import rebuild
 from vitbench.models.weight_files import read_weights
@@ -53,37 +55,29 @@ def with_decoder(encoder: Any, sizes: DecoderSizes, vocab_size: int) -> Captione
 
 def write_description(description: CaptionerDescription, file: Path) -> None:
     """Writes `network.json`, or the JSON beside a weight file, and waits until it is on disk."""
-    with file.open("w", encoding="utf-8") as out:
-        json.dump(description.model_dump(mode="json"), out, ensure_ascii=False, indent=1)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
+    write_whole(file, json.dumps(description.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n")
 
 
 def is_captioner(description_file: Path) -> bool:
     """Whether a JSON file describes a captioner (a classifier's names no task)."""
     try:
-        document = json.loads(description_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(description_file, DESCRIPTION).get("task") == "caption"
+    except UserError:
         return False
-    return isinstance(document, dict) and document.get("task") == "caption"
 
 
 def save_captioner(stem: Path, captioner: Captioner, description: CaptionerDescription) -> None:
     """Writes `stem.safetensors` and `stem.json`, each whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in captioner.state_dict().items()}
-    beside = stem.with_name(f".{stem.name}.{os.getpid()}")
-    save_file(tensors, beside)
-    beside.replace(stem.with_suffix(".safetensors"))
-    write_description(description, beside)
-    beside.replace(stem.with_suffix(".json"))
+    write_whole(stem.with_suffix(".safetensors"), save(tensors))
+    write_description(description, stem.with_suffix(".json"))
 
 
 def load_captioner(description_file: Path, weights_file: Path) -> tuple[Captioner, CaptionerDescription]:
     """The captioner in two files, in evaluation mode. Raises UserError, naming the file, if they do not fit."""
     try:
-        description = CaptionerDescription.model_validate(json.loads(description_file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        description = CaptionerDescription.model_validate(read_json_object(description_file, DESCRIPTION))
+    except (UserError, ValidationError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise UserError(f"{description_file} cannot be read as the description of a captioner ({first}).") from error
     captioner = description.build()

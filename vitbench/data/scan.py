@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -34,12 +34,15 @@ class Look:
 def look_at(path: Path) -> Look:
     """Reads and decodes a file to its last byte, as training will."""
     try:
-        content = read_file(path)
-        own = load_picture(content, str(path))
-        width, height = as_seen(own, str(path)).size
+        with ExitStack() as turn:
+            content = read_file(path, turn)
+            digest = digest_of(content)
+            own = load_picture(content, str(path), turn)
+            del content  # of a large picture, as large as its pixels
+            width, height = as_seen(own, str(path)).size
     except UnreadablePicture as error:
         return Look(reason=error.reason)
-    return Look(width, height, own.mode, is_rotated(own), digest_of(content))
+    return Look(width, height, own.mode, is_rotated(own), digest)
 
 
 def digest_of(content: bytes) -> str:

@@ -43,7 +43,14 @@ WEIGHTS = Kind("weight file", 65536 * MIB)
 
 
 class Unreadable(UserError, OSError):
-    """A file that cannot be read: a sentence for a person, and an OSError for code that expects one."""
+    """A file that cannot be read: a sentence for a person, and an OSError for code that expects one.
+
+    `reason` says why without the file's name.
+    """
+
+    def __init__(self, sentence: str, reason: str = "") -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class MissingFile(Unreadable, FileNotFoundError):
@@ -67,11 +74,11 @@ def open_file(file: str | os.PathLike[str], kind: Kind) -> BinaryIO:
     except Unreadable:
         raise
     except FileNotFoundError as error:
-        raise MissingFile(f"{_shown(file)} does not exist.") from error
+        raise MissingFile(f"{_shown(file)} does not exist.", "No such file or directory") from error
     except OSError as error:
-        raise Unreadable(f"{_shown(file)} cannot be read: {error.strerror or error}.") from error
+        raise _refused(file, error.strerror or str(error)) from error
     except ValueError as error:  # a NUL byte or half a character in the path
-        raise Unreadable(f"{_shown(file)} cannot be the path of a file.") from error
+        raise Unreadable(f"{_shown(file)} cannot be the path of a file.", "no file can have this name") from error
 
 
 def check_file(file: str | os.PathLike[str], kind: Kind) -> Path:
@@ -97,7 +104,8 @@ def read_text(file: str | os.PathLike[str], kind: Kind, errors: str = "strict") 
             return content.decode("utf-8-sig", errors)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise Unreadable(f"{_shown(file)}, line {line}: it is not UTF-8 text; save it as UTF-8.") from error
+            reason = "it is not UTF-8 text; save it as UTF-8"
+            raise Unreadable(f"{_shown(file)}, line {line}: {reason}.", f"line {line}: {reason}") from error
 
 
 def read_tail(file: str | os.PathLike[str], size: int, kind: Kind = LOG) -> bytes:
@@ -139,17 +147,19 @@ def what_it_is(mode: int) -> str:
 
 def _check(file: str | os.PathLike[str], status: os.stat_result, kind: Kind) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable(f"{_shown(file)} cannot be read: it is {what_it_is(status.st_mode)}, not a regular file.")
+        raise _refused(file, f"it is {what_it_is(status.st_mode)}, not a regular file")
     if status.st_size > kind.limit:
         raise _too_large(file, status.st_size, kind)
 
 
 def _too_large(file: str | os.PathLike[str], size: int, kind: Kind) -> Unreadable:
     article = "an" if kind.name[0] in "aeiou" else "a"
-    return Unreadable(
-        f"{_shown(file)} is too large for {article} {kind.name}: it has {size_in_words(size)}, "
-        f"and at most {size_in_words(kind.limit)} are read."
-    )
+    reason = f"it has {size_in_words(size)}, and at most {size_in_words(kind.limit)} are read"
+    return Unreadable(f"{_shown(file)} is too large for {article} {kind.name}: {reason}.", reason)
+
+
+def _refused(file: str | os.PathLike[str], reason: str) -> Unreadable:
+    return Unreadable(f"{_shown(file)} cannot be read: {reason}.", reason)
 
 
 def _read_up_to(stream: BinaryIO, limit: int, file: str | os.PathLike[str], kind: Kind) -> bytes:
@@ -187,9 +197,9 @@ def _bounded(file: str | os.PathLike[str]) -> Iterator[None]:
     except Unreadable:
         raise
     except OSError as error:
-        raise Unreadable(f"{_shown(file)} cannot be read: {error.strerror or error}.") from error
+        raise _refused(file, error.strerror or str(error)) from error
     except MemoryError as error:
-        raise Unreadable(f"{_shown(file)} cannot be read: there is not enough memory for it.") from error
+        raise _refused(file, "there is not enough memory for it") from error
 
 
 def _shown(file: str | os.PathLike[str]) -> str:

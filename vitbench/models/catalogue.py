@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vitbench.catalogue import FILE
 from vitbench.errors import UserError
+from vitbench.files.writing import write_whole
 from vitbench.models import pretrained_vit
 from vitbench.models.adaptation import parameter_count
 from vitbench.models.backbone import Backbone
@@ -143,9 +144,7 @@ def write(file: Path, progress: Progress) -> None:
     rows = [*timm_rows(progress), *pretrained_vit_rows()]
     lines = ",\n".join(_compact([row[field] for field in FIELDS]) for row in rows)
     head = {"timm": timm.__version__, "optimizers": list_optimizers(), "fields": list(FIELDS)}
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(_compact(head)[:-1] + f',\n"networks":[\n{lines}\n]}}\n', encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, _compact(head)[:-1] + f',\n"networks":[\n{lines}\n]}}\n')
 
 
 def _tags(name: str) -> list[str | list[str]]:
@@ -183,7 +182,7 @@ def main() -> None:
         return
     try:
         card = shipped_weights() / "classifier.catalogue.json"
-        card.write_text(_compact(demo_row()) + "\n", encoding="utf-8")
+        write_whole(card, _compact(demo_row()) + "\n")
     except UserError as error:
         raise SystemExit(str(error)) from error
 

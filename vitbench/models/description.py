@@ -1,7 +1,6 @@
 """`network.json`: what is needed to build a network again, beside its weights in a checkpoint folder."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import DESCRIPTION, MissingFile
+from vitbench.files.writing import write_whole
 
 FILE_NAME = "network.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -36,20 +38,16 @@ class NetworkDescription(BaseModel):
 
 def write_network_json(description: NetworkDescription, file: Path) -> None:
     """Writes the description to `file` and waits until it is on disk."""
-    with file.open("w", encoding="utf-8") as out:
-        json.dump(description.model_dump(mode="json"), out, indent=1, ensure_ascii=False)
-        out.write("\n")
-        out.flush()
-        os.fsync(out.fileno())
+    write_whole(file, json.dumps(description.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
 
 
 def read_network_json(file: Path) -> NetworkDescription:
     """Reads what `write_network_json` wrote. Raises UserError if it is missing, damaged or does not fit."""
     try:
-        return NetworkDescription.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
+        return NetworkDescription.model_validate(read_json_object(file, DESCRIPTION))
+    except MissingFile as error:
         raise UserError(f"{file} is missing, so the network of these weights is not known.") from error
-    except (OSError, ValueError) as error:
+    except (UserError, ValidationError) as error:
         problem = error.errors()[0] if isinstance(error, ValidationError) else None
         what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise UserError(f"{file} is no description of a network ({what}).") from error
+        raise UserError(f"{file} is no description of a network ({what.rstrip('.')}).") from error

@@ -18,7 +18,7 @@ from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
 from vitbench.models.state_dicts import StateDict, fitted
-from vitbench.models.weight_files import mismatch, read_state_dict
+from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, mismatch, read_state_dict
 from vitbench.progress import Progress
 
 DOORS = ("timm", "pretrained_vit")
@@ -101,15 +101,14 @@ class Door:
 
     def _from_npz(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
         """An original JAX release (AugReg, big_vision), converted by timm; its head only if the classes are as many."""
-        if not file.is_file():
-            raise UserError(f"There is no weight file {file}.")
+        check_weight_file(file)
         module: Any = self.fresh(size, None, options)
         if not hasattr(module, "load_pretrained"):
             raise UserError(f"{self} cannot read {file}: timm converts .npz only for networks that came from JAX.")
         try:
             module.load_pretrained(str(file))
-        except (ValueError, KeyError, OSError, RuntimeError, AssertionError) as error:
-            raise UserError(f"{file} does not fit {self} ({str(error).splitlines()[0][:160]}).") from error
+        except DAMAGED as error:
+            raise UserError(f"{file} does not fit {self} ({first_line(error)}).") from error
         return module
 
     def _trained_size(self, state: Mapping[str, Tensor], asked: Size | None, options: Mapping[str, Any]) -> Size | None:

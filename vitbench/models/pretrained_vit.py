@@ -4,7 +4,6 @@ Both compute the same function (Dosovitskiy et al. 2021), so one kind of network
 Their state dicts differ in names, and in timm stacking query, key and value in one matrix.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.writing import writing
 from vitbench.models import timm_networks
 
 DROPOUT = 0.1
@@ -162,16 +162,11 @@ def to_pretrained_vit_state(module: nn.Module) -> dict[str, Tensor]:
 
 def export_state(module: nn.Module, path: Path) -> None:
     """Writes `module` as a `.pth` that `ViT(..., image_size=..., num_classes=...).load_state_dict` reads."""
-    partial = path.with_name(path.name + ".partial")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in to_pretrained_vit_state(module).items()}
     try:
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with writing(path) as stream:
+            torch.save(state, stream)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"{path} could not be written ({error.strerror or error}).") from error
 
 

@@ -8,7 +8,9 @@ import pickle
 import re
 import struct
 import types
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,9 @@ import torch
 from torch import Tensor
 
 from vitbench.errors import UserError
-from vitbench.files.reading import WEIGHTS, read_piece
+from vitbench.files.reading import MIB, WEIGHTS, MissingFile, Unreadable, check_file, read_piece
 from vitbench.models.state_dicts import StateDict, few, find_state_dict
-from vitbench.text import clean
+from vitbench.text import clean, shortened, size_in_words
 
 _KEYS = re.compile(r'"([^"]+)"')
 _SIZES = re.compile(r"size mismatch for (\S+): .*?Size\(\[([\d, ]*)\]\).*?Size\(\[([\d, ]*)\]\)")
@@ -30,11 +32,16 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt", ".npz")
 
 
 _GLOBAL = re.compile(r"[Uu]nsupported (?:global|class|operand):? (?:GLOBAL )?([\w.]+)")
-_DAMAGED = (
-    *(EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
-    *(AssertionError, MemoryError, struct.error, zipfile.BadZipFile),
+DAMAGED = (
+    *(EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
+    *(AssertionError, MemoryError, ImportError, struct.error, zlib.error, zipfile.BadZipFile, pickle.PickleError),
 )
-"""What torch's reader raises on cut and altered files."""
+"""What readers of weights raise on cut and altered files: torch's lets errors of its parsing through as they are."""
+_MOST_UNPACKED = 64 * MIB
+_MOST_COMPRESSED = 4
+"""How much smaller than its content an archive may be; weights are noise, which hardly shrinks."""
+# What torch thinks of a pickle's form would be printed across a screen; whether it can be read is said here.
+warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
 _NOT_READ = {
     b"version https://git-lfs": "a Git LFS pointer, not the weights themselves; fetch them with `git lfs pull`.",
     b"version https://git-annex": "a git-annex pointer, not the weights themselves; fetch them with `git annex get`.",
@@ -93,10 +100,7 @@ def read_state_dict(path: Path) -> StateDict:
     Reads `.safetensors`, and what `torch.save` wrote with `weights_only=True`: a file that would run code is refused.
     Raises UserError if there is no such file, or no weights in it.
     """
-    if not path.exists():
-        raise UserError(f"There is no weight file {path}.")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name the weight file in it.")
+    check_weight_file(path)
     saved = _read(path)
     state = find_state_dict(saved)
     if state is None:
@@ -105,6 +109,28 @@ def read_state_dict(path: Path) -> StateDict:
             " torch.save(model.state_dict(), FILE) writes them."
         )
     return state
+
+
+def check_weight_file(path: Path) -> None:
+    """Raises UserError unless `path` is a regular file whose content is not larger than the file.
+
+    torch's and numpy's archives may be compressed: 1 MB of them can ask for any amount of memory.
+    """
+    try:
+        check_file(path, WEIGHTS)
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except MissingFile as error:
+        raise UserError(f"There is no weight file {shortened(str(path))}.") from error
+    except Unreadable as error:
+        hint = "; name the weight file in it" if path.is_dir() else ""
+        raise UserError(f"{str(error).rstrip('.')}{hint}.") from error
+    except DAMAGED:
+        return  # no archive; whatever reads it says what it is
+    if unpacked > _MOST_UNPACKED and unpacked > _MOST_COMPRESSED * path.stat().st_size:
+        raise UserError(
+            f"{path} would unpack to {size_in_words(unpacked)}, and was refused; ask for the weights as .safetensors."
+        )
 
 
 def mismatch(error: RuntimeError) -> str:
@@ -142,7 +168,7 @@ def _read(path: Path) -> object:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, *DAMAGED) as error:
         raise UserError(
             f"{path} cannot be read as safetensors ({first_line(error)}); the file is cut or damaged."
         ) from error
@@ -163,7 +189,7 @@ def _read_torch_save(path: Path) -> object:
                 " model.state_dict() instead."
             ) from error
         raise UserError(f"{path} cannot be read ({first_line(error)}); the file is cut or damaged.") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}); the file is cut or damaged.") from error
 
 

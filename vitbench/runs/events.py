@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.files.reading import EVENTS, MissingFile, open_file
+from vitbench.files.reading import EVENTS, MissingFile, Unreadable, open_file
 from vitbench.runs.records import Batch, Points, read_batch, record_size
 
 _LATEST = 10**10
@@ -146,7 +146,8 @@ class EventReader:
         except MissingFile:
             return new
         except OSError as error:
-            known.problem = f"not readable ({str(error).removeprefix(f'{path} cannot be read: ').rstrip('.')})"
+            reason = error.reason if isinstance(error, Unreadable) else error.strerror
+            known.problem = f"not readable ({reason})"
             with suppress(OSError):
                 known.inode = path.stat().st_ino
         return new
