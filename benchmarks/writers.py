@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vitbench.recipe import load_recipe
 from vitbench.runs.event_writer import EventWriter
+from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import this_process
 from vitbench.runs.status import Best, Status, write_status
@@ -31,6 +32,8 @@ class PlayedRun:
         self.run: Run = store.create(recipe, f"pets-{number}")
         self.events = EventWriter(self.run.folder)
         self.log = RunLog(self.run.log)
+        self.lock = RunLock(self.run.folder)
+        self.lock.acquire()
         self.step = 0
         self.number = number
         self.began = time.time()
@@ -64,6 +67,8 @@ class PlayedRun:
         """Hands events to the system and writes the status."""
         self.events.flush()
         live = state == "running"
+        if not live:
+            self.lock.release()
         status = Status(
             state=state,
             process=this_process() if live else None,

@@ -143,22 +143,25 @@ class Workbench(ColouredApp[str]):
         self.notify(clean(sentence), severity=severity, markup=False, timeout=6)
 
     @work(thread=True, group="controls")
-    def control_run(self, verb: str, run_id: str, outcome: str) -> None:
-        """`pause`, `resume`, `stop` or `kill`; a kill waits for processes to end, so never in the app's own thread."""
+    def control_run(self, verb: str, run_id: str, title: str) -> None:
+        """`pause`, `resume`, `stop` or `kill`, and says what became of the run that is called `title`.
+
+        A kill waits for processes to end, so never in the app's own thread.
+        """
         from vitbench.runs import control
 
         try:
-            getattr(control, verb)(self.store.find(run_id))
+            outcome = getattr(control, verb)(self.store.find(run_id))
         except (UserError, OSError) as error:
             self.call_from_thread(self.tell, str(error), "error")
             return
-        self.call_from_thread(self.tell, outcome)
+        self.call_from_thread(self.tell, f"{title} {outcome}.")
         self.watcher.wake()
 
     def resume_run(self, run_id: str) -> None:
         """Goes on with a run from its last checkpoint."""
         run = self.snapshot.run(run_id)
-        self.control_run("resume", run_id, f"{run.title if run else run_id} goes on from its last checkpoint.")
+        self.control_run("resume", run_id, run.title if run else run_id)
 
     @work(exclusive=True, group="evaluation")
     async def evaluate_run(self, run_id: str, data: str) -> None:

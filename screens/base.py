@@ -115,21 +115,21 @@ class RunControls(WorkbenchScreen):
         if run is None:
             return
         if run.state in ("running", "queued"):
-            self._control("pause", run, "is asked to save and free the GPU")
+            self._control("pause", run)
         else:
-            self._control("resume", run, "goes on from its last checkpoint")
+            self._control("resume", run)
 
     def action_stop(self) -> None:
         run = self.current_run()
         if run is not None:
-            self._control("stop", run, "finishes its step, saves and ends")
+            self._control("stop", run)
 
     def action_kill(self) -> None:
         run = self.current_run()
         if run is None:
             return
         question = f"Kill {run.title} at step {run.step:,}? What was saved last remains."
-        self.ask(question, "Kill", lambda: self._control("kill", run, "is killed"))
+        self.ask(question, "Kill", lambda: self._control("kill", run))
 
     def action_evaluate(self) -> None:
         """Asks on which pictures, then evaluates aside; while that goes on, cancels it."""
@@ -204,8 +204,8 @@ class RunControls(WorkbenchScreen):
 
         self.app.push_screen(ConfirmDialog(question, yes), answered)
 
-    def _control(self, verb: str, run: RunRow, outcome: str) -> None:
-        self.workbench.control_run(verb, run.id, f"{run.title} {outcome}.")
+    def _control(self, verb: str, run: RunRow) -> None:
+        self.workbench.control_run(verb, run.id, run.title)
 
 
 def state_words(run: RunRow) -> str:

@@ -47,6 +47,8 @@ class RunRow:
     waits_for: str = ""
     place: int = 0
     """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
+    unattended: str = ""
+    """Why nobody serves the queue in which it waits, if nobody does."""
     error: str = ""
     doing: str = ""
     """Long work that holds up its steps, and how far it is."""
@@ -70,6 +72,8 @@ class RunRow:
             return ""
         if not self.place:
             return "not started yet"
+        if self.unattended:
+            return self.unattended
         place = "the first" if self.place == 1 else f"number {self.place}"
         return f"waits for a GPU, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
 

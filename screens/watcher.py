@@ -16,6 +16,8 @@ from vitbench.errors import UserError
 from vitbench.runs.events import EventReader
 from vitbench.runs.lease import allowed_gpus
 from vitbench.runs.log import LogLine, LogTail
+from vitbench.runs.queue import attend
+from vitbench.runs.status import Status
 from vitbench.runs.store import Run, Store
 
 _LOG_LINES = 2000
@@ -66,7 +68,8 @@ class Watcher:
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._readings: dict[str, _Reading] = {}
-        self._rows: dict[str, tuple[tuple[int, int, int], RunRow]] = {}
+        self._rows: dict[str, tuple[tuple[int, ...], RunRow]] = {}
+        self._fresh: list[tuple[Run, Status]] = []
         self._sparklines: dict[str, tuple[float, ...]] = {}
         self._last = Snapshot()
         self._gpu_numbers: dict[str, str] | None = None
@@ -104,6 +107,7 @@ class Watcher:
         except (UserError, OSError) as error:
             return Snapshot(problem=str(error))
         rows = {run.id: self._row(run) for run in runs}
+        unattended, self._fresh = attend(self.store, self._fresh), []
         # A run that was deleted while it was read looks like a crashed one.
         runs = [run for run in runs if (run.folder / "status.json").exists()]
         rows = {run.id: rows[run.id] for run in runs}
@@ -117,7 +121,12 @@ class Watcher:
                 self._read_sparkline(by_id[run_id], rows[run_id])
         places = _places_in_queue(rows)
         finished = {
-            run_id: replace(row, sparkline=self._sparklines.get(run_id, ()), place=places.get(run_id, 0))
+            run_id: replace(
+                row,
+                sparkline=self._sparklines.get(run_id, ()),
+                place=places.get(run_id, 0),
+                unattended=unattended if run_id in places else "",
+            )
             for run_id, row in rows.items()
         }
         followed = {
@@ -137,11 +146,13 @@ class Watcher:
 
     def _row(self, run: Run) -> RunRow:
         """The row of a run; a run that has ended is read again only when its file has changed."""
-        stamp = _stamp(run.folder / "status.json")
+        stamp = _stamp(run.folder / "status.json") + _stamp(run.folder / "progress.json")
         known = self._rows.get(run.id)
         if known and known[0] == stamp and known[1].state not in LIVE_STATES:
             return known[1]
-        row = row_of(run, self._gpu_names)
+        status = run.status()
+        self._fresh.append((run, status))
+        row = row_of(run, status, self._gpu_names)
         self._rows[run.id] = (stamp, row)
         return row
 
@@ -209,9 +220,8 @@ class Watcher:
             del self._readings[run_id]
 
 
-def row_of(run: Run, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
+def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
     """What the table shows of a run, from its status. `gpu_names` writes the UUIDs of its GPUs."""
-    status = run.status()
     latest = status.latest
     best = ""
     if status.best is not None:
@@ -256,7 +266,7 @@ def _numbers_of_gpus() -> dict[str, str]:
 
 
 def _places_in_queue(rows: Mapping[str, RunRow]) -> dict[str, int]:
-    """The runs that wait for a GPU with their places, from 1, in the order in which the keeper serves them."""
+    """The runs that wait for a GPU with their places, from 1, in the order in which the scheduler serves them."""
     waiting = sorted((row.queued_at, run_id) for run_id, row in rows.items() if row.queued_at is not None)
     return {run_id: place for place, (_, run_id) in enumerate(waiting, 1)}
 

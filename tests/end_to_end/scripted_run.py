@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vitbench.recipe import load_recipe
 from vitbench.runs.event_writer import EventWriter
+from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import this_process
 from vitbench.runs.status import Status, write_status
@@ -20,6 +21,8 @@ class ScriptedRun:
         self.events = EventWriter(self.run.folder)
         self.log = RunLog(self.run.log)
         self.step = 0
+        self.lock = RunLock(self.run.folder)
+        assert self.lock.acquire()
         self._status = self.run.status().model_copy(
             update={
                 "state": "running",

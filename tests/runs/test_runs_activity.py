@@ -1,6 +1,7 @@
 """Long work between steps is told in the status, with what is left of it."""
 
-from vitbench.runs.status import Activity, Status, read_status
+from vitbench.runs.process import this_process
+from vitbench.runs.status import Activity, Status, read_status, write_status
 from vitbench.training.heartbeat import Heartbeat
 
 
@@ -13,13 +14,14 @@ def test_the_sentence_counts_and_foresees():
 
 
 def test_its_beginning_is_kept_while_it_lasts_and_it_can_be_read_back(tmp_path):
-    heartbeat = Heartbeat(tmp_path, Status())
+    write_status(tmp_path, Status(state="running", process=this_process()))
+    heartbeat = Heartbeat(tmp_path, read_status(tmp_path))
     heartbeat.doing("looking at each picture", 1, 50)
-    began = heartbeat.status.doing.began
+    began = heartbeat.progress.doing.began
     heartbeat.doing("looking at each picture", 2, 50)
     heartbeat.write()
     assert read_status(tmp_path).doing == Activity(what="looking at each picture", done=2, total=50, began=began)
     heartbeat.doing("evaluating", 0, 50)
-    assert heartbeat.status.doing.began >= began
-    heartbeat.stop(doing=None)
+    assert heartbeat.progress.doing.began >= began
+    heartbeat.write(doing=None)
     assert read_status(tmp_path).doing is None

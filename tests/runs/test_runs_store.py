@@ -29,20 +29,19 @@ import subprocess, sys, time
 from pathlib import Path
 from vitbench.runs.lock import RunLock
 from vitbench.runs.process import this_process
-from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Run
+from vitbench.runs.transition import transition
 run = Run(Path(sys.argv[1]))
 lock = RunLock.of_worker(run.folder)
 assert lock.acquire()
-write_status(run.folder, read_status(run.folder).model_copy(update={"state": "running", "process": this_process()}))
+transition(run, "running", "running", by="worker", process=this_process())
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 while True:
     for request, outcome in (("pause", "paused"), ("stop", "stopped")):
         if request in run.requests():
-            run.obeyed(request)
             child.kill()
             child.wait()
-            write_status(run.folder, read_status(run.folder).model_copy(update={"state": outcome, "process": None}))
+            transition(run, "running", outcome, by="worker")
             sys.exit()
     time.sleep(0.02)
 """
@@ -60,7 +59,7 @@ def recipe(**tables) -> Recipe:
 def started(run: Run) -> Run:
     process = launch(run, [sys.executable, "-c", WORKER, str(run.folder)])
     deadline = time.monotonic() + 30
-    while run.status().process is None or len(marked_processes(run.id)) < 2:
+    while run.status().process is None or len(marked_processes(run.folder)) < 2:
         assert time.monotonic() < deadline, (run.folder / "worker.log").read_text()
         time.sleep(0.02)
     assert process == run.status().process.pid
@@ -113,9 +112,9 @@ def test_a_running_run_is_paused_stopped_and_killed(shop):
 
 def test_kill_ends_children_in_sessions_of_their_own(shop):
     run = started(shop.create(recipe()))
-    assert len(marked_processes(run.id)) == 2
+    assert len(marked_processes(run.folder)) == 2
     control.kill(run)
-    assert marked_processes(run.id) == []
+    assert marked_processes(run.folder) == []
     assert run.status().state == "stopped"
     assert not is_held(run.folder)
 

@@ -11,7 +11,9 @@ from PIL import Image
 
 from vitbench.recipe import load_recipe
 from vitbench.runs.event_writer import EventWriter
+from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
+from vitbench.runs.process import this_process
 from vitbench.runs.status import Best, Status, write_status
 from vitbench.runs.store import Run, Store
 
@@ -40,6 +42,7 @@ class FakeRun:
         self.events = EventWriter(self.run.folder, 0)
         self.latest: dict[str, float] = {}
         self.best: Best | None = None
+        self.lock: RunLock | None = None
 
     @property
     def id(self) -> str:
@@ -144,13 +147,20 @@ class FakeRun:
         return self
 
     def status(self, state: str, **more: object) -> "FakeRun":
-        """Writes the status."""
+        """Writes the status; a run whose process is this one is held by it."""
         old = self.run.status()
         live = state == "running"
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+        if live and more.get("process") == this_process():
+            self.lock = RunLock(self.run.folder)
+            assert self.lock.acquire()
         write_status(
             self.run.folder,
             Status(
                 state=state,
+                host="elsewhere" if state == "queued" else "",  # so that no scheduler is started for it here
                 created_at=old.created_at,
                 started_at=self.began,
                 heartbeat=time.time(),

@@ -133,7 +133,7 @@ def test_an_evaluation_is_told_while_it_lasts(tmp_path: Path) -> None:
 
     def look(*arguments, **options):
         scalars = evaluate(*arguments, **options)
-        told.append(monitor.heartbeat.status.doing.what)
+        told.append(monitor.heartbeat.progress.doing.what)
         return scalars
 
     training.task.evaluate = look
@@ -142,7 +142,7 @@ def test_an_evaluation_is_told_while_it_lasts(tmp_path: Path) -> None:
     def look_at_a_step(*arguments):
         record(*arguments)
         monitor.flush(training)
-        between.add(monitor.heartbeat.status.doing)
+        between.add(monitor.heartbeat.progress.doing)
 
     monitor.record = look_at_a_step
     train(training, monitor)
@@ -158,7 +158,7 @@ def test_the_head_alone_foretells_nothing(tmp_path: Path) -> None:
     def look(*arguments):
         record(*arguments)
         monitor.flush(training)
-        foretold[training.step] = monitor.heartbeat.status.eta_seconds
+        foretold[training.step] = monitor.heartbeat.progress.eta_seconds
 
     monitor.record = look
     train(training, monitor)

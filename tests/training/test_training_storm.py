@@ -206,13 +206,13 @@ def test_no_loader_outlives_a_killed_worker(whole: Whole) -> None:
     run = whole.store.create(whole.recipe.with_changes(["data.workers=2", "train.epochs=2000"]))
     worker = launch(run)
     try:
-        until(lambda: len(marked_processes(run.id)) >= 3, 200)
+        until(lambda: len(marked_processes(run.folder)) >= 3, 200)
         assert os.getsid(worker) == worker != os.getsid(0)
         until(lambda: run.status().step > 0, 60)
     finally:
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
-    until(lambda: not marked_processes(run.id) and not is_held(run.folder), 5)
+    until(lambda: not marked_processes(run.folder) and not is_held(run.folder), 5)
     assert run.status().state == "crashed"
 
 

@@ -10,8 +10,10 @@ from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
 from vitbench.runs.lock import is_held
 from vitbench.runs.log import LogTail
+from vitbench.runs.queue import attend
 from vitbench.runs.status import Status
 from vitbench.runs.store import Run, Store
+from vitbench.runs.transition import StateChanged
 from vitbench.text import clean
 
 
@@ -34,6 +36,43 @@ def find_runs(arguments: argparse.Namespace) -> list[Run]:
     store = Store(store_folder(arguments.store))
     found = {run.id: run for run in (store.find(text) for text in arguments.runs)}
     return list(found.values())
+
+
+def start_run(run: Run, follow: bool = False) -> int | None:
+    """Prints the id of a new run and starts it; the pid of its worker, or None if it waits for a GPU.
+
+    An interrupt (Ctrl-C) meanwhile says how the run stands before it takes effect; who wanted to `follow` pauses it.
+    """
+    print(run.id, flush=True)
+    try:
+        process = launcher.launch(run)
+    except KeyboardInterrupt:
+        if run.status().state == "running" and follow:
+            pause_run(run)
+        elif run.status().state == "running":
+            print(f"The run goes on: `vitbench pause {run.id}` pauses it.", file=sys.stderr)
+        else:
+            print(f"The run was not started: `vitbench resume {run.id}` starts it.", file=sys.stderr)
+        raise
+    if process is None:
+        reason = clean(run.status().waits_for or "All GPUs are in use.")
+        print(f"{reason} The run starts by itself when one is.", file=sys.stderr)
+    return process
+
+
+def pause_run(run: Run) -> None:
+    """Pauses a run that was followed, and says how to go on. A run that ends meanwhile has ended."""
+    print("Pausing: the step in work is finished and saved.", file=sys.stderr)
+    try:
+        control.pause(run)
+    except StateChanged as ended:
+        print(clean(str(ended)), file=sys.stderr)
+        return
+    status = control.wait(run)
+    if status.state == "paused":
+        print(f"Paused. To go on: vitbench resume {run.id}")
+    else:
+        print(f"{run.id}: {status.state} at step {status.step:,}")
 
 
 def report_end(run: Run, patience: float | None) -> int:
@@ -71,6 +110,8 @@ def follow_run(run: Run, process: int | None) -> int:
         while is_held(run.folder) or run.status().is_waiting:
             look()
             status = run.status()
+            if status.is_waiting:
+                attend(Store(run.store_folder), [(run, status)])
             if status.doing:
                 progress(status.doing.done, status.doing.total, status.doing.what)
             else:
@@ -78,11 +119,8 @@ def follow_run(run: Run, process: int | None) -> int:
             time.sleep(0.2)
     except KeyboardInterrupt:
         progress.close()
-        print("Pausing: the step in work is finished and saved.", file=sys.stderr)
-        control.pause(run)
-        control.wait(run)
+        pause_run(run)
         look()
-        print(f"Paused. To go on: vitbench resume {clean(run.id)}")
         return 130
     look()
     progress.close()

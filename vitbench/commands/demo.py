@@ -5,11 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from vitbench.commands._runs import follow_run
+from vitbench.commands._runs import follow_run, start_run
 from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress, duration
-from vitbench.runs.launcher import launch
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
@@ -31,14 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     run = create_demo(store)
     print("The package's network gets a new head, for 37 kinds of shapes that it has never seen.")
     if not is_headless(arguments):
-        process = launch(run)
+        process = start_run(run)
         figures = run.folder / "figures"
         how = "waits for a free GPU" if process is None else "trains by itself"
         print(f"Run {run.id} {how}. Meanwhile, figures of the package's network:")
         _print_files(save_figures("demo", figures, store, ConsoleProgress()))
         return 0
     before = accuracy_before(run, store, ConsoleProgress())
-    code = follow_run(run, launch(run))
+    code = follow_run(run, start_run(run, follow=True))
     if code:
         return code
     _print_files(save_figures(run.id, run.folder / "figures", store, pictures=known_pictures(run, store)))

@@ -15,6 +15,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Kills each run and returns when its processes are gone."""
     for one in find_runs(arguments):
-        control.kill(one)
-        print(f"{clean(one.id)}: {one.status().state}")
+        print(clean(f"{one.id}: {control.kill(one)}"))
     return 0

@@ -15,8 +15,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Starts a worker for each run."""
     for one in find_runs(arguments):
-        control.resume(one)
-        status = one.status()
-        reason = clean(status.waits_for or "All GPUs are in use.")
-        print(f"{clean(one.id)}: {f'waits. {reason}' if status.is_waiting else 'goes on from its last checkpoint'}")
+        print(clean(f"{one.id}: {control.resume(one)}"))
     return 0

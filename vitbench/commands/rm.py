@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Deletes nothing unless every run may be deleted."""
     runs = find_runs(arguments)
     for one in runs:
-        if not one.folder.is_symlink() and is_held(one.folder):
+        if not one.folder.is_symlink() and (is_held(one.folder) or one.status().state == "running"):
             if not arguments.force:
                 raise UserError(f"Run {one.id} is running; stop it first, or give --force.")
             control.kill(one)

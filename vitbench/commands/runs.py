@@ -1,11 +1,13 @@
 """`vitbench runs`: all runs of the store."""
 
 import argparse
+import sys
 import time
 
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import duration
+from vitbench.runs.queue import attend
 from vitbench.runs.status import Status
 from vitbench.runs.store import Store
 from vitbench.text import clean
@@ -19,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints a line a run, newest first."""
     store = Store(store_folder(arguments.store))
-    rows = [(run.id, run.status()) for run in reversed(store.runs())]
+    seen = [(run, run.status()) for run in store.runs()]
+    if problem := attend(store, seen):
+        print(problem, file=sys.stderr)
+    rows = [(run.id, status) for run, status in sorted(seen, key=lambda row: row[1].created_at, reverse=True)]
     if arguments.json:
         print_json([{"id": run_id, **status.model_dump(mode="json")} for run_id, status in rows])
         return 0

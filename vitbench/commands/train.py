@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from vitbench.commands._runs import follow_run
+from vitbench.commands._runs import follow_run, start_run
 from vitbench.data.index import head_labels, label_order
 from vitbench.data.layouts import recognise
 from vitbench.places import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
-from vitbench.runs.launcher import launch
 from vitbench.runs.store import Store
 from vitbench.text import clean
 
@@ -37,9 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
         labels = label_order(entry.label for entry in layout.entries if entry.label is not None)
         head_labels(recipe.model.num_classes, labels, layout.root)
     started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)
-    process = launch(started)
-    print(started.id, flush=True)
-    if process is None:
-        reason = clean(started.status().waits_for or "All GPUs are in use.")
-        print(f"{reason} The run starts by itself when one is.", file=sys.stderr)
+    process = start_run(started, follow=arguments.foreground)
     return follow_run(started, process) if arguments.foreground else 0

@@ -1,61 +1,74 @@
 """Starts workers that outlive whoever started them, on a GPU that is free; without one, a run waits in the queue."""
 
-import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.runs import detached
+from vitbench.runs.detached import interrupts_deferred, start_detached
 from vitbench.runs.estimates import known_memory
-from vitbench.runs.lease import Busy, Lease, lease_for, outer_environment
+from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, outer_environment, take
 from vitbench.runs.lock import INHERITED, RunLock, is_held
-from vitbench.runs.process import MARK
-from vitbench.runs.status import read_status, write_status
+from vitbench.runs.process import MARK, mark_of
+from vitbench.runs.queue import ensure_scheduler
+from vitbench.runs.states import STARTABLE, State
+from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run
+from vitbench.runs.transition import RunBusy, RunGone, StateChanged, note_crash, transition
 
 MENDABLE = 2
 """The exit code of a worker that a person's mistake ended."""
+_QUEUED: tuple[State, ...] = ("queued",)
+_TIME_TO_LEAVE = 15.0
+"""Seconds that a worker which has written its last status may take to end."""
 
 
 def launch(run: Run, command: Sequence[str] | None = None) -> int | None:
     """Starts the worker of `run` in a session of its own, and returns its pid.
 
-    Where the run needs a GPU and all are held, it is queued for the keeper, and the answer is None. What the worker
+    Where the run needs a GPU and all are held, it is queued for the scheduler, and the answer is None. What the worker
     prints goes to `worker.log`. Raises UserError if the run has a worker already, or names a GPU that is not there.
     """
-    with _taken(run) as lock:
-        run.obeyed()
-        started = _start_if_free(run, lock, command)
+    with _held(run) as lock:
+        status = _startable(run, lock)
+        gpus = gpus_for(run.recipe().train.device)
+        started = _start_if_free(run, lock, gpus, command, STARTABLE)
         if not isinstance(started, Busy):
             return started
-        status = read_status(run.folder)
         since = status.queued_at if status.is_waiting else time.time()
-        changes = {"state": "queued", "queued_at": since, "error": None, "ended_at": None, "process": None}
-        changes["waits_for"] = started.reason
-        write_status(run.folder, status.model_copy(update=changes))
-    from vitbench.runs.keeper import start_keeper
-
-    start_keeper(run.folder.parent.parent)
+        waits: dict[str, Any] = {
+            "queued_at": since,
+            "queued_for": [gpu.name for gpu in gpus],
+            "waits_for": started.reason,
+        }
+        transition(run, STARTABLE, "queued", by="launcher", lock=lock, **waits)
+    ensure_scheduler(run.store_folder)
     return None
 
 
 def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
     """Starts the worker of a run that still waits in the queue; None if no GPU is free or it waits no more.
 
-    What was asked of it meanwhile (a pause) stays asked. Raises UserError as `launch` does.
+    The GPUs that it may use are those for which it was queued, whatever the environment of the scheduler allows.
+    Raises UserError as `launch` does.
     """
-    with _taken(run) as lock:
+    with _held(run, patience=0.0) as lock:
         status = read_status(run.folder)
         if not status.is_waiting:
             return None
-        started = _start_if_free(run, lock, command)
+        device = run.recipe().train.device
+        gpus = gpus_named(status.queued_for) if status.queued_for else gpus_for(device)
+        if gpus or device == "cpu":
+            started = _start_if_free(run, lock, gpus, command, _QUEUED)
+        else:
+            started = Busy(f"The GPUs for which it was queued are not there: {', '.join(status.queued_for) or 'any'}.")
         if not isinstance(started, Busy):
             return started
         if started.reason != status.waits_for:
-            write_status(run.folder, status.model_copy(update={"waits_for": started.reason}))
+            transition(run, "queued", "queued", by="launcher", waits_for=started.reason, host=status.host)
         return None
 
 
@@ -84,61 +97,91 @@ def exit_code(pid: int, patience: float = 0.0) -> int | None:
     """
     deadline = time.monotonic() + patience
     while True:
-        try:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() >= deadline:
-            return None
+        code = detached.exit_code(pid)
+        if code is not None or time.monotonic() >= deadline:
+            return code
         time.sleep(0.01)
 
 
+def mark_started(run: Run, lock: RunLock) -> None:
+    """Says that the run is running, for a worker that was started by hand and holds `lock`. Raises UserError."""
+    _startable(run, lock)
+    transition(run, STARTABLE, "running", by="launcher", lock=lock)
+
+
 @contextmanager
-def _taken(run: Run) -> Iterator[RunLock]:
+def _held(run: Run, patience: float = _TIME_TO_LEAVE) -> Iterator[RunLock]:
     """Holds the run; a worker that was started inside goes on holding it."""
-    lock = RunLock(run.folder)
+    lock: RunLock | None = None
     try:
-        if not lock.acquire():
-            raise UserError(f"Run {run.id} is running already.")
+        try:
+            lock = RunLock(run.folder)
+            _acquire(run, lock, patience)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunGone(f"Run {run.id} has been deleted.") from error
         yield lock
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
-def _start_if_free(run: Run, lock: RunLock, command: Sequence[str] | None) -> int | Busy:
-    """Starts the worker on a GPU that is free, or on the CPU of a machine without one."""
-    recipe = run.recipe()
-    lease = lease_for(recipe.train.device, known_memory(run.folder.parent.parent, recipe))
+def _acquire(run: Run, lock: RunLock, patience: float) -> None:
+    """Takes the run; a worker that has left but not ended yet is waited for. Raises StateChanged if it is running."""
+    deadline = time.monotonic() + patience
+    while not lock.acquire():
+        state = read_status(run.folder).state
+        if state != "running" and time.monotonic() < deadline:
+            continue
+        if lock.is_shared():
+            raise UserError(
+                f"The lock of run {run.id} is a hard link to that of another run, which is running: delete {lock.file}."
+            )
+        if state == "running":
+            raise StateChanged(f"Run {run.id} is running already.")
+        raise RunBusy(f"Run {run.id} is {state}, but another process holds it; try again in a moment.")
+
+
+def _startable(run: Run, lock: RunLock) -> Status:
+    """The status of a run that may be started. Raises UserError if it may not be, or runs elsewhere."""
+    status = note_crash(run, lock, by="launcher")
+    if status.state not in STARTABLE:
+        raise StateChanged(f"Run {run.id} is {status.state} and cannot be started again.")
+    return status
+
+
+def _start_if_free(
+    run: Run, lock: RunLock, gpus: Sequence[Gpu], command: Sequence[str] | None, expected: Collection[State]
+) -> int | Busy:
+    """Starts the worker on one of `gpus` that is free; without any, on the CPU."""
+    lease = take(gpus, known_memory(run.store_folder, run.recipe())) if gpus else None
     if isinstance(lease, Busy):
         return lease
     try:
-        return _start(run, lock, lease, command)
+        return _start(run, lock, lease, command, expected)
     finally:
         if lease is not None:
             lease.close()
 
 
-def _start(run: Run, lock: RunLock, lease: Lease | None, command: Sequence[str] | None) -> int:
-    """Says that the run is running, then starts its worker, which inherits the run's lock and the lease."""
-    before = read_status(run.folder)
-    changes: dict[str, Any] = {"state": "running", "process": None, "queued_at": None, "error": None, "ended_at": None}
-    changes |= {"waits_for": None, "gpus": [lease.gpu] if lease else []}
-    write_status(run.folder, before.model_copy(update=changes))
+def _start(
+    run: Run, lock: RunLock, lease: Lease | None, command: Sequence[str] | None, expected: Collection[State]
+) -> int:
+    """Says that the run is running, then starts its worker, which inherits the run's lock and the lease.
+
+    An interrupt waits until the worker runs: there is no instant at which the state and the processes differ.
+    """
     environment = lease.environment() if lease else outer_environment()
-    try:
-        with (run.folder / "worker.log").open("ab") as output:
-            process = subprocess.Popen(
+    with interrupts_deferred():
+        before = read_status(run.folder)  # nobody else can change it: the run's lock is ours
+        transition(run, expected, "running", by="launcher", lock=lock, gpus=[lease.gpu] if lease else [])
+        try:
+            return start_detached(
                 command or [sys.executable, "-m", "vitbench.training.worker", str(run.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=[lock.descriptor, *([lease.descriptor] if lease else [])],
-                env={**environment, MARK: run.id, INHERITED: str(lock.descriptor)},
+                run.folder / "worker.log",
+                {**environment, MARK: mark_of(run.folder), INHERITED: str(lock.descriptor)},
+                [lock.descriptor, *([lease.descriptor] if lease else [])],
             )
-    except OSError:
-        write_status(run.folder, before)
-        raise
-    return process.pid
+        except (OSError, UserError):
+            facts = {name: value for name, value in before if name != "state"}
+            transition(run, "running", before.state, by="launcher", lock=lock, **facts)
+            raise

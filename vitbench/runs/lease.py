@@ -169,6 +169,15 @@ def gpus_for(device: str) -> list[Gpu]:
     return [gpus[int(number)]]
 
 
+def gpus_named(names: Sequence[str]) -> list[Gpu]:
+    """The GPUs of these names that are there, whatever the environment allows."""
+    seen = seen_gpus()
+    if seen is None:
+        return [Gpu(name) for name in names]
+    there = {gpu.uuid: gpu for gpu in seen}
+    return [Gpu(name, there[name]) for name in names if name in there]
+
+
 def allowed_gpus() -> list[Gpu]:
     """The GPUs that a person or SLURM allows; `cuda:N` counts them from 0. Empty without a GPU.
 

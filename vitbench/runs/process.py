@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 MARK = "VITBENCH_RUN"
-"""The environment variable that a worker and all its children carry, with the id of their run."""
+"""The environment variable that a worker and all its children carry, with the mark of their run's folder."""
 
 
 class ProcessName(BaseModel, frozen=True):
@@ -41,7 +41,7 @@ def boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When process `pid` began; None if there is none, or only its unburied remains."""
+    """When process `pid` began; None if there is none, or only a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
@@ -59,16 +59,39 @@ def is_alive(name: ProcessName) -> bool:
     return name.boot_id == boot_id() and start_ticks(name.pid) == name.start_ticks
 
 
-def marked_processes(run_id: str) -> list[int]:
+def mark_of(folder: Path) -> str:
+    """What the processes of a run are marked with: device and inode of its folder.
+
+    A copy is another folder, also one made of hard links, which share the inodes of files; a moved folder is the same.
+    Raises OSError if the folder is gone.
+    """
+    status = folder.stat()
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def mark_of_process(pid: int) -> str | None:
+    """The mark that a process was started with; None if it has none, or is not ours to ask."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    prefix = f"{MARK}=".encode()
+    marks = [entry[len(prefix) :].decode(errors="replace") for entry in environment if entry.startswith(prefix)]
+    return marks[0] if marks else None
+
+
+def marked_processes(folder: Path) -> list[int]:
     """The pids of this user's processes that carry the mark of a run, wherever their sessions and groups are."""
-    wanted = f"{MARK}={run_id}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            if entry.stat().st_uid == os.getuid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it ended while we looked, or is not ours to see
-    return [pid for pid in found if start_ticks(pid) is not None]
+    try:
+        mark = mark_of(folder)
+        pids = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+    except OSError:
+        return []
+    return [pid for pid in pids if mark_of_process(pid) == mark and _is_ours(pid) and start_ticks(pid) is not None]
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+    except OSError:
+        return False

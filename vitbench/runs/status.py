@@ -1,18 +1,24 @@
-"""Where a run stands: one small file, replaced whole at each change."""
+"""Where a run stands: `status.json`, written by `transition` alone, and `progress.json`, written by the worker alone.
+
+The state and what belongs to it change seldom and stand in the first; the heartbeat and what has been computed so far
+change every second and stand in the second, so that a heartbeat can never overwrite a state. Readers see both as one.
+"""
 
 import time
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vitbench.files.reading import RECORD, read_bytes
+from vitbench.files.writing import write_whole
 from vitbench.progress import duration
-from vitbench.runs.files import write_whole
 from vitbench.runs.process import ProcessName
+from vitbench.runs.states import State
 
-State = Literal["queued", "running", "paused", "stopped", "finished", "failed", "diverged", "crashed"]
-STATES: tuple[str, ...] = get_args(State)
-ENDED = ("stopped", "finished", "failed", "diverged", "crashed")
+Time = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e11)]
+"""Seconds since the epoch, before the year 5000."""
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Best(BaseModel, frozen=True):
@@ -20,16 +26,16 @@ class Best(BaseModel, frozen=True):
 
     metric: str
     value: float
-    step: int
+    step: Count
 
 
 class Activity(BaseModel, frozen=True):
     """Long work before or between the steps of a training; `total` is 0 while unknown."""
 
     what: str
-    done: int = 0
-    total: int = 0
-    began: float
+    done: Count = 0
+    total: Count = 0
+    began: Time
     """Seconds since the epoch."""
 
     def sentence(self, now: float) -> str:
@@ -43,67 +49,118 @@ class Activity(BaseModel, frozen=True):
         return ", ".join(parts)
 
 
-class Status(BaseModel):
-    """Times are seconds since the epoch; `epoch` counts in fractions; `latest` holds the headline scalars.
-
-    A running run has no `process` until its worker has spoken; the run's lock is held from before that on.
+class RunProgress(BaseModel):
+    """What a worker has done so far; `epoch` counts in fractions, `latest` holds the monitored scalars.
 
     A run that diverges has NaN in `latest`, which has to be written as NaN: pydantic's null could not be read back.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    state: State = "queued"
-    process: ProcessName | None = None
-    heartbeat: float = 0.0
-    created_at: float = 0.0
-    queued_at: float | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
-    step: int = 0
-    total_steps: int = 0
-    epoch: float = 0.0
-    epochs: int = 0
-    eta_seconds: float | None = None
+    beat: Count = 0
+    """Rises with each heartbeat over all starts of a run, so the newer of two files is known without a clock."""
+    heartbeat: Time = 0.0
+    step: Count = 0
+    total_steps: Count = 0
+    epoch: Annotated[float, Field(allow_inf_nan=False, ge=0)] = 0.0
+    eta_seconds: Annotated[float, Field(allow_inf_nan=False)] | None = None
     pictures_per_second: float | None = None
     device: str | None = None
-    gpus: list[str] = []
+    latest: dict[str, float] = {}
+    best: Best | None = None
+    doing: Activity | None = None
+
+
+PROGRESS_FIELDS = frozenset(RunProgress.model_fields)
+
+
+class Status(RunProgress):
+    """A run's state and what belongs to it, with its progress. Times are seconds since the epoch.
+
+    A running run has no `process` until its worker has spoken; the run's lock is held from before that on.
+    """
+
+    state: State = "queued"
+    process: ProcessName | None = None
+    host: str = ""
+    """The machine on which the run was queued or started last; empty in folders of earlier versions."""
+    created_at: Time = 0.0
+    queued_at: Time | None = None
+    queued_for: list[str] = []
+    """The GPUs of which a waiting run may have one, by UUID (without NVML by number)."""
     waits_for: str | None = None
     """Why a run that waits has no GPU yet, as a sentence: who holds them."""
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    epochs: Count = 0
+    gpus: list[str] = []
     error: str | None = None
     name: str = ""
     task: str = "classify"
     model: str = ""
     data: str = ""
     preset: str = ""
-    latest: dict[str, float] = {}
-    best: Best | None = None
-    doing: Activity | None = None
 
     @property
     def is_waiting(self) -> bool:
         """Whether the run waits for a GPU. One that was only just created is queued too, but nobody's yet."""
         return self.state == "queued" and self.queued_at is not None
 
+    def progress(self) -> dict[str, Any]:
+        """The fields of RunProgress with their values."""
+        return {name: getattr(self, name) for name in PROGRESS_FIELDS}
+
 
 def status_file(folder: Path) -> Path:
-    """Where a run folder keeps its status."""
+    """Where a run folder keeps its state."""
     return folder / "status.json"
 
 
+def progress_file(folder: Path) -> Path:
+    """Where a run folder keeps its heartbeat and progress."""
+    return folder / "progress.json"
+
+
 def read_status(folder: Path) -> Status:
-    """The status as written. One that is missing or not readable (a folder half deleted) reads as crashed."""
+    """State and progress as written. A status that is missing or not readable (a folder half deleted) is crashed."""
     try:
-        return Status.model_validate_json(status_file(folder).read_bytes())
+        status = parse_status(folder)
     except FileNotFoundError:
         return Status(state="crashed", error="The run folder has no status.json.")
-    except (OSError, ValidationError) as error:
-        return Status(state="crashed", error=f"status.json cannot be read: {str(error).splitlines()[0]}")
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        return Status(state="crashed", error=f"status.json cannot be read: {reason}")
+    progress = read_progress(folder)
+    changes = {} if progress is None or progress.beat <= status.beat else dict(progress)
+    if status.state != "running" or status.process is None:
+        changes |= {"eta_seconds": None, "doing": None}  # of a worker that is gone
+    return status.model_copy(update=changes)
+
+
+def parse_status(folder: Path) -> Status:
+    """What `status.json` says, without the newer progress. Raises OSError, and ValueError if it is damaged."""
+    return Status.model_validate_json(read_bytes(status_file(folder), RECORD))
+
+
+def read_progress(folder: Path) -> RunProgress | None:
+    """What the worker wrote last; None if nothing can be read, as in a run that never began."""
+    try:
+        return RunProgress.model_validate_json(read_bytes(progress_file(folder), RECORD))
+    except (OSError, ValidationError):
+        return None
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Replaces the status in one step. Raises OSError (a full disk), and then the old one stands."""
+    """Replaces the status in one step. Only `transition` and the maker of a run may call it.
+
+    Raises OSError (a full disk), and then the old one stands.
+    """
     write_whole(status_file(folder), status.model_dump_json(indent=1))
+
+
+def write_progress(folder: Path, progress: RunProgress) -> None:
+    """Replaces the progress in one step, not made to survive a power cut. Raises OSError as `write_status` does."""
+    write_whole(progress_file(folder), progress.model_dump_json(indent=1), durable=False)
 
 
 class HeartbeatWatch:

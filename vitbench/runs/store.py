@@ -11,18 +11,34 @@ from functools import cached_property
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.writing import sync_folder, write_whole
 from vitbench.recipe import Recipe, load_recipe
-from vitbench.runs.files import sync_folder, write_whole
-from vitbench.runs.lock import is_held
+from vitbench.runs.liveness import has_worker
+from vitbench.runs.lock import FileLock, RunLock, is_locked
 from vitbench.runs.log import last_lines
-from vitbench.runs.process import is_alive, is_local
-from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
+from vitbench.runs.status import Status, read_status, write_status
 from vitbench.text import clean
 
-_WATCH = HeartbeatWatch()
 _END_OF_LOG = 2**16
-"""Bytes from the end in which the last words of a run are looked for, at each look at a store of many."""
+"""Bytes from the end in which the last words of a run are looked for, at each poll of a store of many."""
 _REQUESTS = ("pause", "stop", "checkpoint")
+_UNFINISHED, _REMOVED = ".new-", ".removed-"
+_CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the clocks of machines that share a store may differ."""
+_TIME_TO_LOCK = 60.0
+
+
+def first_status(recipe: Recipe, *, created_at: float, name: str = "", preset: str = "") -> Status:
+    """The status of a new run: it is queued, and nobody has started it."""
+    return Status(
+        created_at=created_at,
+        name=name or recipe.name,
+        task=recipe.task,
+        model=recipe.model.name,
+        data=recipe.data.path,
+        preset=preset or recipe.preset,
+        epochs=recipe.train.epochs,
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,11 @@ class Run:
         """The name of the folder."""
         return self.folder.name
 
+    @property
+    def store_folder(self) -> Path:
+        """The store in which the run is."""
+        return self.folder.parent.parent
+
     @cached_property
     def log(self) -> Path:
         """The log file."""
@@ -59,31 +80,27 @@ class Run:
     def status(self) -> Status:
         """Where the run stands. A run whose process is gone reads as crashed, with the last words of its log."""
         status = read_status(self.folder)
-        if status.state != "running" or self._is_alive(status):
+        if status.state != "running" or has_worker(self.folder, status):
             return status
         again = read_status(self.folder)  # it may have ended properly between the two looks
         if again.state != "running" or again.process != status.process:
             return again
+        return self.crashed(status)
+
+    def crashed(self, status: Status) -> Status:
+        """The status of a running run, as it is once its worker is known to be gone."""
         words = [line.text for line in last_lines(self.log, 3, _END_OF_LOG)]
         error = "Its process ended without a word." + (f" The log ends: {' / '.join(words)}" if words else "")
         if status.process is None:
             error = f"Its worker ended before it began; see {self.folder / 'worker.log'}."
-        return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None})
-
-    def _is_alive(self, status: Status) -> bool:
-        """Whether a running run has a worker, or one that is just being started."""
-        if status.process is None:
-            return is_held(self.folder)
-        if is_local(status.process):
-            return is_alive(status.process)
-        return _WATCH.is_alive(self.folder, status.heartbeat)
+        return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None, "doing": None})
 
     def request(self, what: str) -> None:
         """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step."""
         assert what in _REQUESTS
         control = self.folder / "control"
         control.mkdir(exist_ok=True)
-        (control / what).touch()
+        (control / what).touch(mode=0o666)
 
     def requests(self) -> set[str]:
         """What was asked and not yet obeyed."""
@@ -137,11 +154,18 @@ class Store:
         Raises UserError if the store cannot be written.
         """
         name = name or recipe.name
-        unfinished = self.runs_folder / f".new-{secrets.token_hex(8)}"
+        unfinished = self.runs_folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
+            self._remove_litter()
             unfinished.mkdir(parents=True)
-            self._fill(unfinished, recipe, name, preset)
-            return Run(self._renamed(unfinished, recipe, name))
+            # Held while it is being made: who finds it free knows that its maker was killed.
+            lock = FileLock(unfinished / "state.lock")
+            try:
+                lock.acquire()
+                self._fill(unfinished, recipe, name, preset)
+                return Run(self._renamed(unfinished, recipe, name))
+            finally:
+                lock.release()
         except OSError as error:
             raise UserError(f"No run can be made in {self.runs_folder}: {error.strerror or error}.") from error
         finally:
@@ -151,16 +175,7 @@ class Store:
         for part in ("checkpoints", "control", "evaluations", "figures"):
             (folder / part).mkdir()
         write_whole(folder / "recipe.toml", recipe.to_toml())
-        status = Status(
-            created_at=time.time(),
-            name=name,
-            task=recipe.task,
-            model=recipe.model.name,
-            data=recipe.data.path,
-            preset=preset,
-            epochs=recipe.train.epochs,
-        )
-        write_status(folder, status)
+        write_status(folder, first_status(recipe, created_at=time.time(), name=name, preset=preset))
 
     def _renamed(self, unfinished: Path, recipe: Recipe, name: str) -> Path:
         """Gives a new run its id, which no other run has: a rename never replaces a folder with something in it."""
@@ -186,11 +201,20 @@ class Store:
             return []
         return [Run(self.runs_folder / name) for name in names if (self.runs_folder / name / "status.json").exists()]
 
+    def newest(self) -> Run | None:
+        """The run that was made last, by what its status says.
+
+        A time that is still to come was told by a clock that was ahead; such a run is older than all others here.
+        """
+        now = time.time() + _CLOCK_DIFFERENCE
+        made = [(read_status(run.folder).created_at, run.id, run) for run in self.runs()]
+        return max(made, key=lambda row: (row[0] <= now, row[0], row[1]), default=(0, "", None))[2]
+
     def find(self, text: str) -> Run:
         """The run with this id, or this beginning of an id, or this name; `last` is the newest. Else UserError."""
+        if text == "last" and (newest := self.newest()) is not None:
+            return newest
         runs = self.runs()
-        if text == "last" and runs:
-            return runs[-1]
         exact = [run for run in runs if run.id == text]
         if exact:
             return exact[0]
@@ -204,10 +228,63 @@ class Store:
         raise UserError(f"There is no run {clean(text)!r} in {self.folder}; `vitbench runs` lists them.")
 
     def remove(self, run: Run) -> None:
-        """Deletes a run folder; a link in its place is taken away without following it."""
+        """Deletes a run folder; a link in its place is taken away without following it.
+
+        Raises UserError if the run is running, or if not all of it can be deleted.
+        """
         if run.folder.is_symlink():
             run.folder.unlink()
             return
-        doomed = run.folder.with_name(f".removed-{run.id}-{secrets.token_hex(2)}")
-        run.folder.rename(doomed)
-        shutil.rmtree(doomed)
+        try:
+            lock = RunLock(run.folder)
+        except FileNotFoundError:
+            return  # somebody else was quicker
+        doomed = self.runs_folder / f"{_REMOVED}{secrets.token_hex(8)}"
+        try:
+            status = read_status(run.folder)
+            if not lock.acquire() or (status.state == "running" and has_worker(run.folder, status)):
+                raise UserError(f"Run {run.id} is running; stop it first.")
+            run.folder.rename(doomed)
+        except FileNotFoundError:
+            return
+        finally:
+            lock.release()
+        _delete_whole(doomed, run.id)
+
+    def _remove_litter(self) -> None:
+        """Finishes what killed processes began: runs half made, and runs half deleted."""
+        try:
+            names = [
+                entry.name for entry in os.scandir(self.runs_folder) if entry.name.startswith((_UNFINISHED, _REMOVED))
+            ]
+        except OSError:
+            return
+        for name in names:
+            folder = self.runs_folder / name
+            if name.startswith(_REMOVED) or _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nobody is making the run in `folder` any more; its maker locks it soon after it is there."""
+    try:
+        old = time.time() - folder.stat().st_mtime > _TIME_TO_LOCK
+    except OSError:
+        return False
+    return old and is_locked(folder / "state.lock") is False
+
+
+def _delete_whole(folder: Path, run_id: str) -> None:
+    """Deletes a folder into which a worker may still be writing, until it notices."""
+    for attempt in range(4):
+        try:
+            shutil.rmtree(folder)
+            return
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if attempt == 3:
+                raise UserError(
+                    f"Run {run_id} could not be deleted whole: {error.strerror or error}; what is left is in {folder}."
+                ) from error
+            time.sleep(0.05)

@@ -62,7 +62,7 @@ class Checkpoints:
             else:
                 unfinished = folder.with_suffix(".tmp")
                 shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir(parents=True)
+                unfinished.mkdir()  # without its parents: a run that was deleted does not come back
                 _write_weights(unfinished / WEIGHTS_NAME, state_on_cpu(training.evaluated_module))
                 training.task.network.write_network_json(unfinished)
                 _sync_file(unfinished / "network.json")

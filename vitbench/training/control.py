@@ -5,29 +5,25 @@ import time
 from types import FrameType
 from typing import Literal
 
+from vitbench.runs.lock import RunLock
 from vitbench.runs.store import Run
+from vitbench.training.outcome import FolderGone, Interrupted
 
 Request = Literal["pause", "stop", "checkpoint"]
-
-
-class Interrupted(Exception):
-    """Asked to leave in the middle of something long."""
-
-    def __init__(self, request: Literal["pause", "stop"]) -> None:
-        super().__init__(request)
-        self.request = request
 
 
 class Control:
     """Requests from the run folder, read a few times a second, and signals, known at once.
 
-    SIGTERM and SIGINT mean pause: save and leave. SIGHUP, a lost terminal, means nothing.
+    SIGTERM and SIGINT mean pause: save and leave. SIGHUP, a lost terminal, means nothing. With the run's `lock` it also
+    notices when the folder is deleted or moved.
     """
 
-    def __init__(self, run: Run, interval: float = 0.2) -> None:
+    def __init__(self, run: Run, interval: float = 0.2, lock: RunLock | None = None) -> None:
         self.run = run
         self.interval = interval
-        self._looked = 0.0
+        self.lock = lock
+        self._polled = 0.0
         self._signalled = False
 
     def listen(self) -> None:
@@ -40,13 +36,17 @@ class Control:
         self._signalled = True
 
     def asked(self) -> Request | None:
-        """The most urgent request."""
+        """The most urgent request. Raises FolderGone."""
+        now = time.monotonic()
+        due = now - self._polled >= self.interval
+        if due:
+            self._polled = now
+            if self.lock is not None and not self.lock.keep():
+                raise FolderGone(f"The folder {self.run.folder} is gone.")
         if self._signalled:
             return "pause"
-        now = time.monotonic()
-        if now - self._looked < self.interval:
+        if not due:
             return None
-        self._looked = now
         requests = self.run.requests()
         for request in ("stop", "pause", "checkpoint"):
             if request in requests:
@@ -54,7 +54,7 @@ class Control:
         return None
 
     def raise_if_asked_to_leave(self) -> None:
-        """Raises Interrupted after a pause or stop; a checkpoint can wait."""
+        """Raises Interrupted after a pause or stop; a checkpoint can wait. Raises FolderGone."""
         request = self.asked()
         if request == "pause" or request == "stop":
             raise Interrupted(request)

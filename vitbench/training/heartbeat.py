@@ -1,55 +1,73 @@
-"""The status of a run, written about once a second by a thread that knows nothing of torch."""
+"""The heartbeat and progress of a run, written about once a second by a thread that knows nothing of torch."""
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vitbench.runs.status import Activity, Status, write_status
+from vitbench.runs.status import PROGRESS_FIELDS, Activity, RunProgress, write_progress
 
 
 class Heartbeat:
-    """Holds the status; whoever changes it does not wait for the disk, except through `write`."""
+    """Holds the progress; whoever changes it does not wait for the disk, except through `write`.
 
-    def __init__(self, folder: Path, status: Status, interval: float = 1.0) -> None:
+    `at_each_beat` is called before each beat, in the thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        progress: RunProgress,
+        interval: float = 1.0,
+        at_each_beat: Callable[[], object] = lambda: None,
+    ) -> None:
         self.folder = folder
-        self.status = status
+        self.progress = RunProgress(**{name: getattr(progress, name) for name in PROGRESS_FIELDS})
         self.interval = interval
-        self._lock = threading.Lock()
+        self._at_each_beat = at_each_beat
+        self._changing = threading.Lock()
+        self._writing = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Writes the status, and from here on again and again."""
+        """Writes the progress, and from here on again and again. Raises OSError (a full disk)."""
         self.write()
         self._thread.start()
 
     def update(self, **changes: Any) -> None:
-        """Changes the status; the thread will write it."""
-        with self._lock:
-            self.status = self.status.model_copy(update=changes)
+        """Changes the progress; the thread will write it."""
+        with self._changing:
+            self.progress = self.progress.model_copy(update=changes)
 
     def doing(self, what: str, done: int = 0, total: int = 0) -> None:
         """Notes long work that holds up the steps; it ends with the next one."""
-        now = self.status.doing
+        now = self.progress.doing
         began = now.began if now and now.what == what else time.time()
         self.update(doing=Activity(what=what, done=done, total=total, began=began))
 
     def write(self, **changes: Any) -> None:
-        """Changes the status and writes it. Raises OSError (a full disk), and then the old one stands."""
-        with self._lock:
-            self.status = self.status.model_copy(update={"heartbeat": time.time(), **changes})
-            write_status(self.folder, self.status)
+        """Changes the progress and writes it. Raises OSError (a full disk), and then the old one stands."""
+        with self._writing:  # an older state never replaces a newer one, and `update` waits for no disk
+            with self._changing:
+                beat = self.progress.beat + 1
+                changes = {"beat": beat, "heartbeat": max(0.0, time.time()), **changes}
+                self.progress = progress = self.progress.model_copy(update=changes)
+            write_progress(self.folder, progress)
 
     def stop(self, **changes: Any) -> None:
-        """Ends the thread, then writes the last status."""
+        """Ends the thread, and changes the progress a last time, without writing it."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.write(**changes)
+        with self._changing:
+            changes = {"beat": self.progress.beat + 1, **changes}
+            self.progress = self.progress.model_copy(update=changes)
 
     def _beat(self) -> None:
         while not self._ended.wait(self.interval):
+            self._at_each_beat()
             try:
                 self.write()
             except OSError:

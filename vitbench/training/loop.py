@@ -4,20 +4,19 @@ What a name means is told in the file of that name: `training` is in state.py, `
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from vitbench.runs.states import State
 from vitbench.training.memory import OutOfMemory
 from vitbench.training.monitor import Monitor
 from vitbench.training.seeds import seed_everything
 from vitbench.training.state import Training
 
-Ending = Literal["finished", "paused", "stopped"]
 
-
-def train(training: Training, monitor: Monitor) -> Ending:
+def train(training: Training, monitor: Monitor) -> State:
     """Trains from `training.step` to the end of the recipe, or until someone asks to pause or stop.
 
     Raises Diverged (a loss or gradient is no number any more), Interrupted (asked to leave during an evaluation;

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-class Diverged(Exception):
-    """A loss or a gradient is no number any more."""
-
-    def __init__(self, step: int, what: str, value: float) -> None:
-        super().__init__(f"The {what} became {value} at step {step}")
-        self.step = step
+from vitbench.training.outcome import Diverged
 
 
 @dataclass

@@ -13,9 +13,10 @@ from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.host import HostMonitor
 from vitbench.runs.log import RunLog
 from vitbench.training.checkpoint import Checkpoints
-from vitbench.training.control import Control, Interrupted, Request
+from vitbench.training.control import Control, Request
 from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.metrics import StepMetrics
+from vitbench.training.outcome import Interrupted
 from vitbench.training.state import Training
 
 _LONGEST_SILENCE = 1.0

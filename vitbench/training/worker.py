@@ -4,30 +4,30 @@ It takes the run's lock, writes its status from the first moment on, trains, eva
 ended. It may be killed at any instant; started again, it goes on from the last checkpoint.
 """
 
-import errno
 import os
 import sys
 import time
-import traceback
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress
-from vitbench.runs.launcher import MENDABLE
+from vitbench.runs.launcher import mark_started
 from vitbench.runs.lease import bind_process
 from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
-from vitbench.runs.process import MARK, this_process
-from vitbench.runs.status import read_status
-from vitbench.runs.store import Run
-from vitbench.training.control import Control, Interrupted
+from vitbench.runs.process import MARK, mark_of, this_process
+from vitbench.runs.queue import attend
+from vitbench.runs.states import State
+from vitbench.runs.status import Status, read_status
+from vitbench.runs.store import Run, Store
+from vitbench.runs.transition import StateChanged, transition
+from vitbench.training.control import Control
 from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vitbench.recipe import Recipe
     from vitbench.training.monitor import Monitor
     from vitbench.training.state import Training
@@ -35,91 +35,65 @@ if TYPE_CHECKING:
 
     OpenTask = Callable[[Run, Any, Progress], tuple[Any, str]]
 
-_OUTCOMES = {"pause": "paused", "stop": "stopped"}
-
-
-class Ending:
-    """Writes into status and log how the work inside ended, whatever ended it."""
-
-    def __init__(self, run: Run, heartbeat: Heartbeat, log: RunLog) -> None:
-        self.run, self.heartbeat, self.log = run, heartbeat, log
-        self.state = "finished"
-        self.error: str | None = None
-        self.code = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if error is not None:
-            self.state, self.error = self._judge(error)
-            self.code = MENDABLE if isinstance(error, UserError) else int(self.error is not None)
-        level = "info" if self.error is None else "error"
-        paused = self.state == "paused"
-        try:
-            # First what is kept short and replaced: where the log has no more room, this may have.
-            self.heartbeat.stop(
-                state=self.state,
-                error=self.error,
-                doing=None,
-                process=None,
-                eta_seconds=None,
-                gpus=[],
-                ended_at=None if paused else time.time(),
-            )
-            self.log.write(self.heartbeat.status.step, level, self.error or f"The run is {self.state}.")
-        except OSError as full:
-            # Nothing more can be told on this disk; without a process the run will read as crashed.
-            print(f"The ending could not be written ({full}): {self.state}. {self.error or ''}", file=sys.stderr)
-        self.run.obeyed()
-        return isinstance(error, Exception)
-
-    def _judge(self, error: BaseException) -> tuple[str, str | None]:
-        if isinstance(error, Interrupted):
-            return _OUTCOMES[error.request], None
-        if type(error).__name__ == "Diverged":
-            last = max((entry.step for entry in self.run.checkpoints()), default=None)
-            kept = f"the last good checkpoint is of step {last}" if last is not None else "there is no checkpoint yet"
-            return "diverged", f"{error}; {kept}. A smaller optim.lr, a longer warm-up or train.clip may help."
-        if isinstance(error, UserError):
-            return "failed", str(error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            where = error.filename or self.run.folder
-            return "failed", f"{where} cannot be written ({error.strerror}): make room in the store and resume the run."
-        traceback.print_exception(error)
-        return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"
+Work = Callable[[Run, Control, Heartbeat, RunLog], State]
+"""What a worker does; the state in which the run is left."""
 
 
 def main(folder: Path, opening: "OpenTask | None" = None) -> int:
-    """Runs the run in `folder` to its end. The exit code is 0 unless it failed, diverged, or is running elsewhere.
-
-    It is MENDABLE (2) where a person can mend the cause, and the run's error is the sentence that says how; else 1.
+    """Trains the run in `folder` to its end. The exit code is that of `live`.
 
     `opening` gives another task than the one that the recipe names.
     """
+
+    def train_run(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
+        return work(run, control, heartbeat, log, opening or open_recipe_task)
+
+    return live(folder, train_run)
+
+
+def live(folder: Path, work: Work) -> int:
+    """The life of a worker around its work: takes the run, says that it runs, beats, and says how it ended.
+
+    The exit code is 0 unless it failed, diverged, or is running elsewhere: MENDABLE (2) where a person can mend the
+    cause, and the run's error is the sentence that says how; else 1.
+    """
     run = Run(folder)
-    lock = RunLock.of_worker(folder)
-    if not lock.acquire():
-        print(f"Run {run.id} is running already.", file=sys.stderr)
+    try:
+        lock, progress = _take(run)
+    except (UserError, OSError) as error:
+        print(f"{time.strftime('%F %T')} {error}", file=sys.stderr)
         return 1
-    os.environ[MARK] = run.id
-    control = Control(run)
+    os.environ[MARK] = mark_of(folder)
+    control = Control(run, lock=lock)
     control.listen()
     log = RunLog(run.log)
-    status = read_status(folder)
-    changes: dict[str, Any] = {"state": "running", "process": this_process(), "error": None, "ended_at": None}
-    heartbeat = Heartbeat(folder, status.model_copy(update=changes | {"started_at": status.started_at or time.time()}))
-    heartbeat.doing("starting")
-    heartbeat.start()
-    with Ending(run, heartbeat, log) as ending:
-        ending.state = work(run, control, heartbeat, log, opening or open_recipe_task)
-    return ending.code
+    heartbeat = Heartbeat(folder, progress, at_each_beat=lock.keep)
+    with Outcome(run, lock, heartbeat, log) as outcome:
+        heartbeat.doing("starting")
+        heartbeat.start()
+        outcome.state = work(run, control, heartbeat, log)
+    store = Store(run.store_folder)
+    attend(store, [(other, read_status(other.folder)) for other in store.runs()])
+    return outcome.code
 
 
-def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask") -> str:
-    """Trains and evaluates; the state in which the run is left. Raises what `Ending` knows to judge."""
+def _take(run: Run) -> tuple[RunLock, Status]:
+    """Takes the run, which a launcher may have done for us, and writes our name into its status."""
+    lock = RunLock.of_worker(run.folder)
+    was_handed_over = lock.is_handed_over
+    if not lock.acquire():
+        raise StateChanged(f"Run {run.id} is running already.")
+    if not was_handed_over:
+        mark_started(run, lock)
+    started_at = read_status(run.folder).started_at or time.time()
+    status = transition(
+        run, "running", "running", by="worker", lock=lock, process=this_process(), started_at=started_at
+    )
+    return lock, status
+
+
+def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask") -> State:
+    """Trains and evaluates; the state in which the run is left. Raises what `Outcome` knows to judge."""
     # torch takes seconds to import; the heartbeat beats already.
     import torch
 
@@ -140,7 +114,9 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     if recipe.train.deterministic:
         make_deterministic(compiled=recipe.train.compile)
     device = choose_device(recipe.train.device)
-    heartbeat.update(device=describe_device(device), gpus=gpu_uuids(device))
+    heartbeat.update(device=describe_device(device))
+    if (gpus := gpu_uuids(device)) != read_status(run.folder).gpus:
+        transition(run, "running", "running", by="worker", gpus=gpus)
 
     def progress(done: int, total: int, what: str) -> None:
         heartbeat.doing(what, done, total)

@@ -1,4 +1,4 @@
-"""GPUs go to one run each and to the next one when it ends; nothing is lost when a keeper is killed. Fake UUIDs."""
+"""GPUs go to one run each and to the next one when it ends; nothing is lost when a scheduler is killed. Fake UUIDs."""
 
 import multiprocessing
 import os
@@ -17,10 +17,11 @@ from vitbench.errors import UserError
 from vitbench.recipe import Recipe
 from vitbench.runs import control
 from vitbench.runs.events import EventReader, event_files
-from vitbench.runs.keeper import bury, keep, start_keeper
-from vitbench.runs.launcher import launch, launch_queued, wait_until_taken
+from vitbench.runs.launcher import exit_code, launch, launch_queued, wait_until_taken
 from vitbench.runs.lock import is_held
 from vitbench.runs.process import start_ticks
+from vitbench.runs.queue import start_scheduler, write_down_crash
+from vitbench.runs.scheduler import Scheduler
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Run, Store
 
@@ -30,18 +31,18 @@ import os, sys, time
 from pathlib import Path
 from vitbench.runs.lock import RunLock
 from vitbench.runs.process import this_process
-from vitbench.runs.status import read_status, write_status
+from vitbench.runs.status import read_status
 from vitbench.runs.store import Run
+from vitbench.runs.transition import transition
 run = Run(Path(sys.argv[1]))
 lock = RunLock.of_worker(run.folder)
 assert lock.acquire(patience=0)
 assert read_status(run.folder).state == "running"
 (run.folder / "visible").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-write_status(run.folder, read_status(run.folder).model_copy(update={"process": this_process()}))
+transition(run, "running", "running", by="worker", process=this_process())
 while "stop" not in run.requests():
     time.sleep(0.02)
-changes = {"state": "stopped", "process": None, "gpus": []}
-write_status(run.folder, read_status(run.folder).model_copy(update=changes))
+transition(run, "running", "stopped", by="worker")
 """
 
 
@@ -77,18 +78,18 @@ def begun(run: Run) -> Run:
 
 
 @pytest.fixture
-def no_keeper(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Launching does not start a keeper; the answer names the stores for which it would have."""
+def no_scheduler(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Launching does not start a scheduler; the answer names the stores for which it would have."""
     asked: list[Path] = []
-    monkeypatch.setattr("vitbench.runs.keeper.start_keeper", asked.append)
+    monkeypatch.setattr("vitbench.runs.queue.start_scheduler", asked.append)
     return asked
 
 
-def test_two_gpus_three_runs(shop: Store, no_keeper: list[Path]) -> None:
+def test_two_gpus_three_runs(shop: Store, no_scheduler: list[Path]) -> None:
     runs = [new(shop) for _ in range(3)]
     pids = [launch(run, command(run)) for run in runs]
     assert pids[2] is None
-    assert no_keeper == [shop.folder]
+    assert no_scheduler == [shop.folder]
     for run, pid, uuid in zip(runs, pids, ("GPU-fake-1", "GPU-fake-2"), strict=False):
         wait_until_taken(run, pid)
         assert begun(run).status().gpus == [uuid]
@@ -96,14 +97,15 @@ def test_two_gpus_three_runs(shop: Store, no_keeper: list[Path]) -> None:
     assert runs[2].status().is_waiting
     assert take_gpu(usable_gpus()) is None
 
-    keeper = threading.Thread(target=keep, args=(shop, lambda run: launch_queued(run, command(run)), 0.05))
-    keeper.start()
+    scheduler = Scheduler(shop, lambda run: launch_queued(run, command(run)), 0.05)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
     time.sleep(0.3)
     assert runs[2].status().is_waiting
     control.stop(runs[1])
     assert begun(runs[2]).status().gpus == ["GPU-fake-2"]
-    keeper.join(10)  # nothing waits any more
-    assert not keeper.is_alive()
+    thread.join(10)  # nothing waits any more
+    assert not thread.is_alive()
     os.kill(begun(runs[0]).status().process.pid, signal.SIGKILL)
     until(lambda: take_gpu(["GPU-fake-1"]))
 
@@ -117,7 +119,7 @@ def test_running_is_written_before_the_worker_speaks_and_the_lock_goes_over_to_i
     with pytest.raises(UserError, match="running already"):
         launch(run, silent)
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    until(lambda: exit_code(pid) is not None)
     until(lambda: not is_held(run.folder))
     assert run.status().state == "crashed"
     assert "worker.log" in run.status().error
@@ -135,7 +137,7 @@ def test_a_machine_without_a_gpu_starts_at_once(shop: Store, monkeypatch: pytest
     held.close()
 
 
-def test_a_named_gpu_is_waited_for_and_one_that_is_not_there_is_refused(shop: Store, no_keeper: list[Path]) -> None:
+def test_a_named_gpu_is_waited_for_and_one_that_is_not_there_is_refused(shop: Store, no_scheduler: list[Path]) -> None:
     held = take_gpu(["GPU-fake-2"])
     assert held is not None
     assert launch(new(shop, "cuda:1")) is None
@@ -146,19 +148,19 @@ def test_a_named_gpu_is_waited_for_and_one_that_is_not_there_is_refused(shop: St
     held.close()
 
 
-def test_a_run_that_can_never_start_is_failed_by_the_keeper(shop: Store, no_keeper: list[Path]) -> None:
+def test_a_run_that_can_never_start_is_failed_by_the_scheduler(shop: Store, no_scheduler: list[Path]) -> None:
     held = [take_gpu(usable_gpus()) for _ in range(2)]
     run = new(shop)
     assert launch(run) is None
     (run.folder / "recipe.toml").write_text("[model]\nnam = 3\n")
-    keep(shop, pause=0.01)
+    Scheduler(shop, pause=0.01).run()
     assert run.status().state == "failed"
     assert "nam" in run.status().error
     for gpu in held:
         gpu.close()
 
 
-def test_a_waiting_run_is_paused_and_resumed_in_its_turn(shop: Store, no_keeper: list[Path]) -> None:
+def test_a_waiting_run_is_paused_and_resumed_in_its_turn(shop: Store, no_scheduler: list[Path]) -> None:
     held = [take_gpu(usable_gpus()) for _ in range(2)]
     first, second = new(shop), new(shop)
     for run in (first, second):
@@ -178,39 +180,39 @@ def test_a_waiting_run_is_paused_and_resumed_in_its_turn(shop: Store, no_keeper:
             held[1].close()  # so that the other one can start too
         return pid
 
-    keep(shop, start, pause=0.01)
+    Scheduler(shop, start, pause=0.01).run()
     assert [run.id for run in started] == [second.id, first.id]
     for run in started:
         begun(run)
 
 
-def test_one_keeper_a_store_and_a_killed_one_is_replaced(shop: Store) -> None:
+def test_one_scheduler_a_store_and_a_killed_one_is_replaced(shop: Store) -> None:
     """The real process, detached; the run that it starts ends at once, since its recipe has no data."""
     held = [take_gpu(usable_gpus()) for _ in range(2)]
     run = new(shop)
     launch(run)
-    lock = shop.folder / f"keeper.{os.uname().nodename}.lock"
+    lock = shop.folder / f"scheduler.{os.uname().nodename}.lock"
     until(lock.exists)
-    until(lambda: keepers(shop))
-    (first,) = keepers(shop)
+    until(lambda: schedulers(shop))
+    (first,) = schedulers(shop)
     assert os.getsid(first) == first
-    one_too_many = start_keeper(shop.folder)
-    os.waitpid(one_too_many, 0)
-    assert keepers(shop) == [first]
+    one_too_many = start_scheduler(shop.folder)
+    until(lambda: exit_code(one_too_many) is not None)
+    assert schedulers(shop) == [first]
     os.kill(first, signal.SIGKILL)
-    os.waitpid(first, 0)
+    until(lambda: exit_code(first) is not None)
     assert run.status().is_waiting
-    second = start_keeper(shop.folder)
+    second = start_scheduler(shop.folder)
     for gpu in held:
         gpu.close()
     until(lambda: run.status().state == "failed", 200)
     assert "pictures" in run.status().error
-    os.waitpid(second, 0)
-    assert keepers(shop) == []
+    until(lambda: exit_code(second) is not None)
+    assert schedulers(shop) == []
 
 
-def keepers(shop: Store) -> list[int]:
-    """The pids of the keepers of a store, by their command lines."""
+def schedulers(shop: Store) -> list[int]:
+    """The pids of the schedulers of a store, by their command lines."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -218,7 +220,7 @@ def keepers(shop: Store) -> list[int]:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if b"vitbench.runs.keeper" in words and str(shop.folder).encode() in words:
+            if b"vitbench.runs.scheduler" in words and str(shop.folder).encode() in words:
                 found.append(int(entry.name))
     return [pid for pid in found if start_ticks(pid) is not None]
 
@@ -227,11 +229,11 @@ def test_the_dead_are_written_down(shop: Store) -> None:
     run = new(shop)
     pid = launch(run, command(run))
     begun(run)
-    bury(run)
+    write_down_crash(run)
     assert read_status(run.folder).state == "running"
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    keep(shop)
+    until(lambda: exit_code(pid) is not None)
+    Scheduler(shop).run()
     status = read_status(run.folder)
     assert (status.state, status.process, status.gpus) == ("crashed", None, [])
     assert status.ended_at is not None

@@ -1,0 +1,51 @@
+"""The states of a run, and who may change which into which; `docs/run-states.md` says what each means."""
+
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+State = Literal["queued", "running", "paused", "stopped", "finished", "failed", "diverged", "crashed"]
+STATES: tuple[State, ...] = get_args(State)
+
+ENDED: tuple[State, ...] = ("stopped", "finished", "failed", "diverged", "crashed")
+STARTABLE: tuple[State, ...] = ("queued", "paused", "stopped", "failed", "crashed")
+"""The states from which a worker may be started."""
+
+Actor = Literal["person", "launcher", "scheduler", "worker"]
+"""`person` is every command and key; `launcher` is whoever starts a worker, and holds the run's lock meanwhile."""
+
+TRANSITIONS: dict[Actor, dict[State, tuple[State, ...]]] = {
+    "person": {
+        "queued": ("paused", "stopped"),
+        "running": ("stopped", "crashed"),
+        "paused": ("stopped",),
+        "crashed": ("stopped",),
+    },
+    "launcher": {
+        "queued": ("running", "queued"),
+        "running": ("crashed", "queued", "paused", "stopped", "failed"),
+        "paused": ("running", "queued"),
+        "stopped": ("running", "queued"),
+        "failed": ("running", "queued"),
+        "crashed": ("running", "queued"),
+    },
+    "scheduler": {
+        "queued": ("failed",),
+        "running": ("crashed",),
+    },
+    "worker": {
+        "running": ("running", "paused", "stopped", "finished", "failed", "diverged"),
+    },
+}
+
+
+def is_allowed(by: Actor, before: State, after: State) -> bool:
+    """Whether `by` may change `before` into `after`."""
+    return after in TRANSITIONS[by].get(before, ())
+
+
+def all_transitions() -> Iterator[tuple[State, State, Actor]]:
+    """Every change that is allowed: the state before, the state after, and who makes it."""
+    for by, changes in TRANSITIONS.items():
+        for before, afters in changes.items():
+            for after in afters:
+                yield before, after, by

@@ -1,0 +1,149 @@
+"""The one writer of run states: every command, screen, scheduler, launcher and worker changes them through here."""
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.runs.liveness import has_worker, is_elsewhere, process_lives
+from vitbench.runs.lock import FileLock, RunLock
+from vitbench.runs.process import this_host
+from vitbench.runs.states import ENDED, Actor, State, is_allowed
+from vitbench.runs.status import Status, parse_status, read_status, status_file, write_status
+from vitbench.runs.store import Run, first_status
+
+_PATIENCE = 20.0
+"""Seconds to wait for `state.lock`, which is held for one write; a slow disk takes a few."""
+_LITTER = re.compile(r"\..+\.tmp")
+
+
+class StateChanged(UserError):
+    """The run is not in a state from which it can be changed so: somebody else was quicker."""
+
+
+class RunBusy(UserError):
+    """Another process holds a lock of the run for longer than it should."""
+
+
+class RunGone(UserError):
+    """The folder of the run has been deleted or moved."""
+
+
+def transition(
+    run: Run,
+    expected: State | Collection[State],
+    new: State,
+    *,
+    by: Actor,
+    where: Callable[[Status], bool] = lambda status: True,
+    lock: RunLock | None = None,
+    **facts: Any,
+) -> Status:
+    """Changes the state of `run` into `new` if it is one of the `expected`, and returns the status that now stands.
+
+    `where` may ask for more of the status that is there. `facts` are further fields of the status; what the new state
+    implies (times, no process, no GPUs) need not be given. Whoever holds the run's lock gives it as `lock`, and then
+    temporary files that killed processes left in the folder are removed. Requests of the time before are taken away
+    when a run starts, and when its worker leaves it.
+
+    Raises StateChanged if the run is in another state, RunGone if its folder is, RunBusy, and OSError (a full disk; the
+    old state stands). Raises ValueError for a change that `states.TRANSITIONS` does not allow.
+    """
+    states = (expected,) if isinstance(expected, str) else tuple(expected)
+    for state in states:
+        if not is_allowed(by, state, new):
+            raise ValueError(f"{by} may not change {state} into {new}")
+    with state_lock(run):
+        status = _readable_status(run)
+        if status.state not in states or not where(status):
+            raise StateChanged(f"Run {run.id} is {status.state} meanwhile; nothing was changed.")
+        starts = new == "running" and by == "launcher"
+        status = status.model_copy(update={**_implied(new, starts), **facts, "state": new})
+        write_status(run.folder, status)
+        if starts or new != "running":
+            run.obeyed()
+        if lock is not None:
+            _remove_litter(run.folder)
+    return status
+
+
+def leave_request(run: Run, request: str) -> bool:
+    """Asks the worker for something if the run is running, so that no request outlives the worker that it is for."""
+    with state_lock(run):
+        if parse_status(run.folder).state != "running":
+            return False
+        run.request(request)
+        return True
+
+
+def note_crash(run: Run, lock: RunLock, by: Actor) -> Status:
+    """Writes down that a run crashed, if it says that it runs; `lock` is held by the caller, so nobody runs it.
+
+    Raises UserError if it runs on another machine, or if its worker lives on without its lock.
+    """
+    status = read_status(run.folder)
+    if status.state != "running":
+        return status
+    if is_elsewhere(status) and has_worker(run.folder, status):
+        host = status.process.host if status.process else status.host
+        raise UserError(f"Run {run.id} is running on {host}; pause or stop it there.")
+    if process_lives(run.folder, status):
+        raise UserError(f"Run {run.id} is running already.")
+    found = run.crashed(status)
+    ended_at = max(status.heartbeat, status.started_at or 0.0) or time.time()
+    return transition(run, "running", "crashed", by=by, lock=lock, error=found.error, ended_at=ended_at)
+
+
+@contextmanager
+def state_lock(run: Run, patience: float = _PATIENCE) -> Iterator[None]:
+    """Holds the lock under which states are changed. Raises RunGone, and RunBusy after `patience` seconds."""
+    try:
+        lock = FileLock(run.folder / "state.lock")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunGone(f"Run {run.id} has been deleted.") from error
+    try:
+        try:
+            taken = lock.acquire(patience)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunGone(f"Run {run.id} has been deleted.") from error
+        if not taken:
+            raise RunBusy(f"Another process has held {lock.file} for {patience:.0f} seconds; it may hang.")
+        yield
+    finally:
+        lock.release()
+
+
+def _implied(new: State, starts: bool) -> dict[str, Any]:
+    """The fields that a state brings with it."""
+    unqueued: dict[str, Any] = {"queued_at": None, "queued_for": [], "waits_for": None}
+    if new == "running":
+        began = {"process": None, "host": this_host(), "gpus": [], **unqueued}
+        return {"error": None, "ended_at": None, **(began if starts else {})}
+    left: dict[str, Any] = {"process": None, "gpus": [], "error": None, "eta_seconds": None, "doing": None}
+    if new == "queued":
+        return {**left, "host": this_host(), "ended_at": None}
+    return {**left, **unqueued, "ended_at": time.time() if new in ENDED else None}
+
+
+def _readable_status(run: Run) -> Status:
+    """The status as it stands; one that is damaged is set aside, and what the recipe says takes its place."""
+    try:
+        parse_status(run.folder)
+        return read_status(run.folder)
+    except FileNotFoundError as error:
+        raise RunGone(f"Run {run.id} has been deleted, or is no run any more: it has no status.json.") from error
+    except ValueError:
+        file = status_file(run.folder)
+        status = first_status(run.recipe(), created_at=file.stat().st_mtime)
+        file.replace(file.with_name("status.json.damaged"))
+        return status.model_copy(update={"state": "crashed"})
+
+
+def _remove_litter(folder: Path) -> None:
+    """Removes temporary files of killed writers; nobody else writes into a run folder while both locks are held."""
+    for entry in folder.iterdir():
+        if _LITTER.fullmatch(entry.name) and not entry.is_dir():
+            entry.unlink(missing_ok=True)
