@@ -42,6 +42,8 @@ class ScriptedRun:
         """Writes the status with some changes."""
         self._status = self._status.model_copy(update={"heartbeat": time.time(), "step": self.step} | changes)
         write_status(self.run.folder, self._status)
+        if self._status.state != "running":
+            self.lock.release()
         return self._status
 
     def train(self, *losses: float) -> None:

@@ -58,14 +58,15 @@ def live(folder: Path, work: Work) -> int:
     cause, and the run's error is the sentence that says how; else 1.
     """
     run = Run(folder)
+    control = Control(run)
+    control.listen()  # before anybody can see that the run is running, and ask its process to pause
     try:
         lock, progress = _take(run)
     except (UserError, OSError) as error:
         print(f"{time.strftime('%F %T')} {error}", file=sys.stderr)
         return 1
     os.environ[MARK] = mark_of(folder)
-    control = Control(run, lock=lock)
-    control.listen()
+    control.lock = lock
     log = RunLog(run.log)
     heartbeat = Heartbeat(folder, progress, at_each_beat=lock.keep)
     with Outcome(run, lock, heartbeat, log) as outcome:
