@@ -275,7 +275,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 def test_a_run_waits_for_a_strangers_memory_and_says_who_holds_it(nvml, store, stranger, monkeypatch):
-    monkeypatch.setattr("vitbench.runs.keeper.start_keeper", lambda folder: None)
+    monkeypatch.setattr("vitbench.runs.queue.start_scheduler", lambda folder: None)
     run = Store(store).create(RECIPE)
     note_memory(store, RECIPE, 35 * 2**30, "NVIDIA False")
     nvml.gpus({"uuid": "GPU-aa1", "total": 48, "free": 30, "processes": {stranger: 18}})
