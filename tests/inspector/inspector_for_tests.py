@@ -1,8 +1,10 @@
 """A real inspector process with a few handlers of its own, started by test_inspector.py."""
 
 import os
+import subprocess
 import sys
 import time
+from threading import Timer
 
 import numpy as np
 
@@ -35,6 +37,13 @@ def die(arguments, progress):
     os._exit(3)
 
 
+def die_late(arguments, progress):
+    """A child that outlives us holds our stderr."""
+    subprocess.Popen(["sleep", "4"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    Timer(0.3, lambda: os._exit(3)).start()
+    return Reply({}) if arguments.get("answer") else time.sleep(60)
+
+
 def chatter(arguments, progress):
     print("a library that prints")
     return Reply({"pid": os.getpid()})
@@ -43,5 +52,5 @@ def chatter(arguments, progress):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    table = {"echo": echo, "slow": slow, "refuse": refuse, "fail": fail, "die": die, "chatter": chatter}
-    Server(table, sys.stdin.buffer, answers).serve()
+    handlers = (echo, slow, refuse, fail, die, die_late, chatter)
+    Server({handler.__name__: handler for handler in handlers}, sys.stdin.buffer, answers).serve()

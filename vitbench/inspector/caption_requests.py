@@ -4,7 +4,6 @@ The last captioners, encoded pictures and sentences are kept, so that a key of t
 """
 
 import io
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +23,8 @@ from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.lettering import label
 from vitbench.files.outputs import Outputs
+from vitbench.files.parsing import parse_json_lines
+from vitbench.files.reading import EVALUATION, read_text
 from vitbench.inspector.server import Handler, Reply
 from vitbench.places import sample_images
 from vitbench.progress import Progress
@@ -128,7 +129,9 @@ class CaptionRequests:
         if what == "grid":
             file, figure = folder / f"{source.stem}.png", caption_figure(picture, described, one_scale=one_scale)
         elif what == "panel":
-            word = int(arguments["word"])
+            word = int(arguments.get("word") or 0)
+            if word >= len(maps.words):
+                raise UserError(f"The sentence has {len(maps.words)} words; there is none with number {word}.")
             panel = word_panels(picture, maps, box=described.box, one_scale=one_scale)[word + 1]
             text = maps.words[word]
             letters = "".join(c for c in text if c.isalnum()) or "mark"
@@ -187,6 +190,9 @@ class CaptionRequests:
 
     def _read(self, encoded: EncodedPicture, arguments: dict[str, Any]) -> ReadSentence:
         ids = arguments.get("ids")
+        words = encoded.captioner.tokenizer.vocab_size
+        if ids and max(ids) >= words:
+            raise UserError(f"{max(ids):,} is no word of this captioner, which has {words:,}.")
         return encoded.read(ids if ids else encoded.ids_of(str(arguments.get("text", ""))))
 
 
@@ -197,9 +203,9 @@ def _captioned(run: Run, data: Path) -> list[Path]:
         return []
     root = data if data.is_dir() else data.parent
     try:
-        rows = [json.loads(line) for line in written[-1].read_text(encoding="utf-8").splitlines()]
-        files = [root / row["file"] for row in rows]
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = parse_json_lines(read_text(written[-1], EVALUATION), str(written[-1]))
+        files = [root / row["file"] for _, row in rows]
+    except (UserError, KeyError, TypeError):
         return []
     return [file for file in dict.fromkeys(files) if file.is_file()]
 

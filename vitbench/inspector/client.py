@@ -19,8 +19,11 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.inspector.protocol import Arrays, Header, announced, as_array, byte_count, parse_header, write_frame
 from vitbench.progress import Progress, silent
+from vitbench.text import clean
 
 _LONGEST_HEADER = 64 * 2**20
+_LAST_WORDS_TIME = 1.0
+"""Seconds that are waited for what a dead inspector wrote to stderr."""
 
 
 class InspectorError(Exception):
@@ -43,6 +46,7 @@ class Answer:
 class _Waiting:
     future: asyncio.Future[Answer]
     progress: Progress
+    process: asyncio.subprocess.Process
 
 
 class Inspector:
@@ -51,10 +55,9 @@ class Inspector:
     def __init__(self, store: Path, command: Sequence[str] | None = None) -> None:
         self.command = command or [sys.executable, "-m", "vitbench.inspector.server", str(store)]
         self._process: asyncio.subprocess.Process | None = None
-        self._listener: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._waiting: dict[int, _Waiting] = {}
-        self._last_words: deque[str] = deque(maxlen=30)
+        self._listeners: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
 
     @property
@@ -70,7 +73,7 @@ class Inspector:
         """
         process = await self._running()
         number = next(self._numbers)
-        waiting = _Waiting(asyncio.get_running_loop().create_future(), progress)
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), progress, process)
         self._waiting[number] = waiting
         try:
             await self._send(process, {"id": number, "request": request, "arguments": arguments, "replaces": replaces})
@@ -89,13 +92,11 @@ class Inspector:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if self._listener:
-            await self._listener
+        await asyncio.gather(*self._listeners, return_exceptions=True)
 
     async def _running(self) -> asyncio.subprocess.Process:
         async with self._starting:
-            if self._process is None or self._process.returncode is not None or self._listener is None:
-                self._last_words.clear()
+            if self._process is None or self._process.returncode is not None:
                 self._process = await asyncio.create_subprocess_exec(
                     *self.command,
                     stdin=asyncio.subprocess.PIPE,
@@ -103,7 +104,9 @@ class Inspector:
                     stderr=asyncio.subprocess.PIPE,
                     limit=_LONGEST_HEADER,
                 )
-                self._listener = asyncio.create_task(self._listen(self._process))
+                listener = asyncio.create_task(self._listen(self._process))
+                self._listeners.add(listener)
+                listener.add_done_callback(self._listeners.discard)
             return self._process
 
     async def _send(self, process: asyncio.subprocess.Process, header: Header) -> None:
@@ -117,7 +120,8 @@ class Inspector:
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
-        stderr = asyncio.create_task(self._keep_last_words(process.stderr))
+        last_words: deque[str] = deque(maxlen=30)
+        stderr = asyncio.create_task(_keep_last_words(process.stderr, last_words))
         try:
             while line := await process.stdout.readline():
                 header = parse_header(line)
@@ -125,20 +129,18 @@ class Inspector:
                 for entry in announced(header):
                     arrays[entry["name"]] = as_array(entry, await process.stdout.readexactly(byte_count(entry)))
                 self._deliver(header, arrays)
-        except (asyncio.IncompleteReadError, ValueError):
+        except (asyncio.IncompleteReadError, ValueError, LookupError, TypeError, MemoryError):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         code = await process.wait()
-        await stderr
-        reason = f"the inspector ended (exit code {code})" + (f": {self._last_words[-1]}" if self._last_words else "")
-        for waiting in self._waiting.values():
+        # A process that it started may hold its stderr open for any time.
+        await asyncio.wait([stderr], timeout=_LAST_WORDS_TIME)
+        stderr.cancel()
+        reason = f"the inspector ended (exit code {code})" + (f": {last_words[-1]}" if last_words else "")
+        # Those that were sent to its successor meanwhile wait on.
+        for waiting in [waiting for waiting in self._waiting.values() if waiting.process is process]:
             if not waiting.future.done():
                 waiting.future.set_exception(InspectorError(reason))
-
-    async def _keep_last_words(self, stream: asyncio.StreamReader) -> None:
-        while line := await stream.readline():
-            if text := line.decode(errors="replace").strip():
-                self._last_words.append(text)
 
     def _deliver(self, header: Header, arrays: Arrays) -> None:
         waiting = self._waiting.get(header.get("id", 0))
@@ -157,3 +159,15 @@ class Inspector:
                 waiting.future.cancel()
             case _:
                 waiting.future.set_exception(InspectorError(header.get("message", "the inspector failed")))
+
+
+async def _keep_last_words(stream: asyncio.StreamReader, words: deque[str]) -> None:
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue  # a line longer than any: the reader has dropped it
+        if not line:
+            return
+        if text := clean(line.decode(errors="replace")).strip():
+            words.append(text)

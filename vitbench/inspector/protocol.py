@@ -7,9 +7,14 @@ kind `progress` (`done`, `total`, `what`), `result` (`values`), `refused` (a per
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from vitbench.files.parsing import Malformed, json_type, parse_json
+
+_LONGEST_REQUEST = 16 * 2**20
 
 Header = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -22,6 +27,70 @@ def write_frame(stream: BinaryIO, header: Header, arrays: Mapping[str, np.ndarra
     line = json.dumps({**header, "arrays": announced} if announced else header).encode()
     stream.write(b"".join([line, b"\n", *(array.tobytes() for array in packed.values())]))
     stream.flush()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question that can be answered or refused."""
+
+    number: int
+    name: str
+    arguments: dict[str, Any]
+    replaces: str = ""
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The answer to a question is wanted no more."""
+
+    number: int
+
+
+class BadFrame(ValueError):
+    """A line that is no request; `number` is the id that it gives, or 0."""
+
+    def __init__(self, what: str, number: int = 0) -> None:
+        super().__init__(what)
+        self.number = number
+
+
+def read_request(stream: BinaryIO) -> Request | Cancel | None:
+    """The next line that is not blank, or None when the stream has ended. Raises BadFrame; what follows can be read."""
+    while True:
+        line = stream.readline(_LONGEST_REQUEST)
+        if not line.endswith(b"\n"):
+            if len(line) < _LONGEST_REQUEST:
+                return None
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_LONGEST_REQUEST)
+            raise BadFrame("a request is longer than any can be")
+        if line.strip():
+            break
+    try:
+        header = parse_json(line, "the request")
+    except Malformed as error:
+        raise BadFrame(str(error)) from error
+    if not isinstance(header, dict):
+        raise BadFrame(f"a request is a JSON object, not {json_type(header)}")
+    if "cancel" in header:
+        return Cancel(_number(header["cancel"], "cancel"))
+    number = _number(header.get("id"), "id")
+    name, arguments, replaces = header.get("request"), header.get("arguments"), header.get("replaces")
+    if not isinstance(name, str):
+        raise BadFrame(f"`request` is {json_type(name)}, not a text", number)
+    if not isinstance(arguments, dict | None):
+        raise BadFrame(f"`arguments` is {json_type(arguments)}, not an object", number)
+    if not isinstance(replaces, str | None):
+        raise BadFrame(f"`replaces` is {json_type(replaces)}, not a text", number)
+    if header.get("arrays"):
+        raise BadFrame("a request carries no arrays", number)
+    return Request(number, name, arguments or {}, replaces or "")
+
+
+def _number(value: object, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadFrame(f"`{name}` is not a whole number from 0 on")
+    return value
 
 
 def read_frame(stream: BinaryIO) -> tuple[Header, Arrays] | None:

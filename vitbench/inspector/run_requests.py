@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.files.parsing import parse_toml
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
@@ -39,7 +39,7 @@ class RunRequests:
         from vitbench.training.check import check_recipe
 
         progress(0, 0, "looking at the data")
-        recipe = parse_recipe(tomllib.loads(str(arguments["recipe"])), "the recipe").anchored()
+        recipe = parse_recipe(parse_toml(str(arguments["recipe"]), "the recipe"), "the recipe").anchored()
         check = check_recipe(recipe, self.store, progress)
         return Reply({"recognised": check.recognised, "problems": check.problems})
 
@@ -69,8 +69,8 @@ class RunRequests:
         That process takes a GPU as a run does, so ours is left to it.
         """
         self.leave_gpu()
-        with tempfile.TemporaryFile("w+") as recipe, tempfile.TemporaryFile("w+") as answer:
-            recipe.write(str(arguments["recipe"]))
+        with tempfile.TemporaryFile() as recipe, tempfile.TemporaryFile("w+") as answer:
+            recipe.write(str(arguments["recipe"]).encode(errors="replace"))
             recipe.seek(0)
             process = subprocess.Popen(
                 [sys.executable, "-m", "vitbench.training.estimate", str(self.store)],

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,8 +19,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vitbench.errors import UserError
-from vitbench.inspector.protocol import Header, read_frame, write_frame
+from vitbench.inspector.arguments import check_arguments
+from vitbench.inspector.protocol import BadFrame, Cancel, Header, Request, read_request, write_frame
 from vitbench.progress import Progress
+from vitbench.text import shortened
+
+_MOST_WAITING = 1000
 
 
 class Cancelled(Exception):
@@ -44,7 +49,8 @@ class Server:
         self.handlers = handlers
         self.requests = requests
         self.answers = answers
-        self._queue: deque[Header] = deque()
+        self._queue: deque[Request] = deque()
+        self._open: set[int] = set()
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._cancelled: set[int] = set()
@@ -81,33 +87,47 @@ class Server:
     def _read(self) -> None:
         while True:
             try:
-                frame = read_frame(self.requests)
-            except (ValueError, KeyError, TypeError) as error:
-                self._send({"id": 0, "kind": "error", "message": f"not a request: {error}"})
+                request = read_request(self.requests)
+            except BadFrame as error:
+                with suppress(OSError):
+                    self._send(_refusal(error.number, f"This is no request: {error}."))
                 continue
+            except OSError:
+                request = None
             with self._changed:
-                if frame is None:
+                if request is None:
                     self._ended = True
                     self._queue.clear()
                     self._cancelled.add(-1)
                 else:
-                    self._take(frame[0])
+                    with suppress(OSError):  # who asked is gone, which the end of the requests says too
+                        self._take(request)
                 self._changed.notify()
-            if frame is None:
+            if request is None:
                 return
 
-    def _take(self, header: Header) -> None:
-        if "cancel" in header:
-            self._cancelled.add(int(header["cancel"]))
+    def _take(self, request: Request | Cancel) -> None:
+        if isinstance(request, Cancel):
+            if request.number in self._open:
+                self._cancelled.add(request.number)
             return
-        if key := header.get("replaces"):
-            for waiting in [request for request in self._queue if request.get("replaces") == key]:
+        if request.number in self._open:
+            self._send(_refusal(0, f"The id {request.number} belongs to a request that is not answered yet."))
+            return
+        if request.replaces:
+            for waiting in [waiting for waiting in self._queue if waiting.replaces == request.replaces]:
                 self._queue.remove(waiting)
-                self._send({"id": waiting["id"], "kind": "superseded"})
-        self._queue.append(header)
+                self._open.discard(waiting.number)
+                self._cancelled.discard(waiting.number)
+                self._send({"id": waiting.number, "kind": "superseded"})
+        if len(self._queue) >= _MOST_WAITING:
+            self._send(_refusal(request.number, f"{_MOST_WAITING:,} requests wait already."))
+            return
+        self._open.add(request.number)
+        self._queue.append(request)
 
-    def _answer(self, header: Header) -> None:
-        number = int(header.get("id", 0))
+    def _answer(self, request: Request) -> None:
+        number = request.number
 
         def progress(done: int, total: int, what: str) -> None:
             if number in self._cancelled or -1 in self._cancelled:
@@ -117,24 +137,31 @@ class Server:
         try:
             if number in self._cancelled:
                 raise Cancelled
-            handler = self.handlers.get(str(header.get("request")))
+            handler = self.handlers.get(request.name)
             if handler is None:
-                raise UserError(f"The inspector knows no request {header.get('request')!r}.")
-            reply = handler(dict(header.get("arguments") or {}), progress)
+                raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
+            check_arguments(request.name, request.arguments)
+            reply = handler(dict(request.arguments), progress)
             self._send({"id": number, "kind": "result", "values": reply.values}, reply.arrays)
         except Cancelled:
             self._send({"id": number, "kind": "cancelled"})
         except UserError as error:
-            self._send({"id": number, "kind": "refused", "message": str(error)})
+            self._send(_refusal(number, str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
             traceback.print_exc()
             self._send({"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"})
         finally:
-            self._cancelled.discard(number)
+            with self._changed:
+                self._open.discard(number)
+                self._cancelled.discard(number)
 
     def _send(self, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
         with self._writing:
             write_frame(self.answers, header, arrays)
+
+
+def _refusal(number: int, message: str) -> Header:
+    return {"id": number, "kind": "refused", "message": message}
 
 
 def main(arguments: list[str]) -> int:

@@ -10,11 +10,11 @@ import statistics
 import sys
 import tempfile
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.files.parsing import parse_toml
 from vitbench.recipe import Recipe, parse_recipe
 from vitbench.runs.estimates import note_memory
 from vitbench.runs.lease import bind_process
@@ -107,7 +107,7 @@ def main(store: Path) -> int:
 
     die_with_parent()
     try:
-        recipe = parse_recipe(tomllib.loads(sys.stdin.read()), "the recipe").anchored()
+        recipe = parse_recipe(parse_toml(sys.stdin.read(), "the recipe"), "the recipe").anchored()
         bind_process(recipe.train.device)  # beside a run, memory and time would be neither's
         answer = estimate(recipe, store)
     except UserError as error:
