@@ -168,9 +168,15 @@ def test_a_run_is_pinned_to_the_checkpoint_that_it_has_now(requests, tmp_path):
 
     store = Store(tmp_path / "store")
     run = store.create(load_recipe("scratch", ["data.path=/data"]), "words")
-    (run.folder / "checkpoints" / "step-00000010").mkdir(parents=True)
+
+    def checkpoint(step):
+        folder = run.folder / "checkpoints" / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+
+    checkpoint(10)
     assert pinned(f"{run.id}@last", store) == f"{run.id}@10"
-    (run.folder / "checkpoints" / "step-00000020").mkdir()
+    checkpoint(20)
     assert pinned(f"{run.id}@last", store) == f"{run.id}@20"
     assert pinned("demo", store) == "demo"
 

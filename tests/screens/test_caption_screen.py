@@ -302,7 +302,9 @@ async def test_a_run_that_trains_gives_its_newest_checkpoint(opened, store):
 
     run = FakeRun(store, "words", preset="scratch").train(20).status("running")
     for step in (10, 20):
-        (run.run.folder / "checkpoints" / f"step-{step:08d}").mkdir(parents=True, exist_ok=True)
+        folder = run.run.folder / "checkpoints" / f"step-{step:08d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.safetensors").touch()
     inspector = KnownInspector()
     inspector.steps[f"{run.id}@last"] = f"{run.id}@10"
     async with opened(f"{run.id}@last", inspector=inspector) as app:

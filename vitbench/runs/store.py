@@ -13,6 +13,7 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.files.writing import sync_folder, write_whole
 from vitbench.recipe import Recipe, load_recipe
+from vitbench.runs.checkpoints import checkpoint_steps, read_index, step_folder
 from vitbench.runs.liveness import has_worker
 from vitbench.runs.lock import FileLock, RunLock, is_locked
 from vitbench.runs.log import last_lines
@@ -116,25 +117,18 @@ class Run:
 
     def checkpoints(self) -> list[CheckpointEntry]:
         """The whole checkpoints, oldest first; what a killed worker left half-written is not among them."""
-        try:
-            names = [entry.name for entry in os.scandir(self.folder / "checkpoints")]
-        except OSError:
-            return []
-        steps = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
-        return [CheckpointEntry(step, self.folder / "checkpoints" / f"step-{step:08d}") for step in steps]
+        folder = self.folder / "checkpoints"
+        return [CheckpointEntry(step, step_folder(folder, step)) for step in checkpoint_steps(folder)]
 
     def checkpoint(self, which: str | int = "last") -> CheckpointEntry:
-        """The checkpoint called `last` or `best`, or that of a step. Raises UserError if there is none."""
-        import json
-
+        """The checkpoint called `last` or `best` (the last before an evaluation), or that of a step. Else UserError."""
         entries = {entry.step: entry for entry in self.checkpoints()}
+        step: int | None = None
         if which in ("last", "best"):
-            try:
-                step = json.loads((self.folder / "checkpoints" / "names.json").read_text())[which]
-            except (OSError, ValueError, KeyError):
-                step = max(entries, default=None)
-        else:
-            step = int(which) if str(which).isdigit() else None
+            index = read_index(self.folder / "checkpoints")
+            step = index.best if which == "best" and index.best is not None else index.last
+        elif str(which).isascii() and str(which).isdigit() and len(str(which)) < 16:
+            step = int(which)
         if step not in entries:
             known = ", ".join(map(str, entries)) or "none yet"
             raise UserError(f"Run {self.id} has no checkpoint {which!r}; it has: {known}.")

@@ -2,100 +2,146 @@
 
 `model.safetensors` holds the weights that count (the averaged ones, where there are any) under plain names,
 `network.json` what they belong to, `state.pt` what else a resume needs. `names.json` says which step is the `last`,
-which the `best`, and which were `kept` by request.
+which the `best`, and which were `kept` by request (see `vitbench.runs.checkpoints`).
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vitbench.errors import UserError
+from vitbench.files.writing import sync_folder
 from vitbench.models.adaptation import state_on_cpu
-from vitbench.runs.files import sync_folder, write_whole
-from vitbench.runs.status import Best
+from vitbench.runs.checkpoints import (
+    WEIGHTS_NAME,
+    Index,
+    checkpoint_steps,
+    read_index,
+    set_aside_name,
+    step_folder,
+    write_index,
+)
+from vitbench.training.resuming import CHECKSUM, FORMAT, STATE_NAME, Damaged, Incomplete, checksum, restore
 from vitbench.training.state import Training
 
-FORMAT = 1
-STATE_NAME = "state.pt"
-WEIGHTS_NAME = "model.safetensors"
+__all__ = ["STATE_NAME", "WEIGHTS_NAME", "Checkpoints"]
 
 
 class Checkpoints:
-    """The checkpoints of one run, for its worker, which is the only one who writes them."""
+    """The checkpoints of one run, for its worker, which is the only one who writes them.
+
+    `remarks` says what was not as it should be, a sentence each, for the log.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.names: dict[str, Any] = {}
-        file = folder / "names.json"
-        if file.exists():
-            self.names = json.loads(file.read_text())
-        self._clear()
+        self.index = read_index(folder)
+        self.remarks: list[str] = []
+        if self.index.problem:
+            count = len(checkpoint_steps(folder))
+            named = f", step {self.index.last} as the last" if self.index.last is not None else ""
+            self.remarks.append(
+                f"{self.index.problem}: the index of checkpoints is rebuilt from the {count} that are there{named}; "
+                "none is deleted."
+            )
+        self._own: int | None = None
+        """The step whose folder holds what this worker loaded or saved last."""
 
     @property
     def last(self) -> int | None:
         """The step of the newest checkpoint."""
-        return self.names.get("last")
+        return self.index.last
 
     def path(self, step: int) -> Path:
         """The folder of a step."""
-        return self.folder / f"step-{step:08d}"
+        return step_folder(self.folder, step)
 
     def save(self, training: Training, *, keep: bool = False) -> None:
         """Commits the state of `training`; the checkpoint before it stays until this one is whole.
 
-        Raises UserError if it cannot be written (a full disk).
+        Raises UserError if it cannot be written (a full disk, a run folder that was deleted).
         """
         step, folder = training.step, self.path(training.step)
         with self._or_intact(step):
-            if folder.exists():
+            self.folder.mkdir(exist_ok=True)  # not what is above it: a run that was deleted does not come back
+            if folder.exists() and self._own == step:
                 # It holds these very weights. Only what an evaluation has added is new.
-                _write_state(folder / STATE_NAME, training)
+                _write_state(folder / STATE_NAME, training, folder / WEIGHTS_NAME)
             else:
+                if os.path.lexists(folder):
+                    folder.rename(set_aside_name(folder))
                 unfinished = folder.with_suffix(".tmp")
                 shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()  # without its parents: a run that was deleted does not come back
+                unfinished.mkdir()
                 _write_weights(unfinished / WEIGHTS_NAME, state_on_cpu(training.evaluated_module))
                 training.task.network.write_network_json(unfinished)
                 _sync_file(unfinished / "network.json")
-                _write_state(unfinished / STATE_NAME, training)
+                _write_state(unfinished / STATE_NAME, training, unfinished / WEIGHTS_NAME)
                 unfinished.rename(folder)
             sync_folder(self.folder)
-            kept = sorted({*self.names.get("kept", []), *([step] if keep else [])})
-            names = {"last": step, "kept": kept} | ({"best": training.best.step} if training.best else {})
-            write_whole(self.folder / "names.json", json.dumps(names))
-            self.names = names
+            index = self._after_save(training, keep)
+            write_index(self.folder, index)
+            self.index, self._own = index, step
         self._clear()
 
     def load(self, training: Training) -> None:
-        """Sets `training` to the last checkpoint, to the bit. Raises UserError if it does not fit or is damaged."""
+        """Sets `training` to the last checkpoint, to the bit; if that is damaged, to the newest one that is whole.
+
+        Damaged ones are set aside under another name, and `remarks` names them. Raises UserError if none is whole,
+        and then changes nothing on disk.
+        """
         assert self.last is not None
-        folder = self.path(self.last)
-        try:
-            weights = load_file(folder / WEIGHTS_NAME)
-            state = torch.load(folder / STATE_NAME, map_location="cpu", weights_only=True)
-            if state["format"] != FORMAT:
-                raise UserError(f"{folder} was written by another version of vitbench (format {state['format']}).")
-            training.evaluated_module.load_state_dict(weights)
-            if training.average is not None:
-                training.weights.load_state_dict(state["weights"])
-            training.optimizer.load_state_dict(state["optimizer"])
-            training.precision.scaler.load_state_dict(state["scaler"])
-        except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, EOFError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(f"The checkpoint {folder} cannot be resumed: {reason}") from error
-        training.step, training.evaluated_step = state["step"], state["evaluated_step"]
-        training.best = Best(**state["best"]) if state["best"] else None
-        training.evaluations_without_best = state["evaluations_without_best"]
-        training.batch_size, training.accumulate = state["batch_size"], state["accumulate"]
+        failures: dict[int, UserError] = {}
+        for step in (self.last, *(step for step in reversed(checkpoint_steps(self.folder)) if step != self.last)):
+            try:
+                restore(training, self.path(step), step)
+            except (Damaged, Incomplete) as error:
+                failures[step] = error
+                continue
+            self._own = step
+            self._set_aside(failures, step)
+            if training.best is not None and not (self.path(training.best.step) / WEIGHTS_NAME).is_file():
+                self.remarks.append(f"The best checkpoint, that of step {training.best.step}, is not there any more.")
+            return
+        first = str(failures[self.last]).removesuffix(".")
+        others = f" Nor can the {len(failures) - 1} before it." if len(failures) > 1 else ""
+        raise UserError(f"The checkpoint {self.path(self.last)} cannot be resumed: {first}.{others}")
+
+    def _set_aside(self, failures: dict[int, UserError], step: int) -> None:
+        for bad, error in failures.items():
+            reason, folder = str(error).removesuffix("."), self.path(bad)
+            if isinstance(error, Incomplete):
+                self.remarks.append(f"The checkpoint of step {bad} cannot be resumed ({reason}).")
+                continue
+            aside = set_aside_name(folder)
+            try:
+                folder.rename(aside)
+            except OSError as problem:
+                raise UserError(
+                    f"The checkpoint {folder} is damaged ({reason}), and cannot be set aside: {problem.strerror}."
+                ) from problem
+            self.remarks.append(
+                f"The checkpoint of step {bad} is damaged ({reason}); it was set aside as {aside.name}."
+            )
+        if failures:
+            self.remarks.append(f"The newest checkpoint that is whole is that of step {step}.")
+            left = frozenset(checkpoint_steps(self.folder)) - self.index.obsolete
+            self.index = replace(self.index, last=step, best=None, kept=left - {step})
+
+    def _after_save(self, training: Training, keep: bool) -> Index:
+        step, here = training.step, frozenset(checkpoint_steps(self.folder))
+        best = training.best.step if training.best and training.best.step in here else None
+        kept = (self.index.kept | ({step} if keep else frozenset())) & here
+        index = Index(last=step, best=best, kept=kept)
+        return replace(index, obsolete=((self.index.wanted | self.index.obsolete) & here) - index.wanted)
 
     @contextmanager
     def _or_intact(self, step: int) -> Iterator[None]:
@@ -105,6 +151,10 @@ class Checkpoints:
         except (OSError, SafetensorError, RuntimeError) as error:
             shutil.rmtree(self.path(step).with_suffix(".tmp"), ignore_errors=True)
             (self.path(step) / f"{STATE_NAME}.tmp").unlink(missing_ok=True)
+            if not self.folder.parent.is_dir():
+                raise UserError(
+                    f"The run folder {self.folder.parent} is gone, so step {step} was not saved."
+                ) from error
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             intact = f"that of step {self.last} is intact" if self.last is not None else "there is none before it"
             raise UserError(
@@ -113,14 +163,16 @@ class Checkpoints:
             ) from error
 
     def _clear(self) -> None:
-        """Removes what no name points to, also what a killed worker left half-written."""
-        named = {self.names.get("last"), self.names.get("best"), *self.names.get("kept", [])} - {None}
-        wanted = {self.path(step).name for step in named}
-        if not self.folder.is_dir():
-            return
-        for entry in self.folder.iterdir():
-            if entry.name.startswith("step-") and entry.name not in wanted:
-                shutil.rmtree(entry, ignore_errors=True)
+        """After a save: removes what it has replaced, and what a killed worker left half-written."""
+        for step in self.index.obsolete:
+            (self.path(step) / WEIGHTS_NAME).unlink(
+                missing_ok=True
+            )  # first: without weights it is none, whatever stays
+            shutil.rmtree(self.path(step), ignore_errors=True)
+        for unfinished in self.folder.glob("step-*.tmp"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        for temporary in self.folder.glob(f"step-*/{STATE_NAME}.tmp"):
+            temporary.unlink(missing_ok=True)
 
 
 def _write_weights(file: Path, weights: dict[str, Tensor]) -> None:
@@ -134,10 +186,11 @@ def _write_weights(file: Path, weights: dict[str, Tensor]) -> None:
     _sync_file(file)
 
 
-def _write_state(file: Path, training: Training) -> None:
-    """Tensors and plain values only."""
+def _write_state(file: Path, training: Training, weights: Path) -> None:
+    """Tensors and plain values only, with a checksum of the file of the weights."""
     state = {
         "format": FORMAT,
+        CHECKSUM: checksum(weights),
         "step": training.step,
         "evaluated_step": training.evaluated_step,
         "best": training.best.model_dump() if training.best else None,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.host import HostMonitor
-from vitbench.runs.log import RunLog
+from vitbench.runs.log import RunLog, last_lines
 from vitbench.training.checkpoint import Checkpoints
 from vitbench.training.control import Control, Request
 from vitbench.training.heartbeat import Heartbeat
@@ -22,6 +22,8 @@ from vitbench.training.state import Training
 _LONGEST_SILENCE = 1.0
 """Seconds between two reads of the metrics, where `log_every` steps take longer."""
 _ETA_WINDOW = 60.0
+_LINES_AFTER_AN_EVALUATION = 30
+"""What a worker may log between an evaluation and the same one after a resume, with a wide margin."""
 
 
 class Monitor:
@@ -153,8 +155,14 @@ class Monitor:
         self._latest.update({tag: value for tag, value in tagged.items() if tag.count("/") == 1})
         self._tell(training)
         words = ", ".join(f"{name} {value:.4g}" for name, value in scalars.items() if "/" not in name)
-        self.log.write(training.step, "info", f"{split}: {words}")
+        self._log_once(training.step, f"{split}: {words}")
         self._start_clock()
+
+    def _log_once(self, step: int, text: str) -> None:
+        """A worker that is killed before its checkpoint evaluates again after the resume, and has logged it already."""
+        lines = last_lines(self.log.file, _LINES_AFTER_AN_EVALUATION, within=2**16)
+        if not any(line.step == step and line.text == text for line in lines):
+            self.log.write(step, "info", text)
 
     def save(self, training: Training, *, keep: bool = False) -> None:
         """Commits a checkpoint, after the scalars that lead to it are on the disk."""

@@ -139,12 +139,10 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         log.write(
             training.step, "info", f"Going on from the checkpoint of step {training.step} on {describe_device(device)}."
         )
-        for doubt in doubts:
-            log.write(training.step, "warning", doubt)
     else:
         log.write(0, "info", f"Starting on {describe_device(device)}: {task.network.source}")
-    for note in lease_notes(device):
-        log.write(training.step, "warning", note)
+    for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
+        log.write(training.step, "warning", remark)
     monitor = Monitor(
         events=EventWriter(run.folder, first_step=training.step + 1),
         log=log,
@@ -187,8 +185,7 @@ def open_task(recipe: "Recipe", run_folder: Path, store: Path, device: Any, prog
 
 def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor") -> None:
     """Evaluates the best checkpoint on the test part, or parts, where the data has them."""
-    from safetensors.torch import load_file
-
+    from vitbench.models.weight_files import read_weights
     from vitbench.training.checkpoint import WEIGHTS_NAME
 
     parts = [part for part in task.splits if part.startswith("test")]
@@ -196,7 +193,16 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
         return
     step = training.best.step
     module = training.evaluated_module
-    module.load_state_dict(load_file(monitor.checkpoints.path(step) / WEIGHTS_NAME))
+    try:
+        module.load_state_dict(read_weights(monitor.checkpoints.path(step) / WEIGHTS_NAME))
+    except (UserError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        monitor.warn(
+            training,
+            f"The best checkpoint, that of step {step}, cannot be read ({reason}): "
+            f"the test part is evaluated with the last weights, those of step {training.step}.",
+        )
+        step = training.step
     module.eval()
     for part in parts:
         scalars = task.evaluate(module, part, step=step, folder=monitor.evaluations, progress=monitor.progress)
