@@ -150,3 +150,15 @@ print(code, run.status().error, bound_lease().gpu)
     answer = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("2 This machine has a GPU (NVIDIA False, driver 580.159.04), but torch")
     assert answer.stdout.endswith("GPU-aa1\n")
+
+
+def test_a_deterministic_run_asks_torch_and_its_compiler():
+    program = """
+import os, torch
+from vitbench.training.device import make_deterministic
+make_deterministic()
+from torch._inductor import config
+print(torch.are_deterministic_algorithms_enabled(), config.deterministic, os.environ["CUBLAS_WORKSPACE_CONFIG"])
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "True True :4096:8\n"

@@ -136,15 +136,11 @@ def gpu_uuids(device: torch.device) -> list[str]:
     return [lease.gpu if lease is not None else f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
 
 
-def make_deterministic(*, compiled: bool = False) -> None:
+def make_deterministic() -> None:
     """Kernels that repeat bit for bit on a GPU, slower; an operation that has none raises. Before the first kernel.
 
-    With `compiled`, the compiler chooses no kernel by measuring, which could choose another one after a resume.
+    torch tells its compiler, too, to choose no kernel by measuring: it could choose another one after a resume.
     """
-    if compiled:
-        import torch._inductor.config
-
-        torch._inductor.config.deterministic = True
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

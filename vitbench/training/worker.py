@@ -113,7 +113,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     threads = frozen_threads(run.folder, recipe.train.threads)
     torch.set_num_threads(threads)
     if recipe.train.deterministic:
-        make_deterministic(compiled=recipe.train.compile)
+        make_deterministic()
     device = choose_device(recipe.train.device)
     heartbeat.update(device=describe_device(device))
     if (gpus := gpu_uuids(device)) != read_status(run.folder).gpus:
