@@ -9,7 +9,9 @@ from screens.base import WorkbenchScreen
 from screens.widgets.lines import Line
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
+from vitbench.figures.sheet import Sheet, sheet_from
 from vitbench.inspector.client import InspectorError, Superseded
+from vitbench.requests.base import Request
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
@@ -19,11 +21,12 @@ class AskingScreen(WorkbenchScreen):
 
     SHOWS_PICTURES = True
 
-    async def _ask(self, request: str, *, replaces: str = "", **arguments: Any) -> Any:
-        """The answer, or None when there is none: then the note says why."""
+    async def _ask(self, request: str, /, *, replaces: str = "", quiet: bool = False, **arguments: Any) -> Any:
+        """The answer, or None when there is none: then the note says why, unless it is to be `quiet`."""
 
         def progress(done: int, total: int, what: str) -> None:
-            self._note(f"{what} {done} of {total}" if total else f"{what} ...")
+            if not quiet:
+                self._note(f"{what} {done} of {total}" if total else f"{what} ...")
 
         inspector = self.workbench.inspector
         try:
@@ -31,8 +34,24 @@ class AskingScreen(WorkbenchScreen):
         except Superseded:
             return None
         except (UserError, InspectorError) as error:
-            self._note(str(error), "error")
+            if not quiet:
+                self._note(str(error), "error")
         return None
+
+    async def _ask_for_sheet(
+        self, request: Request, *, replaces: str = "", quiet: bool = False, arrays: bool = False
+    ) -> Sheet | None:
+        """The sheet of a request, with `arrays` the numbers behind it, or None when there is none."""
+        asked: dict[str, Any] = {"kind": request.kind, "request": request.record(), "arrays": arrays}
+        answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
+        return None if answer is None else sheet_from(answer.values, answer.arrays)
+
+    async def _save_sheet(self, request: Request, file: Path) -> None:
+        """Saves the figure of a request under a name that is free, and says where it is."""
+        asked: dict[str, Any] = {"kind": request.kind, "request": request.record(), "file": str(file)}
+        answer = await self._ask("save_sheet", **asked)
+        if answer is not None:
+            self._note_saved(str(answer.values["file"]))
 
     def _note(self, text: str, colour: str = "secondary") -> None:
         self.query_one("#note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
@@ -52,7 +71,7 @@ class AskingScreen(WorkbenchScreen):
         if reference.endswith(" before"):
             return f"what {run.title} started from"
         training = ", training" if run.state == "running" else ""
-        return f"{run.title}{training}: checkpoint of step {reference.partition('@')[2]}"
+        return f"{run.title}{training}, checkpoint: {checkpoint_words(reference.partition('@')[2])}"
 
     def _has_newer(self, reference: str, shown: str) -> bool:
         """Whether `reference`, a `RUN@last`, means another checkpoint now than `shown`, a `RUN@STEP`."""
@@ -71,3 +90,8 @@ class AskingScreen(WorkbenchScreen):
         if self.workbench.snapshot.run(run_id) is not None:
             return self.workbench.store_folder / "runs" / run_id / "figures"
         return Path.cwd() / otherwise
+
+
+def checkpoint_words(which: str) -> str:
+    """`last`, `best`, or a step with its number, as people say it."""
+    return f"step {int(which):,}" if which.isdigit() else which or "best"

@@ -1,6 +1,5 @@
 """What a network looks at in a picture: by layer, head, method, target class and patch, with a number for trust."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from textual.containers import Horizontal
 from screens.actions import bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
-from screens.attention_view import SHEETS, Explained, HeadNumber, Looking, TopClasses, panels_of
+from screens.attention_view import GRIDS, AttentionSheet, HeadNumber, TopClasses, next_colours, stronger
 from screens.networks import classifiers
 from screens.paths import pictures_below
 from screens.snapshot import Snapshot
@@ -21,11 +20,15 @@ from screens.widgets.note import Note
 from screens.widgets.picker import Choice, matching
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.picture_sheet import PictureSheet
+from vitbench.errors import UserError
+from vitbench.requests.attention import AttentionRequest
+from vitbench.requests.methods import METHODS
 from vitbench.text import clean
 
 
 class AttentionScreen(AskingScreen):
-    """The picture left, the map on it right, the likeliest classes below. The inspector holds the network."""
+    """The picture left, the map on it right, below them a strip of heads or layers where there is room, and the
+    likeliest classes. The inspector holds the network; `request` says what is looked at, `seen` what came back."""
 
     BINDINGS = bindings("attention")
 
@@ -35,12 +38,14 @@ class AttentionScreen(AskingScreen):
         self.network = network
         self.files: tuple[str, ...] = ()
         self.number = 0
-        self.looking = Looking()
-        self.explained: Explained | None = None
-        self.sheet = ""
+        self.request: AttentionRequest | None = None
+        self.seen: AttentionSheet | None = None
+        self.grid: str | None = None
         self.other = ""
         self.patch_mode = False
-        self._panels: tuple[tuple[str, Pixels], ...] = ()
+        self._strip_of = "heads"
+        self._strip: tuple[tuple[str, Pixels], ...] = ()
+        self._said = ""
         self._path = path
         self._heads = HeadNumber()
         self._seen_step = -1
@@ -51,6 +56,7 @@ class AttentionScreen(AskingScreen):
             yield Picture(id="attention-picture")
             yield Picture(id="attention-overlay")
             yield PictureSheet(id="attention-sheet")
+        yield PictureSheet(id="attention-strip")
         yield Line(id="attention-facts")
         yield TopClasses(id="attention-classes")
         yield Note(id="note")
@@ -59,46 +65,74 @@ class AttentionScreen(AskingScreen):
         self._show()
         self._find_pictures(self._path)
 
+    def on_resize(self) -> None:
+        if self.seen is not None and self._has_room_for_strip() != bool(self._strip):
+            self._ask_strip()
+
     def apply(self, snapshot: Snapshot) -> None:
         """A run that still trains has a newer checkpoint now and then; with `@last` it is taken."""
         run = snapshot.run(self.network.partition("@")[0])
-        if run is not None and run.step != self._seen_step and self.explained is not None:
+        if run is not None and run.step != self._seen_step and self.seen is not None:
             self._seen_step = run.step
-            if self._has_newer(self.network, self.explained.network):
+            if self._has_newer(self.network, str(self.seen.facts["reference"])):
                 self._look()
 
     # Questions to the inspector
 
     @work(exclusive=True, group="pictures")
     async def _find_pictures(self, path: str) -> None:
-        if self.explained is None:
+        if self.seen is None:
             self._note("Starting the inspector ...")
         answer = await self._ask("attention_pictures", network=self.network, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
             self._look()
 
-    def _look(self, looking: Looking | None = None) -> None:
-        """Asks for the map, and for the sheet if one is shown; the last question wins."""
-        if self.files:
-            self._ask_map(looking or self.looking)
+    def _look(self, request: AttentionRequest | None = None, said: str = "") -> None:
+        """Asks for the sheet; the last question wins. `said` is what a key has set."""
+        if not self.files:
+            return
+        subject: dict[str, Any] = {"network": self.network, "pictures": [self.files[self.number]]}
+        request = request or self.request
+        now = AttentionRequest.read(subject) if request is None else request.changed(**subject)
+        self._ask_sheet(now, said)
+
+    def _asked(self, request: AttentionRequest) -> AttentionRequest:
+        """What is asked for: the request itself, or the grid of it that is shown."""
+        if self.grid is None:
+            return request
+        return request.fitting(grid=self.grid, other=self.other or None, steps=[])
 
     @work(exclusive=True, group="map")
-    async def _ask_map(self, looking: Looking) -> None:
-        subject = {"network": self.network, "picture": self.files[self.number], **looking.arguments()}
-        answer = await self._ask("explain", replaces="explain", **subject)
-        if answer is None:
+    async def _ask_sheet(self, request: AttentionRequest, said: str) -> None:
+        try:
+            asked = self._asked(request)
+        except UserError as error:
+            self._note(str(error), "warning")
             return
-        sheet = None
-        if self.sheet:
-            kind = {"kind": self.sheet, **({"other": self.other} if self.sheet == "compare" else {})}
-            sheet = await self._ask("attention_sheet", replaces="sheet", **subject, **kind)
-            if sheet is None:
-                self.sheet = ""
-                return
-        self.looking, self.explained = looking, Explained.of(answer)
-        self._panels = () if sheet is None else panels_of(sheet)
+        sheet = await self._ask_for_sheet(asked, replaces="attention")
+        if sheet is None:
+            if self.grid is not None and self.seen is not None and self.seen.sheet.request["grid"] != self.grid:
+                self.grid = self.seen.sheet.request["grid"]
+            return
+        self.request, self.seen, self._said = request, AttentionSheet(sheet), said
         self._show()
+        self._ask_strip()
+
+    @work(exclusive=True, group="strip")
+    async def _ask_strip(self) -> None:
+        """The heads or the layers of what is looked at, where there is room for them."""
+        request, seen = self.request, self.seen
+        if request is None or seen is None or not seen.layers or not self._has_room_for_strip():
+            self._strip = ()
+        else:
+            asked = request.fitting(grid=self._strip_of)
+            sheet = await self._ask_for_sheet(asked, replaces="strip", quiet=True)
+            self._strip = () if sheet is None else AttentionSheet(sheet).panels()[1:]
+        self._show_strip()
+
+    def _has_room_for_strip(self) -> bool:
+        return self.grid is None and self.size.width >= 100 and self.size.height >= 34
 
     # What is shown
 
@@ -106,27 +140,39 @@ class AttentionScreen(AskingScreen):
         """The one place where state reaches widgets."""
         with self.app.batch_update():
             self._show_title()
-            seen = self.explained
+            seen = self.seen
             if seen is None:
                 return
-            self.query_one("#attention-picture", Picture).show(seen.picture)
-            self.query_one("#attention-overlay", Picture).show(seen.overlay)
-            sheet = self.query_one(PictureSheet)
-            sheet.show(self._panels)
-            sheet.display = bool(self._panels)
-            for name in ("#attention-picture", "#attention-overlay"):
-                self.query_one(name, Picture).display = not self._panels
-            said = seen.sentence(self.looking) if not self._panels else seen.sheet_sentence(self.looking, self.sheet)
+            single = seen.sheet.request["grid"] is None
+            for name, panel in zip(("#attention-picture", "#attention-overlay"), seen.sheet.panels, strict=False):
+                picture = self.query_one(name, Picture)
+                picture.display = single
+                if single:
+                    picture.show(panel.picture)
+            sheet = self.query_one("#attention-sheet", PictureSheet)
+            sheet.display = not single
+            sheet.show(() if single else seen.panels())
             self.query_one("#attention-facts", Line).show(
-                Text(f" {clean(said)}", self.app.theme_variables["foreground"])
+                Text(f" {clean(seen.sentence())}", self.app.theme_variables["foreground"])
             )
             self.query_one(TopClasses).show(seen.top, seen.target_label or seen.top[0][0])
-            if alarm := seen.alarm(self.looking):
-                self._note(alarm, "warning")
-            elif self.patch_mode:
-                self._note("arrows move the patch that looks; a leaves it")
-            else:
-                self._note(f"{seen.source} {seen.preprocessing}")
+            self._show_strip()
+            self._show_note(seen)
+
+    def _show_strip(self) -> None:
+        strip = self.query_one("#attention-strip", PictureSheet)
+        strip.display = bool(self._strip) and self._has_room_for_strip()
+        strip.show(self._strip)
+
+    def _show_note(self, seen: AttentionSheet) -> None:
+        alarm = seen.alarm()
+        words = "; ".join(part for part in (self._said, alarm) if part)
+        if words:
+            self._note(words, "warning" if alarm else "secondary")
+        elif self.patch_mode:
+            self._note("arrows move the patch that looks; a leaves it")
+        else:
+            self._note(f"{seen.facts['source']} {seen.facts['preprocessing']}")
 
     def _show_title(self) -> None:
         colours = self.app.theme_variables
@@ -134,7 +180,7 @@ class AttentionScreen(AskingScreen):
         if self.files:
             left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
             left.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
-        named = self._named(self.network if self.explained is None else self.explained.network)
+        named = self._named(self.network if self.seen is None else str(self.seen.facts["reference"]))
         self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 
     # Layers, heads, methods, targets, patches
@@ -143,10 +189,11 @@ class AttentionScreen(AskingScreen):
         """Layers; in patch mode the patch moves."""
         if self.patch_mode:
             self._move_patch(-step, 0)
-        elif (seen := self.explained) is not None and self._has_attention(seen):
-            now = seen.layers - 1 if self.looking.layer is None else self.looking.layer
-            changed = self._with_method("with_layers")
-            self._look(replace(changed, layer=(now + step) % seen.layers))
+        elif (both := self._with_attention()) is not None:
+            request, seen = both
+            self._strip_of = "layers"
+            now = request.layer or seen.layers
+            self._look_by("layer", (now - 1 + step) % seen.layers + 1)
 
     def action_horizontal(self, step: int) -> None:
         """Pictures; in patch mode the patch moves."""
@@ -157,46 +204,61 @@ class AttentionScreen(AskingScreen):
 
     def action_next_head(self, step: int) -> None:
         """The next head; before the first is the mean of all."""
-        if (seen := self.explained) is not None and self._has_attention(seen):
-            now = 0 if self.looking.head is None else self.looking.head + 1
-            self._choose_head((now + step) % (seen.heads + 1))
+        if (both := self._with_attention()) is not None:
+            request, seen = both
+            self._choose_head(((request.head or 0) + step) % (seen.heads + 1))
 
     def action_digit(self, digit: int) -> None:
         """Names a head, counted from 1, with one digit or two; 0 is the mean of all."""
-        if (seen := self.explained) is not None and self._has_attention(seen):
-            self._choose_head(self._heads.typed(digit, seen.heads))
+        if (both := self._with_attention()) is not None:
+            self._choose_head(self._heads.typed(digit, both[1].heads))
 
     def _choose_head(self, number: int) -> None:
-        assert self.explained is not None
-        if number > self.explained.heads:
-            self._note(f"There are {self.explained.heads} heads.", "warning")
+        assert self.seen is not None
+        if number > self.seen.heads:
+            self._note(f"There are {self.seen.heads} heads.", "warning")
             return
-        self._look(replace(self._with_method("with_heads"), head=number - 1 if number else None))
+        self._strip_of = "heads"
+        self._look_by("head", number or None)
 
-    def _has_attention(self, seen: Explained) -> bool:
+    def _with_attention(self) -> tuple[AttentionRequest, AttentionSheet] | None:
+        """What is looked at, if the network has attention over the whole picture; else that is said."""
+        request, seen = self.request, self.seen
+        if request is None or seen is None:
+            return None
         if not seen.layers:
-            self._note(
-                f"{seen.name} has no attention over the whole picture; m chooses a method that it has.", "warning"
-            )
-        return bool(seen.layers)
+            name = seen.facts["network"]
+            self._note(f"{name} has no attention over the whole picture; m chooses a method that it has.", "warning")
+            return None
+        return request, seen
 
-    def _with_method(self, needs: str) -> Looking:
-        """The way of looking, by raw attention if the method at hand has no layers or heads of its own."""
-        assert self.explained is not None
-        knows: tuple[str, ...] = getattr(self.explained, needs)
-        return self.looking if self.looking.method in knows else replace(self.looking, method="raw")
+    def _look_by(self, option: str, value: Any) -> None:
+        """Changes a layer, a head or the patch that looks; by raw attention if the method at hand has none, which is
+        said."""
+        assert self.request is not None
+        method = METHODS[self.request.method]
+        if option in method.options or value is None:
+            self._look(self.request.fitting(**{option: value}))
+        else:
+            said = f"{method.title} has no {'patch that looks' if option == 'query' else option}: now raw attention"
+            self._look(self.request.fitting(method="raw", **{option: value}), said)
 
     def action_method(self, step: int = 1) -> None:
         """The next way to explain; the slow ones, too."""
-        if self.explained is not None:
-            names = list(self.explained.methods)
-            method = names[(names.index(self.looking.method) + step) % len(names)]
-            self._look(replace(self.looking, method=method, layer=None, head=None))
+        if self.request is not None:
+            names = list(METHODS)
+            method = names[(names.index(self.request.method) + step) % len(names)]
+            self._look(self.request.fitting(method=method, layer=None, head=None))
 
     def action_target(self) -> None:
         """Another class to explain."""
-        seen = self.explained
-        if seen is None:
+        seen, request = self.seen, self.request
+        if seen is None or request is None:
+            return
+        if not METHODS[request.method].of_a_class:
+            self._note(
+                f"{METHODS[request.method].title} does not depend on a class; m chooses another method.", "warning"
+            )
             return
         choices = [
             Choice("likeliest", "the network's own answer"),
@@ -205,53 +267,60 @@ class AttentionScreen(AskingScreen):
 
         def answered(label: str | None) -> None:
             if label:
-                self._look(replace(self.looking, target=None if label == "likeliest" else label))
+                self._look(request.changed(target=None if label == "likeliest" else label))
 
         self.app.push_screen(AskDialog("The class to explain", lambda typed: matching(choices, typed)), answered)
 
     def action_patch_mode(self) -> None:
         """Arrows move the patch that looks, or layers and pictures again."""
-        seen = self.explained
-        if seen is None or not self._has_attention(seen):
+        if (both := self._with_attention()) is None:
             return
+        rows, columns = both[1].grid
         self.patch_mode = not self.patch_mode
-        middle = (seen.grid[0] // 2, seen.grid[1] // 2)
-        if self.patch_mode:
-            self._look(replace(self._with_method("with_query"), query=middle))
-        else:
-            self._look(replace(self.looking, query=None))
+        self._look_by("query", [rows // 2 + 1, columns // 2 + 1] if self.patch_mode else None)
 
     def _move_patch(self, down: int, right: int) -> None:
-        assert self.explained is not None
-        rows, columns = self.explained.grid
-        row, column = self.looking.query or (0, 0)
-        moved = (min(max(row + down, 0), rows - 1), min(max(column + right, 0), columns - 1))
-        self._look(replace(self.looking, query=moved))
+        assert self.seen is not None
+        assert self.request is not None
+        rows, columns = self.seen.grid
+        row, column = self.request.query or (1, 1)
+        self._look_by("query", [min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
 
-    # Style
+    # Style: each key says what is set now
 
     def action_strength(self, step: int) -> None:
-        self._look(self.looking.stronger(step))
+        if self.request is not None:
+            request = stronger(self.request, step)
+            self._look(request, f"overlay at {request.strength:.0%}")
 
     def action_colours(self) -> None:
-        self._look(self.looking.next_colours())
+        if self.request is not None:
+            request = next_colours(self.request)
+            self._look(request, f"colour map {request.colour_map}")
 
     def action_smooth(self) -> None:
-        self._look(replace(self.looking, smooth=not self.looking.smooth))
+        if self.request is not None:
+            request = self.request.changed(smooth=not self.request.smooth)
+            self._look(request, "patches are smooth" if request.smooth else "patches are squares")
 
     def action_mask_outliers(self) -> None:
-        self._look(replace(self.looking, mask_outliers=not self.looking.mask_outliers))
+        if self.request is not None:
+            request = self.request.changed(mask_outliers=not self.request.mask_outliers)
+            self._look(request, "" if request.mask_outliers else "outlier patches are shown")
 
     def action_preprocess(self) -> None:
         """The network's own preparation of pictures, or the report's."""
-        self._look(replace(self.looking, preprocess="report" if self.looking.preprocess == "own" else "own"))
+        if self.request is not None:
+            choice = "report" if self.request.preprocess == "own" else "own"
+            words = "the network's own" if choice == "own" else "the report's: squashed, the centre cut out"
+            self._look(self.request.changed(preprocess=choice), f"preparation: {words}")
 
-    # Sheets: many maps at once
+    # Grids: many maps at once
 
     def action_sheet(self) -> None:
         """All heads, all layers, all methods side by side, then one map again."""
-        place = SHEETS.index(self.sheet) if self.sheet in SHEETS else 0
-        self.sheet = SHEETS[(place + 1) % len(SHEETS)]
+        place = GRIDS.index(self.grid) if self.grid in GRIDS else 0
+        self.grid = GRIDS[(place + 1) % len(GRIDS)]
         self._look()
 
     def action_checkpoints(self) -> None:
@@ -259,19 +328,19 @@ class AttentionScreen(AskingScreen):
         if self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
             self._note(f"{self.network} is no run, so there is one network only.", "warning")
             return
-        self.sheet = "" if self.sheet == "checkpoints" else "checkpoints"
+        self.grid = None if self.grid == "checkpoints" else "checkpoints"
         self._look()
 
     def action_compare(self) -> None:
         """Another network's map beside this one, and their difference."""
-        if self.sheet == "compare":
-            self.sheet = ""
+        if self.grid == "compare":
+            self.grid, self.other = None, ""
             self._look()
             return
 
         def answered(network: str | None) -> None:
             if network:
-                self.sheet, self.other = "compare", network
+                self.grid, self.other = "compare", network
                 self._look()
 
         self.app.push_screen(
@@ -283,7 +352,7 @@ class AttentionScreen(AskingScreen):
     def action_picture(self, step: int) -> None:
         if self.files:
             self.number = (self.number + step) % len(self.files)
-            self._look(replace(self.looking, target=None))
+            self._look(None if self.request is None else self.request.changed(target=None))
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
@@ -300,26 +369,22 @@ class AttentionScreen(AskingScreen):
 
         def answered(network: str | None) -> None:
             if network:
-                self.network, self.explained = network, None
-                self._look(replace(self.looking, target=None, layer=None, head=None, query=None))
+                self.network, self.seen = network, None
+                request = self.request
+                plain = {"target": None, "layer": None, "head": None, "query": None}
+                self._look(None if request is None else request.changed(**plain))
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
 
     def action_export(self) -> None:
         """Saves what is shown as a figure, and says where it is."""
-        if self.explained is not None:
+        if self.seen is not None:
             self._save()
 
     @work(group="save")
     async def _save(self) -> None:
-        assert self.explained is not None
-        named = self.explained.network
-        folder = self._figures_folder(named)
-        asked: dict[str, Any] = {"network": named, "picture": self.files[self.number], **self.looking.arguments()}
-        if self.sheet in ("heads", "layers", "methods"):
-            asked["grid"] = self.sheet
-        elif self.sheet:
-            asked |= {"kind": self.sheet, **({"other": self.other} if self.sheet == "compare" else {})}
-        answer = await self._ask("attention_export", folder=str(folder), **asked)
-        if answer is not None:
-            self._note_saved(str(answer.values["file"]))
+        assert self.seen is not None
+        request = AttentionRequest.read(self.seen.sheet.request)
+        stem = Path(self.files[self.number]).stem
+        folder = self._figures_folder(str(self.seen.facts["reference"]))
+        await self._save_sheet(request, folder / f"{stem}-{request.grid or request.method}.png")

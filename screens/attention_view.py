@@ -1,9 +1,8 @@
-"""What the attention screen knows, as values that do not change: how one looks at a picture, and what came back."""
+"""What the attention screen says about a sheet, and small widgets of its own. Requests and sheets are the engine's."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.text import Text
@@ -13,139 +12,128 @@ from textual.widget import Widget
 from screens import wording
 from screens.widgets.picture import Pixels
 from vitbench.figures.colours import COLOUR_MAPS
-from vitbench.inspector.client import Answer
+from vitbench.figures.sheet import Panel, Sheet
+from vitbench.requests.attention import AttentionRequest
 from vitbench.text import clean, small_error
 
 STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-SHEETS = ("", "heads", "layers", "methods")
+GRIDS = (None, "heads", "layers", "methods")
+"""What the key of grids goes through."""
 TWO_DIGITS_WITHIN = 0.5
 """Seconds in which a second digit makes a head's number of two."""
 
 
-@dataclass(frozen=True)
-class Looking:
-    """How a picture is looked at; `layer` and `head` count from 0. None: the last layer, the mean of all heads."""
-
-    method: str = "libra"
-    layer: int | None = None
-    head: int | None = None
-    target: str | None = None
-    query: tuple[int, int] | None = None
-    strength: float = 0.55
-    colour_map: str = "jet"
-    smooth: bool = True
-    mask_outliers: bool = False
-    preprocess: str = "own"
-
-    def arguments(self) -> dict[str, Any]:
-        """As the inspector's requests want it."""
-        values = dict(self.__dict__)
-        values["query"] = list(self.query) if self.query else None
-        return values
-
-    def next_colours(self) -> "Looking":
-        """The same with the next colour map."""
-        return replace(self, colour_map=COLOUR_MAPS[(COLOUR_MAPS.index(self.colour_map) + 1) % len(COLOUR_MAPS)])
-
-    def stronger(self, step: int) -> "Looking":
-        """The same with a stronger or fainter overlay."""
-        nearest = min(range(len(STRENGTHS)), key=lambda place: abs(STRENGTHS[place] - self.strength))
-        return replace(self, strength=STRENGTHS[min(max(nearest + step, 0), len(STRENGTHS) - 1)])
+def next_colours(request: AttentionRequest) -> AttentionRequest:
+    """The same with the next colour map."""
+    place = COLOUR_MAPS.index(request.colour_map)
+    return request.changed(colour_map=COLOUR_MAPS[(place + 1) % len(COLOUR_MAPS)])
 
 
-@dataclass(frozen=True, eq=False)
-class Explained:
-    """One map of one picture, as the inspector answered."""
+def stronger(request: AttentionRequest, step: int) -> AttentionRequest:
+    """The same with a stronger or fainter overlay."""
+    nearest = min(range(len(STRENGTHS)), key=lambda place: abs(STRENGTHS[place] - request.strength))
+    return request.changed(strength=STRENGTHS[min(max(nearest + step, 0), len(STRENGTHS) - 1)])
 
-    network: str
-    name: str
-    source: str
-    preprocessing: str
-    title: str
-    top: tuple[tuple[str, float], ...]
-    target_label: str
-    methods: Mapping[str, str]
-    with_layers: tuple[str, ...]
-    with_heads: tuple[str, ...]
-    with_query: tuple[str, ...]
-    layers: int
-    heads: int
-    grid: tuple[int, int]
-    completeness_error: float | None
-    outliers: int
-    outlier_mass: float
-    picture: Pixels
-    overlay: Pixels
 
-    @staticmethod
-    def of(answer: Answer) -> "Explained":
-        """From the answer to `explain`."""
-        values = answer.values
-        return Explained(
-            network=str(values["network"]),
-            name=str(values["name"]),
-            source=str(values["source"]),
-            preprocessing=str(values["preprocessing"]),
-            title=str(values["title"]),
-            top=tuple((str(guess["label"]), float(guess["probability"])) for guess in values["top"]),
-            target_label=str(values["target_label"]),
-            methods=dict(values["methods"]),
-            with_layers=tuple(values["with_layers"]),
-            with_heads=tuple(values["with_heads"]),
-            with_query=tuple(values["with_query"]),
-            layers=int(values["layers"]),
-            heads=int(values["heads"]),
-            grid=(int(values["grid"][0]), int(values["grid"][1])),
-            completeness_error=values["completeness_error"],
-            outliers=int(values["outliers"]),
-            outlier_mass=float(values["outlier_mass"]),
-            picture=answer.arrays["picture"],
-            overlay=answer.arrays["overlay"],
-        )
+class AttentionSheet:
+    """A sheet of one picture, as the screen reads it."""
 
-    def sentence(self, looking: Looking) -> str:
-        """What the map is, in one line."""
-        parts = [self.title]
-        if looking.method in self.with_layers:
-            parts.append("last layer" if looking.layer is None else f"layer {looking.layer + 1} of {self.layers}")
-        if looking.method in self.with_heads:
-            parts.append("mean of heads" if looking.head is None else f"head {looking.head + 1} of {self.heads}")
-        if looking.query is not None and looking.method in self.with_query:
-            parts.append(f"from row {looking.query[0] + 1}, column {looking.query[1] + 1}")
-        if self.target_label:
-            parts.append(f"for {self.target_label}")
-        if self.completeness_error is not None:
-            parts.append(f"completeness error {small_error(self.completeness_error)}")
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.facts = sheet.facts
+        self.picture: Panel = sheet.panels[0]
+        self.maps: tuple[Panel, ...] = tuple(panel for panel in sheet.panels if panel.facts)
+        """The panels with a map of a network, in order; not the picture, nor a difference."""
+
+    @property
+    def layers(self) -> int:
+        """How many layers one can look at; 0 without attention over the whole picture."""
+        return int(self.facts["layers"])
+
+    @property
+    def heads(self) -> int:
+        """How many heads a layer has."""
+        return int(self.facts["heads"])
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of the patches."""
+        return int(self.facts["grid"][0]), int(self.facts["grid"][1])
+
+    @property
+    def top(self) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, by the first network."""
+        return guesses(self.facts["pictures"][0])
+
+    @property
+    def target_label(self) -> str:
+        """The explained class, or nothing where the maps are of none."""
+        return str(self.facts["pictures"][0].get("target_label", ""))
+
+    def panels(self) -> tuple[tuple[str, Pixels], ...]:
+        """All panels with their titles."""
+        return tuple((panel.title, panel.picture) for panel in self.sheet.panels)
+
+    def sentence(self) -> str:
+        """What is shown, in one line."""
+        request, first = self.sheet.request, self.maps[0]
+        grid = request["grid"]
+        if grid == "methods":
+            return f"Methods side by side{self._options()}"
+        if grid == "heads":
+            layer = request["layer"]
+            return f"All heads: raw attention, {self._of('layer', layer, self.layers, 'last layer')}"
+        if grid == "layers":
+            return f"All layers: raw attention, {self._of('head', request['head'], self.heads, 'mean of heads')}"
+        if grid == "checkpoints":
+            return f"Each checkpoint{self._options()}"
+        if grid == "compare":
+            return "   ".join(f"{panel.title}: {_likeliest(panel.facts)}" for panel in self.maps)
+        parts = [first.title]
+        if (error := first.facts["completeness_error"]) is not None:
+            parts.append(f"completeness error {small_error(error)}")
+        if first.facts["empty"]:
+            parts.append("nothing speaks for the class")
         return ", ".join(parts)
 
-    def sheet_sentence(self, looking: Looking, sheet: str) -> str:
-        """What a sheet of several maps is, in one line."""
-        if sheet == "methods":
-            return "Methods side by side" + (f", for {looking.target}" if looking.target else "")
-        if sheet in ("heads", "layers"):
-            of = "raw attention"
-            if sheet == "heads":
-                of += ", last layer" if looking.layer is None else f", layer {looking.layer + 1} of {self.layers}"
-            else:
-                of += ", mean of heads" if looking.head is None else f", head {looking.head + 1} of {self.heads}"
-            return f"All {sheet}: {of}"
-        return f"{self.sentence(looking)}, {'two networks' if sheet == 'compare' else 'each checkpoint'}"
+    def _options(self) -> str:
+        """The options that the maps obey, and the class that they are for."""
+        request = self.sheet.request
+        words = [
+            f"layer {request['layer']}" if request["layer"] else "",
+            f"head {request['head']}" if request["head"] else "",
+        ]
+        if request["query"]:
+            words.append(f"from row {request['query'][0]}, column {request['query'][1]}")
+        words.append(f"for {self.target_label}" if self.target_label else "")
+        return "".join(f", {word}" for word in words if word)
 
-    def alarm(self, looking: Looking) -> str:
-        """A warning where outlier tokens hold much of the map; empty if all is well."""
-        if not self.outliers:
+    @staticmethod
+    def _of(what: str, number: int | None, count: int, otherwise: str) -> str:
+        return otherwise if number is None else f"{what} {number} of {count}"
+
+    def alarm(self) -> str:
+        """A warning where outlier tokens hold much of a map; empty if all is well."""
+        worst = max(self.maps, key=lambda panel: float(panel.facts["outlier_mass"]), default=None)
+        masked = bool(self.sheet.request["mask_outliers"])
+        if worst is None or not worst.facts["outliers"]:
+            return "no outlier patches to mask" if masked else ""
+        count, mass = int(worst.facts["outliers"]), float(worst.facts["outlier_mass"])
+        if masked:
+            return f"{count} outlier patches are masked; d shows them"
+        if mass < 3 * count / (self.grid[0] * self.grid[1]):
             return ""
-        if looking.mask_outliers:
-            return f"{self.outliers} outlier patches are masked; d shows them"
-        share = self.outliers / (self.grid[0] * self.grid[1])
-        if self.outlier_mass < 3 * share:
-            return ""
-        return f"{self.outliers} outlier patches hold {self.outlier_mass:.0%} of the map; d masks them"
+        return f"{count} outlier patches hold {mass:.0%} of the map; d masks them"
 
 
-def panels_of(answer: Answer) -> tuple[tuple[str, Pixels], ...]:
-    """Titles and pictures of the answer to `attention_sheet`."""
-    return tuple((str(title), answer.arrays[f"panel {n}"]) for n, title in enumerate(answer.values["panels"]))
+def guesses(facts: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Labels and probabilities of the likeliest classes that facts name."""
+    return [(str(guess["label"]), float(guess["probability"])) for guess in facts["top"]]
+
+
+def _likeliest(facts: Mapping[str, Any]) -> str:
+    label, probability = guesses(facts)[0]
+    return f"says {label} {probability:.0%}"
 
 
 class HeadNumber:

@@ -6,89 +6,87 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from screens.actions import bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
+from screens.tiles import TilesPicture
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
-from screens.widgets.picture import Picture, Pixels
+from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
-from vitbench.figures.colours import colourise
-from vitbench.figures.raster import enlarge, mark_patch
-from vitbench.inspector.client import Answer
+from vitbench.figures.sheet import Panel, Sheet
+from vitbench.requests.positions import PositionRequest
 from vitbench.text import clean
 
-_COLOURS = "viridis"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """The positions of one network. `similarity` [T, T] in reading order of the `grid` (rows, columns)."""
+class PositionSheet:
+    """A sheet of a grid of tiles, of one network or of two, as the screen reads it."""
 
-    network: str
-    name: str
-    source: str
-    kind: str
-    kinds: int
-    sentence: str
-    grid: tuple[int, int]
-    scores: tuple[dict[str, Any], ...]
-    picture: Pixels
-    similarity: NDArray[np.float32]
+    sheet: Sheet
 
-    @staticmethod
-    def of(answer: Answer) -> "Placed":
-        """From the answer to `positions`."""
-        values = answer.values
-        return Placed(
-            network=str(values["network"]),
-            name=str(values["name"]),
-            source=str(values["source"]),
-            kind=str(values["kind"]),
-            kinds=int(values["kinds"]),
-            sentence=str(values["sentence"]),
-            grid=(int(values["grid"][0]), int(values["grid"][1])),
-            scores=tuple(values["scores"]),
-            picture=answer.arrays["picture"],
-            similarity=answer.arrays["similarity"],
-        )
+    @property
+    def reference(self) -> str:
+        """The network, with its checkpoint."""
+        return str(self.sheet.facts["reference"])
 
-    def tile(self, patch: tuple[int, int]) -> NDArray[np.float32]:
-        """How similar every patch is to `patch`: [rows, columns]."""
-        return self.similarity[patch[0] * self.grid[1] + patch[1]].reshape(self.grid)
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of the network's patches."""
+        rows, columns = self.sheet.facts["grid"]
+        return int(rows), int(columns)
 
-    def marked(self, patch: tuple[int, int], room: int) -> Pixels:
-        """The grid of tiles with a frame around that of `patch`; in `room` pixels that are fewer than values and gaps
-        the gaps are left out, which would wash the colours out."""
-        rows, columns = self.grid
-        picture = self.picture
-        if room < max(rows * (rows + 1), columns * (columns + 1)):
-            values = self.similarity.reshape(rows, columns, rows, columns).transpose(0, 2, 1, 3)
-            colours = colourise(values.reshape(rows * rows, columns * columns), _COLOURS, -1, 1)
-            picture = enlarge(colours, max(1, 240 // max(colours.shape[:2])))
-        return mark_patch(picture, self.grid, patch, colour="#ff5050")
+    @property
+    def main(self) -> Panel:
+        """The panel of the network itself."""
+        return next(panel for panel in self.sheet.panels if panel.facts.get("reference") == self.reference)
 
+    @property
+    def beside(self) -> Panel | None:
+        """The panel of the network beside it."""
+        others = (panel for panel in self.sheet.panels if panel.facts and panel.facts["reference"] != self.reference)
+        return next(others, None)
 
-def tile_picture(tile: NDArray[np.float32]) -> Pixels:
-    """A tile in colours from -1 to 1, enlarged."""
-    return enlarge(colourise(tile, _COLOURS, -1, 1), max(1, 240 // max(tile.shape)))
+    def similarity(self) -> Floats:
+        """[T, T] of the kind that is shown, in reading order of the grid."""
+        kind = str(self.sheet.facts["kind"])
+        named = [name for name in self.sheet.arrays if name == kind or name.endswith(f" {kind}")]
+        mine = [name for name in named if not self.main.title or name.startswith(self.main.title.split(",")[0])]
+        return self.sheet.arrays[(mine or named)[0]]
+
+    def profile_of(self, patch: tuple[int, int]) -> Floats:
+        """How similar every patch is to `patch`, from 0: [rows, columns]."""
+        found: Floats = self.similarity()[patch[0] * self.grid[1] + patch[1]].reshape(self.grid)
+        return found
+
+    def scores(self) -> list[list[dict[str, Any]]]:
+        """The scorecards of the kind that is shown: of the network itself, then of the one beside it."""
+        kind = str(self.sheet.facts["kind"])
+        cards = {name: card for name, card in self.sheet.facts["scores"].items() if name.split(" ")[-1] == kind}
+        own = [name for name in cards if name.startswith(self.main.title.split(",")[0])] or list(cards)
+        return [cards[name] for name in (*own[:1], *(name for name in cards if name not in own[:1]))]
 
 
-def profile(values: NDArray[np.float32]) -> str:
+def profile(values: Floats) -> str:
     """Values from -1 to 1 as a row of blocks."""
     places = np.clip((values + 1) / 2 * (len(_BLOCKS) - 1), 0, len(_BLOCKS) - 1).round().astype(int)
     return "".join(_BLOCKS[place] for place in places)
 
 
 class PositionsScreen(AskingScreen):
-    """The grid left, the tile under the cursor right (or another network's grid), the scorecard below."""
+    """The grid left, the tile under the cursor right (or another network's grid), the scorecard below.
+
+    `request` says what is looked at, `seen` what came back, `tile` the sheet of the tile under the cursor.
+    """
 
     BINDINGS = bindings("positions")
 
@@ -96,55 +94,65 @@ class PositionsScreen(AskingScreen):
         """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder."""
         super().__init__()
         self.network = network
-        self.kind = 0
+        self.request = PositionRequest(network=network)
         self.cursor = (0, 0)
-        self.placed: Placed | None = None
-        self.beside: Placed | None = None
+        self.seen: PositionSheet | None = None
+        self.tile: Panel | None = None
+        self._networks: dict[str, str] = {}
+        self._scored = False
         self._seen_step = -1
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
         with Horizontal(id="positions-pictures"):
-            yield Picture(id="positions-grid")
-            yield Picture(id="positions-other")
-            yield Picture(id="positions-tile")
+            for name in ("grid", "other", "tile"):
+                with Vertical(id=f"positions-{name}-side", classes="positions-side"):
+                    yield Line(id=f"positions-{name}-name")
+                    yield (Picture if name == "tile" else TilesPicture)(id=f"positions-{name}")
         yield Line(id="positions-profile")
         yield Facts(id="positions-scores")
         yield Note(id="note")
 
     def on_mount(self) -> None:
         self._show()
-        self._load()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._show)
+        self._load(self.request)
 
     def apply(self, snapshot: Snapshot) -> None:
         """A run that still trains has a newer checkpoint now and then; with `@last` it is taken."""
         run = snapshot.run(self.network.partition("@")[0])
-        if run is not None and run.step != self._seen_step and self.placed is not None:
+        if run is not None and run.step != self._seen_step and self.seen is not None:
             self._seen_step = run.step
-            if self._has_newer(self.network, self.placed.network):
-                self._load()
+            if self._has_newer(self.network, self.seen.reference):
+                self._load(self.request)
 
     @work(exclusive=True, group="positions")
-    async def _load(self) -> None:
-        if self.placed is None:
+    async def _load(self, request: PositionRequest) -> None:
+        """The pictures first, then the scorecard, whose shuffles take their time."""
+        if self.seen is None:
             self._note("Starting the inspector ...")
-        answer = await self._ask("positions", network=self.network, kind=self.kind)
-        if answer is not None:
-            placed = Placed.of(answer)
-            if self.placed is None or self.placed.grid != placed.grid:
-                self.cursor = (placed.grid[0] // 2, placed.grid[1] // 2)
-            self.placed = placed
+        sheet = await self._ask_for_sheet(request.changed(permutations=0), replaces="positions", arrays=True)
+        if sheet is None:
+            return
+        seen = PositionSheet(sheet)
+        if self.seen is None or self.seen.grid != seen.grid:
+            self.cursor = (seen.grid[0] // 2, seen.grid[1] // 2)
+        self.request, self.seen, self._scored = request, seen, False
+        self._show()
+        self._ask_tile()
+        sheet = await self._ask_for_sheet(request, replaces="scores", arrays=True)
+        if sheet is not None and self.request is request:
+            self.seen, self._scored = PositionSheet(sheet), True
             self._show()
 
-    @work(exclusive=True, group="beside")
-    async def _load_beside(self, network: str, which: str = "") -> None:
-        answer = await self._ask("positions", network=network, which=which, kind=self.kind)
-        if answer is not None:
-            self.beside = Placed.of(answer)
-            self._show()
+    @work(exclusive=True, group="tile")
+    async def _ask_tile(self) -> None:
+        """The tile under the cursor, large."""
+        patch = [self.cursor[0] + 1, self.cursor[1] + 1]
+        request = self.request.changed(view="tile", patch=patch, permutations=0, before=False, other=None)
+        sheet = await self._ask_for_sheet(request, replaces="tile", quiet=True)
+        if sheet is not None:
+            self.tile = sheet.panels[0]
+            self._show_tile()
 
     # What is shown
 
@@ -152,90 +160,111 @@ class PositionsScreen(AskingScreen):
         """The one place where state reaches widgets."""
         with self.app.batch_update():
             colours = self.app.theme_variables
-            placed = self.placed
-            named = self._named(self.network if placed is None else placed.network)
+            seen = self.seen
+            named = self._named(self.network if seen is None else seen.reference)
             title = Text.assemble((" Positions ", f"bold {colours['accent']}"))
-            if placed is not None:
-                title.append(f" {placed.kind}", colours["foreground"])
+            if seen is not None:
+                title.append(f" {seen.sheet.facts['kind']}", colours["foreground"])
             self.query_one("#title", Line).show(title, Text(f"{clean(named)} ", colours["secondary"]))
-            if placed is None:
+            beside = None if seen is None else seen.beside
+            self.query_one("#positions-other-side").display = beside is not None
+            if seen is None:
                 return
-            tile = placed.tile(self.cursor)
-            grid = self.query_one("#positions-grid", Picture)
-            room = min(grid.size.width, 2 * grid.size.height)
-            grid.show(placed.marked(self.cursor, room))
-            self.query_one("#positions-tile", Picture).show(tile_picture(tile))
-            other = self.query_one("#positions-other", Picture)
-            other.display = self.beside is not None
-            if self.beside is not None:
-                same = self.beside.grid == placed.grid
-                other.show(self.beside.marked(self.cursor, room) if same else self.beside.picture)
+            self._show_tiles("grid", seen.main, seen.grid)
+            if beside is not None:
+                rows, columns = beside.facts["grid"]
+                self._show_tiles("other", beside, (int(rows), int(columns)))
+            self._show_tile()
             row, column = self.cursor
+            tile = seen.profile_of(self.cursor)
             words = f" row {row + 1}, column {column + 1}   along its row {profile(tile[row])}"
             self.query_one("#positions-profile", Line).show(
                 Text(f"{words}   along its column {profile(tile[:, column])}", colours["foreground"])
             )
-            self.query_one(Facts).show(self._scores(placed))
-            self._note(self._sentence(placed))
+            self.query_one(Facts).show(self._score_lines(seen))
+            self._note(self._sentence(seen))
 
-    def _scores(self, placed: Placed) -> list[tuple[str, str, str]]:
+    def _show_tiles(self, name: str, panel: Panel, grid: tuple[int, int]) -> None:
+        """All tiles of one network, or those around the cursor, at the size that its place has."""
+        self._networks[name] = f"{self._named(str(panel.facts['reference']))}: {grid[0]} x {grid[1]} patches"
+        self.query_one(f"#positions-{name}", TilesPicture).show_tiles(panel.picture, grid, self.cursor)
+
+    @on(TilesPicture.Fitted)
+    def _fitted(self, message: TilesPicture.Fitted) -> None:
+        name = str(message.picture.id).rpartition("-")[2]
+        words = (self._networks.get(name, ""), message.preview.words())
+        self._put_name(name, ", ".join(part for part in words if part))
+
+    def _put_name(self, name: str, words: str) -> None:
+        line = self.query_one(f"#positions-{name}-name", Line)
+        line.show(Text(clean(words), self.app.theme_variables["secondary"]))
+
+    def _show_tile(self) -> None:
+        if self.tile is not None:
+            self.query_one("#positions-tile", Picture).show(self.tile.picture)
+            self._put_name("tile", self.tile.title)
+
+    def _score_lines(self, seen: PositionSheet) -> list[tuple[str, str, str]]:
         """The numbers; beside them another network's, where one is shown."""
-        others = {score["name"]: score for score in self.beside.scores} if self.beside else {}
+        cards = seen.scores()
+        if not cards:
+            return []
+        others = {score["name"]: score for score in cards[1]} if len(cards) > 1 else {}
         facts = []
-        for score in placed.scores:
+        for score in cards[0]:
             if score["value"] is None:
                 continue
             other = others.get(score["name"], {}).get("value")
             sure = score["p_value"] is not None and score["p_value"] <= 0.01
-            title = score["title"] if self.beside is None or self.size.width >= 100 else score["title"].split(" (")[0]
+            title = score["title"] if not others or self.size.width >= 100 else score["title"].split(" (")[0]
             beside = f"{other:6.3f}  " if other is not None else ""
             value = f"{beside}p{score['p_value']:6.3f}  {title}"
             facts.append((f"{score['value']:6.3f}", value, "success" if sure else "secondary"))
         return facts
 
-    def _sentence(self, placed: Placed) -> str:
-        if self.beside is None:
-            return f"{placed.source} {placed.sentence}"
-        if self.beside.similarity.shape != placed.similarity.shape:
-            return f"beside it {self._named(self.beside.network)}, whose grid is another"
-        change = float(np.abs(placed.similarity - self.beside.similarity).mean())
-        named = self._named(self.beside.network)
-        return f"beside it, and second in numbers: {named}; mean absolute difference {change:.3g}"
+    def _sentence(self, seen: PositionSheet) -> str:
+        facts = seen.sheet.facts
+        if seen.beside is None:
+            return f"{facts['source']} {facts['sentence']}"
+        named = self._named(str(seen.beside.facts["reference"]))
+        if facts["change"] is None:
+            return f"beside it, and second in numbers: {named}, whose grid is another, so there is no difference"
+        return f"beside it, and second in numbers: {named}; mean absolute difference {facts['change']:.3g}"
 
     # Keys
 
     def action_patch(self, down: int, right: int) -> None:
         """Moves the cursor over the patches."""
-        if self.placed is not None:
-            rows, columns = self.placed.grid
+        if self.seen is not None:
+            rows, columns = self.seen.grid
             row, column = self.cursor
             self.cursor = (min(max(row + down, 0), rows - 1), min(max(column + right, 0), columns - 1))
             self._show()
+            self._ask_tile()
 
     def action_kind(self) -> None:
         """Another kind of positions."""
-        if self.placed is not None and self.placed.kinds > 1:
-            self.kind = (self.kind + 1) % self.placed.kinds
-            self._load()
+        kinds = 1 if self.seen is None else int(self.seen.sheet.facts["kinds"])
+        if kinds > 1:
+            self._load(self.request.changed(of_kind=(self.request.of_kind or 1) % kinds + 1))
         else:
             self._note("This network marks place in one way only.", "warning")
 
     def action_before(self) -> None:
         """What the run started from, beside it; off again."""
-        if self.beside is not None:
-            self.beside = None
-            self._show()
+        if self.request.before or self.request.other:
+            self._load(self.request.changed(before=False, other=None))
         elif self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
             self._note(f"{self.network} is no run: there is nothing before it.", "warning")
         else:
-            self._load_beside(self.network, "before")
+            self._load(self.request.changed(before=True))
 
     def action_compare(self) -> None:
         """Another network beside this one."""
 
         def answered(network: str | None) -> None:
             if network:
-                self._load_beside(network)
+                self._load(self.request.changed(before=False, other=network))
 
         dialog = AskDialog("The network to show beside it", lambda typed: classifiers(self.workbench, typed))
         self.app.push_screen(dialog, answered)
@@ -245,27 +274,24 @@ class PositionsScreen(AskingScreen):
 
         def answered(network: str | None) -> None:
             if network:
-                self.network, self.kind, self.beside = network, 0, None
-                self._load()
+                self.network = network
+                self._load(PositionRequest(network=network))
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
 
     def action_export(self) -> None:
-        """Saves all tiles; with what the run started from, if that is shown."""
-        self._save(None)
+        """Saves all tiles; with the network beside it, if one is shown."""
+        if self.seen is not None:
+            self._save(self.request, "positions.png")
 
     def action_export_tile(self) -> None:
         """Saves the tile under the cursor."""
-        self._save(list(self.cursor))
+        if self.seen is not None:
+            row, column = self.cursor[0] + 1, self.cursor[1] + 1
+            request = self.request.changed(view="tile", patch=[row, column])
+            self._save(request, f"positions-tile-{row}-{column}.png")
 
     @work(group="save")
-    async def _save(self, patch: list[int] | None) -> None:
-        if self.placed is None:
-            return
-        folder = self._figures_folder(self.placed.network)
-        before = self.beside is not None and self.beside.network.endswith(" before")
-        answer = await self._ask(
-            "positions_export", network=self.placed.network, folder=str(folder), patch=patch, before=before
-        )
-        if answer is not None:
-            self._note_saved(str(answer.values["file"]))
+    async def _save(self, request: PositionRequest, name: str) -> None:
+        assert self.seen is not None
+        await self._save_sheet(request, self._figures_folder(self.seen.reference) / name)

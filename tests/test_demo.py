@@ -27,7 +27,7 @@ def test_figures_show_the_run_s_network_on_its_own_test_part(store, tmp_path):
     for file in files[1:3]:
         with Image.open(file) as picture:
             facts = json.loads(picture.info["vitbench"])
-        assert facts["request"]["network"] == run.id
+        assert facts["request"]["network"] == f"{run.id}@{run.checkpoint('best').step}"
         assert facts["request"]["pictures"] == pictures
     for file in files:
         with Image.open(file) as picture:

@@ -54,21 +54,21 @@ def save_figures(
 
     `network` is a run, or `demo`, which knows the sample pictures; they are taken where no others are given.
     """
-    from vitbench.explain.attention_figure import AttentionRequest, attention_figure
-    from vitbench.explain.position_figure import PositionRequest, position_figure
-    from vitbench.figures.save import figure_bytes
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import sheet_bytes
     from vitbench.files.outputs import Outputs
-    from vitbench.models.network import open_network
+    from vitbench.requests.attention import AttentionRequest
+    from vitbench.requests.positions import PositionRequest
 
-    opened = open_network(network, Store(store), progress)
+    sources = Sources(store)
     samples = [str(sample_images() / name) for name in _PICTURES]
-    positions = position_figure(PositionRequest(network=network), opened)
     outputs = Outputs(store, inputs=pictures)
-    files = [outputs.write(folder / "positions.png", figure_bytes(positions.figure, ".png", positions.facts))]
+    positions = compose(PositionRequest(network=network), sources, progress)
+    files = [outputs.write(folder / "positions.png", sheet_bytes(positions, ".png"))]
     for method in ("raw", "libra"):
-        request = AttentionRequest(network=network, pictures=list(pictures) or samples, method=method)
-        attention = attention_figure(request, opened, progress)
-        content = figure_bytes(attention.figure, ".png", attention.facts)
+        request = AttentionRequest(network=network, pictures=tuple(pictures) or tuple(samples), method=method)
+        content = sheet_bytes(compose(request, sources, progress), ".png")
         files.append(outputs.write(folder / f"attention-{method}.png", content))
     return [*files, *_captions(outputs, samples[:2], folder / "captions")]
 

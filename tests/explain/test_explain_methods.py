@@ -313,9 +313,9 @@ def test_attention_pooling_shows_the_pools_own_map():
     [
         ({"method": "lime"}, "no method 'lime'"),
         ({"method": "libra", "layer": 3}, "no option 'layer'"),
-        ({"method": "raw", "layer": 2}, "no layer 2"),
-        ({"method": "raw", "head": 4}, "no head 4"),
-        ({"method": "raw", "query": (2, 0)}, "no patch 2,0"),
+        ({"method": "raw", "layer": 2}, "no layer 3"),
+        ({"method": "raw", "head": 4}, "no head 5"),
+        ({"method": "raw", "query": (2, 0)}, "no patch in row 3, column 1"),
         ({"method": "generic", "target": 10}, "no class 10"),
         ({"method": "generic", "target": [1, 2, 3]}, "3 classes were named for 2"),
         ({"method": "rollout", "fuse": "median"}, "median"),

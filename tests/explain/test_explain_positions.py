@@ -8,7 +8,17 @@ from scipy.stats import spearmanr
 
 from vitbench.errors import UserError
 from vitbench.explain.kept_attention import all_attention
-from vitbench.explain.position_scores import cosine_similarity, scorecard
+from vitbench.explain.position_scores import (
+    Pairs,
+    additive_r2,
+    best_match_is_neighbour,
+    cosine_similarity,
+    line_lift,
+    locality,
+    ranks,
+    scorecard,
+    toeplitz_r2,
+)
 from vitbench.explain.positions import (
     components_as_colour,
     filter_components,
@@ -177,7 +187,7 @@ def test_kept_attention_moves_without_another_forward():
     kept = all_attention(network, pixels)
     assert torch.allclose(kept.map(0, 2, (1, 3)), kept.layers[0][:, 2, 8, 1:].view(2, 2, 4))
     assert torch.allclose(kept.map(), kept.layers[1].mean(1)[:, 0, 1:].view(2, 2, 4))
-    with pytest.raises(UserError, match="no head 9"):
+    with pytest.raises(UserError, match="no head 10"):
         kept.map(head=9)
 
 
@@ -186,3 +196,43 @@ def test_networks_without_positions_say_so():
     assert [found.kind for found in positions(network)] == ["relative_bias"]
     with pytest.raises(UserError, match="windows"):
         positions(small_network("swin_tiny_patch4_window7_224", img_size=56, window_size=7))
+
+
+@pytest.mark.parametrize("grid", [(3, 5), (6, 4)])
+def test_p_values_are_those_of_the_measures_themselves_under_each_shuffle(grid):
+    random = np.random.default_rng(4)
+    count = grid[0] * grid[1]
+    vectors = random.normal(size=(count, 8)) + np.repeat(random.normal(size=(grid[0], 8)), grid[1], axis=0)
+    similarity = cosine_similarity(vectors)
+    pairs = Pairs(grid)
+    distances = ranks(pairs.distance)
+    measures = {
+        "locality": lambda s, v: locality(s, pairs, distances),
+        "best_match_is_neighbour": lambda s, v: best_match_is_neighbour(s, pairs.neighbours),
+        "row_lift": lambda s, v: line_lift(s, pairs, pairs.same_row, pairs.same_column),
+        "column_lift": lambda s, v: line_lift(s, pairs, pairs.same_column, pairs.same_row),
+        "additive_r2": lambda s, v: additive_r2(v, grid),
+        "toeplitz_r2": lambda s, v: toeplitz_r2(s, pairs),
+    }
+    shuffles = np.random.default_rng(0)
+    orders = [shuffles.permutation(count) for _ in range(40)]
+    for score in scorecard(similarity, grid, vectors, permutations=40):
+        measure = measures[score.name]
+        own = measure(similarity, vectors)
+        reached = sum(measure(similarity[np.ix_(o, o)], vectors[o]) >= own - 1e-12 for o in orders)
+        assert score.value == pytest.approx(own)
+        assert score.p_value == pytest.approx((1 + reached) / 41), score.name
+
+
+def test_the_scorecard_tells_how_far_it_is_and_ends_when_it_is_told_to():
+    vectors = np.random.default_rng(0).normal(size=(9, 4))
+    told = []
+
+    def progress(done, total, what):
+        told.append((done, total))
+        if done >= 16:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scorecard(cosine_similarity(vectors), (3, 3), vectors, permutations=99, progress=progress)
+    assert told == [(0, 99), (8, 99), (16, 99)]

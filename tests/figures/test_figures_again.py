@@ -17,6 +17,11 @@ def pixels(file):
     return np.asarray(Image.open(file).convert("RGB"))
 
 
+def save(store, request, file):
+    asked = {"kind": "attention", "request": request, "file": str(file)}
+    return Workbench(store).handlers["save_sheet"](asked, silent).values["file"]
+
+
 def checkpoint(run, step):
     tiny_checkpoint(run.folder / "checkpoints" / f"step-{step:08d}", seed=step)
 
@@ -44,9 +49,8 @@ def test_a_comparison_saved_from_the_screen_comes_out_again(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     network, other = tiny_checkpoint(tmp_path / "net"), tiny_checkpoint(tmp_path / "other", seed=1)
     picture = tiny_picture(tmp_path / "one.png")
-    export = Workbench(tmp_path / "store").handlers["attention_export"]
-    asked = {"network": network, "picture": picture, "method": "raw", "kind": "compare", "other": other}
-    file = export({**asked, "folder": str(tmp_path)}, silent).values["file"]
+    request = {"network": network, "pictures": [picture], "method": "raw", "grid": "compare", "other": other}
+    file = save(tmp_path / "store", request, tmp_path / "compared.png")
     assert main(["figure", "again", file, "--out", "again.png"]) == 0
     np.testing.assert_array_equal(pixels("again.png"), pixels(file))
     weights = tmp_path / "other" / "model.safetensors"
@@ -62,9 +66,9 @@ def test_the_strip_of_a_runs_checkpoints_comes_out_again_though_the_run_has_more
     run = Store(store).create(Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}}))
     checkpoint(run, 3)
     checkpoint(run, 6)
-    export = Workbench(store).handlers["attention_export"]
-    asked = {"network": f"{run.id}@last", "picture": tiny_picture(tmp_path / "one.png"), "method": "generic"}
-    file = export({**asked, "kind": "checkpoints", "folder": str(tmp_path)}, silent).values["file"]
+    picture = tiny_picture(tmp_path / "one.png")
+    request = {"network": f"{run.id}@last", "pictures": [picture], "method": "generic", "grid": "checkpoints"}
+    file = save(store, request, tmp_path / "strip.png")
     checkpoint(run, 9)
     assert main(["figure", "again", file, "--out", "again.png"]) == 0
     np.testing.assert_array_equal(pixels("again.png"), pixels(file))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from vitbench.explain.attention_figure import rows_of
+from vitbench.figures import sheet
 from vitbench.figures.save import ColourBar, Panel, Tile, panel_figure, tile_figure
+from vitbench.figures.sheet import in_rows
 
 
 def solid(height: int, width: int) -> Panel:
@@ -16,10 +17,9 @@ def solid(height: int, width: int) -> Panel:
     [(2, [2]), (5, [5]), (6, [3, 3]), (7, [4, 3]), (9, [3, 3, 3]), (13, [5, 5, 3]), (14, [5, 5, 4])],
 )
 def test_many_panels_stand_in_rows_of_at_most_five(count, lengths):
-    panels = [solid(4, 4) for _ in range(count)]
-    rows = rows_of(panels)
-    assert [len(row) for row in rows] == lengths
-    assert [panel for row in rows for panel in row] == panels
+    placed = in_rows([sheet.Panel(solid(4, 4).picture) for _ in range(count)])
+    assert [sum(panel.place[0] == row for panel in placed) for row in range(len(lengths))] == lengths
+    assert sorted(placed, key=lambda panel: panel.place) == list(placed)
 
 
 def test_a_row_is_as_high_as_its_own_panels():

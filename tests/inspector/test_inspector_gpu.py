@@ -11,9 +11,9 @@ import torch
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint
 from tests.runs.gpu_names import take_gpu
+from vitbench.compose.networks import OpenNetworks
 from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
-from vitbench.inspector.kept_networks import KeptNetworks
 from vitbench.inspector.server import Reply, Server
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
@@ -94,7 +94,7 @@ def test_nothing_is_taken_while_a_run_waits(store, gpu):
 
 
 def test_a_waiting_run_gets_the_gpu_between_two_questions(store, gpu, tmp_path, monkeypatch):
-    networks = KeptNetworks(store, gpu=gpu)
+    networks = OpenNetworks(store, gpu=gpu)
     moved = []
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: moved.append(str(device)) or module)
     reference = tiny_checkpoint(tmp_path / "net")
@@ -114,7 +114,7 @@ def test_a_waiting_run_gets_the_gpu_between_two_questions(store, gpu, tmp_path, 
 
 
 def test_idle_gives_the_gpu_back(store, gpu):
-    networks = KeptNetworks(store, gpu=gpu)
+    networks = OpenNetworks(store, gpu=gpu)
     gpu.device()
     networks.give_back()
     assert take_gpu(["GPU-one"]) is not None

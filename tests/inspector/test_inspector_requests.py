@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 
 from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_checkpoint, tiny_picture
+from vitbench.compose.networks import OpenNetworks
 from vitbench.errors import UserError
-from vitbench.explain.attention_figure import look_at
 from vitbench.explain.explanation import explain
 from vitbench.explain.positions import positions
+from vitbench.explain.prepared import prepare_picture
+from vitbench.figures.colours import colourise
 from vitbench.figures.provenance import read_provenance
-from vitbench.inspector.kept_networks import Kept, KeptNetworks
+from vitbench.figures.sheet import sheet_from
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import open_network
 from vitbench.progress import silent
+from vitbench.recent import Recent
 
 
 @pytest.fixture
@@ -25,72 +28,110 @@ def handlers(tmp_path):
     return Workbench(tmp_path / "store").handlers
 
 
+def asked(handlers, kind, **request):
+    """The sheet that the inspector answers, with its numbers."""
+    reply = handlers["sheet"]({"kind": kind, "request": request, "arrays": True}, silent)
+    return sheet_from(reply.values, reply.arrays)
+
+
+def sheet(handlers, subject, **options):
+    """The sheet of attention of one picture."""
+    return asked(handlers, "attention", **{"network": subject["network"], "pictures": [subject["picture"]], **options})
+
+
+def titles(found):
+    return [panel.title for panel in found.panels]
+
+
 def test_a_map_is_the_one_that_explain_gives(subject, handlers):
     network = open_network(subject["network"])
-    pixels = look_at(subject["picture"], network.preprocessing).pixels
-    for method, options in (("libra", {}), ("generic", {}), ("raw", {"layer": 1, "head": 4, "query": (1, 2)})):
-        reply = handlers["explain"]({**subject, "method": method, **options}, silent)
+    pixels = prepare_picture(subject["picture"], network.preprocessing).pixels
+    for method, asked, options in (
+        ("libra", {}, {}),
+        ("generic", {}, {}),
+        ("raw", {"layer": 2, "head": 5, "query": [2, 3]}, {"layer": 1, "head": 4, "query": (1, 2)}),
+    ):
+        found = sheet(handlers, subject, method=method, **asked)
         expected = explain(network, pixels, method, **options)
-        np.testing.assert_allclose(reply.arrays["map"], expected.maps[0].numpy(), rtol=1e-4, atol=1e-6)
-        assert reply.values["grid"] == list(GRID)
-        assert (reply.values["layers"], reply.values["heads"]) == (LAYERS, HEADS)
+        values = found.arrays[f"0/{found.panels[1].title}"]
+        np.testing.assert_allclose(values, expected.maps[0].numpy(), rtol=1e-4, atol=1e-6)
+        assert found.facts["grid"] == list(GRID)
+        assert (found.facts["layers"], found.facts["heads"]) == (LAYERS, HEADS)
         probabilities = expected.logits[0].softmax(0)
-        top = reply.values["top"]
+        top = found.facts["pictures"][0]["top"]
         assert top[0]["label"] == LABELS[int(probabilities.argmax())]
         assert top[0]["probability"] == pytest.approx(float(probabilities.max()), rel=1e-4)
-        assert reply.arrays["overlay"].shape == reply.arrays["picture"].shape == (142, 320, 3)
+        assert [panel.picture.shape for panel in found.panels] == [(142, 320, 3)] * 2
 
 
 def test_another_layer_or_head_computes_no_forward_pass(subject, handlers, monkeypatch):
-    handlers["explain"]({**subject, "method": "raw"}, silent)
+    sheet(handlers, subject, method="raw")
 
     def never(*arguments, **options):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("vitbench.inspector.attention_maps.all_attention", never)
-    monkeypatch.setattr("vitbench.inspector.attention_maps.explain", never)
+    monkeypatch.setattr("vitbench.compose.attention_maps.all_attention", never)
+    monkeypatch.setattr("vitbench.compose.attention_maps.explain", never)
     seen = {
-        handlers["explain"]({**subject, "method": "raw", "layer": layer, "head": 3}, silent).arrays["map"].tobytes()
-        for layer in range(LAYERS)
+        sheet(handlers, subject, method="raw", layer=layer, head=3).panels[1].picture.tobytes()
+        for layer in range(1, LAYERS + 1)
     }
     assert len(seen) == LAYERS
 
 
 def test_a_target_changes_the_map_and_is_named(subject, handlers):
-    first = handlers["explain"]({**subject, "method": "generic", "target": "red"}, silent)
-    second = handlers["explain"]({**subject, "method": "generic", "target": "pink"}, silent)
-    assert (first.values["target_label"], second.values["target_label"]) == ("red", "pink")
-    assert not np.allclose(first.arrays["map"], second.arrays["map"])
+    first = sheet(handlers, subject, method="generic", target="red")
+    second = sheet(handlers, subject, method="generic", target="pink")
+    assert titles(first)[1].endswith("for red")
+    assert titles(second)[1].endswith("for pink")
+    assert not np.array_equal(first.panels[1].picture, second.panels[1].picture)
 
 
-def test_sheets_have_a_panel_each(subject, handlers, tmp_path):
-    ask = handlers["attention_sheet"]
-    assert len(ask({**subject, "kind": "heads"}, silent).values["panels"]) == HEADS + 1
-    assert len(ask({**subject, "kind": "layers"}, silent).values["panels"]) == LAYERS
-    assert len(ask({**subject, "kind": "methods"}, silent).values["panels"]) == 8
+def test_grids_have_the_picture_and_a_panel_each(subject, handlers, tmp_path):
+    assert titles(sheet(handlers, subject, grid="heads"))[1:] == ["mean", *(f"head {n + 1}" for n in range(HEADS))]
+    assert len(sheet(handlers, subject, grid="layers").panels) == 1 + LAYERS
+    assert len(sheet(handlers, subject, grid="methods").panels) == 1 + 8
     other = tiny_checkpoint(tmp_path / "other", seed=1)
-    assert len(ask({**subject, "kind": "compare", "other": other}, silent).values["panels"]) == 3
-    with pytest.raises(UserError, match="no sheet"):
-        ask({**subject, "kind": "colours"}, silent)
+    compared = sheet(handlers, subject, grid="compare", other=other)
+    assert titles(compared)[3] == "first minus second"
+    with pytest.raises(UserError, match="--grid"):
+        sheet(handlers, subject, grid="colours")
 
 
-def test_an_export_is_a_figure_that_says_how_it_was_made_and_never_replaces_another(subject, handlers, tmp_path):
-    ask = {**subject, "method": "raw", "folder": str(tmp_path / "out")}
-    export = handlers["attention_export"]
-    first = export(ask, silent).values["file"]
-    assert export({**ask, "layer": 0}, silent).values["file"] == str(tmp_path / "out" / "one-raw-2.png")
+def test_compared_maps_each_have_their_own_networks_classes_and_name(subject, handlers, tmp_path):
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    found = sheet(handlers, subject, grid="compare", other=other, method="generic")
+    alone = [
+        sheet(handlers, {**subject, "network": name}, method="generic").facts["pictures"][0]
+        for name in (subject["network"], other)
+    ]
+    for panel, facts, name in zip(found.panels[1:3], alone, ("net", "other"), strict=True):
+        assert panel.title == f"{name}, for {facts['target_label']}"
+        assert panel.facts["top"] == facts["top"]
+    assert alone[0]["top"] != alone[1]["top"]
+
+
+def save(handlers, subject, file, **options):
+    request = {"network": subject["network"], "pictures": [subject["picture"]], **options}
+    asked = {"kind": "attention", "request": request, "file": str(file)}
+    return handlers["save_sheet"](asked, silent).values["file"]
+
+
+def test_a_figure_says_how_it_was_made_and_never_replaces_another(subject, handlers, tmp_path):
+    file = tmp_path / "out" / "one-raw.png"
+    assert save(handlers, subject, file, method="raw") == str(file)
+    assert save(handlers, subject, file, method="raw", layer=1) == str(tmp_path / "out" / "one-raw-2.png")
     # The same again is the same file: a key that was pressed twice leaves no litter.
-    assert export(ask, silent).values["file"] == first
-    assert read_provenance(tmp_path / "out" / "one-raw.png")["request"]["method"] == "raw"
+    assert save(handlers, subject, file, method="raw") == str(file)
+    assert read_provenance(file)["request"]["method"] == "raw"
 
 
 def test_a_comparison_is_saved_as_it_is_shown(subject, handlers, tmp_path):
     other = tiny_checkpoint(tmp_path / "other", seed=1)
-    asked = {**subject, "method": "raw", "kind": "compare", "other": other, "folder": str(tmp_path / "out")}
-    file = handlers["attention_export"](asked, silent).values["file"]
-    assert file.endswith("one-compare.png")
-    recorded = read_provenance(tmp_path / "out" / "one-compare.png")
-    assert recorded["facts"]["panels"][2] == "first minus second"
+    file = save(handlers, subject, tmp_path / "one.png", method="raw", grid="compare", other=other)
+    recorded = read_provenance(tmp_path / "one.png")
+    assert file == str(tmp_path / "one.png")
+    assert recorded["facts"]["panels"] == titles(sheet(handlers, subject, method="raw", grid="compare", other=other))
 
 
 def test_pictures_beside_a_picture_and_mistakes(subject, handlers, tmp_path):
@@ -99,33 +140,45 @@ def test_pictures_beside_a_picture_and_mistakes(subject, handlers, tmp_path):
     assert [file.rpartition("/")[2] for file in found["files"]] == ["one.png", "two.png"]
     assert found["first"] == 1
     for wrong, message in (
-        ({"picture": str(tmp_path / "none.png")}, "no picture"),
+        ({"pictures": [str(tmp_path / "none.png")]}, "no picture"),
         ({"method": "magic"}, "no method"),
-        ({"method": "raw", "layer": 9}, "no layer"),
+        ({"method": "raw", "layer": 9}, "no layer 9: the network has 3, counted from 1"),
+        ({"method": "raw", "head": 99}, "no head 99: the layer has 12, counted from 1"),
+        ({"method": "raw", "query": [3, 1]}, "no patch in row 3, column 1: the grid has 2 rows and 4 columns"),
         ({"target": "violet"}, "no class"),
         ({"strength": 7}, "strength"),
     ):
         with pytest.raises(UserError, match=message):
-            handlers["explain"]({**subject, **wrong}, silent)
+            sheet(handlers, subject, **wrong)
 
 
-def test_positions_are_those_of_the_network(subject, handlers, tmp_path):
-    reply = handlers["positions"]({"network": subject["network"]}, silent)
+def test_positions_are_those_of_the_network(subject, handlers):
+    found = asked(handlers, "positions", network=subject["network"], permutations=9)
     place = positions(open_network(subject["network"]))[0]
-    np.testing.assert_allclose(reply.arrays["similarity"], place.similarity, atol=1e-6)
-    assert reply.values["grid"] == list(GRID)
-    assert {score["name"] for score in reply.values["scores"]} == {score.name for score in place.scorecard(9)}
-    saved = handlers["positions_export"](
-        {"network": subject["network"], "folder": str(tmp_path), "patch": [1, 2]}, silent
-    )
-    assert saved.values["file"].endswith("positions-tile-2-3.png")
+    np.testing.assert_allclose(found.arrays["absolute"], place.similarity, atol=1e-6)
+    assert found.facts["grid"] == list(GRID)
+    scores = {score["name"]: score["p_value"] for score in found.facts["scores"]["absolute"]}
+    expected = {score.name: None if np.isnan(score.p_value) else score.p_value for score in place.scorecard(9)}
+    assert scores == expected
+    assert asked(handlers, "positions", network=subject["network"], permutations=0).facts["scores"] == {}
+
+
+def test_a_tile_counts_from_one_and_is_in_the_grid_of_all_tiles(subject, handlers):
+    tile = asked(handlers, "positions", network=subject["network"], view="tile", patch=[1, 2], permutations=0)
+    assert tile.panels[0].title == "absolute, row 1, column 2"
+    place = positions(open_network(subject["network"]))[0]
+    expected = colourise(place.tile(0, 1), "viridis", -1, 1)
+    factor = tile.panels[0].picture.shape[0] // GRID[0]
+    np.testing.assert_array_equal(tile.panels[0].picture[::factor, ::factor], expected)
+    with pytest.raises(UserError, match="no patch in row 3, column 1"):
+        asked(handlers, "positions", network=subject["network"], view="tile", patch=[3, 1], permutations=0)
 
 
 def test_the_least_recently_used_network_is_forgotten_when_memory_is_full(tmp_path):
     names = [tiny_checkpoint(tmp_path / name, seed) for seed, name in enumerate("abc")]
     module = open_network(names[0]).module
     size = sum(weight.numel() * weight.element_size() for weight in module.parameters())
-    networks = KeptNetworks(tmp_path, most_bytes=int(2.5 * size))
+    networks = OpenNetworks(tmp_path, most_bytes=int(2.5 * size))
     for name in (*names[:2], names[0], names[2]):
         networks.open(name, silent)
     assert networks.held == [names[0], names[2]]
@@ -135,7 +188,7 @@ def test_the_least_recently_used_network_is_forgotten_when_memory_is_full(tmp_pa
 
 
 def test_kept_values_are_made_once():
-    kept, made = Kept(2), []
+    kept, made = Recent(2), []
     for key in ("a", "b", "a", "c", "b"):
         kept.get(key, lambda key=key: made.append(key))
     assert made == ["a", "b", "c", "b"]
@@ -143,5 +196,5 @@ def test_kept_values_are_made_once():
 
 def test_attention_as_it_is_belongs_to_no_class(subject, handlers):
     for method in ("raw", "rollout"):
-        assert handlers["explain"]({**subject, "method": method}, silent).values["target_label"] == ""
-    assert handlers["explain"]({**subject, "method": "generic"}, silent).values["target_label"] in LABELS
+        assert sheet(handlers, subject, method=method).panels[1].facts["target_label"] == ""
+    assert sheet(handlers, subject, method="generic").panels[1].facts["target_label"] in LABELS

@@ -7,9 +7,10 @@ import pytest
 from textual.widgets import Input
 
 from screens.app import Workbench
-from screens.attention_view import HeadNumber, Looking
+from screens.attention_view import HeadNumber
 from screens.navigation import make_screen
-from screens.positions_screen import Placed, profile, tile_picture
+from screens.positions_screen import profile
+from screens.tiles import LEAST, tiles_preview
 from screens.widgets.picture import Picture
 from screens.widgets.picture_sheet import PictureSheet, arranged
 from tests.inspector.tiny_checkpoint import GRID, HEADS, LAYERS, tiny_checkpoint, tiny_picture
@@ -21,7 +22,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Store
 
-WORK = ("pictures", "map", "save", "positions", "beside")
+WORK = ("pictures", "map", "strip", "save", "positions", "tile")
 
 
 class DirectInspector:
@@ -31,7 +32,7 @@ class DirectInspector:
         self.handlers = Requests(store).handlers
         self.asked: list[str] = []
 
-    async def ask(self, request, *, progress=silent, replaces="", **arguments):
+    async def ask(self, request, /, *, progress=silent, replaces="", **arguments):
         self.asked.append(request)
         reply = self.handlers[request](arguments, silent)
         return Answer(reply.values, reply.arrays)
@@ -94,38 +95,39 @@ async def test_layers_heads_and_methods_change_the_overlay(opened, subject, monk
         assert "Libra" in at.line("attention-facts")
         before = at.shown("attention-overlay")
         await at.press("down")
-        assert screen.looking.method == "raw"
-        assert screen.looking.layer == LAYERS - 2
+        assert screen.request.method == "raw"
+        assert screen.request.layer == LAYERS - 1
+        assert "Libra FullGrad+ has no layer: now raw attention" in at.line("note")
         assert not np.array_equal(at.shown("attention-overlay"), before)
         await at.press("right_square_bracket")
-        assert screen.looking.head == 0
+        assert screen.request.head == 1
         await at.press("1", "2")
-        assert screen.looking.head == HEADS - 1
-        assert f"head {HEADS} of {HEADS}" in at.line("attention-facts")
+        assert screen.request.head == HEADS
+        assert f"head {HEADS}" in at.line("attention-facts")
         await at.press("0")
-        assert screen.looking.head is None
+        assert screen.request.head is None
         await at.press("m")
-        assert screen.looking.method == "rollout"
+        assert screen.request.method == "rollout"
         await at.press("M")
-        assert screen.looking.method == "raw"
+        assert screen.request.method == "raw"
 
 
 async def test_the_query_patch_moves_and_stays_inside(opened, subject):
     async with opened("attention", **subject) as at:
         await at.press("a")
-        assert at.screen.looking.query == (GRID[0] // 2, GRID[1] // 2)
+        assert at.screen.request.query == (GRID[0] // 2 + 1, GRID[1] // 2 + 1)
         await at.press("right", "right", "right", "up", "up")
-        assert at.screen.looking.query == (0, GRID[1] - 1)
+        assert at.screen.request.query == (1, GRID[1])
         await at.press("a")
-        assert at.screen.looking.query is None
+        assert at.screen.request.query is None
 
 
 async def test_the_target_is_chosen_by_name(opened, subject):
     async with opened("attention", **subject) as at:
         await at.press("t")
-        chosen = at.screen.explained.top[2][0]
+        chosen = at.screen.seen.top[2][0]
         await at.press(*chosen, "enter")
-        assert at.screen.looking.target == chosen
+        assert at.screen.request.target == chosen
         assert f"for {chosen}" in at.line("attention-facts")
 
 
@@ -134,8 +136,8 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
     async with opened("attention", **subject) as at:
         single = at.shown("attention-overlay")
         await at.press("c")
-        sheet = at.screen.query_one(PictureSheet)
-        assert [title for title, _ in sheet.panels] == ["mean", *(f"head {n + 1}" for n in range(HEADS))]
+        sheet = at.screen.query_one("#attention-sheet", PictureSheet)
+        assert [title for title, _ in sheet.panels] == ["one.png", "mean", *(f"head {n + 1}" for n in range(HEADS))]
         assert all(panel.shape == single.shape for _, panel in sheet.panels)
         assert "All heads: raw attention, last layer" in at.line("attention-facts")
         shown = "\n".join(sheet.render_line(y).text for y in range(sheet.size.height))
@@ -145,14 +147,10 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
         assert not sheet.display
         assert np.array_equal(at.shown("attention-overlay"), single)
         await at.press("u", "s", "plus", "d", "r")
-        looking = at.screen.looking
-        assert looking == Looking(
-            colour_map=Looking().next_colours().colour_map,
-            smooth=False,
-            strength=0.7,
-            mask_outliers=True,
-            preprocess="report",
-        )
+        request = at.screen.request
+        assert request.colour_map == "gray"
+        assert (request.smooth, request.strength) == (False, 0.7)
+        assert (request.mask_outliers, request.preprocess) == (True, "report")
         await at.press("n")
         assert "two.png" in at.line("title")
         await at.press("x")
@@ -195,7 +193,7 @@ async def test_a_newer_checkpoint_of_a_run_in_training_is_followed(opened, store
         at.screen._seen_step = -1
         at.screen.apply(workbench.snapshot)
         await at.settled()
-        assert "checkpoint of step 9" in at.screen.query_one("#title")._right.plain
+        assert "checkpoint: step 9" in at.screen.query_one("#title")._right.plain
 
 
 async def until(at, condition):
@@ -218,7 +216,7 @@ def test_a_sheet_makes_its_pictures_as_large_as_they_can_be():
 
 async def test_a_missing_network_is_told_in_words(opened, subject):
     async with opened("attention", network="/nowhere", path=subject["path"]) as at:
-        assert at.screen.explained is None
+        assert at.screen.seen is None
         assert at.line("note").strip()
 
 
@@ -237,8 +235,10 @@ async def test_positions_show_the_tile_under_the_cursor(opened, subject):
         assert screen.cursor == (GRID[0] // 2, GRID[1] // 2)
         await at.press("left", "up")
         assert screen.cursor == (0, 1)
-        expected = screen.placed.similarity[1].reshape(GRID)
-        np.testing.assert_array_equal(at.shown("positions-tile"), tile_picture(expected))
+        expected = colourise(screen.seen.similarity()[1].reshape(GRID), "viridis", -1, 1)
+        shown = at.shown("positions-tile")
+        factor = shown.shape[0] // GRID[0]
+        np.testing.assert_array_equal(shown[::factor, ::factor], expected)
         assert "row 1, column 2" in at.line("positions-profile")
         await at.press("m", "b")
         assert "no run" in at.line("note")
@@ -250,9 +250,15 @@ async def test_two_networks_stand_side_by_side(opened, subject, tmp_path):
         await at.press("k")
         at.pilot.app.screen.query_one(Input).value = other
         await at.press("enter")
-        assert at.screen.query_one("#positions-other").display
-        change = np.abs(at.screen.placed.similarity - at.screen.beside.similarity).mean()
-        assert f"{change:.3g}" in at.line("note")
+        assert at.screen.query_one("#positions-other-side").display
+        one, two = (array for name, array in sorted(at.screen.seen.sheet.arrays.items()))
+        assert f"{np.abs(one - two).mean():.3g}" in at.line("note")
+        sizes = {at.shown(f"positions-{name}").shape for name in ("grid", "other")}
+        assert len(sizes) == 1, "both grids have one size"
+        assert all("2 x 4 patches" in at.line(f"positions-{name}-name") for name in ("grid", "other"))
+        scores = at.screen.query_one("#positions-scores").facts
+        assert scores
+        assert all(value.split("p")[0].strip() for _, value, _ in scores), "two numbers a line"
 
 
 def test_two_digits_make_one_number_only_in_time_and_where_there_are_so_many_heads():
@@ -270,13 +276,42 @@ def test_a_profile_is_a_block_a_value():
     assert profile(np.array([-1.0, 0.0, 1.0], dtype=np.float32)) == " ▄█"
 
 
-def test_few_cells_show_tiles_without_gaps_each_where_it_belongs():
-    rows, columns = 2, 3
-    similarity = np.linspace(-1, 1, 36, dtype=np.float32).reshape(6, 6)
-    placed = Placed("n", "n", "", "absolute", 1, "", (rows, columns), (), np.zeros((50, 50, 3), np.uint8), similarity)
-    assert placed.marked((0, 0), 100).shape == (50, 50, 3)
-    small = placed.marked((0, 0), 4)
-    factor = small.shape[0] // (rows * rows)
-    tile = small[rows * factor :, 2 * columns * factor :]  # of row 2, column 3
-    expected = colourise(similarity[5].reshape(rows, columns), "viridis", -1, 1)
-    np.testing.assert_array_equal(tile[factor // 2 :: factor, factor // 2 :: factor], expected)
+def tiles_of(grid, factor=3):
+    """A raster of tiles, each of one grey of its own, with white gaps of a value between them."""
+    rows, columns = grid
+    small = np.full((rows * (rows + 1) + 1, columns * (columns + 1) + 1, 3), 255, np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            y, x = row * (rows + 1) + 1, column * (columns + 1) + 1
+            small[y : y + rows, x : x + columns] = (10 + row * columns + column) % 250
+    return small.repeat(factor, 0).repeat(factor, 1)
+
+
+GROUND = (1, 2, 3)
+
+
+@pytest.mark.parametrize(("grid", "room"), [((12, 12), (60, 60)), ((2, 4), (40, 100)), ((14, 14), (84, 58))])
+def test_tiles_in_few_pixels_stay_apart(grid, room):
+    preview = tiles_preview(tiles_of(grid), grid, (1, 1), room, GROUND)
+    assert preview.pixels.shape == (*room, 3)
+    assert preview.whole
+    middle = preview.pixels[:, :, 0].astype(int)
+    line = middle[room[0] // 2 - 1]
+    runs = np.split(line, np.flatnonzero(np.diff(line)) + 1)
+    tiles = [run for run in runs if run[0] >= 10 and run[0] != 255]
+    assert all(len(run) >= LEAST for run in tiles), "no colour runs into the next tile"
+    assert len(tiles) in (grid[1], 0)
+
+
+def test_where_tiles_cannot_be_told_apart_those_around_the_cursor_are_shown():
+    preview = tiles_preview(tiles_of((24, 24)), (24, 24), (23, 10), (48, 50), GROUND)
+    assert not preview.whole
+    assert preview.last[0] == 23
+    assert preview.first[1] <= 10 <= preview.last[1]
+    assert preview.words() == f"tiles of rows {preview.first[0] + 1} to 24, columns {preview.first[1] + 1} to " + str(
+        preview.last[1] + 1
+    )
+    greys = set(np.unique(preview.pixels[:, :, 0])) - {GROUND[0], 255}
+    shown = {(10 + row * 24 + column) % 250 for row in range(preview.first[0], 24)
+             for column in range(preview.first[1], preview.last[1] + 1)}  # fmt: skip
+    assert greys <= shown

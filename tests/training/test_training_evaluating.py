@@ -9,7 +9,7 @@ import torch
 from tests.inspector.evaluated_run import STEP, tiny_pictures, tiny_run
 from vitbench.cli import main
 from vitbench.errors import UserError
-from vitbench.explain.attention_figure import look_at
+from vitbench.explain.prepared import prepare_picture
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import open_network
 from vitbench.progress import silent
@@ -30,7 +30,7 @@ def accuracy_by_hand(run, folder) -> float:
     right = []
     for file in sorted(folder.rglob("*.png")):
         with torch.inference_mode():
-            guess = int(network.module(look_at(str(file), network.preprocessing).pixels).argmax())
+            guess = int(network.module(prepare_picture(str(file), network.preprocessing).pixels).argmax())
         right.append(network.labels[guess] == file.parent.name)
     return sum(right) / len(right)
 

@@ -1,12 +1,20 @@
 """What the commands that save figures share."""
 
+import argparse
+import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.commands._outputs import say
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.figures.save import FORMATS
 from vitbench.files.streams import is_stream
+from vitbench.requests.drawing import Drawing
 
 
 def figure_path(out: Path | None, name: str) -> Path:
@@ -37,8 +45,29 @@ def numbered(number: int | None, option: str) -> int | None:
 
 
 def patch_from(text: str) -> tuple[int, int]:
-    """`R,C`, counted from 1, as indices from 0."""
+    """`R,C`, counted from 1."""
     parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise UserError(f"A patch is named as ROW,COLUMN, counted from 1, not as {text!r}.")
-    return int(parts[0]) - 1, int(parts[1]) - 1
+    return int(parts[0]), int(parts[1])
+
+
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Declares how a figure is put on paper."""
+    words = "of the figure: `one` or `two` columns, or millimetres (default: what holds the panels)"
+    parser.add_argument("--width", metavar="W", help=words)
+    parser.add_argument("--dpi", type=int, metavar="N", help="at least so many pixels an inch in a PNG (default 300)")
+    parser.add_argument("--caption", action="store_true", help="write the caption below the figure, too")
+
+
+def drawing_of(arguments: argparse.Namespace) -> Drawing:
+    """How the arguments put a figure on paper."""
+    given = {"width": arguments.width, "dpi": arguments.dpi, "caption": arguments.caption or None}
+    return Drawing.read({name: value for name, value in given.items() if value is not None})
+
+
+def array_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as an .npz file."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()

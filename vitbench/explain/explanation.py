@@ -1,63 +1,20 @@
 """One door to all methods: a network and pictures in, maps out."""
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitbench.errors import UserError
-from vitbench.explain.attention_methods import raw, rollout
-from vitbench.explain.chefer_lrp import chefer_lrp
-from vitbench.explain.gradient_attention import generic, grad_cam, gradient_rollout
-from vitbench.explain.libra import libra
-from vitbench.explain.perturbation import integrated_gradients, occlusion
 from vitbench.explain.quiet import quiet
 from vitbench.explain.result import Explanation, MethodResult
 from vitbench.explain.subject import Subject
-from vitbench.explain.token_grad_cam import token_grad_cam
 from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
+from vitbench.requests.methods import DEFAULT_METHOD, METHODS, find_method
 
-
-@dataclass(frozen=True)
-class Method:
-    """A way to explain. `title` is what a figure says."""
-
-    title: str
-    function: Callable[..., MethodResult]
-    of_a_class: bool = True
-    """Whether the map depends on the class that it is asked about; attention as it is does not."""
-
-    @property
-    def options(self) -> list[str]:
-        """The keyword options that it knows (layer, head, query, ...)."""
-        return [name for name in inspect.signature(self.function).parameters if name != "subject"]
-
-
-METHODS: dict[str, Method] = {
-    "raw": Method("Raw attention", raw, of_a_class=False),
-    "rollout": Method("Attention rollout", rollout, of_a_class=False),
-    "generic": Method("Generic attention (Chefer 2021b)", generic),
-    "gradient_rollout": Method("Gradient rollout", gradient_rollout),
-    "chefer_lrp": Method("Transformer attribution (Chefer 2021a)", chefer_lrp),
-    "grad_cam": Method("Attention Grad-CAM", grad_cam),
-    "token_grad_cam": Method("Token Grad-CAM", token_grad_cam),
-    "libra": Method("Libra FullGrad+", libra),
-    "integrated_gradients": Method("Integrated gradients", integrated_gradients),
-    "occlusion": Method("Occlusion", occlusion),
-}
-ALIASES = {"chefer_generic": "generic"}
-DEFAULT_METHOD = "libra"
-
-
-def find_method(name: str) -> str:
-    """The method's own name, aliases resolved. Raises UserError for an unknown one."""
-    name = ALIASES.get(name, name)
-    if name not in METHODS:
-        raise UserError(f"There is no method {name!r}; the methods are {', '.join(METHODS)}.")
-    return name
+__all__ = ["DEFAULT_METHOD", "METHODS", "explain", "find_method"]
 
 
 def explain(
@@ -65,6 +22,8 @@ def explain(
     pixels: Tensor,
     method: str = DEFAULT_METHOD,
     target: int | Sequence[int] | Tensor | None = None,
+    *,
+    progress: Progress = silent,
     **options: Any,
 ) -> Explanation:
     """Explains what `network` sees in `pixels`, float32 [B, 3, H, W] as its preprocessing makes them.
@@ -72,6 +31,7 @@ def explain(
     target: the class to explain, one for all or one a picture; None is each picture's likeliest class.
     options: what the method knows, see its docstring: layer, head, query, fuse, start_layer, steps, ...
     A picture's map is the same alone and in a batch.
+    progress: told how far a method is that asks the network many times, and whatever it raises ends the work.
     Raises UserError where the network has no such map, and says which methods work.
     """
     name = find_method(method)
@@ -86,7 +46,7 @@ def explain(
     options = {option: value for option, value in options.items() if value is not None}
     with quiet(network.module) as module:
         device = next(module.parameters()).device
-        subject = Subject.of(network, module, pixels.to(device), _target(target, pixels.shape[0], device))
+        subject = Subject.of(network, module, pixels.to(device), _target(target, pixels.shape[0], device), progress)
         result = chosen.function(subject, **options)
         targets = subject.targets(result.logits)
     _check(result, subject)

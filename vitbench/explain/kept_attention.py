@@ -8,7 +8,7 @@ from torch import Tensor
 from vitbench.errors import UserError
 from vitbench.explain.quiet import quiet
 from vitbench.explain.result import Query
-from vitbench.explain.subject import Subject, attend, reading_row
+from vitbench.explain.subject import Subject, attend, no_patch, reading_row
 from vitbench.explain.tap import whole
 from vitbench.models.network import Network
 
@@ -58,7 +58,7 @@ class KeptAttention:
     def _query_row(self, query: Query) -> Tensor:
         rows, columns = self.grid
         if not (0 <= query[0] < rows and 0 <= query[1] < columns):
-            raise UserError(f"There is no patch {query[0]},{query[1]}: the grid has {rows} rows and {columns} columns.")
+            raise UserError(no_patch(query, self.grid))
         row = torch.zeros(1, self.num_prefix_tokens + rows * columns)
         row[0, self.num_prefix_tokens + query[0] * columns + query[1]] = 1
         return row
@@ -103,7 +103,7 @@ def chosen_head(attention: Tensor, head: int | None) -> Tensor:
     if head is None:
         return attention.mean(dim=1)
     if not 0 <= head < attention.shape[1]:
-        raise UserError(f"There is no head {head}: the layer has {attention.shape[1]}, numbered from 0.")
+        raise UserError(f"There is no head {head + 1}: the layer has {attention.shape[1]}, counted from 1.")
     return attention[:, head]
 
 
@@ -111,5 +111,6 @@ def layer_number(count: int, layer: int | None) -> int:
     """`layer` as an index from 0; None is the last, negative counts from the end. Raises UserError outside."""
     layer = count - 1 if layer is None else layer
     if not -count <= layer < count:
-        raise UserError(f"There is no layer {layer}: the network has {count}, numbered from 0.")
+        named = layer + 1 if layer >= 0 else layer
+        raise UserError(f"There is no layer {named}: the network has {count}, counted from 1.")
     return layer % count

@@ -4,11 +4,12 @@ T patches on a grid (rows, columns) in reading order. C is the similarity of eac
 patches. A p-value is the share of shuffled patches that score as high: (1 + count) / (1 + permutations).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vitbench.progress import Progress, silent
 
 Floats = NDArray[np.float64]
 Grid = tuple[int, int]
@@ -26,7 +27,7 @@ class Score:
     p_value: float
 
 
-class _Pairs:
+class Pairs:
     """The pairs i < j of a grid's patches, and how each lies."""
 
     def __init__(self, grid: Grid) -> None:
@@ -50,7 +51,7 @@ def cosine_similarity(vectors: Floats) -> Floats:
     return unit @ unit.T
 
 
-def locality(similarity: Floats, pairs: _Pairs, distance_ranks: Floats) -> float:
+def locality(similarity: Floats, pairs: Pairs, distance_ranks: Floats) -> float:
     """-Spearman(d, C) over all pairs: 1 when nearer always means more alike."""
     return -float(np.corrcoef(distance_ranks, ranks(pairs.of(similarity)))[0, 1])
 
@@ -63,7 +64,7 @@ def best_match_is_neighbour(similarity: Floats, neighbours: NDArray[np.bool_]) -
     return float(((best & neighbours).sum(axis=1) / best.sum(axis=1)).mean())
 
 
-def line_lift(similarity: Floats, pairs: _Pairs, along: NDArray[np.bool_], across: NDArray[np.bool_]) -> float:
+def line_lift(similarity: Floats, pairs: Pairs, along: NDArray[np.bool_], across: NDArray[np.bool_]) -> float:
     """How much more alike two patches of one line (`along`) are than two in neither row nor column in common, at the
     same distance: distances rounded, from 2, each distance counting once. NaN on a grid without such pairs."""
     values, rounded = pairs.of(similarity), np.round(pairs.distance).astype(int)
@@ -92,7 +93,7 @@ def additive_r2(vectors: Floats, grid: Grid) -> float:
     return 1 - (1 - r2) * (count - 1) / (count - parameters - 1)
 
 
-def toeplitz_r2(similarity: Floats, pairs: _Pairs) -> float:
+def toeplitz_r2(similarity: Floats, pairs: Pairs) -> float:
     """R2 of C explained by the offset (rows, columns) between two patches alone: 1 when only the offset counts."""
     values = pairs.of(similarity)
     counts = np.bincount(pairs.offset)
@@ -108,59 +109,48 @@ def scorecard(
     *,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> list[Score]:
     """Every measure of a similarity matrix [T, T], and of its `vectors` [T, D] where there are any.
 
-    A measure that the grid is too small for is NaN.
+    A measure that the grid is too small for is NaN. `progress` is told of each few shuffles, and may end the work.
     """
-    pairs = _Pairs(grid)
-    distance_ranks = ranks(pairs.distance)
-    measures: list[tuple[str, str, Callable[[NDArray[np.intp]], float]]] = [
-        (
-            "locality",
+    from vitbench.explain.position_permutations import Permutations, p_values
+
+    pairs = Pairs(grid)
+    found = {
+        "locality": (
             "nearby patches are similar (-Spearman of distance and similarity)",
-            lambda order: locality(similarity[np.ix_(order, order)], pairs, distance_ranks),
+            locality(similarity, pairs, ranks(pairs.distance)),
         ),
-        (
-            "best_match_is_neighbour",
+        "best_match_is_neighbour": (
             "best match is one of the four neighbours",
-            lambda order: best_match_is_neighbour(similarity[np.ix_(order, order)], pairs.neighbours),
+            best_match_is_neighbour(similarity, pairs.neighbours),
         ),
-        (
-            "row_lift",
+        "row_lift": (
             "patches of a row are similar beyond their distance",
-            lambda order: line_lift(similarity[np.ix_(order, order)], pairs, pairs.same_row, pairs.same_column),
+            line_lift(similarity, pairs, pairs.same_row, pairs.same_column),
         ),
-        (
-            "column_lift",
+        "column_lift": (
             "patches of a column are similar beyond their distance",
-            lambda order: line_lift(similarity[np.ix_(order, order)], pairs, pairs.same_column, pairs.same_row),
+            line_lift(similarity, pairs, pairs.same_column, pairs.same_row),
         ),
-    ]
+    }
     if vectors is not None:
-        measures.append(
-            (
-                "additive_r2",
-                "row and column are coded apart (adjusted R2 of mean + row + column)",
-                lambda order: additive_r2(vectors[order], grid),
-            )
-        )
-    measures.append(
-        (
-            "toeplitz_r2",
-            "only the offset counts (R2 of similarity by offset)",
-            lambda order: toeplitz_r2(similarity[np.ix_(order, order)], pairs),
-        )
-    )
+        words = "row and column are coded apart (adjusted R2 of mean + row + column)"
+        found["additive_r2"] = (words, additive_r2(vectors, grid))
+    words = "only the offset counts (R2 of similarity by offset)"
+    found["toeplitz_r2"] = (words, toeplitz_r2(similarity, pairs))
     random = np.random.default_rng(seed)
     orders = [random.permutation(len(similarity)) for _ in range(permutations)]
-    scores = []
-    for name, title, measure in measures:
-        value = measure(np.arange(len(similarity)))
-        reached = sum(measure(order) >= value for order in orders)
-        p_value = float("nan") if np.isnan(value) else (1 + reached) / (1 + permutations)
-        scores.append(Score(name, title, value, p_value))
-    return scores
+    named = [name for name, (_, value) in found.items() if not np.isnan(value)]
+    shuffled = p_values(
+        Permutations(similarity, grid, vectors, pairs),
+        orders,
+        named,
+        lambda done, total: progress(done, total, "shuffling patches for the p-values"),
+    )
+    return [Score(name, title, value, shuffled.get(name, float("nan"))) for name, (title, value) in found.items()]
 
 
 def ranks(values: NDArray[np.floating]) -> Floats:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitbench.errors import UserError
-from vitbench.explain.position_scores import Floats, Score, cosine_similarity, scorecard
+from vitbench.explain.position_scores import PERMUTATIONS, Floats, Score, cosine_similarity, scorecard
 from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Positions:
         """How similar every patch is to the one at (row, column): [rows, columns]."""
         return self.similarity[row * self.grid[1] + column].reshape(self.grid)
 
-    def scorecard(self, permutations: int = 499) -> list[Score]:
+    def scorecard(self, permutations: int = PERMUTATIONS, progress: Progress = silent) -> list[Score]:
         """The numbers of `vitbench.explain.position_scores` for this network."""
-        return scorecard(self.similarity, self.grid, self.vectors, permutations=permutations)
+        return scorecard(self.similarity, self.grid, self.vectors, permutations=permutations, progress=progress)
 
 
 def positions(network: Network) -> list[Positions]:

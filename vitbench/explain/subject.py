@@ -10,6 +10,7 @@ from vitbench.errors import UserError
 from vitbench.explain.tap import AttentionCall, AttentionTap, Keep, whole
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
 
 WITHOUT_ATTENTION = "token_grad_cam, libra, integrated_gradients and occlusion work on it"
 
@@ -29,12 +30,21 @@ class Subject:
     black: Tensor
     """The normalised value of a black pixel: [3, 1, 1]."""
     target: Tensor | None
+    progress: Progress = silent
+    """Told how far a method is that asks the network many times."""
 
     @classmethod
-    def of(cls, network: Network, module: nn.Module, pixels: Tensor, target: Tensor | None = None) -> "Subject":
+    def of(
+        cls,
+        network: Network,
+        module: nn.Module,
+        pixels: Tensor,
+        target: Tensor | None = None,
+        progress: Progress = silent,
+    ) -> "Subject":
         """`module` is the network's own, quiet; `pixels` are on its device."""
         black = network.preprocessing.normalize(torch.zeros(1, 1, 3, dtype=torch.uint8))
-        return cls(module, network.backbone, network.name, pixels, black.to(pixels), target)
+        return cls(module, network.backbone, network.name, pixels, black.to(pixels), target, progress)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -79,10 +89,18 @@ class Subject:
         """The one-hot row [1, N] of the patch at (row, column). Raises UserError outside the grid."""
         rows, columns = self.grid
         if not (0 <= query[0] < rows and 0 <= query[1] < columns):
-            raise UserError(f"There is no patch {query[0]},{query[1]}: the grid has {rows} rows and {columns} columns.")
+            raise UserError(no_patch(query, self.grid))
         row = self.pixels.new_zeros(1, self.tokens)
         row[0, self.backbone.num_prefix_tokens + query[0] * columns + query[1]] = 1
         return row
+
+
+def no_patch(patch: tuple[int, int], grid: tuple[int, int]) -> str:
+    """The sentence for a patch (row, column), from 0, that is not on the grid; it counts from 1 as people do."""
+    return (
+        f"There is no patch in row {patch[0] + 1}, column {patch[1] + 1}: the grid has {grid[0]} rows and {grid[1]}"
+        " columns."
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Pictures are uint8 [height, width, 3]; maps are float [rows, columns], row 0 at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,19 +58,21 @@ def place(values: Values, height: int, width: int, box: Box | None = None, smoot
 def overlay(picture: Picture, values: Values, style: OverlayStyle | None = None, box: Box | None = None) -> Picture:
     """The map's colours mixed into the picture; where the network did not look the picture is dimmed instead."""
     style = style or OverlayStyle()
-    height, width = picture.shape[:2]
     low, high = value_range(values)
-    placed = place(values, height, width, box, style.smooth)
-    heat = colourise(
-        placed,
-        style.colour_map,
-        low if style.low is None else style.low,
-        high if style.high is None else style.high,
+    scaled = replace(
+        style, low=low if style.low is None else style.low, high=high if style.high is None else style.high
     )
+    placed = place(values, picture.shape[0], picture.shape[1], box, style.smooth)
+    return overlay_placed(picture, placed, scaled, dim=box is not None)
+
+
+def overlay_placed(picture: Picture, placed: Values, style: OverlayStyle, *, dim: bool = True) -> Picture:
+    """Values [height, width] of each of the picture's pixels, as `place` gives them, mixed into it; with `dim` the
+    picture is darker where they are NaN."""
+    heat = colourise(placed, style.colour_map, style.low, style.high)
     mixed = (1 - style.strength) * picture + style.strength * heat
-    dimmed = 0.35 * picture.astype(np.float64)
-    unseen = np.isnan(placed)[..., None] & np.bool_(box is not None)
-    return np.where(unseen, dimmed, mixed).round().astype(np.uint8)
+    unseen = np.isnan(placed)[..., None] & np.bool_(dim)
+    return np.where(unseen, 0.35 * picture.astype(np.float64), mixed).round().astype(np.uint8)
 
 
 def mark_patch(

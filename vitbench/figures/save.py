@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from vitbench.errors import UserError
 from vitbench.figures.colours import colour_table
+from vitbench.figures.draw import draw
 from vitbench.figures.fonts import every_glyph
-from vitbench.figures.provenance import KEY
+from vitbench.figures.provenance import KEY, provenance
 from vitbench.figures.raster import Picture, enlarge
+from vitbench.figures.sheet import Sheet
+from vitbench.figures.type import SETTINGS
+from vitbench.requests.drawing import Drawing
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -180,6 +184,14 @@ def check_figure_ending(path: Path) -> None:
         raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {path.name} ends otherwise.")
 
 
+def sheet_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
+    """The sheet on paper as a file with the ending .png, .pdf or .svg, with what makes it again inside."""
+    drawing = drawing or Drawing()
+    facts = {**sheet.facts, "caption": sheet.caption, "panels": [panel.title for panel in sheet.panels]}
+    recorded = provenance(sheet.kind, sheet.request, sheet.inputs, facts, drawing.record())
+    return figure_bytes(draw(sheet, drawing), ending, recorded)
+
+
 def figure_bytes(figure: "Figure", ending: str, facts: Mapping[str, Any]) -> bytes:
     """The figure as a file with the ending .png, .pdf or .svg, with the facts inside."""
     import matplotlib
@@ -192,8 +204,8 @@ def figure_bytes(figure: "Figure", ending: str, facts: Mapping[str, Any]) -> byt
         ".svg": {"Description": text, "Creator": "vitbench", "Date": None},
     }[ending]
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "vitbench"}), every_glyph(figure):
-        figure.savefig(buffer, format=ending[1:], dpi=DPI, metadata=metadata)
+    with matplotlib.rc_context(SETTINGS), every_glyph(figure):
+        figure.savefig(buffer, format=ending[1:], dpi="figure", metadata=metadata)
     return buffer.getvalue()
 
 

@@ -65,7 +65,9 @@ class Inspector:
         """Whether there is a process that may hold something."""
         return self._process is not None and self._process.returncode is None
 
-    async def ask(self, request: str, *, progress: Progress = silent, replaces: str = "", **arguments: Any) -> Answer:
+    async def ask(
+        self, request: str, /, *, progress: Progress = silent, replaces: str = "", **arguments: Any
+    ) -> Answer:
         """Sends `request` and awaits its answer; cancelling the await cancels the work.
 
         With `replaces`, a waiting request of the same word that was not begun yet is dropped: its caller gets

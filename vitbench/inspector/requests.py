@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vitbench.compose.sources import Sources
 from vitbench.inspector.attention_requests import AttentionRequests
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.caption_requests import CaptionRequests
-from vitbench.inspector.kept_networks import KeptNetworks
-from vitbench.inspector.position_requests import PositionRequests
 from vitbench.inspector.run_requests import RunRequests
 from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.sheet_requests import SheetRequests
 from vitbench.progress import Progress
 
 
@@ -19,10 +19,11 @@ class Workbench:
 
     def __init__(self, store: Path) -> None:
         gpu = BorrowedGpu(store)
-        networks = KeptNetworks(store, gpu=gpu)
+        sources = Sources(store, gpu)
+        networks = sources.networks
         self._rooms = (
-            AttentionRequests(store, networks),
-            PositionRequests(store, networks),
+            SheetRequests(sources),
+            AttentionRequests(store),
             CaptionRequests(store),
             RunRequests(store, gpu, networks.leave_gpu),
         )
@@ -33,7 +34,6 @@ class Workbench:
 
     def give_back(self) -> None:
         """Forgets networks, pictures and maps: nobody has asked for a while."""
-        self._networks.give_back()
         for room in self._rooms:
             room.give_back()
 

@@ -1,32 +1,43 @@
 """Networks held open between questions, the least recently used out when they take too much memory."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol
+
+import torch
 
 from vitbench.captions.open import pinned
 from vitbench.errors import UserError
-from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
 from vitbench.models.network import DEMO, Network, open_network
 from vitbench.progress import Progress
+from vitbench.recent import Recent
 from vitbench.runs.store import Store
 
 MOST_BYTES = 3 * 2**30
 """Bytes of weights that are held at once; one network is always held, however large."""
+CPU = torch.device("cpu")
 
-Value = TypeVar("Value")
+
+class Gpu(Protocol):
+    """A GPU that is held while nobody else needs it; see `vitbench.inspector.borrowed_gpu`."""
+
+    @property
+    def held(self) -> str | None: ...
+
+    def device(self) -> torch.device: ...
+
+    def is_wanted(self) -> bool: ...
+
+    def give_back(self) -> None: ...
 
 
-class KeptNetworks:
+class OpenNetworks:
     """Classifiers by reference, each opened once."""
 
-    def __init__(self, store: Path, most_bytes: int = MOST_BYTES, gpu: BorrowedGpu | None = None) -> None:
+    def __init__(self, store: Path, most_bytes: int = MOST_BYTES, gpu: Gpu | None = None) -> None:
         """With `gpu`, networks compute there while it can be had."""
         self.store = store
         self.gpu = gpu
-        self.most_bytes = most_bytes
-        self._networks: OrderedDict[str, Network] = OrderedDict()
+        self._networks = Recent(1000, most_bytes=most_bytes, size=_bytes)
 
     def open(self, reference: str, progress: Progress) -> tuple[str, Network]:
         """The network, and its reference with the checkpoint that `@last` or `@best` means now.
@@ -34,21 +45,21 @@ class KeptNetworks:
         Raises UserError if it names none, or a captioner.
         """
         store = Store(self.store)
-        named = self._pinned(reference, store)
-        if named not in self._networks:
+        named = self.pinned(reference)
+
+        def opened() -> Network:
             progress(0, 0, "opening the network")
-            self._networks[named] = open_network(named, store, progress)
-        self._networks.move_to_end(named)
-        while len(self._networks) > 1 and sum(map(_bytes, self._networks.values())) > self.most_bytes:
-            self._networks.popitem(last=False)
+            return open_network(named, store, progress)
+
+        network = self._networks.get(named, opened)
         if self.gpu is not None:
-            self._networks[named].module.to(self.gpu.device())
-        return named, self._networks[named]
+            network.module.to(self.gpu.device())
+        return named, network
 
     @property
     def held(self) -> list[str]:
         """The references of the networks in memory, the one used last at the end."""
-        return list(self._networks)
+        return [str(name) for name in self._networks.keys()]  # noqa: SIM118
 
     def give_back(self) -> None:
         """Forgets all networks, and frees the GPU."""
@@ -66,42 +77,25 @@ class KeptNetworks:
         if self.gpu is None or self.gpu.held is None:
             return
         for network in self._networks.values():
+            assert isinstance(network, Network)
             network.module.to(CPU)
         self.gpu.give_back()
 
-    @staticmethod
-    def _pinned(reference: str, store: Store) -> str:
+    def pinned(self, reference: str) -> str:
+        """The reference with the checkpoint that it means now. Raises UserError for a run that trains a captioner."""
         if reference == DEMO:
             return reference
+        store = Store(self.store)
         try:
             run = store.find(reference.partition("@")[0])
         except UserError:
-            return reference
+            path = Path(reference).expanduser()
+            return str(path.absolute()) if path.exists() else reference
         if run.recipe().task == "caption":
             raise UserError(f"Run {run.id} trains a captioner: w opens its captions.")
         return pinned(reference, store)
 
 
-class Kept:
-    """The last values of a kind; the one that was not asked for longest is forgotten."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._values: OrderedDict[Hashable, object] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of `key`, made if it is not there."""
-        if key not in self._values:
-            self._values[key] = make()
-            while len(self._values) > self.most:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]  # type: ignore[return-value]
-
-    def clear(self) -> None:
-        """Forgets all."""
-        self._values.clear()
-
-
-def _bytes(network: Network) -> int:
+def _bytes(network: object) -> int:
+    assert isinstance(network, Network)
     return sum(weight.numel() * weight.element_size() for weight in network.module.parameters())

@@ -1,0 +1,91 @@
+"""Random valid requests about tiny networks of 4x4 patches, from a seed."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.inspector.tiny_checkpoint import LABELS, tiny_checkpoint, tiny_picture
+from vitbench.errors import UserError
+from vitbench.figures.colours import COLOUR_MAPS
+from vitbench.recipe import Recipe
+from vitbench.requests.attention import GRIDS, AttentionRequest
+from vitbench.requests.methods import METHODS, QUICK_METHODS
+from vitbench.requests.positions import VIEWS, PositionRequest
+from vitbench.runs.store import Run, Store
+
+SIDE, LAYERS, HEADS = 64, 2, 3
+CELLS = 4
+STEPS = (3, 6, 9)
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What requests are about: two networks, a run with checkpoints, and pictures that are not square."""
+
+    store: Path
+    networks: tuple[str, ...]
+    run: str
+    pictures: tuple[str, ...]
+
+
+def make_subjects(folder: Path) -> Subjects:
+    """Writes networks of 2 layers of 3 heads for 64x64 pictures, a run of the same, and three pictures."""
+    shape = {"image_size": [SIDE, SIDE], "embed_dim": 24, "depth": LAYERS, "num_heads": HEADS}
+    networks = tuple(tiny_checkpoint(folder / f"net-{seed}", seed, **shape) for seed in range(2))
+    store = folder / "store"
+    run: Run = Store(store).create(Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}}))
+    for step in STEPS:
+        tiny_checkpoint(run.folder / "checkpoints" / f"step-{step:08d}", step, **shape)
+    sizes = ((40, 90), (64, 64), (70, 50))
+    pictures = tuple(tiny_picture(folder / f"{n}.png", n, size) for n, size in enumerate(sizes))
+    return Subjects(store, networks, run.id, pictures)
+
+
+def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequest:
+    """A request with random options; what has no effect is left out."""
+    grid = chance.choice((None, None, *GRIDS))
+    steps = chance.random() < 0.5
+    of_run = grid == "checkpoints" or (grid == "methods" and steps)
+    network = f"{subjects.run}@{chance.choice(('last', *STEPS))}" if of_run else chance.choice(subjects.networks)
+    plain = AttentionRequest(network=network, pictures=(chance.choice(subjects.pictures),))
+    wanted = {
+        "pictures": chance.sample(subjects.pictures, chance.choice((1, 1, 2))),
+        "method": chance.choice(QUICK_METHODS if chance.random() < 0.9 else tuple(METHODS)),
+        "methods": chance.sample(QUICK_METHODS, 2) if grid == "methods" and chance.random() < 0.8 else (),
+        "layer": chance.choice((None, *range(1, LAYERS + 1))),
+        "head": chance.choice((None, *range(1, HEADS + 1))),
+        "target": chance.choice((None, None, *LABELS, "2")),
+        "query": chance.choice((None, (chance.randint(1, CELLS), chance.randint(1, CELLS)))),
+        "grid": grid,
+        "other": chance.choice(subjects.networks) if grid == "compare" else None,
+        "steps": chance.choice(("all", [3, 9])) if of_run else [],
+        "preprocess": chance.choice(("own", "report")),
+        "mask_outliers": chance.random() < 0.4,
+        "strength": round(chance.random(), 2),
+        "colour_map": chance.choice(COLOUR_MAPS),
+        "smooth": chance.random() < 0.5,
+    }
+    try:
+        return plain.fitting(**wanted)
+    except UserError as error:
+        raise AssertionError(f"a request that fits was refused: {error}") from error
+
+
+def random_positions(chance: random.Random, subjects: Subjects) -> PositionRequest:
+    """A view of one network or of two, with options that belong to it."""
+    view = chance.choice(("grid", "tile", *VIEWS))
+    given = {
+        "network": chance.choice(subjects.networks),
+        "view": view,
+        "permutations": chance.choice((0, 3)),
+        "other": chance.choice((None, *subjects.networks)),
+    }
+    if view in ("grid", "tile"):
+        given |= {"stretch": chance.random() < 0.5, "colour_map": chance.choice(COLOUR_MAPS)}
+    if view == "grid":
+        given["tutorial"] = chance.random() < 0.5
+    if view == "tile":
+        given["patch"] = (chance.randint(1, CELLS), chance.randint(1, CELLS))
+    if view == "distance":
+        given["pictures"] = chance.sample(subjects.pictures, 2)
+    return PositionRequest.read(given)

@@ -1,0 +1,97 @@
+"""A sheet on paper: each panel's pixels are found again in the saved picture, and text stays off the edges."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitbench.figures.draw import draw
+from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet, in_rows
+from vitbench.figures.type import SETTINGS
+from vitbench.requests.drawing import ONE_COLUMN, TWO_COLUMNS, Drawing
+
+SCALE = Scale("viridis", -1, 1, "Cosine similarity")
+
+
+def noise(seed, height=37, width=53):
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def saved(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi="figure")
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def sheets():
+    plain = in_rows([Panel(noise(n, 37 + n, 53), f"panel {n}", scale=SCALE if n else None) for n in range(4)])
+    scales = [Scale("jet", 0, n + 1.0, "Attention") for n in range(7)]
+    many = in_rows(
+        [Panel(noise(n), "a title that is much too long for its panel " * 3, scale=scales[n]) for n in range(7)]
+    )
+    cells = Cells(4, 4, "Input patch row", "Input patch column")
+    profile = Profile(np.random.default_rng(0).random((4, 4)), (1, 2))
+    return {
+        "one scale": Sheet("k", {}, plain),
+        "own scales": Sheet("k", {}, many, caption="Words below. " * 40, title="A heading"),
+        "cells": Sheet("k", {}, (Panel(noise(1, 64, 64), "grid", scale=SCALE, cells=cells),)),
+        "profile": Sheet("k", {}, (Panel(noise(1, 64, 64), "tile", scale=SCALE, cells=cells, profile=profile),)),
+        "picture alone": Sheet("k", {}, (Panel(noise(3, 200, 20)),)),
+    }
+
+
+@pytest.mark.parametrize("name", sheets())
+@pytest.mark.parametrize("drawing", [Drawing(), Drawing(width=ONE_COLUMN, dpi=72), Drawing(width=TWO_COLUMNS)])
+def test_a_drawn_panel_sampled_at_pixel_centres_gives_its_raster_back(name, drawing):
+    sheet = sheets()[name]
+    figure = draw(sheet, drawing)
+    picture = saved(figure)
+    height = picture.shape[0]
+    for panel in sheet.panels:
+        axes = next(a for a in figure.axes if a.images and np.array_equal(a.images[0].get_array(), panel.picture))
+        box = axes.get_window_extent()
+        rows, columns = panel.picture.shape[:2]
+        across, down = box.width / columns, box.height / rows
+        assert across == pytest.approx(round(across), abs=1e-6)
+        assert round(across) >= 1
+        x = (box.x0 + (np.arange(columns) + 0.5) * across).astype(int)
+        y = (height - box.y1 + (np.arange(rows) + 0.5) * down).astype(int)
+        np.testing.assert_array_equal(picture[y[:, None], x[None, :]], panel.picture)
+
+
+@pytest.mark.parametrize("name", sheets())
+@pytest.mark.parametrize("width", [None, "one", "two"])
+def test_text_touches_no_edge_and_no_other_text(name, width):
+    import matplotlib
+
+    drawing = Drawing(width=width, caption=True)
+    with matplotlib.rc_context(SETTINGS):
+        figure = draw(sheets()[name], drawing)
+        figure.canvas.draw()
+        from matplotlib.text import Text
+
+        wide, high = figure.canvas.get_width_height()
+        boxes = [
+            (text.get_text(), text.get_window_extent())
+            for text in figure.findobj(Text)
+            if text.get_text().strip() and text.get_visible()
+        ]
+    point = figure.dpi / 72
+    for words, box in boxes:
+        assert box.x0 >= point, words
+        assert box.y0 >= point, words
+        assert box.x1 <= wide - point, words
+        assert box.y1 <= high - point, words
+    for number, (words, box) in enumerate(boxes):
+        for others, other in boxes[number + 1 :]:
+            over = min(box.x1, other.x1) - max(box.x0, other.x0), min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert min(over) <= 1.5 * point, (words, others)
+
+
+def test_the_width_on_paper_is_that_of_one_or_two_columns_and_letters_have_seven_points():
+    for width, millimetres in (("one", 85.0), ("two", 174.0), (120, 120.0)):
+        figure = draw(sheets()["own scales"], Drawing(width=width))
+        assert figure.get_size_inches()[0] * 25.4 == pytest.approx(millimetres, abs=0.2)
+        assert {text.get_fontsize() for text in figure.texts} <= {6.0, 7.0}
+        assert figure.dpi >= 300

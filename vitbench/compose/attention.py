@@ -1,0 +1,398 @@
+"""A request for attention becomes a Sheet: the picture, and its maps beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
+from vitbench.compose.sources import Sources
+from vitbench.errors import UserError
+from vitbench.explain.prepared import class_name, likeliest, top_classes
+from vitbench.explain.tutorial import tutorial_attention
+from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_placed, place
+from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
+from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
+from vitbench.requests.attention import AttentionRequest
+from vitbench.text import small_error
+
+
+@dataclass
+class _Part:
+    """The panels of one picture (and of one checkpoint, where several are asked for), and what is told of it."""
+
+    view: View
+    panels: list[Panel]
+    maps: list[FoundMap]
+    words: str = ""
+    columns: int | None = None
+    facts: dict[str, Any] | None = None
+    arrays: dict[str, NDArray[np.float32]] | None = None
+
+
+def compose_attention(request: AttentionRequest, sources: Sources, progress: Progress = silent) -> Sheet:
+    """Explains each picture and lays a row of panels for it: the picture, then its maps on it.
+
+    Raises UserError for an unreadable picture, an unknown class, or a network without such a map.
+    """
+    request = _pinned(request, sources)
+    maps = AttentionMaps(request, sources, progress)
+    parts: list[_Part] = []
+    for number, file in enumerate(request.pictures):
+        if len(request.pictures) > 1:
+            progress(number, len(request.pictures), "explaining")
+        parts += [_PARTS[request.grid](maps, reference, file) for reference in _references(request)]
+    panels: list[Panel] = []
+    for part in parts:
+        columns = part.columns or (len(part.panels) if _is_table(request) else None)
+        panels += in_rows(part.panels, columns, next_row(panels))
+    if request.grid == "checkpoints":
+        panels = _strips(request, parts)
+    first = parts[0].view
+    networks = {part.view.named: part.view.network for part in parts}
+    inputs = {f"weights of {name}": sources.weights_hash(name, network) for name, network in networks.items()}
+    if request.other is not None:
+        inputs[f"weights of {request.other}"] = sources.weights_hash(*sources.network(request.other, progress))
+    inputs |= {file: sources.file_hash(file) for file in request.pictures}
+    network = first.network
+    described = maps.preprocessing(network).describe()
+    facts = {
+        "reference": first.named,
+        "network": network.name,
+        "tag": network.tag,
+        "source": network.source,
+        "preprocessing": described,
+        "layers": len(network.backbone.blocks) if network.backbone.refusal is None else 0,
+        "heads": head_count(network),
+        "grid": [int(side) for side in parts[0].maps[0].values.shape] if parts[0].maps else None,
+        "pictures": [_picture_facts(part) for part in parts],
+    }
+    head_line = f"{network.name}, weights {network.tag}. {described}"
+    said = [f"{_part_name(request, part)}: {_sentence(request, part)}" for part in parts]
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for number, part in enumerate(parts):
+        arrays |= {f"{number}/{name}": values for name, values in _arrays(part).items()}
+    return Sheet(
+        kind="attention",
+        request=request.record(),
+        panels=tuple(panels),
+        facts=facts,
+        caption="\n".join([head_line, *said]),
+        inputs=inputs,
+        title=_heading(request),
+        arrays=arrays,
+    )
+
+
+def _pinned(request: AttentionRequest, sources: Sources) -> AttentionRequest:
+    """The request with the checkpoints that it means now, so that a figure of it can be made again."""
+    changes: dict[str, Any] = {}
+    if request.grid == "compare":
+        assert request.other is not None
+        changes["other"] = sources.networks.pinned(request.other)
+    if request.steps:
+        run = sources.store.find(request.network.partition("@")[0])
+        there = [entry.step for entry in run.checkpoints()]
+        wanted = there if request.steps == "all" else [int(step) for step in request.steps]
+        if not there:
+            raise UserError(f"Run {run.id} has no checkpoint yet.")
+        if missing := [step for step in wanted if step not in there]:
+            kept = ", ".join(f"{step:,}" for step in there)
+            raise UserError(f"Run {run.id} has no checkpoint of step {missing[0]:,}; it has those of {kept}.")
+        return request.changed(network=run.id, steps=wanted)
+    return request.changed(network=sources.networks.pinned(request.network), **changes)
+
+
+def _references(request: AttentionRequest) -> list[str]:
+    """The network, or each checkpoint of it that is asked for."""
+    return [f"{request.network}@{step}" for step in request.steps] if request.steps else [request.network]
+
+
+def _is_table(request: AttentionRequest) -> bool:
+    """Whether each picture has one row, however long, so that like stands above like."""
+    return request.grid == "methods" and (len(request.pictures) > 1 or bool(request.steps)) and bool(request.methods)
+
+
+# The panels of one picture, by grid
+
+
+def _single(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    view = maps.view(reference, file)
+    found = maps.explained(view, maps.request.method)
+    return _with_picture(maps, view, [(map_title(maps.request, view, found), found)])
+
+
+def _heads(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    view, layer = maps.view(reference, file), maps.request.layer
+    count = maps.attention(view).layers[0].shape[1]
+    heads: list[int | None] = [None, *range(1, count + 1)]
+    return _with_picture(
+        maps,
+        view,
+        [("mean" if head is None else f"head {head}", maps.raw(view, layer, head)) for head in heads],
+    )
+
+
+def _layers(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    view, head = maps.view(reference, file), maps.request.head
+    count = len(maps.attention(view).layers)
+    return _with_picture(maps, view, [(f"layer {layer}", maps.raw(view, layer, head)) for layer in range(1, count + 1)])
+
+
+def _methods(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    """One map a method. Where none is named, those that the network does not have are left out, and said."""
+    view, request = maps.view(reference, file), maps.request
+    found, refusals = [], {}
+    names = request.shown_methods()
+    for number, name in enumerate(names):
+        maps.progress(number, len(names), "explaining")
+        try:
+            one = maps.explained(view, name)
+        except UserError as error:
+            if request.methods:
+                raise
+            refusals[name] = error
+            continue
+        found.append((map_title(request, view, one, with_class=False), one))
+    if not found:
+        raise next(iter(refusals.values()))
+    part = _with_picture(maps, view, found)
+    if refusals:
+        part.words = f"; left out, because the network has no such map: {', '.join(refusals)}"
+    return part
+
+
+def _compared(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    """Both networks' maps, each for a class of its own network, and one minus the other."""
+    request = maps.request
+    assert request.other is not None
+    first, second = maps.view(reference, file), maps.view(request.other, file)
+    mine, theirs = maps.explained(first, request.method), maps.explained(second, request.method)
+    part = _with_picture(maps, first, [(_network_title(request, maps, first, mine), mine)])
+    title = _network_title(request, maps, second, theirs)
+    panel = _map_panel(maps, second, title, theirs)
+    part.panels += [panel, _difference(maps, first, mine, second, theirs)]
+    part.maps.append(theirs)
+    part.words = (
+        f"; beside it {second.named}: {likeliest(top_classes(theirs.logits, second.network))}."
+        " The difference is of the two maps, each over its largest magnitude"
+    )
+    part.facts = {"other": _map_facts(second, theirs)}
+    return part
+
+
+def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, theirs: FoundMap) -> Panel:
+    """One map minus the other on the picture's own pixels, so that grids and preparations may differ."""
+    request, shown = maps.request, first.picture.shown
+    height, width = shown.shape[:2]
+    placed = []
+    for view, found in ((first, mine), (second, theirs)):
+        relative = found.values / found.values.abs().max().clamp(min=1e-12)
+        placed.append(place(relative.numpy(), height, width, view.picture.box, request.smooth))
+    values = placed[0] - placed[1]
+    seen = np.isfinite(values)
+    most = max(float(np.abs(values[seen]).max()), 1e-12) if seen.any() else 1.0
+    style = OverlayStyle("coolwarm", request.strength, request.smooth, -most, most)
+    scale = Scale("coolwarm", -most, most, "First minus second")
+    return Panel(overlay_placed(shown, values, style), "first minus second", scale=scale, box=first.picture.box)
+
+
+def _tutorial(maps: AttentionMaps, reference: str, file: str) -> _Part:
+    """q k of block 1 as a known tutorial draws it, above the true attention of that block."""
+    view = maps.view(reference, file)
+    network, picture, request = view.network, view.picture, maps.request
+    drawn = tutorial_attention(network, picture.pixels)
+    heads = drawn.drawn.shape[1]
+
+    def panel(values: Any, title: str, quantity: str) -> Panel:
+        array = values.cpu().numpy()
+        scale = Scale(request.colour_map, float(array.min()), float(array.max()), quantity)
+        style = OverlayStyle(request.colour_map, request.strength, request.smooth, scale.low, scale.high)
+        return Panel(overlay(picture.shown, array, style, picture.box), title, scale=scale, box=picture.box)
+
+    patch = divmod(drawn.token - network.backbone.num_prefix_tokens, drawn.true.shape[3])
+    asking = mark_patch(picture.shown, (drawn.true.shape[2], drawn.true.shape[3]), patch, picture.box)
+    panels = [
+        Panel(picture.shown, Path(file).name, box=picture.box),
+        *(panel(drawn.drawn[0, n], f"as in the tutorial, head {n + 1}", "q·k") for n in range(heads)),
+        Panel(asking if patch[0] >= 0 else picture.shown, f"from token {drawn.token}", box=picture.box),
+        *(panel(drawn.true[0, n], f"true attention, head {n + 1}", "Attention") for n in range(heads)),
+    ]
+    correlations = [float(value) for value in drawn.correlation[0]]
+    words = (
+        "; q k of block 1 without norm, scale and softmax, above the attention of block 1; correlation by head "
+        + ", ".join(f"{value:.2f}" for value in correlations)
+    )
+    logits = maps.attention(view).logits[0]
+    facts = {"top": top_classes(logits, network), "token": drawn.token, "correlation": correlations}
+    arrays = {"as_in_the_tutorial": drawn.drawn[0].cpu().numpy(), "true": drawn.true[0].cpu().numpy()}
+    return _Part(view, panels, [], words, 1 + heads, facts, arrays | {"logits": logits.cpu().numpy()})
+
+
+_PARTS: dict[str | None, Callable[[AttentionMaps, str, str], _Part]] = {
+    None: _single,
+    "heads": _heads,
+    "layers": _layers,
+    "methods": _methods,
+    "checkpoints": _single,
+    "compare": _compared,
+    "tutorial": _tutorial,
+}
+
+
+def _with_picture(maps: AttentionMaps, view: View, found: Sequence[tuple[str, FoundMap]]) -> _Part:
+    """The picture first, the patch that looks outlined on it, then a panel a map."""
+    shown = view.picture.shown
+    if maps.request.query is not None and any("query" in one.method.options for _, one in found):
+        shown = maps.marked(view, shown, found[0][1].values)
+    panels = [Panel(shown, _picture_title(maps.request, view), box=view.picture.box)]
+    panels += [_map_panel(maps, view, title, one) for title, one in found]
+    return _Part(view, panels, [one for _, one in found])
+
+
+def _map_panel(maps: AttentionMaps, view: View, title: str, found: FoundMap) -> Panel:
+    return Panel(
+        maps.overlaid(view, found),
+        title,
+        scale=found.scale(maps.request),
+        box=view.picture.box,
+        facts=_map_facts(view, found),
+    )
+
+
+def _strips(request: AttentionRequest, parts: Sequence[_Part]) -> list[Panel]:
+    """The picture, then its map by each checkpoint, titled with the step and the likeliest class."""
+    panels: list[Panel] = []
+    count = len(request.steps)
+    for start in range(0, len(parts), count):
+        strip = parts[start : start + count]
+        maps = []
+        for part in strip:
+            likely = top_classes(part.maps[0].logits, part.view.network, 1)[0]
+            title = f"step {_step_of(part.view)}: {likely['label']} {likely['probability']:.0%}"
+            maps.append(replace(part.panels[1], title=title))
+        picture = replace(strip[0].panels[0], title=Path(strip[0].view.picture.file).name)
+        panels += in_rows([picture, *maps], None, next_row(panels))
+
+    return panels
+
+
+# Words and numbers
+
+
+def _heading(request: AttentionRequest) -> str:
+    """What all panels of a grid of layers or heads have in common."""
+    if request.grid not in ("heads", "layers"):
+        return ""
+    layer = "last layer" if request.layer is None else f"layer {request.layer}"
+    head = "mean of heads" if request.head is None else f"head {request.head}"
+    words = f"Raw attention, {layer if request.grid == 'heads' else head}"
+    return words if request.query is None else f"{words}, from row {request.query[0]}, column {request.query[1]}"
+
+
+def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_class: bool = True) -> str:
+    """What a map is, in one line: the method, and those of the options that it obeys."""
+    method = found.method
+    parts = [method.title]
+    if "layer" in method.options:
+        parts.append("last layer" if request.layer is None else f"layer {request.layer}")
+    if "head" in method.options:
+        parts.append("mean of heads" if request.head is None else f"head {request.head}")
+    if request.query is not None and "query" in method.options:
+        parts.append(f"from row {request.query[0]}, column {request.query[1]}")
+    if with_class and found.target is not None:
+        parts.append(f"for {class_name(found.target, view.network)}")
+    return ", ".join(parts)
+
+
+def _network_title(request: AttentionRequest, maps: AttentionMaps, view: View, found: FoundMap) -> str:
+    words = maps.sources.title(view.named)
+    return words if found.target is None else f"{words}, for {class_name(found.target, view.network)}"
+
+
+def _picture_title(request: AttentionRequest, view: View) -> str:
+    name = Path(view.picture.file).name
+    return f"{name}, step {_step_of(view)}" if request.steps else name
+
+
+def _step_of(view: View) -> str:
+    return f"{int(view.named.partition('@')[2]):,}"
+
+
+def _part_name(request: AttentionRequest, part: _Part) -> str:
+    return _picture_title(request, part.view)
+
+
+def _map_facts(view: View, found: FoundMap) -> dict[str, Any]:
+    """What is told of one map: whose it is, what that network says, which class it explains, and for trust."""
+    return {
+        "reference": view.named,
+        "method": found.method.name,
+        "top": top_classes(found.logits, view.network),
+        "target": found.target,
+        "target_label": "" if found.target is None else class_name(found.target, view.network),
+        "completeness_error": found.completeness_error,
+        "outliers": found.outliers,
+        "outlier_mass": found.outlier_mass,
+        "peak": float(found.values.max() / found.values.abs().mean().clamp(min=1e-12)),
+        "empty": not bool(found.values.any()),
+    }
+
+
+def _picture_facts(part: _Part) -> dict[str, Any]:
+    """The numbers of one picture, for people and for `--json`."""
+    facts: dict[str, Any] = {"file": part.view.picture.file, "network": part.view.named}
+    if part.maps:
+        first = part.maps[0]
+        facts["top"] = top_classes(first.logits, part.view.network)
+        explained = next((one.target for one in part.maps if one.target is not None), None)
+        if explained is not None:
+            facts |= {"target": explained, "target_label": class_name(explained, part.view.network)}
+        errors = {one.method.name: one.completeness_error for one in part.maps if one.completeness_error is not None}
+        if errors:
+            facts["completeness_error"] = errors
+        if first.outliers:
+            titles = [panel.title for panel in part.panels if panel.scale is not None]
+            masses = dict(zip(titles, (one.outlier_mass for one in part.maps), strict=False))
+            facts["outliers"] = {"patches": first.outliers, "mass": masses}
+    return facts | (part.facts or {})
+
+
+def _sentence(request: AttentionRequest, part: _Part) -> str:
+    """One picture in words: its likeliest class, what the maps are of, and how far they can be trusted."""
+    network = part.view.network
+    facts = _picture_facts(part)
+    words = likeliest(facts["top"])
+    explained = facts.get("target_label")
+    if explained:
+        words += f", map for {explained}"
+    if len(part.maps) == 1 and not explained:
+        words += f", {map_title(request, part.view, part.maps[0], with_class=False)}"
+    if errors := facts.get("completeness_error"):
+        words += "; completeness error " + ", ".join(f"{name} {small_error(error)}" for name, error in errors.items())
+    if empty := [one.method.title for one in part.maps if not bool(one.values.any())]:
+        words += f"; nothing speaks for the class in {', '.join(empty)}"
+    if "outliers" in facts:
+        found = facts["outliers"]
+        hidden = " (masked)" if request.mask_outliers else ""
+        words += f"; {found['patches']} outlier patches{hidden} hold {max(found['mass'].values()):.0%} of a map"
+    elif request.mask_outliers:
+        words += "; there are no outlier patches to mask" if _has_grid(network) else "; it has no patch grid to mask in"
+    return words + part.words + "."
+
+
+def _has_grid(network: Network) -> bool:
+    return network.backbone.refusal is None
+
+
+def _arrays(part: _Part) -> dict[str, NDArray[np.float32]]:
+    """The maps of one picture by title, and its logits."""
+    if part.arrays is not None:
+        return part.arrays
+    titles = [panel.title for panel in part.panels if panel.scale is not None]
+    found = {title: one.values.numpy() for title, one in zip(titles, part.maps, strict=False)}
+    return found | {"logits": part.maps[0].logits.numpy()}

@@ -1,0 +1,155 @@
+"""Maps of single pictures, kept, so that a key of the screen costs a redraw."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vitbench.compose.sources import Sources, file_key
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
+from vitbench.explain.explanation import Explanation, explain
+from vitbench.explain.kept_attention import KeptAttention, all_attention
+from vitbench.explain.outliers import OutlierTokens, outlier_tokens
+from vitbench.explain.prepared import PreparedPicture, chosen_preprocessing, class_number, prepare_picture
+from vitbench.figures.raster import OverlayStyle, Picture, mark_patch, overlay
+from vitbench.figures.sheet import Scale
+from vitbench.models.network import Network
+from vitbench.progress import Progress
+from vitbench.requests.attention import AttentionRequest
+from vitbench.requests.methods import METHODS, Method
+
+
+@dataclass(frozen=True)
+class View:
+    """One network, one picture as it is prepared for it. `named` is the network's reference with its checkpoint."""
+
+    named: str
+    network: Network
+    picture: PreparedPicture
+    key: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class FoundMap:
+    """A map [rows, columns] as it is drawn: without outlier tokens where these are masked.
+
+    `target` is the explained class, None where the method knows none. `outlier_mass` is the share of the map on
+    `outliers` patches, before these are masked.
+    """
+
+    values: Tensor
+    logits: Tensor
+    method: Method
+    target: int | None = None
+    completeness_error: float | None = None
+    outliers: int = 0
+    outlier_mass: float = 0.0
+
+    def scale(self, request: AttentionRequest) -> Scale:
+        """What its colours mean: signed maps are coloured from 0 on."""
+        low = 0.0 if self.method.signed else float(self.values.min())
+        high = max(float(self.values.max()), 1e-12) if self.method.signed else float(self.values.max())
+        return Scale(request.colour_map, low, high, self.method.quantity)
+
+
+class AttentionMaps:
+    """Computes what one request needs; what was computed lately is taken from `sources`."""
+
+    def __init__(self, request: AttentionRequest, sources: Sources, progress: Progress) -> None:
+        self.request = request
+        self.sources = sources
+        self.progress = progress
+
+    def view(self, reference: str, file: str) -> View:
+        """Opens network and picture. Raises UserError if there is no such picture or network."""
+        named, network = self.sources.network(reference, self.progress)
+        if not Path(file).exists():
+            raise UserError(f"There is no picture {file}.")
+        preprocessing = self.preprocessing(network)
+        key = (named, *file_key(file), self.request.preprocess)
+        picture = self.sources.recent("picture", key, lambda: prepare_picture(file, preprocessing))
+        return View(named, network, picture, key)
+
+    def preprocessing(self, network: Network) -> Preprocessing:
+        """How pictures are prepared for the network."""
+        return chosen_preprocessing(network.preprocessing, self.request.preprocess)
+
+    def attention(self, view: View) -> KeptAttention:
+        """The attention of all layers and heads. Raises UserError where the network has none of the whole picture."""
+        make = lambda: all_attention(view.network, view.picture.pixels).cpu()  # noqa: E731
+        return self.sources.recent("attention", view.key, make)
+
+    def raw(self, view: View, layer: int | None, head: int | None) -> FoundMap:
+        """Attention as it is, of a layer and head counted from 1."""
+        kept, query = self.attention(view), self._from_zero(self.request.query)
+        values = kept.map(None if layer is None else layer - 1, None if head is None else head - 1, query)[0]
+        return self._finished(view, FoundMap(values, kept.logits[0], METHODS["raw"]))
+
+    def explained(self, view: View, name: str) -> FoundMap:
+        """The map of a method, with those of the request's options that it knows."""
+        method, request = METHODS[name], self.request
+        if name == "raw":
+            return self.raw(view, request.layer, request.head)
+        target = class_number(request.target, view.network) if method.of_a_class else None
+        query = self._from_zero(request.query) if "query" in method.options else None
+        given = {} if query is None else {"query": query}
+
+        def make() -> Explanation:
+            self.progress(0, 0, method.title)
+            return explain(view.network, view.picture.pixels, name, target, progress=self.progress, **given).cpu()
+
+        found = self.sources.recent("map", (*view.key, name, target, query), make)
+        error = None if found.completeness_error is None else float(found.completeness_error[0])
+        explained = int(found.targets[0]) if method.of_a_class else None
+        return self._finished(view, FoundMap(found.maps[0], found.logits[0], method, explained, error))
+
+    def overlaid(self, view: View, found: FoundMap) -> Picture:
+        """The map over the picture, in the request's style, the patch that looks outlined."""
+        request, scale = self.request, found.scale(self.request)
+        style = OverlayStyle(request.colour_map, request.strength, request.smooth, scale.low, scale.high)
+        result = overlay(view.picture.shown, found.values.numpy(), style, view.picture.box)
+        if request.query is not None and "query" in found.method.options:
+            result = self.marked(view, result, found.values)
+        return result
+
+    def marked(self, view: View, picture: Picture, values: Tensor) -> Picture:
+        """The picture with an outline around the patch that looks."""
+        query = self._from_zero(self.request.query)
+        assert query is not None
+        return mark_patch(picture, (values.shape[0], values.shape[1]), query, view.picture.box)
+
+    def _finished(self, view: View, found: FoundMap) -> FoundMap:
+        outliers = self._outliers(view)
+        if outliers is None or not bool(outliers.outliers.any()):
+            return found
+        mass = float(outliers.mass(found.values[None])[0])
+        values = outliers.masked(found.values[None])[0] if self.request.mask_outliers else found.values
+        return replace(found, values=values, outliers=int(outliers.outliers.sum()), outlier_mass=mass)
+
+    def _outliers(self, view: View) -> OutlierTokens | None:
+        """Outlier tokens, where the network has one grid of tokens."""
+        if view.network.backbone.refusal is not None:
+            return None
+
+        def make() -> OutlierTokens:
+            found = outlier_tokens(view.network, view.picture.pixels)
+            return replace(found, norms=found.norms.cpu(), outliers=found.outliers.cpu())
+
+        return self.sources.recent("outliers", view.key, make)
+
+    @staticmethod
+    def _from_zero(patch: tuple[int, int] | None) -> tuple[int, int] | None:
+        return None if patch is None else (patch[0] - 1, patch[1] - 1)
+
+
+def head_count(network: Network) -> int:
+    """How many heads a layer has; 0 where the network does not say, or has no attention over the whole picture."""
+    if network.backbone.refusal is not None or not network.backbone.blocks:
+        return 0
+    for part in network.backbone.blocks[0].modules():
+        heads = getattr(part, "num_heads", None)
+        if isinstance(heads, int):
+            return heads
+    return 0

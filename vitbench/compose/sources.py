@@ -1,0 +1,80 @@
+"""Where a composition finds networks, captioners and what was computed lately. The inspector keeps one; a command
+makes one for its run."""
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import TypeVar
+
+from vitbench.compose.networks import Gpu, OpenNetworks
+from vitbench.errors import UserError
+from vitbench.explain.before import network_before
+from vitbench.figures.provenance import file_hash
+from vitbench.models.network import Network
+from vitbench.progress import Progress, silent
+from vitbench.recent import Recent
+from vitbench.runs.store import Store
+
+Value = TypeVar("Value")
+
+_LIMITS = {"attention": 4, "map": 400, "outliers": 40, "picture": 40, "hash": 400, "before": 2, "positions": 8}
+_CAPTION_LIMITS = {"captioner": 3, "encoded": 12, "word maps": 200}
+
+
+class Sources:
+    """Networks of one store, and recently used values of each kind. What is kept lies in main memory: a GPU may be
+    given back between two questions."""
+
+    def __init__(self, folder: Path, gpu: Gpu | None = None) -> None:
+        self.folder = folder
+        self.networks = OpenNetworks(folder, gpu=gpu)
+        self._recent = {kind: Recent(most) for kind, most in (_LIMITS | _CAPTION_LIMITS).items()}
+
+    @property
+    def store(self) -> Store:
+        """The store of runs."""
+        return Store(self.folder)
+
+    def recent(self, kind: str, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key`, made if it was not used lately."""
+        return self._recent[kind].get(key, make)
+
+    def network(self, reference: str, progress: Progress = silent) -> tuple[str, Network]:
+        """The network, and its reference with the checkpoint that it means now. Raises UserError if there is none."""
+        return self.networks.open(reference, progress)
+
+    def before(self, reference: str, progress: Progress = silent) -> Network:
+        """What a run started from. Raises UserError where that cannot be had."""
+        return self.recent("before", reference, lambda: network_before(reference, self.store, progress))
+
+    def title(self, reference: str) -> str:
+        """A network as figures name it: of a run its name and step, else the reference's last part."""
+        run_id, _, step = reference.partition("@")
+        try:
+            run = self.store.find(run_id)
+        except UserError:
+            return Path(reference).name or reference
+        name = run.recipe().name or run.id
+        return f"{name}, step {int(step):,}" if step.isdigit() else name
+
+    def weights_hash(self, named: str, network: Network) -> str:
+        """The hash of a network's weights."""
+        return self.recent("hash", ("weights", named, id(network)), lambda: network.weights_hash)
+
+    def file_hash(self, file: str) -> str:
+        """The hash of a file's bytes. Raises UserError if it cannot be read."""
+        return self.recent("hash", ("file", *file_key(file)), lambda: file_hash(file))
+
+    def forget(self) -> None:
+        """Forgets networks and values, and frees the GPU."""
+        self.networks.give_back()
+        for recent in self._recent.values():
+            recent.clear()
+
+
+def file_key(file: str) -> tuple[str, int, int]:
+    """Names a file with the bytes that it has now; (0, 0) where there is none."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return file, 0, 0
+    return file, found.st_mtime_ns, found.st_size

@@ -1,0 +1,82 @@
+"""A picture as a person sees it and as a network does, and a network's classes by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from vitbench.data.pictures import open_picture
+from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
+from vitbench.figures.raster import Box, Picture
+from vitbench.models.network import Network
+
+PANEL_SIDE = 320
+"""The longer side in pixels of a picture's panel, on the screen and in figures."""
+
+
+@dataclass(frozen=True)
+class PreparedPicture:
+    """`shown` uint8 [height, width, 3]; `box` is the network's part of it, in its pixels; `pixels` [1, 3, H, W]."""
+
+    file: str
+    shown: Picture
+    box: Box
+    pixels: Tensor
+
+
+def prepare_picture(file: str, preprocessing: Preprocessing, side: int = PANEL_SIDE) -> PreparedPicture:
+    """Opens a picture; `shown` is scaled so that its longer side is `side` pixels."""
+    picture = open_picture(file)
+    scale = side / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    shown = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+    left, top, right, bottom = preprocessing.box(*picture.size)
+    across, down = size[0] / picture.width, size[1] / picture.height
+    return PreparedPicture(
+        file,
+        shown,
+        (left * across, top * down, right * across, bottom * down),
+        preprocessing.normalize(preprocessing.resized(picture))[None],
+    )
+
+
+def chosen_preprocessing(own: Preprocessing, choice: str) -> Preprocessing:
+    """The network's own, or the report's: squashed to 8/7 of the network's size (256 for 224), the centre cut out."""
+    if choice == "own":
+        return own
+    return Preprocessing(own.height, own.width, "squash", 0.875, "bilinear", own.mean, own.std)
+
+
+def class_number(target: str | None, network: Network) -> int | None:
+    """A class by its number or its name. Raises UserError for a name that the network does not have."""
+    if target is None:
+        return None
+    if network.labels and target in network.labels:
+        return network.labels.index(target)
+    if target.isdigit():
+        return int(target)
+    known = f"; it has {', '.join(network.labels[:8])} ..." if network.labels else ", whose classes are numbers"
+    raise UserError(f"{network.name} has no class {target!r}{known}")
+
+
+def class_name(number: int, network: Network) -> str:
+    """The class's label, or its number where there is none."""
+    return network.labels[number] if network.labels and number < len(network.labels) else f"class {number}"
+
+
+def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[str, Any]]:
+    """The likeliest classes of one picture, logits [C]: class, label, probability."""
+    probabilities, classes = logits.float().softmax(dim=0).topk(min(count, len(logits)))
+    return [
+        {"class": int(number), "label": class_name(int(number), network), "probability": float(probability)}
+        for number, probability in zip(classes, probabilities, strict=True)
+    ]
+
+
+def likeliest(top: Sequence[dict[str, Any]]) -> str:
+    """The first of `top_classes` in words."""
+    return f"{top[0]['label']} {top[0]['probability']:.1%}"

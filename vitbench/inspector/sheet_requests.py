@@ -1,0 +1,43 @@
+"""What all screens that look inside ask: a sheet of any kind, and a figure of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitbench.compose import compose, read_request
+from vitbench.compose.sources import Sources
+from vitbench.figures.save import check_figure_ending, sheet_bytes
+from vitbench.files.outputs import Outputs
+from vitbench.inspector.server import Handler, Reply
+from vitbench.progress import Progress
+from vitbench.requests.drawing import Drawing
+
+
+class SheetRequests:
+    """The handlers about sheets."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.handlers: Mapping[str, Handler] = {"sheet": self.sheet, "save_sheet": self.save}
+
+    def give_back(self) -> None:
+        """Forgets networks and what was computed."""
+        self.sources.forget()
+
+    def sheet(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """The sheet of the request of `kind`: its values, an array for each panel, and with `arrays` its numbers."""
+        request = read_request(str(arguments["kind"]), dict(arguments["request"]))
+        sheet = compose(request, self.sources, progress)
+        numbers = dict(sheet.arrays) if arguments.get("arrays") else {}
+        return Reply(sheet.values(), {**sheet.pixels(), **numbers})
+
+    def save(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """Saves the sheet into `file`, or under the next free name, put on paper as `drawing` says; answers with it."""
+        request = read_request(str(arguments["kind"]), dict(arguments["request"]))
+        drawing = Drawing.read(dict(arguments.get("drawing") or {}))
+        file = Path(arguments["file"])
+        check_figure_ending(file)
+        sheet = compose(request, self.sources, progress)
+        progress(0, 0, "drawing the figure")
+        content = sheet_bytes(sheet, file.suffix, drawing)
+        return Reply({"file": str(Outputs(self.sources.folder).write_new(file, content))})

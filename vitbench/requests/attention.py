@@ -1,0 +1,168 @@
+"""Which maps of which pictures, and how they are drawn."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from vitbench.errors import UserError
+from vitbench.figures.colours import COLOUR_MAPS
+from vitbench.requests.base import Request, option
+from vitbench.requests.methods import DEFAULT_METHOD, METHODS, QUICK_METHODS, find_method
+
+Grid = Literal["heads", "layers", "methods", "checkpoints", "compare", "tutorial"]
+GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "checkpoints", "compare", "tutorial")
+ALL = "all"
+"""All checkpoints that a run has now; a saved figure records which these were."""
+
+_OF_RAW_ATTENTION = ("heads", "layers", "tutorial")
+"""Grids that show attention as it is, whatever the method."""
+
+
+class AttentionRequest(Request):
+    """Maps of pictures. Layers, heads, rows and columns count from 1.
+
+    An option that would have no effect is refused: `without_effect` says which these are, `fitting` leaves them out.
+    """
+
+    kind: ClassVar[str] = "attention"
+
+    network: str = Field(min_length=1)
+    pictures: tuple[str, ...] = Field(min_length=1)
+    method: str = DEFAULT_METHOD
+    methods: tuple[str, ...] = ()
+    """For `grid = "methods"`: which; none named means all that the network has, without the slow ones."""
+    layer: int | None = Field(None, ge=1)
+    """None is the last; of a network with an attention pool, the pool itself."""
+    head: int | None = Field(None, ge=1)
+    """None is the mean over heads."""
+    target: str | None = None
+    """A class by number or name; None is the likeliest one of each picture."""
+    query: tuple[int, int] | None = None
+    """The patch (row, column) that looks; None is what the classifier reads."""
+    grid: Grid | None = None
+    other: str | None = None
+    """For `grid = "compare"`: the second network."""
+    steps: tuple[int, ...] | Literal["all"] = ()
+    """For `grid = "checkpoints"` or `"methods"`: which checkpoints of the run; `all` that there are."""
+    preprocess: Literal["own", "report"] = "own"
+    mask_outliers: bool = False
+    strength: float = Field(0.55, ge=0, le=1)
+    colour_map: str = "jet"
+    smooth: bool = True
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, name: str) -> str:
+        return _known(name)
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_known(name) for name in names))
+
+    @field_validator("query")
+    @classmethod
+    def _query_from_one(cls, query: tuple[int, int] | None) -> tuple[int, int] | None:
+        if query is not None and min(query) < 1:
+            raise ValueError(f"--query counts rows and columns from 1, not {query[0]},{query[1]}.")
+        return query
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_are_steps(cls, steps: tuple[int, ...] | str) -> tuple[int, ...] | str:
+        if any(isinstance(step, int) and step < 0 for step in steps):
+            raise ValueError(f"--steps names steps from 0, not {min(step for step in steps if step != ALL)}.")
+        return steps
+
+    @field_validator("colour_map")
+    @classmethod
+    def _known_colours(cls, name: str) -> str:
+        if name not in COLOUR_MAPS:
+            raise ValueError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: Any) -> Any:
+        """What follows from the grid: attention as it is for heads and layers, all checkpoints where none is named."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        if given.get("grid") in _OF_RAW_ATTENTION:
+            given.setdefault("method", "raw")
+        if given.get("grid") == "checkpoints" and not given.get("steps"):
+            given["steps"] = ALL
+        return given
+
+    @model_validator(mode="after")
+    def _nothing_without_effect(self) -> Self:
+        if self.grid == "compare" and not self.other:
+            raise ValueError("--grid compare needs --other, the second network.")
+        for sentence in self.without_effect().values():
+            raise ValueError(sentence)
+        return self
+
+    def shown_methods(self) -> tuple[str, ...]:
+        """The methods that the request asks for; of a grid of all methods some may not exist for the network."""
+        if self.grid in _OF_RAW_ATTENTION:
+            return ("raw",)
+        return (self.methods or QUICK_METHODS) if self.grid == "methods" else (self.method,)
+
+    def without_effect(self) -> dict[str, str]:
+        """The options that are set and change nothing, each with a sentence that says why."""
+        found: dict[str, str] = {}
+        shown = [METHODS[name] for name in self.shown_methods()]
+        names = ", ".join(method.name for method in shown)
+        grid = f"--grid {self.grid}"
+
+        def refuse(field: str, why: str) -> None:
+            default = type(self).model_fields[field].default
+            if getattr(self, field) != default:
+                found[field] = f"{option(field)} has no effect: {why}."
+
+        if self.grid in _OF_RAW_ATTENTION and self.method != "raw":
+            found["method"] = f"--method {self.method} has no effect: {grid} shows raw attention."
+        if self.grid == "methods":
+            refuse("method", f"{grid} shows all methods, or those of --methods")
+        else:
+            refuse("methods", "it belongs to --grid methods")
+        if self.grid != "compare":
+            refuse("other", "it belongs to --grid compare")
+        if self.grid not in ("checkpoints", "methods"):
+            refuse("steps", "it belongs to --grid checkpoints and --grid methods")
+        for field in ("layer", "head", "query"):
+            if not any(field in method.options for method in shown):
+                able = [method.name for method in METHODS.values() if field in method.options]
+                refuse(field, f"{names} has no {field}; {' and '.join(able[:2])} {'does' if len(able) == 1 else 'do'}")
+        if not any(method.of_a_class for method in shown):
+            refuse("target", f"{names} does not depend on a class")
+        if self.grid == "heads":
+            refuse("head", f"{grid} shows each of them")
+        if self.grid == "layers":
+            refuse("layer", f"{grid} shows each of them")
+        if self.grid == "tutorial":
+            for field in ("layer", "head", "query", "mask_outliers"):
+                refuse(field, "the tutorial's figure is that of token 100 in block 1")
+        return found
+
+    def fitting(self, **changes: Any) -> Self:
+        """The request with other values, and without the options that have no effect then."""
+        values = self.record() | changes
+        if values.get("grid") in _OF_RAW_ATTENTION:
+            values["method"] = "raw"
+        elif values.get("grid") == "methods":
+            values["method"] = DEFAULT_METHOD
+        if values.get("grid") != "compare":
+            values["other"] = None
+        draft = self.model_copy(update={**{name: getattr(self, name) for name in type(self).model_fields}, **values})
+        for field in draft.without_effect():
+            values[field] = type(self).model_fields[field].default
+        return self.read(values)
+
+
+def _known(name: str) -> str:
+    try:
+        return find_method(name)
+    except UserError as error:
+        raise ValueError(str(error)) from None

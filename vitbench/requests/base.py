@@ -1,0 +1,59 @@
+"""What all requests share: they are immutable, know their kind, and refuse what does not fit in one sentence."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vitbench.errors import UserError
+
+
+class Request(BaseModel):
+    """One question about a network, its pictures or its runs. `kind` names it in a saved figure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = ""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """The request that `values` describe. Raises UserError for what does not fit."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise UserError(_sentence(error)) from None
+
+    def record(self) -> dict[str, Any]:
+        """Plain values for JSON, from which `read` makes an equal request."""
+        return self.model_dump(mode="json")
+
+    def given(self) -> dict[str, Any]:
+        """What was asked for by name, without what has its default."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def changed(self, **changes: Any) -> Self:
+        """The request with other values, validated again. Raises UserError if these do not fit."""
+        return self.read({**self.record(), **changes})
+
+
+def option(field: str) -> str:
+    """A field as a person names it on the command line."""
+    return "--" + field.replace("_", "-")
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that does not fit, in one sentence."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    given = first.get("input")
+    match first["type"]:
+        case "value_error":
+            return str(first["ctx"]["error"])
+        case "greater_than_equal" if first["ctx"]["ge"] == 1:
+            return f"{option(field)} counts from 1; {given} is below."
+        case "extra_forbidden":
+            return f"There is no option {field!r}."
+        case "missing":
+            return f"{option(field)} is missing."
+        case _:
+            return f"{option(field)}: {first['msg']}, not {given!r}."
