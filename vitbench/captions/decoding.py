@@ -76,25 +76,26 @@ def _one_by_one(
     ids = torch.full((batch, 1), tokenizer.start_id, dtype=torch.int64, device=device)
     log_probs = torch.zeros(batch, 0, device=device)
     done = torch.zeros(batch, dtype=torch.bool, device=device)
+    ends = torch.tensor(sorted(tokenizer.end_ids), device=device)
     cache = DecoderCache()
     while ids.shape[1] < limit and not bool(done.all()):
         scores = module.decode(ids[:, cache.length :], memory, cache)[:, -1]
         chosen = choose(scores).masked_fill(done, tokenizer.pad_id)
         step = scores.float().log_softmax(-1).gather(1, chosen[:, None])
         ids, log_probs = torch.cat((ids, chosen[:, None]), 1), torch.cat((log_probs, step), 1)
-        done |= chosen == tokenizer.end_id
+        done |= torch.isin(chosen, ends)
     return [
-        _hypothesis(sequence, log_prob, tokenizer.end_id)
+        _hypothesis(sequence, log_prob, tokenizer.end_ids)
         for sequence, log_prob in zip(ids.tolist(), log_probs.tolist(), strict=True)
     ]
 
 
-def _hypothesis(sequence: list[int], log_probs: list[float], end_id: int) -> Hypothesis:
+def _hypothesis(sequence: list[int], log_probs: list[float], end_ids: frozenset[int]) -> Hypothesis:
     # In some vocabularies the start token is also the end token.
-    finished = end_id in sequence[1:]
-    stop = sequence.index(end_id, 1) + 1 if finished else len(sequence)
-    kept = tuple(log_probs[: stop - 1])
-    return Hypothesis(tuple(sequence[:stop]), kept, sum(kept), finished)
+    end = next((place for place in range(1, len(sequence)) if sequence[place] in end_ids), None)
+    stop = len(sequence) if end is None else end + 1
+    of_tokens = tuple(log_probs[: stop - 1])
+    return Hypothesis(tuple(sequence[:stop]), of_tokens, sum(of_tokens), end is not None)
 
 
 def length_penalty(length: int, alpha: float) -> float:
@@ -121,7 +122,7 @@ def beam_search(
     """
     batch, device = memory.tokens.shape[0], memory.tokens.device
     limit = min(max_length or module.max_length, module.max_length)
-    searches = [_Search((tokenizer.start_id,), tokenizer.end_id, beams, alpha, best, limit - 1) for _ in range(batch)]
+    searches = [_Search((tokenizer.start_id,), tokenizer.end_ids, beams, alpha, best, limit - 1) for _ in range(batch)]
     # All beams start alike: the first step has one row a picture, the others `width`.
     width, cache = 1, DecoderCache()
     tokens = torch.full((batch, 1), tokenizer.start_id, device=device)
@@ -130,8 +131,9 @@ def beam_search(
         scores = module.decode(tokens, memory, cache)[:, -1]
         vocabulary = scores.shape[-1]
         continued = (totals.view(-1, 1) + scores.float().log_softmax(-1)).view(batch, width * vocabulary)
-        # One end token a beam at most, so twice the beams always leave enough sentences that go on.
-        values, places = (found.tolist() for found in continued.topk(min(2 * beams, width * vocabulary), dim=-1))
+        # A beam has as many continuations that end as there are end tokens: so many always leave enough that go on.
+        enough = min((1 + len(tokenizer.end_ids)) * beams, width * vocabulary)
+        values, places = (found.tolist() for found in continued.topk(enough, dim=-1))
         for search, own_values, own_places in zip(searches, values, places, strict=True):
             search.advance([(v, *divmod(p, vocabulary)) for v, p in zip(own_values, own_places, strict=True)])
         if all(search.settled for search in searches):
@@ -162,8 +164,10 @@ class _Search:
     """The beams of one picture. There are fewer than `beams` where the vocabulary is smaller: rows without one are
     dead, with a total of minus infinity."""
 
-    def __init__(self, start: tuple[int, ...], end_id: int, beams: int, alpha: float, best: int, longest: int) -> None:
-        self.end_id, self.beams, self.alpha, self.best, self.longest = end_id, beams, alpha, best, longest
+    def __init__(
+        self, start: tuple[int, ...], end_ids: frozenset[int], beams: int, alpha: float, best: int, longest: int
+    ) -> None:
+        self.end_ids, self.beams, self.alpha, self.best, self.longest = end_ids, beams, alpha, best, longest
         self.alive = [_Beam(start)]
         self.ended: list[Hypothesis] = []
 
@@ -175,7 +179,7 @@ class _Search:
                 break
             before = self.alive[row]
             ids, log_probs = (*before.ids, token), (*before.log_probs, total - before.total)
-            if token != self.end_id:
+            if token not in self.end_ids:
                 alive.append(_Beam(ids, log_probs, total, row))
             elif rank < self.beams:
                 score = total / length_penalty(len(log_probs), self.alpha)
@@ -203,7 +207,7 @@ class _Search:
     @property
     def tokens(self) -> list[int]:
         """The newest token of each beam, [beams]."""
-        return [beam.ids[-1] for beam in self.alive] + [self.end_id] * (self.beams - len(self.alive))
+        return [beam.ids[-1] for beam in self.alive] + [min(self.end_ids)] * (self.beams - len(self.alive))
 
     @property
     def totals(self) -> list[float]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from vitbench.captions.captioner import Prepared
 from vitbench.captions.decoder import DecoderCache, LayerCache, Memory, fits
 from vitbench.captions.tokenizer import END, SubwordTokenizer, WordSpan
+from vitbench.data.hugging_face_preprocessing import read_preprocessing
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
@@ -30,7 +31,6 @@ from vitbench.models.weight_files import DAMAGED, first_line
 _LONGEST = 128
 _SELF = ("attn", "attention", "self_attn")
 _CROSS = re.compile(r"(.*)\.(crossattention|encoder_attn)")
-_RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 class EncoderDecoder(nn.Module):
@@ -118,7 +118,13 @@ def _attentions(decoder: nn.Module) -> list[tuple[str, str]]:
 
 
 class FolderTokenizer(SubwordTokenizer):
-    """Word pieces whose start, end and padding may be one and the same token, as in GPT-2."""
+    """Word pieces whose start, end and padding may be one and the same token, as in GPT-2; several tokens may end."""
+
+    def __init__(
+        self, tokenizer: tokenizers.Tokenizer, *, pad: str, start: str, end: str, unknown: str, ends: Sequence[int] = ()
+    ) -> None:
+        super().__init__(tokenizer, pad=pad, start=start, end=end, unknown=unknown)
+        self.end_ids |= frozenset(ends)
 
     def decode(self, ids: Sequence[int]) -> str:
         return super().decode(self._body(ids)[0])
@@ -133,9 +139,8 @@ class FolderTokenizer(SubwordTokenizer):
         """The tokens between start and end, where they begin, and whether there is an end."""
         sequence = list(ids)
         first = 1 if sequence and sequence[0] == self.start_id else 0
-        ended = self.end_id in sequence[first:]
-        stop = sequence.index(self.end_id, first) if ended else len(sequence)
-        return sequence[first:stop], first, ended
+        end = next((place for place in range(first, len(sequence)) if sequence[place] in self.end_ids), None)
+        return sequence[first:end], first, end is not None
 
 
 @dataclass
@@ -176,26 +181,57 @@ def open_folder(folder: Path) -> OpenedFolder:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    model = _loaded(folder, VisionEncoderDecoderModel)
+    configuration: Any = model.config
+    encoder = configuration.encoder
+    own = encoder.image_size
+    height, width = (own, own) if isinstance(own, int) else (int(own[0]), int(own[1]))
+    prepared = read_preprocessing(folder, encoder.model_type, (height, width))
+    notes = (*prepared.notes, *_not_applied(model.generation_config))
+    return OpenedFolder(
+        EncoderDecoder(model).eval(),
+        _tokenizer(folder, model),
+        prepared.preprocessing,
+        f"{encoder.model_type} and {configuration.decoder.model_type}",
+        folder.name,
+        " ".join((f"The weights are Hugging Face's in {folder}.", *notes)),
+    )
+
+
+def _loaded(folder: Path, kind: Any) -> Any:
+    """The model, with attention that can be read: fused where the decoder has it, else written out."""
+    problem: Exception | None = None
     try:
         for file in folder.iterdir():
             if not file.is_dir():
                 check_file(file, WEIGHTS)  # transformers would wait at a FIFO
-        model = VisionEncoderDecoderModel.from_pretrained(folder, local_files_only=True, attn_implementation="sdpa")
+        for attention in ("sdpa", "eager"):
+            try:
+                return kind.from_pretrained(folder, local_files_only=True, attn_implementation=attention)
+            except ValueError as error:
+                if "attention implementation" not in str(error):
+                    raise
+                problem = error
     except (*DAMAGED, SafetensorError) as error:
-        raise UserError(f"{folder} cannot be opened as a VisionEncoderDecoderModel ({first_line(error)}).") from error
-    configuration: Any = model.config
-    name = f"{configuration.encoder.model_type} and {configuration.decoder.model_type}"
-    return OpenedFolder(
-        EncoderDecoder(model).eval(),
-        _tokenizer(folder, configuration),
-        _preprocessing(folder, configuration.encoder),
-        name,
-        folder.name,
-        f"The weights are Hugging Face's in {folder}.",
-    )
+        problem = error
+    assert problem is not None
+    raise UserError(f"{folder} cannot be opened as a VisionEncoderDecoderModel ({first_line(problem)}).") from problem
 
 
-def _tokenizer(folder: Path, configuration: Any) -> FolderTokenizer:
+def _not_applied(generation: Any) -> tuple[str, ...]:
+    """What a folder asks of its decoding that is not done here, in one sentence."""
+    usual = {"no_repeat_ngram_size": 0, "repetition_penalty": 1.0, "min_length": 0, "forced_bos_token_id": None}
+    usual |= {"forced_eos_token_id": None, "bad_words_ids": None, "suppress_tokens": None, "min_new_tokens": None}
+    asked = {name: getattr(generation, name, None) for name in usual}
+    listed = [f"{name} = {value}" for name, value in asked.items() if value not in (None, usual[name])]
+    return (f"Its generation_config asks for {', '.join(listed)}, which is not done here.",) if listed else ()
+
+
+def _tokenizer(folder: Path, model: Any) -> FolderTokenizer:
+    """The folder's word pieces, with the start, end and padding that transformers' `generate` takes.
+
+    Those are of `generation_config.json` first, and of `config.json` where it says nothing.
+    """
     file = folder / "tokenizer.json"
     try:
         described = read_text(file, DESCRIPTION)
@@ -205,50 +241,28 @@ def _tokenizer(folder: Path, configuration: Any) -> FolderTokenizer:
         tokenizer = tokenizers.Tokenizer.from_str(described)
     except Exception as error:  # the library raises no class of its own
         raise UserError(f"{file} is no tokenizer that can be read ({first_line(error)}).") from error
-    decoder = configuration.decoder
+    places = (model.generation_config, model.config, model.config.decoder)
 
-    def token(*names: str) -> str:
-        numbers = [getattr(part, name, None) for part in (configuration, decoder) for name in names]
-        number = next((number for number in numbers if number is not None), None)
-        text = None if number is None else tokenizer.id_to_token(int(number))
-        if text is None:
-            raise UserError(f"{folder}'s config.json does not say its {names[0]}.")
-        return str(text)
+    def numbers(*names: str) -> list[int]:
+        for name in names:
+            for place in places:
+                value = getattr(place, name, None)
+                if value is not None:
+                    return [int(number) for number in value] if isinstance(value, list | tuple) else [int(value)]
+        raise UserError(f"{folder}: neither generation_config.json nor config.json says its {names[0]}.")
 
-    end = token("eos_token_id", "sep_token_id")
-    start = token("decoder_start_token_id", "bos_token_id", "cls_token_id")
-    pad = token("pad_token_id", "eos_token_id")
+    def text(number: int) -> str:
+        found = tokenizer.id_to_token(number)
+        if found is None:
+            raise UserError(f"{file} has no token {number}, which the configuration beside it names.")
+        return str(found)
+
+    ends = numbers("eos_token_id", "sep_token_id")
+    start = numbers("decoder_start_token_id", "bos_token_id", "cls_token_id")[0]
+    pad = numbers("pad_token_id", "eos_token_id")[0]
     known = tokenizer.get_vocab()
-    unknown = next((text for text in ("[UNK]", "<unk>", "<unknown>") if text in known), end)
-    return FolderTokenizer(tokenizer, pad=pad, start=start, end=end, unknown=unknown)
-
-
-def _preprocessing(folder: Path, encoder: Any) -> Preprocessing:
-    """What `preprocessor_config.json` says; without it the encoder's own size, and values from -1 to 1."""
-    said = _read(folder / "preprocessor_config.json")
-    own = encoder.image_size
-    height, width = (own, own) if isinstance(own, int) else (int(own[0]), int(own[1]))
-    half = (0.5, 0.5, 0.5)
-    mean, std = (
-        (said.get("image_mean", half), said.get("image_std", half))
-        if said.get("do_normalize", True)
-        else (
-            (0.0, 0.0, 0.0),
-            (1.0, 1.0, 1.0),
-        )
-    )
-    size = said.get("size", height)
-    covers = isinstance(size, dict) and "shortest_edge" in size
-    fraction = height / int(size["shortest_edge"]) if covers else 1.0
-    return Preprocessing(
-        height,
-        width,
-        resize="crop" if covers or said.get("do_center_crop") else "squash",
-        crop_fraction=min(1.0, fraction),
-        interpolation=_RESAMPLING.get(said.get("resample", 2), "bilinear"),
-        mean=(float(mean[0]), float(mean[1]), float(mean[2])),
-        std=(float(std[0]), float(std[1]), float(std[2])),
-    )
+    unknown = next((piece for piece in ("[UNK]", "<unk>", "<unknown>") if piece in known), text(ends[0]))
+    return FolderTokenizer(tokenizer, pad=text(pad), start=text(start), end=text(ends[0]), unknown=unknown, ends=ends)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -79,14 +79,20 @@ def _read_openly(module: CaptionModule, memory: Memory, ids: Tensor) -> tuple[Te
     with quiet(_module(module)), AttentionTap(_module(module), names=names) as tap:
         scores = module.decode(ids, memory)
     layers = decoder_calls(module, tap.calls)
-    own, cross = (torch.cat([pair[part].kept for pair in layers]) for part in (0, 1))
+    own, cross = (torch.cat([_with_batch(pair[part].kept) for pair in layers]) for part in (0, 1))
     return scores[0], own, cross
+
+
+def _with_batch(attention: Tensor) -> Tensor:
+    """[1, heads, L, ...]: some decoders of transformers fold the batch, here of one sentence, into the heads."""
+    return attention if attention.dim() == 4 else attention[None]
 
 
 def decoder_calls(module: CaptionModule, calls: Sequence[AttentionCall]) -> list[tuple[AttentionCall, AttentionCall]]:
     """The (self-attention, cross-attention) call of each decoder layer.
 
-    Raises UserError if a layer's attention was not computed by a softmax over its keys, so that no map is missing.
+    Raises UserError if a layer's attention was not computed by a softmax over its keys, so that no map is missing, or
+    if gradients are wanted and the maps have no axis of their own for the heads.
     """
     found = []
     for own_name, cross_name in module.decoder_attentions:
@@ -94,6 +100,11 @@ def decoder_calls(module: CaptionModule, calls: Sequence[AttentionCall]) -> list
         cross = [call for call in calls if _within(call.module, cross_name)]
         if len(own) != 1 or len(cross) != 1:
             raise UserError(f"The captioner's {cross_name} showed {len(cross)} attention maps instead of one.")
+        if torch.is_grad_enabled() and cross[0].kept.dim() != 4:
+            raise UserError(
+                "This captioner's decoder folds its heads into the batch, where gradients of a map cannot be read;"
+                " raw, raw_minus_mean, explained_away and occlusion work on it."
+            )
         found.append((own[0], cross[0]))
     return found
 

@@ -38,6 +38,8 @@ class Tokenizer(Protocol):
     pad_id: int
     start_id: int
     end_id: int
+    end_ids: frozenset[int]
+    """All tokens that end a caption; `end_id` is the one that is written."""
     unknown_id: int
 
     @property
@@ -71,6 +73,7 @@ class WordTokenizer:
     """One token a word: small closed vocabularies such as that of Scenes, where a map belongs to a whole word."""
 
     pad_id, start_id, end_id, unknown_id = range(4)
+    end_ids = frozenset({end_id})
 
     def __init__(self, words: Sequence[str]) -> None:
         """`words` is the vocabulary without the special tokens, in the order of the token numbers."""
@@ -121,6 +124,7 @@ class SubwordTokenizer:
         self.tokenizer = tokenizer
         self.special = (pad, start, end, unknown)
         self.pad_id, self.start_id, self.end_id, self.unknown_id = (self._number(token) for token in self.special)
+        self.end_ids = frozenset({self.end_id})
         # WordPiece marks what continues a word; byte-level and SentencePiece vocabularies mark what begins one.
         self.marks_continuation = any(piece.startswith("##") for piece in tokenizer.get_vocab())
 
