@@ -41,6 +41,15 @@ class DataTable(Table):
     """Which pictures, and what is done to them on the way."""
 
     path: str = Field("", description="folder, CSV file, or scenes:new?count=3700&size=96&seed=0")
+    layout: str = Field(
+        "", description="how the data are read, as vitbench data --as NAME:option=value; without it, recognised"
+    )
+    accept_doubts: bool = Field(
+        False, description="train although there is one class only, or a class without training pictures"
+    )
+    value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="[black, white] of pictures of more than 8 bits; without it, found for the data set"
+    )
     augment: Literal["none", "report", "autoaugment", "crop-flip", "flip", "randaugment", "trivialaugment"] = Field(
         "none", description=" | ".join(AUGMENTATIONS)
     )
@@ -114,6 +123,8 @@ class CaptionTable(Table):
         54, description="tokens of the longest sentence, with start and end"
     )
     drop_rate: Share = Field(0.1, description="dropout in the decoder")
-    tokenizer: Literal["word", "bpe", "wordpiece"] = Field("word", description="word | bpe | wordpiece")
+    tokenizer: Literal["word", "character", "bpe", "wordpiece"] = Field(
+        "word", description="word | character (Chinese, Japanese, Thai) | bpe | wordpiece"
+    )
     vocab_size: Annotated[int, Field(ge=16)] = Field(8000, description="largest number of tokens")
     min_count: Positive = Field(1, description="rarer words become unknown")

@@ -15,7 +15,7 @@ from vitbench.captions.grounding import WordTruth, _against, _Seen, auc, cut, gr
 from vitbench.captions.grounding_report import write_grounding
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
-from vitbench.captions.masks import on_grid
+from vitbench.captions.masks import on_grid, region_mask
 from vitbench.captions.reading import read_sentence
 from vitbench.captions.saved import DecoderSizes
 from vitbench.captions.tokenizer import WordTokenizer
@@ -166,7 +166,7 @@ def test_roles_of_imported_words_come_from_the_lexicon():
     dog = Region("dog", [[0, 0, 4, 0, 4, 4, 0, 4]], 8, 8)
     picture = CaptionedPicture(None, ("",), "test", (dog, Region("person", [[5, 5, 8, 5, 8, 8]], 8, 8)))
     words = ["two", "brown", "dogs", "and", "a", "man", "run", ".", "<end>"]
-    truths = truths_of(picture, words)
+    truths = truths_of(picture, words, [region_mask(region) for region in picture.regions])
     assert [truth.role for truth in truths] == [
         "NUMBER",
         "COLOUR",

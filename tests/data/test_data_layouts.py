@@ -172,8 +172,11 @@ def test_csv_rows_that_are_wrong(root, store):
     reasons = [(problem.file, problem.reason) for problem in index.problems]
     assert ("../secret.png", "leads out of the folder (labels.csv, line 3)") in reasons
     assert (str(root.parent / "secret.png"), "leads out of the folder (labels.csv, line 4)") in reasons
-    assert ("missing.png", "No such file or directory") in reasons
-    assert ("again.png", "named twice, with different labels (labels.csv, line 7; the first row counts)") in reasons
+    assert ("missing.png", "No such file or directory (labels.csv, line 5)") in reasons
+    assert (
+        "again.png",
+        "named twice, with different labels: dog, cat (labels.csv, line 7; the first row counts)",
+    ) in reasons
     assert ("good.png", "named twice (labels.csv, line 8; the first row counts)") in reasons
     assert ("unlabelled.png", "has no label (labels.csv, line 9)") in reasons
     assert ("labels.csv", "names no file (line 10)") in reasons
@@ -221,7 +224,7 @@ def test_json_lines_that_are_broken(root, store):
     assert [problem.reason.partition(" (")[0] for problem in index.problems] == [
         "is not JSON",
         "names no file or no label",
-        "names no file or no label",
+        "names no file",
     ]
 
 

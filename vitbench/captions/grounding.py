@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from vitbench.captions.captioner import Box, OpenedCaptioner
+from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.index import CaptionedPicture
 from vitbench.captions.lexicon import regions_of, role_of
-from vitbench.captions.masks import Mask, on_grid, region_mask, word_masks
+from vitbench.captions.masks import Mask, on_grid, word_masks
 from vitbench.captions.reading import read_sentence
 from vitbench.captions.relevance import blank
 from vitbench.captions.scene_scores import align
@@ -80,14 +81,25 @@ def ground(
     deletion: bool = True,
     seed: int = 0,
     progress: Progress = silent,
+    problems: list[str] | None = None,
 ) -> list[WordRecord]:
     """Records of every word of each picture's first sentence, read in one teacher-forced pass.
 
-    `control` replaces the maps by one of `CONTROLS`. `deletion` can be left out: it is most of the time.
+    `problems` gets a sentence for each mask that is left out or is not as its file says. `control` replaces the maps
+    by one of `CONTROLS`. `deletion` can be left out: it is most of the time.
     """
     records = []
     for number, picture in enumerate(pictures):
-        records += _of_picture(captioner, picture, number, settings or MapSettings(), control, deletion, seed)
+        records += _of_picture(
+            captioner,
+            picture,
+            number,
+            settings or MapSettings(),
+            control,
+            deletion,
+            seed,
+            problems if problems is not None else [],
+        )
         progress(number + 1, len(pictures), "grounding words")
     return records
 
@@ -100,6 +112,7 @@ def _of_picture(
     control: str | None,
     deletion: bool,
     seed: int,
+    problems: list[str],
 ) -> list[WordRecord]:
     module, tokenizer = captioner.module, captioner.tokenizer
     prepared = captioner.prepare(open_picture(picture.file))
@@ -109,7 +122,9 @@ def _of_picture(
         memory = module.encode(pixels)
     reading = read_sentence(module, memory, ids)
     maps = word_maps(module, tokenizer, pixels, ids, settings, memory=memory, reading=reading)
-    truths = truths_of(picture, maps.words)
+    fitted = fitted_masks(picture.file, picture.regions)
+    problems += fitted.problems
+    truths = truths_of(picture, maps.words, fitted.masks)
     rows, columns = maps.maps.shape[1:]
     seen = [_Seen.of(truth, prepared.box, rows, columns) for truth in truths]
     if control is not None:
@@ -149,26 +164,39 @@ def device_of(captioner: OpenedCaptioner) -> torch.device:
     return next(captioner.module.parameters()).device
 
 
-def truths_of(picture: CaptionedPicture, words: Sequence[str]) -> list[WordTruth]:
+def truths_of(
+    picture: CaptionedPicture, words: Sequence[str], masks: Sequence[Mask | None] | None = None
+) -> list[WordTruth]:
     """What each of `words` of a picture's sentence is; the role is empty for the end and for full stops.
 
-    On Scenes the truth is known. Elsewhere roles come from the lexicon: a noun has the mask of the objects that it
-    names, a colour, size or number that of the noun at most three words on.
+    `masks` are those of the picture's regions (see `fitted_masks`), which are read if they are not given. On Scenes the
+    truth is known. Elsewhere roles come from the lexicon: a noun has the mask of the objects that it names, a colour,
+    size or number that of the noun at most three words on.
     """
+    if masks is None:
+        masks = fitted_masks(picture.file, picture.regions).masks
     if picture.truth:
         told = {place: picture.truth[n] for n, place in align([word.text for word in picture.truth], words)}
         # A word that the vocabulary lacks stands where the truth has it, under another name.
         same = [told.get(n) if n in told and word in (told[n].text, UNKNOWN) else None for n, word in enumerate(words)]
-        return [WordTruth("") if t is None else WordTruth(t.role, word_masks(t, picture)) for t in same]
+        return [WordTruth("") if t is None else WordTruth(t.role, word_masks(t, masks)) for t in same]
     roles = [role_of(word, picture.regions) if word[:1].isalnum() else "" for word in words]
-    return [WordTruth(role, _meant(place, words, roles, picture)) for place, role in enumerate(roles)]
+    return [WordTruth(role, _meant(place, words, roles, picture, masks)) for place, role in enumerate(roles)]
 
 
-def _meant(place: int, words: Sequence[str], roles: Sequence[str], picture: CaptionedPicture) -> tuple[Mask, ...]:
+def _meant(
+    place: int,
+    words: Sequence[str],
+    roles: Sequence[str],
+    picture: CaptionedPicture,
+    masks: Sequence[Mask | None],
+) -> tuple[Mask, ...]:
     noun = place
     if roles[place] in _ATTRIBUTES:
         noun = next((n for n in range(place + 1, min(place + 1 + _REACH, len(words))) if roles[n] == "NOUN"), place)
-    return tuple(region_mask(region) for region in regions_of(words[noun], picture.regions))
+    named = {id(region) for region in regions_of(words[noun], picture.regions)}
+    pairs = zip(picture.regions, masks, strict=True)
+    return tuple(mask for region, mask in pairs if id(region) in named and mask is not None)
 
 
 @dataclass(frozen=True)

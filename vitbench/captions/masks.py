@@ -1,6 +1,6 @@
 """COCO segmentations as masks: polygons, run lengths, and run lengths as compressed text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,35 +8,45 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from vitbench.captions.formats.rows import Region
-from vitbench.captions.index import CaptionedPicture
+from vitbench.data.pictures import largest_picture
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 
 Mask = NDArray[np.bool_]
 
 
-def region_mask(region: Region) -> Mask:
-    """The region's pixels, bool [height, width]. Raises UserError if its segmentation is in no form of COCO's."""
+def region_mask(region: Region, note: Callable[[str], None] = lambda said: None) -> Mask:
+    """The region's pixels, bool [height, width]. Raises UserError if its segmentation is in no form of COCO's.
+
+    A polygon that is none costs only itself, if others are left; `note` is told.
+    """
     segmentation = region.segmentation
     try:
         if isinstance(segmentation, Mapping):
-            height, width = (int(side) for side in segmentation["size"])
+            height, width = (_whole(side) for side in segmentation["size"])
+            _check_size(height, width)
             counts = segmentation["counts"]
-            lengths = counts if isinstance(counts, list) else uncompressed(counts)
+            lengths = [_whole(count) for count in counts] if isinstance(counts, list) else uncompressed(counts)
             return from_run_lengths(lengths, height, width)
-        return _from_polygons(segmentation, region.height, region.width)
-    except (KeyError, TypeError, ValueError) as error:
+        _check_size(region.height, region.width)
+        return _from_polygons(segmentation, region.height, region.width, note)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"The segmentation of a {region.category} is in no form of COCO's ({error}).") from error
 
 
-def word_masks(word: Word, picture: CaptionedPicture) -> tuple[Mask, ...]:
-    """The pixels of each object that a word of a scene refers to, bool [height, width]; none for a word without."""
-    if not picture.regions or not (word.background or word.objects):
+def word_masks(word: Word, masks: Sequence[Mask | None]) -> tuple[Mask, ...]:
+    """The pixels of each object that a word of a scene refers to, bool [height, width]; none for a word without.
+
+    `masks` are those of the picture's regions; a word that refers to one that is missing (None) has none.
+    """
+    if not masks or not (word.background or word.objects):
         return ()
-    masks = [region_mask(region) for region in picture.regions]
     if word.background:
-        return (~np.logical_or.reduce(masks),)
-    return tuple(masks[number] for number in word.objects)
+        known = [mask for mask in masks if mask is not None]
+        return (~np.logical_or.reduce(known),) if len(known) == len(masks) else ()
+    meant = [masks[number] if number < len(masks) else None for number in word.objects]
+    found = tuple(mask for mask in meant if mask is not None)
+    return found if len(found) == len(meant) else ()
 
 
 def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> Mask:
@@ -69,15 +79,48 @@ def uncompressed(text: str | bytes) -> list[int]:
     return lengths
 
 
-def _from_polygons(polygons: Any, height: int, width: int) -> Mask:
+def _whole(value: Any) -> int:
+    """A count or a side, be it written as 64.0. Raises ValueError if it is no whole number."""
+    if isinstance(value, bool) or not float(value).is_integer():
+        raise ValueError(f"{value!r} is no whole number")
+    return int(value)
+
+
+def _check_size(height: int, width: int) -> None:
+    if height < 1 or width < 1 or height * width > largest_picture():
+        raise ValueError(f"a mask of {width}x{height} pixels")
+
+
+def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str], None]) -> Mask:
     canvas = Image.new("1", (width, height))
     draw = ImageDraw.Draw(canvas)
-    for polygon in polygons:
-        points = [(float(x) - 0.5, float(y) - 0.5) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
-        if len(points) < 3:
-            raise ValueError("a polygon with fewer than three corners")
-        draw.polygon(points, fill=1)
+    if polygons and not isinstance(polygons[0], list | tuple):
+        polygons = [polygons]  # one polygon without the list around it
+    drawn, wrong = 0, ""
+    for number, polygon in enumerate(polygons):
+        try:
+            draw.polygon(_corners(polygon), fill=1)
+            drawn += 1
+        except (TypeError, ValueError) as error:
+            wrong = str(error)
+            note(f"polygon {number} of {len(polygons)} is left out ({wrong})")
+    if not drawn:
+        raise ValueError(wrong or "it has no polygon")
     return np.asarray(canvas)
+
+
+def _corners(polygon: Any) -> list[tuple[float, float]]:
+    """The corners of x, y, x, y, ... or of pairs. Raises ValueError if they are no polygon."""
+    if polygon and isinstance(polygon[0], list | tuple):
+        polygon = [number for pair in polygon for number in pair]
+    if len(polygon) % 2:
+        raise ValueError("an x without its y")
+    points = [(float(x) - 0.5, float(y) - 0.5) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+    if len(points) < 3:
+        raise ValueError("a polygon with fewer than three corners")
+    if not all(abs(number) < 1e6 for point in points for number in point):
+        raise ValueError("a corner that is not in any picture")
+    return points
 
 
 def on_grid(mask: Mask, rows: int, columns: int) -> NDArray[np.float64]:

@@ -20,7 +20,14 @@ from vitbench.captions.pictures import PictureSource
 from vitbench.captions.saved import DecoderSizes
 from vitbench.captions.scene_scores import scene_scores
 from vitbench.captions.scores import CIDER_NEEDS, caption_scores
-from vitbench.captions.tokenizer import Tokenizer, WordTokenizer, split_words, tokenizer_from_dict, train_tokenizer
+from vitbench.captions.tokenizer import (
+    CharacterTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    split_words,
+    tokenizer_from_dict,
+    train_tokenizer,
+)
 from vitbench.data.generated import scenes_folder
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
@@ -158,7 +165,7 @@ def open_caption_task(
     The tokenizer is trained on the training sentences and kept in the run folder, so a resumed run has the same one.
     Raises UserError if data or network do not fit.
     """
-    data = open_caption_data(recipe.data.path, store, progress)
+    data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
     for part in ("train", "val"):
         if not data.split(part):
             raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")
@@ -189,12 +196,12 @@ def open_caption_task(
     return task, data.fingerprint
 
 
-def open_caption_data(path: str, store: Path, progress: Progress = silent) -> CaptionIndex:
+def open_caption_data(path: str, store: Path, progress: Progress = silent, layout: str = "") -> CaptionIndex:
     """`open_captions`, also for `scenes:` addresses, which are written below the store when first asked for."""
     if path.startswith("scenes:"):
         folder, _ = scenes_folder(path, store, progress)
         return open_captions(folder, progress=progress)
-    return open_captions(path, progress=progress)
+    return open_captions(path, layout=layout, progress=progress)
 
 
 def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:
@@ -202,8 +209,9 @@ def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:
         return tokenizer_from_dict(json.loads(file.read_text(encoding="utf-8")))
     caption = recipe.caption
     sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
-    if caption.tokenizer == "word":
-        tokenizer: Any = WordTokenizer.train(sentences, vocab_size=caption.vocab_size, minimum_count=caption.min_count)
+    if caption.tokenizer in ("word", "character"):
+        words = WordTokenizer if caption.tokenizer == "word" else CharacterTokenizer
+        tokenizer: Any = words.train(sentences, vocab_size=caption.vocab_size, minimum_count=caption.min_count)
     else:
         tokenizer = train_tokenizer(caption.tokenizer, sentences, vocab_size=caption.vocab_size)
     write_whole(file, json.dumps(tokenizer.to_dict(), ensure_ascii=False))

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
@@ -64,6 +64,38 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
 
+_WITHOUT_BLANKS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Letters of scripts that put no blanks between words: Thai, Lao, Burmese, Khmer, kana and Han."""
+_RUN_WITHOUT_BLANKS = re.compile(f"[{_WITHOUT_BLANKS}]{{5,}}")
+_CHARACTER = re.compile(f"[{_WITHOUT_BLANKS}]|[^\\W{_WITHOUT_BLANKS}]+(?:['’-][^\\W{_WITHOUT_BLANKS}]+)*|[^\\w\\s]")
+_NO_SPACE_BETWEEN = re.compile(f"(?<=[{_WITHOUT_BLANKS}，。、！？]) (?=[{_WITHOUT_BLANKS}，。、！？])")
+
+
+def split_characters(text: str) -> list[str]:
+    """As `split_words`, but each letter of a script without blanks (Chinese, Japanese, Thai, ...) is one by itself."""
+    return _CHARACTER.findall(unicodedata.normalize("NFC", text).lower())
+
+
+def unfit_for_words(sentences: Iterable[str]) -> str:
+    """Why the word tokenizer does not fit sentences, and what does; empty if it does."""
+    total = without = 0
+    example = ""
+    for sentence in sentences:
+        total += 1
+        if _RUN_WITHOUT_BLANKS.search(sentence):
+            without += 1
+            example = example or sentence
+    if without * 5 < total or not without:
+        return ""
+    return (
+        f"{without:,} of {total:,} captions are written without blanks between words ({example[:20]}), so the word"
+        ' tokenizer takes a whole run for one word; caption.tokenizer = "character" takes each character.'
+    )
+
+
 def _until_end(ids: Sequence[int], end_id: int) -> list[int]:
     sequence = list(ids)
     return sequence[: sequence.index(end_id)] if end_id in sequence else sequence
@@ -72,6 +104,7 @@ def _until_end(ids: Sequence[int], end_id: int) -> list[int]:
 class WordTokenizer:
     """One token a word: small closed vocabularies such as that of Scenes, where a map belongs to a whole word."""
 
+    kind = "word"
     pad_id, start_id, end_id, unknown_id = range(4)
     end_ids = frozenset({end_id})
 
@@ -83,12 +116,15 @@ class WordTokenizer:
             repeated = next(token for token, count in Counter(self.tokens).items() if count > 1)
             raise UserError(f"The vocabulary names the word {repeated!r} twice.")
 
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """A text as the words that become tokens."""
+        return split_words(text)
+
     @classmethod
-    def train(
-        cls, sentences: Iterable[str], *, vocab_size: int | None = None, minimum_count: int = 1
-    ) -> "WordTokenizer":
+    def train(cls, sentences: Iterable[str], *, vocab_size: int | None = None, minimum_count: int = 1) -> Self:
         """The words of `sentences`, most frequent first (ties by spelling), at most `vocab_size` with the specials."""
-        counts = Counter(word for sentence in sentences for word in split_words(sentence))
+        counts = Counter(word for sentence in sentences for word in cls.split(sentence))
         frequent = (word for word, count in counts.items() if count >= minimum_count)
         ranked = sorted(frequent, key=lambda word: (-counts[word], word))
         return cls(ranked if vocab_size is None else ranked[: max(0, vocab_size - len(SPECIAL_TOKENS))])
@@ -98,7 +134,7 @@ class WordTokenizer:
         return len(self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        return [self.numbers.get(word, self.unknown_id) for word in split_words(text)]
+        return [self.numbers.get(word, self.unknown_id) for word in self.split(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
         words = [self.tokens[i] for i in _until_end(ids, self.end_id) if i not in (self.pad_id, self.start_id)]
@@ -114,7 +150,20 @@ class WordTokenizer:
         return spans
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": "word", "words": list(self.tokens[len(SPECIAL_TOKENS) :])}
+        return {"kind": self.kind, "words": list(self.tokens[len(SPECIAL_TOKENS) :])}
+
+
+class CharacterTokenizer(WordTokenizer):
+    """One token a character of scripts without blanks between words, and one a word of others."""
+
+    kind = "character"
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        return split_characters(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return _NO_SPACE_BETWEEN.sub("", super().decode(ids))
 
 
 class SubwordTokenizer:
@@ -220,14 +269,18 @@ def tokenizer_from_dict(saved: dict[str, Any]) -> Tokenizer:
     """The tokenizer that `to_dict` described. Raises UserError for a kind that is not known."""
     if saved.get("kind") == "word":
         return WordTokenizer(saved["words"])
+    if saved.get("kind") == "character":
+        return CharacterTokenizer(saved["words"])
     if saved.get("kind") == "subword":
         names = {name: saved[name] for name in ("pad", "start", "end", "unknown")}
         return SubwordTokenizer(tokenizers.Tokenizer.from_str(saved["tokenizer"]), **names)
-    raise UserError(f"The saved tokenizer is of kind {saved.get('kind')!r}; this version knows word and subword.")
+    raise UserError(
+        f"The saved tokenizer is of kind {saved.get('kind')!r}; this version knows word, character and subword."
+    )
 
 
 def train_tokenizer(kind: str, sentences: Iterable[str], *, vocab_size: int) -> Tokenizer:
-    """A tokenizer of `kind` "word", "bpe" or "wordpiece" with at most `vocab_size` tokens."""
-    if kind == "word":
-        return WordTokenizer.train(sentences, vocab_size=vocab_size)
+    """A tokenizer of `kind` "word", "character", "bpe" or "wordpiece" with at most `vocab_size` tokens."""
+    if kind in ("word", "character"):
+        return (WordTokenizer if kind == "word" else CharacterTokenizer).train(sentences, vocab_size=vocab_size)
     return SubwordTokenizer.train(sentences, kind=kind, vocab_size=vocab_size)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from vitbench.captions.data_report import look_at_data
+from vitbench.captions.formats.registry import format_names
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.data.augment import AUGMENTATIONS, augmentation
-from vitbench.data.index import open_index
+from vitbench.data.layouts import form_names
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.preview import contact_sheet
-from vitbench.data.summary import report, summarise
 from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.places import store_folder
@@ -21,6 +22,9 @@ from vitbench.progress import ConsoleProgress
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("path", metavar="PATH", help="a folder, a CSV file, or scenes:new?count=3700&size=96&seed=0")
+    names = ", ".join((*form_names(), *format_names()))
+    words = f"how it is read, instead of what is recognised: {names}; options follow a colon, as in table:label=breed"
+    parser.add_argument("--as", dest="layout", metavar="LAYOUT", default="", help=words)
     parser.add_argument("--json", action="store_true", help="everything as one JSON document")
     parser.add_argument("--preview", metavar="FILE.png", type=Path, help="draw augmented samples with their labels")
     parser.add_argument("--augment", metavar="NAME", default="none", help=", ".join(AUGMENTATIONS))
@@ -38,9 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.preview:
         preview_format(arguments.preview)
         outputs.plan(arguments.preview)
-    index = open_index(arguments.path, store=store_folder(arguments.store), progress=ConsoleProgress())
-    summary = summarise(index)
-    if arguments.preview:
+    progress = ConsoleProgress()
+    found = look_at_data(arguments.path, store_folder(arguments.store), layout=arguments.layout, progress=progress)
+    progress.close()
+    index = found.labels
+    if arguments.preview and index is None:
+        raise UserError(f"{arguments.path} holds captions; a contact sheet is drawn of labelled pictures.")
+    if arguments.preview and index is not None:
         sheet = contact_sheet(index, changes, seed=arguments.seed, epoch=arguments.epoch)
         content = io.BytesIO()
         try:
@@ -49,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise UserError(f"{arguments.preview} cannot be written: {error}.") from error
         outputs.write(arguments.preview, content.getvalue())
     if arguments.json:
-        print_json(summary.to_dict())
+        print_json(found.to_dict())
         return 0
-    print(report(summary))
+    print(found.report())
     if arguments.preview:
         say(f"Contact sheet: {arguments.preview}", file=arguments.preview)
     return 0

@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(evaluation.sentence())
     if evaluated.where:
         print(f"This was measured {clean(evaluated.where)}.")
+    if evaluated.changed:
+        print(clean(evaluated.changed))
     print(
         f"The student's report would say {evaluation.report_batch_mean_loss:.4f}: means of batches of"
         f" {evaluation.batch_size}, summed and divided by the pictures"

@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("captioner", metavar="RUN|MODEL", nargs="?", help="demo, a run, a checkpoint folder or file")
     parser.add_argument("--data", metavar="DIR", help="pictures with sentences; scenes: addresses too")
+    words = "the format of the captions, instead of what is recognised, such as caption-table:encoding=cp1251"
+    parser.add_argument("--as", dest="layout", metavar="FORMAT", default="", help=words)
     parser.add_argument("--split", default="test", help="which part of the data (default test)")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
     add_map_settings(parser, f"{METHODS}; or a control: oracle, uniform, shuffled")
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
+    from vitbench.captions.data_report import problem_lines
     from vitbench.captions.grounding import CONTROLS, ground, move
     from vitbench.captions.grounding_report import FILES, write_grounding
     from vitbench.captions.grounding_table import grounding_table, to_dict, to_text
@@ -54,24 +57,35 @@ def run(arguments: argparse.Namespace) -> int:
     progress = ConsoleProgress()
     store = store_folder(arguments.store)
     captioner = open_captioner(arguments.captioner, Store(store))
-    data = open_caption_data(arguments.data, store, progress)
+    data = open_caption_data(arguments.data, store, progress, arguments.layout)
     pictures = data.split(arguments.split)[: arguments.limit]
     if not pictures:
         parts = ", ".join(sorted({picture.split for picture in data.pictures}))
         raise UserError(f"{data.root} has no pictures for {arguments.split}; it has {parts}.")
     move(captioner, chosen_device(arguments))
+    problems: list[str] = []
     records = ground(
-        captioner, pictures, settings, control=control, deletion=not arguments.no_deletion, progress=progress
+        captioner,
+        pictures,
+        settings,
+        control=control,
+        deletion=not arguments.no_deletion,
+        progress=progress,
+        problems=problems,
     )
+    progress.close()
     rows = grounding_table(records)
     how = f"control: {control}" if control else settings.describe()
     facts = {"method": control, "layer": "", "head": "", "row": settings.row} if control else settings.facts()
     title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {arguments.split} pictures: {how}"
     if arguments.json:
-        print_json({"title": title, **facts, "roles": to_dict(rows)}, indent=None)
+        said = {"problems": [*data.problems, *problems], "notes": list(data.notes)}
+        print_json({"title": title, **facts, "roles": to_dict(rows), **said}, indent=None)
     else:
         print(clean(title))
         print(to_text(rows))
+        for line in problem_lines([*data.problems, *problems], data.notes):
+            print(clean(line))
     if arguments.out is not None:
         write_grounding(outputs, arguments.out, rows, title, facts)
     return 0

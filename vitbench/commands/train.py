@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
-from vitbench.data.index import head_labels, label_order
+from vitbench.data.index import head_labels, label_order, refuse_doubts
 from vitbench.data.layouts import recognise
 from vitbench.places import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"warning: {clean(warning)}", file=sys.stderr)
     if recipe.task == "classify" and not recipe.data.path.startswith("scenes:"):
         # A wrong folder or head is told now, not by a worker that nobody watches.
-        layout = recognise(Path(recipe.data.path))
+        layout = recognise(Path(recipe.data.path), recipe.data.layout)
+        refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(entry.label for entry in layout.entries if entry.label is not None)
         head_labels(recipe.model.num_classes, labels, layout.root)
     started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)

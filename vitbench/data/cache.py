@@ -58,7 +58,8 @@ def open_cache(index: DataIndex, resizing: Resizing, *, store: Path, progress: P
     picture has changed since it was indexed.
     """
     sizes = np.array([resizing.size(sample.width, sample.height) for sample in index.samples], dtype=np.int64)
-    contents = hashlib.sha256(f"{_FORM} {resizing.key}".encode())
+    deep = "" if index.value_range is None else f" {index.value_range}"
+    contents = hashlib.sha256(f"{_FORM} {resizing.key}{deep}".encode())
     for sample in index.samples:
         contents.update(bytes.fromhex(sample.digest))
     folder = store / "cache" / contents.hexdigest()[:32]
@@ -78,7 +79,7 @@ def _write_pixels(index: DataIndex, resizing: Resizing, sizes: np.ndarray, file:
         content = read_file(index.path(sample))
         if digest_of(content) != sample.digest:
             raise UserError(f"{index.path(sample)} has changed since it was indexed; start again.")
-        return resizing.apply(decode_picture(content, sample.file))
+        return resizing.apply(decode_picture(content, sample.file, index.value_range))
 
     with file.open("wb") as stream:
         # Taking the room at once tells of a full disk before the work. Writing to a map of a full disk would end

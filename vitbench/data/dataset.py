@@ -11,6 +11,7 @@ from vitbench.data.index import DataIndex, Sample
 from vitbench.data.pictures import UnreadablePicture, open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.problems import Problem
+from vitbench.data.value_range import ValueRange
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Dataset:
     def preprocessing(self) -> Preprocessing:
         """Size and normalisation of what comes out."""
         return self.augmentation.preprocessing
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """That of the network's training pictures, else that of these."""
+        return self.preprocessing.value_range or self.index.value_range
 
     def sample(self, number: int) -> Sample:
         """The sample that a batch calls `number`."""
@@ -68,7 +74,7 @@ class Dataset:
     def _resized(self, number: int) -> np.ndarray:
         if self.cache is not None:
             return self.cache.picture(int(self.positions[number]))
-        return self.augmentation.first.apply(open_picture(self.index.path(self.sample(number))))
+        return self.augmentation.first.apply(open_picture(self.index.path(self.sample(number)), self.value_range))
 
 
 def evaluation_dataset(

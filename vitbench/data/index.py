@@ -3,18 +3,21 @@
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from vitbench.data.generated import scenes_folder
-from vitbench.data.layouts import Entry, Layout, recognise, unlabelled
+from vitbench.data.layouts import Doubt, Entry, Layout, recognise, unlabelled
+from vitbench.data.layouts.names import readable
 from vitbench.data.problems import Problem
 from vitbench.data.scan import Look, look_at_all
+from vitbench.data.value_range import ValueRange, common_range
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
+from vitbench.recipe_tables import DataTable
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class Sample:
 class DataIndex:
     """A data set after a look at every file.
 
-    `layout` is the short name of what was recognised and `sentence` says it to a person. `fingerprint` is a hash of
-    names, labels, splits and contents. Samples are in the order of their files' names.
+    `layout` is the short name of what was recognised and `sentence` says it to a person; `notes` say what was set aside
+    or decided, `doubts` what looks wrong. `unlabelled` are files of splits without labels, by split: they are for a
+    prediction. `value_range` are the grey values that become black and white, where files hold more than 8 bits.
+    `fingerprint` is a hash of names, labels, splits and contents. Samples are in the order of their files' names.
     """
 
     root: Path
@@ -50,6 +55,10 @@ class DataIndex:
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    unlabelled: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    value_range: ValueRange | None = None
 
     def path(self, sample: Sample) -> Path:
         """Where the picture of a sample lies."""
@@ -75,18 +84,34 @@ class DataIndex:
         return {str(name): np.flatnonzero(names == name) for name in set(names)}
 
 
-def open_index(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
+def open_index(
+    path: str,
+    *,
+    layout: str = "",
+    value_range: ValueRange | None = None,
+    store: Path,
+    progress: Progress = silent,
+) -> DataIndex:
     """The index of labelled pictures: a folder, a table of names and labels, or `scenes:new?count=3700&size=96`.
 
-    Every file is opened once; what was seen is remembered in the store. Raises UserError if there is nothing to use.
+    `layout` is the form that a person named (see `recognise`), `value_range` what they set it to. Every file is opened
+    once; what was seen is remembered in the store. Raises UserError if there is nothing to use.
     """
     sentence = ""
     if path.startswith("scenes:"):
         folder, sentence = scenes_folder(path, store, progress)
     else:
         folder = Path(path).expanduser().absolute()
-    layout = recognise(folder)
-    return _index(layout, store, progress, sentence)
+    found = recognise(folder, layout, said=path)
+    if sentence:  # generated here: a small set may well lack a class in a split
+        found = replace(found, doubts=())
+    return _index(found, store, progress, sentence, value_range)
+
+
+def open_recipe_data(data: DataTable, store: Path, progress: Progress = silent) -> DataIndex:
+    """The index of what a recipe names, read as it says. Raises as `open_index` does."""
+    value_range = (data.value_range[0], data.value_range[1]) if data.value_range else None
+    return open_index(data.path, layout=data.layout, value_range=value_range, store=store, progress=progress)
 
 
 def open_pictures(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
@@ -116,7 +141,20 @@ def head_labels(num_classes: int | None, classes: Sequence[str], root: Path) -> 
     return (*classes, *(f"unused {number}" for number in unused))
 
 
-def _index(layout: Layout, store: Path, progress: Progress, sentence: str = "") -> DataIndex:
+def refuse_doubts(root: Path, doubts: Iterable[Doubt], accepted: bool) -> None:
+    """Raises UserError for the first doubt that stops training, unless a person `accepted` them."""
+    for doubt in doubts:
+        if doubt.stops_training and not accepted:
+            raise UserError(f"{root} is not trained on as it was understood: {doubt}")
+
+
+def _index(
+    layout: Layout,
+    store: Path,
+    progress: Progress,
+    sentence: str = "",
+    value_range: ValueRange | None = None,
+) -> DataIndex:
     entries = sorted(layout.entries, key=lambda entry: entry.file)
     memory = store / "indexes" / f"{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:32]}.json"
     looks = look_at_all(layout.root, [entry.file for entry in entries], memory, progress)
@@ -125,6 +163,7 @@ def _index(layout: Layout, store: Path, progress: Progress, sentence: str = "") 
     problems = list(layout.problems)
     problems += [Problem(entry.file, look.reason) for entry, look in zip(entries, looks, strict=True) if look.reason]
     problems += _lonely_labels([entry for entry, _ in good]) + _shared_pictures(good)
+    problems += _copies(good)
     if not good:
         first = f"; {problems[0].file}: {problems[0].reason}" if problems else ""
         raise UserError(f"None of the {len(entries):,} pictures in {layout.root} can be read{first}.")
@@ -152,7 +191,47 @@ def _index(layout: Layout, store: Path, progress: Progress, sentence: str = "") 
         samples=samples,
         problems=tuple(problems),
         fingerprint=_fingerprint(samples, classes),
+        notes=(*layout.notes, *_names_that_are_bytes(samples)),
+        doubts=layout.doubts,
+        unlabelled=_by_split(layout.unlabelled),
+        value_range=value_range or common_range([(look.mode, look.low, look.high) for _, look in good]),
     )
+
+
+def _by_split(entries: Iterable[Entry]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        found.setdefault(entry.split, []).append(entry.file)
+    return tuple((split, tuple(files)) for split, files in sorted(found.items()))
+
+
+def _names_that_are_bytes(samples: Sequence[Sample]) -> list[str]:
+    odd = [sample.file for sample in samples if not _is_text(sample.file)]
+    if not odd:
+        return []
+    return [f"The names of {len(odd):,} files are not UTF-8; such bytes are shown as {readable(odd[0])} shows them."]
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\udc80" <= character <= "\udcff" for character in name)
+
+
+def _copies(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
+    """Pictures that are there more than once within a split, and those that have two labels."""
+    first: dict[str, Entry] = {}
+    problems = []
+    for entry, look in good:
+        known = first.setdefault(look.digest, entry)
+        if known is entry:
+            continue
+        if known.label != entry.label:
+            reason = (
+                f"is the same picture as another with a different label ({entry.label}; {known.file}: {known.label})"
+            )
+            problems.append(Problem(entry.file, reason, False))
+        elif known.split == entry.split:
+            problems.append(Problem(entry.file, f"is a copy of another picture ({known.file})", False))
+    return problems
 
 
 def _lonely_labels(entries: Sequence[Entry]) -> list[Problem]:

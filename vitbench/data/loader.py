@@ -59,7 +59,8 @@ class Loader:
     """Makes the batches of one epoch after another; worker processes stay from epoch to epoch.
 
     They work ahead over the end of an epoch, up to the end of `epochs`: the next epoch finds its first batches made.
-    With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU.
+    With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU. A network that
+    normalises over the batch needs `at_least` two pictures: a shorter last batch begins with pictures of the first.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class Loader:
         pin_memory: bool = False,
         normalize: bool = True,
         epochs: int = 1,
+        at_least: int = 1,
     ) -> None:
-        self.dataset, self.epochs = dataset, epochs
+        self.dataset, self.epochs, self.at_least = dataset, epochs, at_least
         self.seed, self.batch_size = seed, batch_size
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
         self._workers: DataLoader[Batch] | None = None
@@ -106,6 +108,13 @@ class Loader:
             return np.arange(len(self.dataset))
         return generator(ORDER, self.seed, epoch).permutation(len(self.dataset))
 
+    def whole(self, order: np.ndarray, start: int, size: int) -> np.ndarray:
+        """The numbers of the batch that begins at `start` of an epoch's `order`, `at_least` so many."""
+        numbers = order[start : start + size]
+        missing = self.at_least - len(numbers)
+        # The same pictures as long as the order is the same, so a resumed run repeats them too.
+        return numbers if missing <= 0 else np.concatenate([order[:missing], numbers])
+
     def batches(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from `first_batch` on: the same ones that come there in the whole epoch.
 
@@ -132,7 +141,7 @@ class Loader:
         order = self.order(epoch)
         for batch in range(first_batch, len(self)):
             start = batch * self.batch_size
-            yield _Request(epoch, order[start : start + self.batch_size])
+            yield _Request(epoch, self.whole(order, start, self.batch_size))
 
     def _made(self, epoch: int, first_batch: int) -> Iterator[Batch]:
         if self._workers is None:

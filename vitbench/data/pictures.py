@@ -9,17 +9,33 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from vitbench.data.large_pictures import LARGE, ONE_LARGE_PICTURE
+from vitbench.data.value_range import ValueRange, eight_bits, own_range, values_of
 from vitbench.errors import UserError
 from vitbench.files.reading import PICTURE, Unreadable, read_bytes
 
 LARGEST = 89_478_485
-"""Pixels. Pillow's own limit: 256 MiB of RGB. A larger picture is refused, be it honest or a decompression bomb."""
+"""Pixels, where no setting says otherwise. Pillow's own limit: 256 MiB of RGB. A larger picture is refused, be it
+honest or a decompression bomb."""
+
+LIMIT_VARIABLE = "VITBENCH_LARGEST_PICTURE"
+"""The environment variable that sets the limit, in millions of pixels."""
+
+_OTHERS = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC is read with pillow-heif: pip install 'vitbench[heif]'"),
+    **dict.fromkeys(
+        (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"),
+        "a camera's raw file: develop it to JPEG first",
+    ),
+    ".svg": "a drawing, not pixels: export it as PNG first",
+    ".jxl": "JPEG XL is not read: convert it to JPEG or PNG first",
+}
+"""Pictures that Pillow alone cannot read, with what to do."""
 
 _STRIP = 2**20
 """Pixels that are converted at once."""
@@ -28,7 +44,7 @@ _STRIP = 2**20
 _REFUSED = {"EPS", "MPEG", "WMF", "BUFR", "GRIB", "HDF5", "STUB"}
 
 # EXIF orientation (CIPA DC-008, tag 0x0112) to what makes the picture upright.
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -73,19 +89,34 @@ class UnreadablePicture(UserError):
 
 
 def picture_extensions() -> frozenset[str]:
-    """Endings of file names (lower case, with the dot) that stand for a picture that can be opened here."""
+    """Endings of file names (lower case, with the dot) that stand for a picture, even one that needs a library more."""
     formats = set(_formats())
-    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in formats)
+    return frozenset(_OTHERS) | {ending for ending, name in Image.registered_extensions().items() if name in formats}
 
 
-def open_picture(path: str | os.PathLike[str]) -> Image.Image:
+def largest_picture() -> int:
+    """The most pixels that are read. Raises UserError if the environment variable is no number."""
+    said = os.environ.get(LIMIT_VARIABLE, "")
+    if not said:
+        return LARGEST
+    try:
+        limit = float(said)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit <= 4000:
+        raise UserError(f"{LIMIT_VARIABLE} = {said} must be a number of millions of pixels, at most 4000.")
+    return int(limit * 1e6)
+
+
+def open_picture(path: str | os.PathLike[str], value_range: ValueRange | None = None) -> Image.Image:
     """The picture as RGB, turned as its EXIF data say; of an animation the first frame.
 
-    Transparent parts show white. 16-bit and floating-point pictures keep their whole range.
+    Transparent parts show white. Pictures of 16 bits or floating point go from black to white over `value_range`, that
+    of their data set; without one each keeps its own.
     Raises UnreadablePicture.
     """
     with ExitStack() as turn:
-        return decode_picture(read_file(path, turn), os.fsdecode(path))
+        return decode_picture(read_file(path, turn), os.fsdecode(path), value_range)
 
 
 def read_file(path: str | os.PathLike[str], turn: ExitStack | None = None) -> bytes:
@@ -105,12 +136,12 @@ def read_file(path: str | os.PathLike[str], turn: ExitStack | None = None) -> by
     return content
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
+def decode_picture(content: bytes, name: str, value_range: ValueRange | None = None) -> Image.Image:
     """As `open_picture`, from the bytes of a file called `name`."""
     with ExitStack() as turn:
         picture = load_picture(content, name, turn)
         del content  # of a large picture, as large as its pixels
-        return as_seen(picture, name)
+        return as_seen(picture, name, value_range)
 
 
 def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Image.Image:
@@ -119,46 +150,51 @@ def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Im
     Of large pictures only one at a time is decoded, until `turn` is closed: else each thread could take 1 GB.
     """
     _silence_libtiff()
+    limit = largest_picture()
     try:
+        # Pillow refuses by itself what is twice as large, before its size can be asked.
+        Image.MAX_IMAGE_PIXELS = limit
         stream = io.BytesIO(content)
         del content
         picture = Image.open(stream, formats=_formats())
         width, height = picture.size
-        if width * height > LARGEST:
-            raise UnreadablePicture(name, f"{width} x {height} pixels are more than the {LARGEST:,} that are read")
+        if width * height > limit:
+            raise UnreadablePicture(name, _too_large(width, height))
         if turn is not None and width * height > LARGE:
             turn.enter_context(ONE_LARGE_PICTURE)
         picture.load()
         if width * height > LARGE:
             # The file goes before the picture is converted; the EXIF data are asked for first, since they lie in it.
-            _orientation(picture)
+            orientation_of(picture)
             stream.close()
     except _BROKEN as error:
-        raise UnreadablePicture(name, _reason(error)) from error
+        advice = _OTHERS.get(PurePath(name).suffix.lower())
+        known = advice if isinstance(error, Image.UnidentifiedImageError) else None
+        raise UnreadablePicture(name, known or _reason(error)) from error
     return picture
 
 
-def as_seen(picture: Image.Image, name: str) -> Image.Image:
+def as_seen(picture: Image.Image, name: str, value_range: ValueRange | None = None) -> Image.Image:
     """A loaded picture turned as its EXIF data say, as RGB. Raises UnreadablePicture."""
     try:
-        orientation = _orientation(picture)
-        seen = as_rgb(picture)
-        return seen.transpose(_TURNS[orientation]) if orientation in _TURNS else seen
+        orientation = orientation_of(picture)
+        seen = as_rgb(picture, value_range)
+        return seen.transpose(TURNS[orientation]) if orientation in TURNS else seen
     except _BROKEN as error:
         raise UnreadablePicture(name, _reason(error)) from error
 
 
 def is_rotated(picture: Image.Image) -> bool:
     """Whether the EXIF data of a loaded picture turn or mirror it."""
-    return _orientation(picture) != 1
+    return orientation_of(picture) != 1
 
 
-def as_rgb(picture: Image.Image) -> Image.Image:
+def as_rgb(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
     """A picture of any mode as RGB."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith(("I", "F")):
-        return _by_strips(picture, _to_eight_bits(picture))
+        return _by_strips(picture, _to_eight_bits(picture, value_range))
     if picture.has_transparency_data:
         return _by_strips(picture, _on_white)
     return picture.convert("RGB")
@@ -170,30 +206,19 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, coloured)
 
 
-def _to_eight_bits(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """How to bring grey values of 16 or 32 bits or floating point to 8, where Pillow's own conversion clips to white.
-
-    Integers within 16 bits are scaled by 257, as a 16-bit file means them; floating point within 0 and 1 by 255;
-    anything else from its own minimum to its own maximum.
-    """
-    ranges = [(float(numbers.min()), float(numbers.max())) for numbers in map(_numbers, _strips(picture))]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    kind = np.asarray(picture.crop((0, 0, 1, 1))).dtype.kind
-    if kind in "iu" and low >= 0 and high <= 65535:
-        zero, factor = 0.0, 1 / 257
-    elif kind == "f" and low >= 0 and high <= 1:
-        zero, factor = 0.0, 255.0
-    else:
-        zero, factor = low, 255 / max(high - low, 1e-12)
-
-    def convert(strip: Image.Image) -> Image.Image:
-        return Image.fromarray(((_numbers(strip) - zero) * factor).round().clip(0, 255).astype(np.uint8))
-
-    return convert
+def deep_range(picture: Image.Image) -> ValueRange:
+    """The lowest and the highest finite value of a picture of more than 8 bits."""
+    ranges = [values_of(np.asarray(strip)) for strip in _strips(picture)]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
-def _numbers(strip: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(strip).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+def _to_eight_bits(picture: Image.Image, value_range: ValueRange | None) -> Callable[[Image.Image], Image.Image]:
+    """How to bring grey values of 16 or 32 bits or floating point to 8; Pillow itself clips them to white."""
+    if value_range is None:
+        kind = np.asarray(picture.crop((0, 0, 1, 1))).dtype.kind
+        value_range = own_range(kind, *deep_range(picture))
+    known = value_range
+    return lambda strip: Image.fromarray(eight_bits(np.asarray(strip), known))
 
 
 def _strips(picture: Image.Image) -> Iterator[Image.Image]:
@@ -228,17 +253,33 @@ def _silence_libtiff() -> None:
                     function(None)
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
+    """How the EXIF data of a loaded picture turn or mirror it (CIPA DC-008); 1 is not at all."""
     try:
         value = picture.getexif().get(ExifTags.Base.Orientation, 1)
     except _BROKEN:
         # Damaged EXIF data turn nothing; the picture itself is whole.
         return 1
-    return value if value in _TURNS else 1
+    return value if value in TURNS else 1
+
+
+def _too_large(width: int, height: int) -> str:
+    size = f"{width} x {height} pixels are" if width else "it has"
+    more = f" {LIMIT_VARIABLE}={-(-width * height // 1_000_000)} reads it" if width else f" {LIMIT_VARIABLE} sets them"
+    return f"{size} more than the {largest_picture():,} pixels that are read;{more}"
+
+
+@cache
+def _register_others() -> None:
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
 
 
 def _formats() -> list[str]:
     Image.init()
+    _register_others()
     return [name for name in Image.OPEN if name not in _REFUSED]
 
 
@@ -246,7 +287,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, UnreadablePicture):
         return error.reason
     if isinstance(error, Image.DecompressionBombError):
-        return f"more pixels than the {LARGEST:,} that are read"
+        return _too_large(0, 0)
     if isinstance(error, MemoryError):
         return "too large for the memory of this machine"
     if isinstance(error, Image.UnidentifiedImageError):

@@ -30,7 +30,8 @@ class Preprocessing:
     `squash` resizes both sides, whatever the picture's shape. `crop` keeps the shape: it resizes until the picture
     covers the target and cuts the centre out. With `crop_fraction` below 1 the picture is first made larger by
     1 / crop_fraction, and the centre is cut out. Pixels are equal to timm's evaluation transform.
-    `mean` and `std` are per channel, for values from 0 to 1.
+    `mean` and `std` are per channel, for values from 0 to 1. `value_range` is what was black and white in training
+    pictures of more than 8 bits.
     """
 
     height: int
@@ -40,6 +41,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
@@ -110,14 +112,20 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        value_range = values.pop("value_range")
+        return values if value_range is None else values | {"value_range": list(value_range)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
         """What `to_dict` wrote. Raises UserError if it does not fit."""
         try:
-            return cls(**(dict(values) | {"mean": tuple(values["mean"]), "std": tuple(values["std"])}))
-        except (TypeError, KeyError) as error:
+            given = dict(values) | {"mean": tuple(values["mean"]), "std": tuple(values["std"])}
+            if given.get("value_range") is not None:
+                low, high = given["value_range"]
+                given["value_range"] = float(low), float(high)
+            return cls(**given)
+        except (TypeError, KeyError, ValueError) as error:
             raise UserError(f"This is no description of a preprocessing ({error}).") from error
 
     def _placement(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -8,11 +8,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from vitbench.data.parallel import in_parallel
-from vitbench.data.pictures import UnreadablePicture, as_seen, is_rotated, load_picture, read_file
+from vitbench.data.pictures import UnreadablePicture, as_seen, deep_range, is_rotated, load_picture, read_file
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 
-_FORM = 1
+_FORM = 2
 """Of the remembered file; one of another form is not read."""
 
 Stamp = tuple[int, int]
@@ -29,6 +29,9 @@ class Look:
     rotated: bool = False
     digest: str = ""
     reason: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    """Lowest and highest value of a picture of more than 8 bits."""
 
 
 def look_at(path: Path) -> Look:
@@ -42,7 +45,8 @@ def look_at(path: Path) -> Look:
             width, height = as_seen(own, str(path)).size
     except UnreadablePicture as error:
         return Look(reason=error.reason)
-    return Look(width, height, own.mode, is_rotated(own), digest)
+    low, high = deep_range(own) if own.mode.startswith(("I", "F")) else (0.0, 0.0)
+    return Look(width, height, own.mode, is_rotated(own), digest, "", low, high)
 
 
 def digest_of(content: bytes) -> str:
@@ -83,7 +87,9 @@ def _recall(memory: Path) -> dict[str, tuple[Stamp, Look]]:
         kept = json.loads(memory.read_bytes())
         if kept["form"] != _FORM:
             return {}
-        return {file: ((size, changed), Look(*look)) for file, (size, changed, *look) in kept["files"].items()}
+        seen = {file: ((size, changed), Look(*look)) for file, (size, changed, *look) in kept["files"].items()}
+        # What could not be read may be readable with a library or a limit that was set since.
+        return {file: (stamp, look) for file, (stamp, look) in seen.items() if not look.reason}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 

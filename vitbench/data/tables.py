@@ -1,150 +1,151 @@
-"""Tables of file names and labels: CSV, TSV and JSON lines, as courses and Hugging Face write them."""
+"""Tables as programs and people write them: any delimiter, encoding and quoting; CSV, JSON lines, lists in JSON."""
 
 import csv
+import io
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from vitbench.data.pictures import picture_extensions
+from vitbench.data.encodings import read_decoded
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
+from vitbench.files.reading import TABLE
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-FILE_COLUMNS = ("filename", "file_name", "file", "image", "image_path", "filepath", "path")
-LABEL_COLUMNS = ("label", "labels", "class", "class_name", "category", "target")
-SPLIT_COLUMNS = ("split", "subset")
+"""The files in which Hugging Face's imagefolder keeps what is known of each picture."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+_JUDGED_BY = 50
+"""Rows at the beginning that tell the delimiter."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row: the file as it is written there, the label and the split (empty if there is none)."""
-
-    file: str
-    label: str
-    split: str
-    line: int
-
-
-@dataclass(frozen=True)
+@dataclass
 class Table:
-    """The rows of one file, and what is wrong in it."""
+    """The rows of a file as texts. `names` are those of the columns, or empty where the first row may be data.
 
-    rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
+    `rows` have the line that each ends on; `encoding` is the one that was read, `notes` say what was guessed.
+    """
 
+    path: Path
+    names: list[str] = field(default_factory=list)
+    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    encoding: str = "utf-8"
+    notes: list[str] = field(default_factory=list)
+    delimiter: str = ","
 
-def has_labels(path: Path) -> bool:
-    """Whether the table names files and labels, judged by its first row."""
-    try:
-        with _open(path) as stream:
-            if path.suffix == ".jsonl":
-                first = json.loads(stream.readline())
-                return isinstance(first, dict) and _columns(list(first)) is not None
-            header = next(csv.reader(stream, delimiter=_delimiter(path)), [])
-    except (OSError, csv.Error, json.JSONDecodeError):
-        return False
-    return _columns(header) is not None or _is_row(header)
-
-
-def read_table(path: Path) -> Table:
-    """All rows of a CSV, TSV or JSON lines file. Raises UserError if it has no columns for files and labels."""
-    try:
-        with _open(path) as stream:
-            read = _read_json_lines if path.suffix == ".jsonl" else _read_csv
-            rows, problems = read(path, stream)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    return Table(tuple(rows), tuple(problems))
+    def column(self, number: int) -> Iterator[str]:
+        """The values of a column, empty where a row has none."""
+        for _, cells in self.rows:
+            yield cells[number] if number < len(cells) else ""
 
 
-def _read_csv(path: Path, stream: TextIO) -> tuple[list[Row], list[Problem]]:
-    reader = csv.reader(stream, delimiter=_delimiter(path))
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    columns: tuple[int, int, int | None] | None = None
+def read_table(path: Path, encoding: str = "") -> Table:
+    """All rows of a CSV, TSV or JSON lines file, or of a JSON list of objects; what is no row is a problem.
+
+    The first row of a CSV is among `rows`, since it may be data: `split_header` takes it off. Raises UserError if the
+    file cannot be read, or is no table at all.
+    """
+    decoded = read_decoded(path, TABLE, encoding)
+    table = Table(path, encoding=decoded.encoding)
+    if decoded.doubt:
+        table.notes.append(f"{path.name} {decoded.doubt}; --as :encoding=NAME reads it in another one.")
+    ending = path.suffix.lower()
+    if ending in (".jsonl", ".ndjson"):
+        _read_objects(_json_lines(decoded.text, table), table)
+    elif ending == ".json":
+        _read_objects(_json_list(path, decoded.text, table), table)
+    else:
+        table.delimiter = delimiter_of(decoded.text, path)
+        _read_csv(decoded.text, table)
+    return table
+
+
+def split_header(table: Table) -> Table:
+    """The table with its first row as the names of its columns."""
+    first = table.rows[0][1] if table.rows else []
+    table.names = [name.strip() for name in first]
+    table.rows = table.rows[1:]
+    return table
+
+
+def delimiter_of(text: str, path: Path | None = None) -> str:
+    """What parts the columns: the character that gives the same number of them (two at least) in most rows."""
+    start = "\n".join(text.splitlines()[:_JUDGED_BY])
+    best, score = ("\t" if path is not None and path.suffix.lower() == ".tsv" else ","), 0.0
+    for delimiter in _DELIMITERS:
+        try:
+            counts = Counter(len(row) for row in csv.reader(io.StringIO(start, newline=""), delimiter=delimiter) if row)
+        except csv.Error:
+            continue
+        several = {columns: rows for columns, rows in counts.items() if columns > 1}
+        if not several:
+            continue
+        columns = max(several, key=lambda columns: several[columns])
+        # Of two that fit, the one before: a comma in a text after a semicolon is rarer in all rows than the semicolon.
+        share = several[columns] / sum(counts.values()) + 0.001 * (delimiter == best)
+        if share > score + 1e-9:
+            best, score = delimiter, share
+    return best
+
+
+def _read_csv(text: str, table: Table) -> None:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=table.delimiter, skipinitialspace=True)
     line = 0
     try:
-        for line, cells in _with_lines(reader):
-            if columns is None:
-                columns = _columns(cells)
-                if columns:
-                    continue
-                if not _is_row(cells):
-                    raise _no_columns(path, cells)
-                columns = 0, 1, None
-            if not any(cells):
-                continue
-            file, label, split = (cells[column] if column is not None and column < len(cells) else ""
-                                  for column in columns)  # fmt: skip
-            if file:
-                rows.append(Row(file, label.strip(), split.strip(), line))
-            else:
-                problems.append(Problem(path.name, f"names no file (line {line})"))
+        for cells in reader:
+            line = reader.line_num
+            if any(cell.strip() for cell in cells):
+                table.rows.append((line, [cell.strip() for cell in cells]))
     except csv.Error as error:
-        raise UserError(f"{path} is no readable table after line {line}: {error}.") from error
-    return rows, problems
+        raise UserError(f"{table.path} is no readable table after line {line}: {error}.") from error
 
 
-def _read_json_lines(path: Path, stream: TextIO) -> tuple[list[Row], list[Problem]]:
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    for line, text in enumerate(stream, start=1):
-        if not text.strip():
+def _json_lines(text: str, table: Table) -> Iterator[tuple[int, Any]]:
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
             continue
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            problems.append(Problem(path.name, f"is not JSON ({error.msg}, line {line})"))
-            continue
-        names = list(values) if isinstance(values, dict) else []
-        columns = _columns(names)
-        if columns is None:
-            if not rows:
-                raise _no_columns(path, names)
-            problems.append(Problem(path.name, f"names no file or no label (line {line})"))
-            continue
-        file, label, split = (_plain(values[names[column]]) if column is not None else "" for column in columns)
-        rows.append(Row(file, label, split, line))
-    return rows, problems
+            yield line, json.loads(content)
+        except (ValueError, RecursionError) as error:
+            table.problems.append(Problem(table.path.name, f"is not JSON ({_message(error)}, line {line})"))
 
 
-def _columns(names: list[str]) -> tuple[int, int, int | None] | None:
-    """Where file, label and split stand in the header; None if the first two are not both there."""
-    lower = [name.strip().lower() for name in names]
+def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, Any]]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON: {_message(error)}.") from error
+    if isinstance(document, dict) and document and all(isinstance(value, str | int) for value in document.values()):
+        document = [{"filename": name, "label": value} for name, value in document.items()]
+    if not isinstance(document, list):
+        raise UserError(f"{path} is no table: it holds neither a list of objects nor names with labels.")
+    yield from enumerate(document, start=1)
 
-    def find(wanted: tuple[str, ...]) -> int | None:
-        return next((lower.index(name) for name in wanted if name in lower), None)
 
-    file, label = find(FILE_COLUMNS), find(LABEL_COLUMNS)
-    return None if file is None or label is None else (file, label, find(SPLIT_COLUMNS))
-
-
-def _is_row(cells: list[str]) -> bool:
-    """Whether a first row is no header but already names a picture and its label."""
-    return len(cells) == 2 and Path(cells[0]).suffix.lower() in picture_extensions()
+def _read_objects(objects: Iterator[tuple[int, Any]], table: Table) -> None:
+    columns: dict[str, int] = {}
+    found: list[tuple[int, dict[str, Any]]] = []
+    for line, value in objects:
+        if isinstance(value, dict):
+            found.append((line, value))
+            for name in value:
+                columns.setdefault(str(name), len(columns))
+        else:
+            table.problems.append(Problem(table.path.name, f"names no file or no label (line {line})"))
+    table.names = list(columns)
+    table.rows = [(line, [_plain(value.get(name)) for name in columns]) for line, value in found]
 
 
 def _plain(value: Any) -> str:
-    """A JSON value as a label or name: text and whole numbers; anything else is none."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    """A JSON value as a label or a name: text, whole numbers and truth values; anything else is none."""
+    return str(value).strip() if isinstance(value, str | int) else ""
 
 
-def _with_lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    for cells in reader:
-        yield reader.line_num, cells
-
-
-def _open(path: Path) -> TextIO:
-    # Names of files are bytes: what is not UTF-8 passes through, as Python's own file functions have it.
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
-
-
-def _no_columns(path: Path, names: list[str]) -> UserError:
-    found = f"it has {', '.join(name[:40] for name in names[:6])}" if names else "its first row is empty"
-    return UserError(f"{path} needs the columns filename and label ({found}).")
+def _message(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)

@@ -3,25 +3,27 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vitbench.captions.fitting import fitted, fitted_masks, frame_of
+from vitbench.captions.formats.base import CaptionPlace
 from vitbench.captions.formats.coco import read_instances
-from vitbench.captions.formats.rows import Region, Rows, read_text, split_of
-from vitbench.captions.index import PictureFinder
-from vitbench.captions.masks import region_mask
+from vitbench.captions.formats.rows import Region, Rows, split_of
+from vitbench.data.encodings import read_decoded
 from vitbench.data.generated import scenes_folder
-from vitbench.data.pictures import open_picture
+from vitbench.data.layouts.names import IMAGE_FOLDERS, pictured_by
+from vitbench.data.layouts.tree import mask_files
+from vitbench.data.pictures import load_picture, open_picture, read_file
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.reading import CAPTIONS
 from vitbench.progress import Progress, silent
 
 Mask = NDArray[np.bool_]
-MASK_FOLDERS = ("masks", "mask", "annotations", "segmentations", "labels")
-MASK_SUFFIXES = ("_mask", "-mask", ".mask", "_seg", "_gt")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class SeenPicture:
     file: Path
     pixels: NDArray[np.uint8]
     masks: dict[str | None, Mask]
+    problems: tuple[str, ...] = ()
+    """Masks that were left out, or are not as their file says."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,14 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
         root, sentence = Path(address).expanduser().absolute(), ""
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; name one with pictures and masks, or scenes:base.")
-    finder = PictureFinder(root)
+    place = CaptionPlace(root, address)
     instances = sorted({*root.glob("instances*.json"), *root.glob("annotations/instances*.json")})
-    data = _from_instances(instances, finder) if instances else _from_mask_files(finder)
+    data = _from_instances(instances, place) if instances else _from_mask_files(place)
     if not data.pictures:
         why = f" ({data.problems[0]})" if data.problems else ""
         raise UserError(
             f"No picture in {root} has a mask{why}: vitbench reads COCO instances (annotations/instances_*.json), and"
-            " masks/NAME.png or NAME_mask.png for a picture NAME."
+            " masks/NAME.png, trimaps/NAME.png or NAME_mask.png for a picture NAME."
         )
     return MaskedData(sentence or data.sentence, data.pictures, data.problems)
 
@@ -110,14 +114,12 @@ def look_at_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenP
     Objects of which the crop leaves nothing are left out, so `masks` may be empty. Raises UserError if the mask is
     not of this picture.
     """
-    whole = open_picture(picture.file)
+    whole = open_picture(picture.file, preprocessing.value_range)
     masks: dict[str | None, Mask] = {}
-    for name, mask in _masks_of(picture):
-        if mask.shape != (whole.height, whole.width):
-            height, width = mask.shape
-            raise UserError(
-                f"{picture.file.name} has {whole.width}x{whole.height} pixels, but its mask has {width}x{height}."
-            )
+    named, problems = _masks_of(picture)
+    if not named:
+        raise UserError(f"{picture.file.name}: {problems[0] if problems else 'it has no mask'}.")
+    for name, mask in named:
         masks[name] = masks[name] | mask if name in masks else mask
     largest = sorted(masks, key=lambda name: (name != picture.label, -int(masks[name].sum())))
     seen = {name: _through(masks[name], preprocessing) for name in largest}
@@ -125,17 +127,43 @@ def look_at_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenP
         picture.file,
         preprocessing.resized(whole),
         {name: mask for name, mask in seen.items() if mask.any() and not mask.all()},
+        tuple(problems),
     )
 
 
-def _masks_of(picture: MaskedPicture) -> list[tuple[str | None, Mask]]:
+def _masks_of(picture: MaskedPicture) -> tuple[list[tuple[str | None, Mask]], list[str]]:
+    """Class and pixels of each object that can be read, and a sentence for each that cannot."""
     if picture.mask_file is None:
-        return [(region.category, region_mask(region)) for region in picture.regions]
-    with Image.open(picture.mask_file) as image:
-        values = np.asarray(image)
+        found = fitted_masks(picture.file, picture.regions)
+        pairs = zip(picture.regions, found.masks, strict=True)
+        return [(region.category, mask) for region, mask in pairs if mask is not None], found.problems
+    try:
+        covered = fitted(mask_in(picture.mask_file), frame_of(picture.file))
+    except UserError as error:
+        return [], [f"{picture.mask_file.name}: {str(error).rstrip('.')}"]
+    return [(picture.label, covered)], []
+
+
+def mask_in(file: Path) -> Mask:
+    """The object's pixels in a picture of a mask, bool [height, width]: those that are not 0.
+
+    Of a trimap (in a folder of that name) they are those of 1, the foreground, and 3, the border that nobody drew; in a
+    palette picture 255 is what nobody judged (PASCAL VOC). Raises UnreadablePicture.
+    """
+    image = load_picture(read_file(file), str(file))
+    values = np.asarray(image)
+    if is_trimap(file) and set(np.unique(values).tolist()) <= {0, 1, 2, 3}:
+        return np.asarray((values == 1) | (values == 3))
     # A palette or grey picture says which object; transparency says nothing.
-    covered: Mask = np.any(values.reshape(*values.shape[:2], -1)[:, :, :3], axis=2)
-    return [(picture.label, covered)]
+    covered = np.any(values.reshape(*values.shape[:2], -1)[:, :, :3], axis=2)
+    if image.mode == "P" and set(np.unique(values).tolist()) - {0, 255}:
+        covered &= values != 255
+    return np.asarray(covered)
+
+
+def is_trimap(file: Path) -> bool:
+    """Whether a mask is one of Oxford-IIIT Pet: 1 is the animal, 2 the background, 3 the border between."""
+    return any(part.lower().startswith("trimap") for part in file.parent.parts)
 
 
 def _through(mask: Mask, preprocessing: Preprocessing) -> Mask:
@@ -143,7 +171,7 @@ def _through(mask: Mask, preprocessing: Preprocessing) -> Mask:
     return np.asarray(preprocessing.resized(picture)[:, :, 0] >= 128)
 
 
-def _from_instances(files: Sequence[Path], finder: PictureFinder) -> MaskedData:
+def _from_instances(files: Sequence[Path], place: CaptionPlace) -> MaskedData:
     rows = Rows()
     labels: dict[tuple[str, str], str] = {}
     for file in files:
@@ -155,19 +183,23 @@ def _from_instances(files: Sequence[Path], finder: PictureFinder) -> MaskedData:
     problems = list(rows.problems)
     pictures = []
     for (split, name), regions in sorted(rows.regions.items()):
-        found = finder.find(name, split)
+        found = place.find(name, split)
         if found is None:
-            problems.append(f"{name}: no such picture below {finder.root}")
+            problems.append(f"{name}: no such picture below {place.root}")
+        elif isinstance(found, list):
+            problems.append(f"{name}: may be {len(found)} pictures ({', '.join(found[:3])})")
         else:
             label = labels.get((split, name))
-            pictures.append(MaskedPicture(finder.root / found, split, tuple(regions), label=label))
+            pictures.append(MaskedPicture(place.root / found, split, tuple(regions), label=label))
     form = "Scenes with their instances" if labels else "COCO instances"
     return MaskedData(f"{form}: {len(pictures):,} pictures with masks.", tuple(pictures), tuple(problems))
 
 
 def _scene_labels(file: Path, rows: Rows) -> Iterator[tuple[str, str]]:
     """Names and labels from the truth that Scenes writes beside its instances."""
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_decoded(file, CAPTIONS).text.split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             entry = json.loads(line)
             yield str(entry["file_name"]), str(entry["label"])
@@ -175,30 +207,32 @@ def _scene_labels(file: Path, rows: Rows) -> Iterator[tuple[str, str]]:
             rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({error})")
 
 
-def _from_mask_files(finder: PictureFinder) -> MaskedData:
-    """Pictures that have a mask: a PNG of the same name in a folder of masks, or NAME_mask.png beside NAME."""
-    files = finder.pictures
-    masks: dict[str, list[Path]] = {}
-    for file in files:
-        if file.suffix.lower() == ".png" and (stem := _picture_of(file)) is not None:
-            masks.setdefault(stem, []).append(file)
-    taken = {file for found in masks.values() for file in found}
+def _from_mask_files(place: CaptionPlace) -> MaskedData:
+    """Pictures that have a mask: a picture of the same name in a folder of masks, or NAME_mask.png beside NAME."""
+    masks = mask_files(place.pictures)
+    of_picture: dict[str, list[str]] = {}
+    for mask, file in masks.items():
+        of_picture.setdefault(file, []).append(mask)
+    stems: dict[str, list[str]] = {}
+    for mask in masks:
+        stems.setdefault(_bare_stem(mask), []).append(mask)
     pictures = []
-    for file in files:
-        if file in taken or file.stem not in masks:
+    for file in place.pictures:
+        own = of_picture.get(file) or stems.get(PurePosixPath(file).stem)
+        if file in masks or not own:
             continue
         # Between masks of equal names, the one whose folders are most alike.
-        mask = max(masks[file.stem], key=lambda other: len({*other.parent.parts} & {*file.parent.parts}))
-        label = file.parent.name if file.parent.name not in ("", "images", "pictures", "img") else None
-        picture = MaskedPicture(finder.root / file, split_of(file.parent.as_posix()), (), finder.root / mask, label)
-        pictures.append(picture)
-    sentence = f"Masks beside pictures (every pixel that is not 0 is the object): {len(pictures):,} pictures."
-    return MaskedData(sentence, tuple(pictures), ())
+        folders = set(PurePosixPath(file).parent.parts)
+        mask = max(own, key=lambda other: len(folders & set(PurePosixPath(other).parent.parts)))
+        folder = PurePosixPath(file).parent
+        label = folder.name if folder.name.lower() not in IMAGE_FOLDERS and folder.name else None
+        split = split_of(folder.as_posix())
+        pictures.append(MaskedPicture(place.root / file, split, (), place.root / mask, label))
+    trimaps = any(picture.mask_file is not None and is_trimap(picture.mask_file) for picture in pictures)
+    object_ = "1 is the object, 3 its border" if trimaps else "every pixel that is not 0 is the object"
+    return MaskedData(f"Masks beside pictures ({object_}): {len(pictures):,} pictures.", tuple(pictures), ())
 
 
-def _picture_of(file: Path) -> str | None:
-    """The stem of the picture that a mask file belongs to; None if it is no mask."""
-    for ending in MASK_SUFFIXES:
-        if file.stem.lower().endswith(ending):
-            return file.stem[: -len(ending)]
-    return file.stem if any(part.lower() in MASK_FOLDERS for part in file.parent.parts) else None
+def _bare_stem(mask: str) -> str:
+    stem = PurePosixPath(mask).stem
+    return pictured_by(stem) or stem

@@ -166,6 +166,7 @@ def _looked_at(
         except UserError as error:
             problems.append(str(error))
             continue
+        problems += [f"{problem}." for problem in looked.problems]
         if looked.masks:
             seen.append(looked)
         else:

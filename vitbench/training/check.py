@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from vitbench.data.generated import read_address
-from vitbench.data.index import head_labels, label_order, open_index
+from vitbench.data.index import head_labels, label_order, open_recipe_data
 from vitbench.data.scenes import KIND_SETS
 from vitbench.data.scenes.export import check_scenes
 from vitbench.data.summary import brief
@@ -62,7 +62,7 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
     if _is_unwritten(path, store):
         check.recognised.append(_promise(path))
         return head_labels(recipe.model.num_classes, label_order(KIND_SETS[read_address(path).kinds]), Path(path))
-    data = open_index(path, store=store, progress=progress)
+    data = open_recipe_data(recipe.data, store, progress)
     check.recognised += brief(data)
     if not data.classes:
         raise UserError(f"{data.root} has no labels to learn.")
@@ -72,14 +72,19 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
 
 def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Check) -> None:
     from vitbench.captions.task import open_caption_data
+    from vitbench.captions.tokenizer import unfit_for_words
 
     if _is_unwritten(recipe.data.path, store):
         check.recognised.append(_promise(recipe.data.path))
         return
-    data = open_caption_data(recipe.data.path, store, progress)
+    data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
     check.recognised.append(f"{data.sentence}.")
-    if data.problems:
-        check.recognised.append(f"Left out: {len(data.problems):,}, such as {data.problems[0].rstrip('.')}.")
+    for title, said in (("Left out", data.problems), ("Changed or guessed", data.notes)):
+        if said:
+            check.recognised.append(f"{title}: {len(said):,}, such as {said[0].rstrip('.')}.")
+    sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
+    if recipe.caption.tokenizer == "word" and (doubt := unfit_for_words(sentences)):
+        check.recognised.append(f"Doubtful: {doubt}")
     for part in ("train", "val"):
         if not data.split(part):
             raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")

@@ -1,7 +1,7 @@
 """Classification as a task of the training loop: labelled pictures, a soft or hard cross-entropy, and accuracy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vitbench.data.augment import Augmentation, augmentation
 from vitbench.data.cache import DecodedCache, open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
-from vitbench.data.index import DataIndex, head_labels, open_index
+from vitbench.data.index import DataIndex, head_labels, open_recipe_data, refuse_doubts
 from vitbench.data.loader import Loader, in_order
 from vitbench.data.mixing import Mixing
 from vitbench.data.on_device import on_device
@@ -83,8 +83,9 @@ class Classification:
         loader = self._loader_of(batch_size)
         if epoch < self.recipe.train.head_epochs:
             features, labels = self._frozen_features(batch_size)
-            order = torch.from_numpy(loader.order(epoch)).to(self.device)
-            for chosen in order.split(batch_size)[first_batch:]:
+            order = loader.order(epoch)
+            for start in range(first_batch * batch_size, len(order), batch_size):
+                chosen = torch.from_numpy(loader.whole(order, start, batch_size)).to(self.device)
                 yield Features(features[chosen], labels[chosen])
             return
         self._features = None
@@ -143,6 +144,7 @@ class Classification:
                 pin_memory=self.device.type == "cuda",
                 normalize=False,
                 epochs=self.recipe.train.epochs,
+                at_least=2 if needs_two(self.network.module) else 1,
             )
         return self._loader
 
@@ -171,6 +173,11 @@ class Classification:
         return head(dropout(features))
 
 
+def needs_two(module: nn.Module) -> bool:
+    """Whether a network normalises over the pictures of a batch, so that it cannot learn from one alone."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+
+
 def pooled_features(module: nn.Module, pixels: Tensor) -> Tensor:
     """What the last layer of a timm network sees [B, D]."""
     tokens = module.forward_features(pixels)  # type: ignore[operator]
@@ -191,7 +198,7 @@ def open_classification(
     network = build_network(recipe.model, num_classes=len(labels), labels=labels, progress=progress)
     changes = fitting_augmentation(recipe, network)
     # The report's augmentation squashes, so its evaluation does too.
-    network.preprocessing = changes.preprocessing
+    network.preprocessing = replace(changes.preprocessing, value_range=data.value_range)
     cache = evaluation_cache = None
     if recipe.data.cache:
         cache = open_cache(data, changes.first, store=store, progress=progress)
@@ -213,6 +220,10 @@ def open_classification(
 
 def fitting_augmentation(recipe: Recipe, network: Network) -> Augmentation:
     """How the recipe changes the network's pictures. Raises UserError if recipe and network do not fit."""
+    if recipe.train.batch_size == 1 and needs_two(network.module):
+        raise UserError(
+            f"{recipe.model.name} normalises over the pictures of a batch; set train.batch_size = 2 or more."
+        )
     if recipe.train.head_epochs and len(classifiers(network.module)) != 1:
         raise UserError(f"{recipe.model.name} has two heads; set train.head_epochs = 0.")
     return augmentation(recipe.data.augment, network.preprocessing, random_erasing=recipe.data.random_erasing)
@@ -220,7 +231,7 @@ def fitting_augmentation(recipe: Recipe, network: Network) -> Augmentation:
 
 def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progress) -> DataIndex:
     """The data of a run, with the split that was drawn when it began."""
-    data = open_index(recipe.data.path, store=store, progress=progress)
+    data = open_recipe_data(recipe.data, store, progress)
     split = run_folder / "split.csv"
     if split.exists():
         return read_split(data, split)
@@ -231,6 +242,7 @@ def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progr
 
 def with_parts(recipe: Recipe, data: DataIndex) -> DataIndex:
     """The data with the validation part that the recipe draws. Raises UserError if there are too few pictures."""
+    refuse_doubts(data.root, data.doubts, recipe.data.accept_doubts)
     data = with_validation(data, fraction=recipe.data.validation_fraction, seed=recipe.train.seed)
     if not len(data.positions("val")):
         raise UserError(f"{data.root} has too few pictures: no class has two, so none can be left for validation.")

@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
 from vitbench.training.chosen import Chosen, open_chosen
-from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_data
+from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_part
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Evaluated:
     data: DataIndex
     split: str
     file: Path | None
+    changed: str = ""
+    """What is no longer as it was when the run began, in parts that were not evaluated; a sentence."""
 
     @property
     def where(self) -> str:
@@ -54,10 +56,11 @@ def evaluate(
     if network, data and part do not fit each other, and if the result cannot be kept.
     """
     chosen = open_chosen(reference, Store(store), device=device, batch_size=batch_size, progress=progress)
+    changed = ""
     if data:
         index = open_index(data, store=store, progress=progress)
     elif chosen.run is not None:
-        index = open_own_data(chosen.run, store, progress)
+        index, changed = open_own_part(chosen.run, store, split, progress)
     else:
         raise UserError(f"Name the pictures to evaluate {reference} on: --data DIR.")
     split = evaluated_part(index, split)
@@ -65,7 +68,7 @@ def evaluate(
         chosen.network, index, split=split, batch_size=chosen.batch_size, device=chosen.device, progress=progress
     )
     part = _other_part(index, split) if data else split
-    return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part))
+    return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part), changed)
 
 
 def _kept(evaluation: Evaluation, chosen: Chosen, part: str) -> Path | None:

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from vitbench.data.dataset import Dataset, evaluation_dataset
-from vitbench.data.index import DataIndex, open_index
+from vitbench.data.index import DataIndex, open_recipe_data
 from vitbench.data.loader import in_order
 from vitbench.data.on_device import on_device
-from vitbench.data.split import read_split
+from vitbench.data.split import read_split, read_split_part
 from vitbench.errors import UserError
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
@@ -273,9 +273,19 @@ def evaluated_part(data: DataIndex, split: str | None) -> str:
 
 def open_own_data(run: Run, store: Path, progress: Progress = silent) -> DataIndex:
     """The data that a run was trained on, with the split that was drawn for it. Raises UserError if they changed."""
-    data = open_index(run.recipe().data.path, store=store, progress=progress)
+    data = open_recipe_data(run.recipe().data, store, progress)
     split = run.folder / "split.csv"
     return read_split(data, split) if split.exists() else data
+
+
+def open_own_part(run: Run, store: Path, split: str | None, progress: Progress = silent) -> tuple[DataIndex, str]:
+    """One part of the data that a run was trained on, and a sentence on what changed since in the others.
+
+    `split` None is test, else val. Raises UserError if this part changed.
+    """
+    data = open_recipe_data(run.recipe().data, store, progress)
+    file = run.folder / "split.csv"
+    return read_split_part(data, file, split) if file.exists() else (data, "")
 
 
 def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:

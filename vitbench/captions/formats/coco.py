@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vitbench.captions.formats.rows import Region, Rows, dictionaries, read_json, read_text, split_of
+from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised, merged
+from vitbench.captions.formats.rows import Region, Rows, dictionaries, split_of
+from vitbench.data.encodings import read_decoded
+from vitbench.data.layouts.base import Declined
 from vitbench.data.scenes import Word
+from vitbench.errors import UserError
+from vitbench.files.reading import CAPTIONS
 
 
 def is_coco_captions(document: Any) -> bool:
@@ -20,7 +25,7 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
     """The sentences of a captions file, with the masks of an instances file; entries that fit nothing are problems."""
     rows = Rows()
     split = split_of(captions.stem)
-    document = read_json(captions) if document is None else document
+    document = _document(captions) if document is None else document
     names = _names(document, captions, rows)
     for where, entry in dictionaries(document, "annotations", captions, rows):
         picture = names.get(_identifier(entry.get("image_id")))
@@ -34,24 +39,43 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
 
 
 def _names(document: Any, file: Path, rows: Rows) -> dict[str, str]:
-    names = {}
+    """Identifier to file name. Pictures that share one identifier are left out: whose a sentence is cannot be told."""
+    names: dict[str, str] = {}
+    shared: dict[str, list[str]] = {}
     for where, entry in dictionaries(document, "images", file, rows):
         name = entry.get("file_name")
-        if isinstance(name, str) and name and "id" in entry:
-            names[_identifier(entry["id"])] = name
-        else:
+        if not (isinstance(name, str) and name and "id" in entry):
             rows.problems.append(f"{where}: no file_name or no id")
+            continue
+        identifier = _identifier(entry["id"])
+        if names.setdefault(identifier, name) != name:
+            shared.setdefault(identifier, [names[identifier]]).append(name)
+    for identifier, several in shared.items():
+        del names[identifier]
+        pictures = ", ".join(dict.fromkeys(several))
+        rows.problems.append(
+            f"{file.name}: the pictures {pictures} have the same id, {identifier}, so what is said of it is left out"
+        )
     return names
 
 
 def _identifier(value: Any) -> str:
-    # Some writers give numbers in one list and strings in the other.
-    return str(value)
+    # Some writers give numbers in one list and strings in the other, or 7.0 for 7.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _side(value: Any) -> int:
+    """A height or width as a whole number, however it is written; 0 if it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0
+    return int(number) if number.is_integer() and 0 < number < 1e6 and not isinstance(value, bool) else 0
 
 
 def read_instances(file: Path, split: str, rows: Rows) -> None:
     """Adds the object masks of an instances file to `rows.regions`; entries that fit nothing are problems."""
-    document = read_json(file)
+    document = _document(file)
     names = _names(document, file, rows)
     sizes = {
         _identifier(entry.get("id")): (entry.get("height"), entry.get("width"))
@@ -64,13 +88,14 @@ def read_instances(file: Path, split: str, rows: Rows) -> None:
     for where, entry in dictionaries(document, "annotations", file, rows):
         image = _identifier(entry.get("image_id"))
         category = categories.get(_identifier(entry.get("category_id")))
-        height, width = sizes.get(image, (None, None))
+        height, width = (_side(side) for side in sizes.get(image, (None, None)))
         if image not in names or category is None:
             rows.problems.append(f"{where}: its picture or its category is not in the file")
-        elif not isinstance(height, int) or not isinstance(width, int) or not entry.get("segmentation"):
-            rows.problems.append(f"{where}: no segmentation, or no size of its picture")
+        elif not entry.get("segmentation"):
+            only = " (only a box)" if entry.get("bbox") else ""
+            rows.problems.append(f"{where}: no segmentation{only}")
         else:
-            region = Region(category, entry["segmentation"], height, width)
+            region = Region(category, entry["segmentation"], height, width, where)
             rows.regions.setdefault((split, names[image]), []).append(region)
 
 
@@ -80,7 +105,9 @@ def read_scene_truths(file: Path, rows: Rows) -> None:
     The objects of a word count through the picture's regions.
     """
     split = split_of(file.stem)
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_decoded(file, CAPTIONS).text.split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             entry = json.loads(line)
             words = tuple(
@@ -90,3 +117,47 @@ def read_scene_truths(file: Path, rows: Rows) -> None:
             rows.truths[(split, str(entry["file_name"]))] = words
         except (ValueError, KeyError, TypeError) as error:
             rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({error})")
+
+
+def _document(file: Path) -> Any:
+    """The JSON document in `file`. Raises UserError with the place if it is broken."""
+    try:
+        return json.loads(read_decoded(file, CAPTIONS).text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file} is not valid JSON (line {error.lineno}: {error.msg}).") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is not valid JSON ({error}).") from error
+
+
+def _recognise(place: CaptionPlace) -> Recognised | Declined:
+    found = [
+        _with_companions(place, name, document.value)
+        for name, document in place.documents.items()
+        if is_coco_captions(document.value) and not Path(name).name.startswith("instances_")
+    ]
+    if found:
+        return merged(found)
+    return Declined("no JSON file has images, and annotations with captions")
+
+
+def _with_companions(place: CaptionPlace, name: str, document: Any) -> Recognised:
+    """The captions with the masks beside them, and with the truth of scenes."""
+    file = place.root / name
+    instances = file.with_name(file.name.replace("captions", "instances"))
+    with_masks = instances != file and instances.is_file()
+    title = "COCO captions with instances" if with_masks else "COCO captions"
+    rows = read_coco(file, None, document)
+    if with_masks:
+        try:
+            read_instances(instances, split_of(file.stem), rows)
+        except UserError as error:
+            rows.problems.append(f"{instances.name}: no masks are read ({str(error).rstrip('.')})")
+            title = "COCO captions"
+    scenes = file.with_name(file.name.replace("captions", "scenes")).with_suffix(".jsonl")
+    if scenes.is_file():
+        title = "Scenes"
+        read_scene_truths(scenes, rows)
+    return Recognised(title, rows)
+
+
+FORMAT = CaptionFormat("coco", "COCO captions", 80, _recognise)

@@ -1,71 +1,34 @@
-"""Flickr8k and Flickr30k: the token files, their Kaggle CSVs, and the lists of pictures of each part."""
+"""Flickr8k and Flickr30k: the token files (`name.jpg#0<tab>sentence`), and the lists of pictures of each split."""
 
-import csv
 import re
 from pathlib import Path
 
-from vitbench.captions.formats.rows import Rows, read_text, split_of
+from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised, merged
+from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.encodings import read_decoded
+from vitbench.data.layouts.base import Declined
+from vitbench.files.reading import CAPTIONS
 
-_TOKEN_LINE = re.compile(r"^(?P<name>.+?\.\w{3,4})(?:\.\d+)?#(?P<number>\d+)\s+(?P<sentence>.*)$")
+# Flickr8k in other languages has the language before the number: name.jpg#zhm#0, name.jpg#enc#0.
+_TOKEN_LINE = re.compile(r"^(?P<name>.+?\.\w{3,4})(?:\.\d+)?#(?:\w+#)?(?P<number>\d+)\s+(?P<sentence>.*)$")
 
 
 def is_token_file(text: str) -> bool:
     """Whether the first line reads `name.jpg#0<tab>sentence`."""
-    return _TOKEN_LINE.match(text.split("\n", 1)[0]) is not None
+    return _TOKEN_LINE.match(text.split("\n", 1)[0].rstrip("\r")) is not None
 
 
 def read_token_file(file: Path, text: str) -> Rows:
     """Lines `name.jpg#0<tab>sentence` (Flickr8k has one `name.jpg.1#0`: the same picture)."""
     rows = Rows()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        match = _TOKEN_LINE.match(line)
+        match = _TOKEN_LINE.match(line.rstrip("\r"))
         if match is None:
             rows.problems.append(f"{file.name}, line {number}: not of the form name.jpg#0 and a sentence")
         else:
             rows.add(match["name"], match["sentence"], "", f"{file.name}, line {number}")
-    return rows
-
-
-def csv_columns(text: str) -> tuple[str, int, int] | None:
-    """`(delimiter, picture column, sentence column)` of a Kaggle CSV, by its header; None for other files."""
-    header = text.split("\n", 1)[0]
-    delimiter = "|" if "|" in header else ","
-    names = [name.strip().strip('"').lower() for name in header.split(delimiter)]
-    pictures = [
-        names.index(name) for name in ("image", "image_name", "filename", "file_name", "image_id") if name in names
-    ]
-    sentences = [
-        names.index(name) for name in ("caption", "comment", "caption_text", "text", "sentence") if name in names
-    ]
-    return (delimiter, pictures[0], sentences[0]) if pictures and sentences else None
-
-
-def read_captions_csv(file: Path, text: str, columns: tuple[str, int, int]) -> Rows:
-    """Kaggle's `captions.txt` (`image,caption`) and `results.csv` (`image_name| comment_number| comment`).
-
-    The Flickr30k file has one row whose fields run together: it is a problem, not a sentence.
-    """
-    delimiter, picture, sentence = columns
-    rows = Rows()
-    lines = text.splitlines()[1:]
-    if delimiter == ",":
-        reader = csv.reader(lines, skipinitialspace=True)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, skipinitialspace=True)
-    split = split_of(file.stem)
-    for fields in reader:
-        where = f"{file.name}, line {reader.line_num + 1}"
-        if not any(field.strip() for field in fields):
-            continue
-        if len(fields) <= max(picture, sentence):
-            rows.problems.append(f"{where}: {len(fields)} fields instead of {max(picture, sentence) + 1}")
-            continue
-        # An unquoted sentence may hold the delimiter; when it is the last column, what follows belongs to it.
-        last = sentence == max(picture, sentence)
-        words = ", ".join(fields[sentence:]) if last and delimiter == "," else fields[sentence]
-        rows.add(fields[picture], words, split, where)
     return rows
 
 
@@ -75,6 +38,35 @@ def read_split_lists(folder: Path) -> dict[str, str]:
     for file in sorted(folder.glob("*[Ii]mages.txt")):
         match = re.search(r"(train|dev|val|test)Images", file.name)
         if match:
-            split = split_of(match[1])
-            splits.update({line.strip(): split for line in read_text(file).splitlines() if line.strip()})
+            lines = read_decoded(file, CAPTIONS).text.split("\n")
+            splits.update({line.strip(): split_of(match[1]) for line in lines if line.strip()})
     return splits
+
+
+def with_split_lists(place: CaptionPlace, found: Recognised) -> Recognised:
+    """What was recognised, each picture in the split whose list names it."""
+    splits = {} if place.file is not None else read_split_lists(place.root)
+    if splits:
+        found.rows.sentences = {
+            (splits.get(name, split), name): sentences for (split, name), sentences in found.rows.sentences.items()
+        }
+    return found
+
+
+def _recognise(place: CaptionPlace) -> Recognised | Declined:
+    found = []
+    for name in place.files(".txt", ".token", ".csv", ""):
+        # Flickr8k has its lemmatised sentences beside the plain ones.
+        if "lemma" in name and place.file is None:
+            continue
+        text = place.text(name)
+        if is_token_file(text.text):
+            rows = read_token_file(place.root / name, text.text)
+            rows.notes += [f"{name} {text.doubt}"] if text.doubt else []
+            found.append(Recognised("Flickr token file", rows))
+    if not found:
+        return Declined("no text file has lines like 'name.jpg#0 sentence'")
+    return with_split_lists(place, merged(found))
+
+
+FORMAT = CaptionFormat("flickr-tokens", "Flickr token files", 40, _recognise)

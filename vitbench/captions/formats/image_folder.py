@@ -1,82 +1,78 @@
-"""Sentences kept with the pictures: Hugging Face's `metadata.csv` or `.jsonl`, or `stem.txt` beside each picture."""
+"""Sentences in Hugging Face's `metadata.csv` or `metadata.jsonl`, beside the pictures or above the splits."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
-from vitbench.captions.formats.rows import Rows, read_text, split_of
+from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Recognised, merged, sentences_in
+from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.layouts.base import Declined
+from vitbench.data.tables import METADATA, delimiter_of
 
-_SENTENCE_KEYS = ("text", "caption", "captions", "sentence", "sentences", "prompt", "description", "additional_feature")
-
-
-def metadata_files(root: Path) -> list[Path]:
-    """The metadata files of a folder and of the folders in it."""
-    return sorted(file for ending in ("csv", "jsonl") for file in root.rglob(f"metadata.{ending}"))
+_KEYS = ("text", *KEYS.sentence)
 
 
-def has_sentences(file: Path) -> bool:
+def has_sentences(name: str, text: str) -> bool:
     """Whether a metadata file has a column of sentences (one for classes has a label instead)."""
-    if file.suffix == ".csv":
-        return any(key in _header(read_text(file)) for key in _SENTENCE_KEYS)
-    first = next((line for line in read_text(file).splitlines() if line.strip()), "")
-    return any(f'"{key}"' in first for key in _SENTENCE_KEYS)
+    if name.endswith(".csv"):
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)), [])
+        return any(key in [cell.strip() for cell in header] for key in _KEYS)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return any(f'"{key}"' in first for key in _KEYS)
 
 
-def read_metadata(file: Path, root: Path) -> Rows:
+def read_metadata(place: CaptionPlace, name: str) -> Rows:
     """Rows with `file_name` (relative to the file's folder) and a sentence, or a list of sentences."""
     rows = Rows()
-    text = read_text(file)
-    folder = file.parent.relative_to(root)
-    entries = _csv_entries(text) if file.suffix == ".csv" else _json_entries(text, file, rows)
+    decoded = place.text(name)
+    rows.notes += [f"{name} {decoded.doubt}"] if decoded.doubt else []
+    folder = PurePosixPath(name).parent
+    csv_file = name.endswith(".csv")
+    entries = _csv_entries(decoded.text) if csv_file else _json_entries(decoded.text, name, rows)
     for line, entry in entries:
-        where = f"{folder / file.name}, line {line}"
-        name = entry.get("file_name")
-        sentences = next((entry[key] for key in _SENTENCE_KEYS if entry.get(key)), None)
-        for sentence in sentences if isinstance(sentences, list) and sentences else [sentences]:
-            rows.add(
-                (folder / name).as_posix() if isinstance(name, str) and name else None,
-                sentence,
-                split_of(str(folder)),
-                where,
-            )
+        where = f"{name}, line {line}"
+        file = entry.get("file_name")
+        sentences = next((entry[key] for key in _KEYS if entry.get(key)), None)
+        for sentence in sentences_in(sentences) or [None]:
+            picture = (folder / file).as_posix() if isinstance(file, str) and file else None
+            rows.add(picture, sentence, split_of(str(folder)), where)
     return rows
 
 
-def _header(text: str) -> list[str]:
-    return next(csv.reader(text.splitlines()[:1]), [])
-
-
 def _csv_entries(text: str) -> Iterable[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(keepends=True))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
     for entry in reader:
         yield reader.line_num, entry
 
 
-def _json_entries(text: str, file: Path, rows: Rows) -> Iterable[tuple[int, dict[str, Any]]]:
-    for line, content in enumerate(text.splitlines(), start=1):
+def _json_entries(text: str, name: str, rows: Rows) -> Iterable[tuple[int, dict[str, Any]]]:
+    for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:
             entry = json.loads(content)
-        except json.JSONDecodeError as error:
-            rows.problems.append(f"{file.name}, line {line}: not valid JSON ({error.msg})")
+        except (ValueError, RecursionError) as error:
+            message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            rows.problems.append(f"{name}, line {line}: not valid JSON ({message})")
             continue
         if isinstance(entry, dict):
             yield line, entry
         else:
-            rows.problems.append(f"{file.name}, line {line}: not an object")
+            rows.problems.append(f"{name}, line {line}: not an object")
 
 
-def read_sidecars(pictures: Iterable[Path], root: Path) -> Rows:
-    """`stem.txt` beside a picture: each of its lines is a sentence. `pictures` are relative to `root`."""
-    rows = Rows()
-    for picture in pictures:
-        file = root / picture.with_suffix(".txt")
-        if file.is_file():
-            for number, line in enumerate(read_text(file).splitlines(), start=1):
-                if line.strip():
-                    split = split_of(picture.parts[0]) if len(picture.parts) > 1 else ""
-                    rows.add(picture.as_posix(), line, split, f"{picture.with_suffix('.txt')}, line {number}")
-    return rows
+def _recognise(place: CaptionPlace) -> Recognised | Declined:
+    files = [place.file.name] if place.file else [o for o in place.others if PurePosixPath(o).name in METADATA]
+    files = [name for name in files if PurePosixPath(name).suffix in (".csv", ".jsonl")]
+    found = [
+        Recognised("image folder with metadata", read_metadata(place, name))
+        for name in files
+        if has_sentences(name, place.text(name).text) and "file_name" in place.text(name).text[:2000]
+    ]
+    return merged(found) if found else Declined("there is no metadata.csv or metadata.jsonl with sentences")
+
+
+FORMAT = CaptionFormat("caption-metadata", "metadata.csv or metadata.jsonl with sentences", 60, _recognise)

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised, merged
 from vitbench.captions.formats.rows import SPLIT_NAMES, Rows, dictionaries
+from vitbench.data.layouts.base import Declined
 
 
 def is_karpathy(document: Any) -> bool:
@@ -13,8 +15,12 @@ def is_karpathy(document: Any) -> bool:
 
 
 def read_karpathy(file: Path, document: Any) -> Rows:
-    """The sentences of each picture, in its split; the picture's name has the folder `filepath` before it if given."""
+    """The sentences of each picture, in its split; the picture's name has the folder `filepath` before it if given.
+
+    A sentence that has its tokens only is those with blanks between them.
+    """
     rows = Rows()
+    from_tokens = 0
     for where, entry in dictionaries(document, "images", file, rows):
         name, folder = entry.get("filename"), entry.get("filepath")
         sentences = entry.get("sentences")
@@ -24,6 +30,25 @@ def read_karpathy(file: Path, document: Any) -> Rows:
             continue
         path = f"{folder}/{name}" if isinstance(folder, str) and folder else name
         for number, sentence in enumerate(sentences):
-            raw = sentence.get("raw") if isinstance(sentence, dict) else None
+            raw = sentence.get("raw") if isinstance(sentence, dict) else sentence
+            tokens = sentence.get("tokens") if isinstance(sentence, dict) else None
+            if raw is None and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+                raw = " ".join(tokens)
+                from_tokens += 1
             rows.add(path, raw, split, f"{where}.sentences[{number}]")
+    if from_tokens:
+        rows.notes.append(f"{file.name}: {from_tokens:,} sentences have tokens only, which are joined with blanks")
     return rows
+
+
+def _recognise(place: CaptionPlace) -> Recognised | Declined:
+    found = [
+        Recognised("Karpathy's JSON", read_karpathy(place.root / name, document.value))
+        for name, document in place.documents.items()
+        if is_karpathy(document.value)
+    ]
+    return merged(found) if found else Declined("no JSON file lists images with sentences in them")
+
+
+# It repeats the sentences of the COCO files beside it, with other splits: it was put there on purpose.
+FORMAT = CaptionFormat("karpathy", "Karpathy's JSON", 90, _recognise)

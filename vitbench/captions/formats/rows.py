@@ -1,6 +1,6 @@
 """What an annotation file says: which picture has which sentence, and which of its rows say nothing usable."""
 
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,10 @@ SPLIT_NAMES = {
 """What people call the parts, and what they are called here."""
 
 
+_SEPARATORS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""Characters that Python, but no format of captions, takes for the end of a line."""
+
+
 @dataclass
 class Rows:
     """`sentences[(split, picture name)]`, in the order of the file; `problems` names each row that was left out.
@@ -35,6 +39,8 @@ class Rows:
     regions: dict[tuple[str, str], list["Region"]] = field(default_factory=dict)
     truths: dict[tuple[str, str], tuple[Word, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What was changed or guessed while nothing was left out, a sentence each."""
 
     def add(self, name: object, sentence: object, split: str, where: str) -> None:
         """Takes one row, or notes why it is left out; `where` names file and line for the note."""
@@ -43,6 +49,10 @@ class Rows:
         elif not isinstance(sentence, str) or not sentence.strip():
             self.problems.append(f"{where}: no sentence for {name}")
         else:
+            if odd := _SEPARATORS.search(sentence):
+                self.notes.append(f"{where}: U+{ord(odd[0]):04X}, a separator of lines, is read as a blank")
+            if "\ufffd" in sentence:
+                self.notes.append(f"{where}: U+FFFD stands where a character was lost before the file was written")
             self.sentences.setdefault((split, name.strip()), []).append(" ".join(sentence.split()))
 
     def merge(self, other: "Rows") -> None:
@@ -53,16 +63,21 @@ class Rows:
             self.regions.setdefault(key, []).extend(regions)
         self.truths.update(other.truths)
         self.problems.extend(other.problems)
+        self.notes.extend(other.notes)
 
 
 @dataclass(frozen=True)
 class Region:
-    """A named object of a picture: COCO segmentation (polygons, or run lengths) at the file's picture size."""
+    """A named object of a picture: COCO segmentation (polygons, or run lengths) at the file's picture size.
+
+    Height and width are 0 where the file does not say them. `where` names the entry for a problem.
+    """
 
     category: str
     segmentation: Any
     height: int
     width: int
+    where: str = ""
 
 
 def split_of(name: str) -> str:
@@ -72,22 +87,6 @@ def split_of(name: str) -> str:
         return "test_heldout"
     parts = words.replace("_", " ").split()
     return next((SPLIT_NAMES[part] for part in reversed(parts) if part in SPLIT_NAMES), "")
-
-
-def read_json(file: Path) -> Any:
-    """The JSON document in `file`. Raises UserError with the place if it is broken."""
-    try:
-        return json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON (line {error.lineno}: {error.msg}).") from error
-
-
-def read_text(file: Path) -> str:
-    """The text of `file`: UTF-8, with or without a byte-order mark. Raises UserError if it cannot be read."""
-    try:
-        return file.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def dictionaries(document: Any, key: str, file: Path, rows: Rows) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,157 @@
+"""What a format of captions is: declarations only, which every format imports and which import no format."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.encodings import Decoded, read_decoded
+from vitbench.data.layouts.base import Declined
+from vitbench.data.layouts.place import Place
+from vitbench.errors import UserError
+from vitbench.files.reading import CAPTIONS
+
+_MOST_FILES = 60
+_DEEPEST = 2
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """`title` names to a person what was recognised; `rows` are what it says."""
+
+    title: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class CaptionFormat:
+    """One way in which people write captions, declared in the file that reads it.
+
+    `phrase` completes "vitbench reads ..."; of several formats that fit, the one of the highest `priority` counts.
+    """
+
+    name: str
+    phrase: str
+    priority: int
+    recognise: Callable[["CaptionPlace"], Recognised | Declined]
+
+
+@dataclass
+class Document:
+    """A JSON file: its value, or why it has none."""
+
+    value: Any = None
+    problem: str = ""
+
+
+class CaptionPlace(Place):
+    """A folder, or an annotation file in it, whose captions are being recognised; files are read once for all formats.
+
+    `encoding` is the one that a person named.
+    """
+
+    def __init__(self, path: Path, said: str | None = None, encoding: str = "") -> None:
+        super().__init__(path, said)
+        self.encoding = encoding
+        self._texts: dict[str, Decoded] = {}
+
+    def text(self, name: str) -> Decoded:
+        """A file of the place as text. Raises UserError if it cannot be read."""
+        if name not in self._texts:
+            self._texts[name] = read_decoded(self.root / name, CAPTIONS, self.encoding)
+        return self._texts[name]
+
+    def files(self, *endings: str, deepest: int = 0) -> list[str]:
+        """The file that was named, or the files with one of the `endings` (lower case) down to so many folders."""
+        if self.file is not None:
+            return [self.file.name] if self.file.suffix.lower() in endings else []
+        found = [
+            other
+            for other in self.others
+            if PurePosixPath(other).suffix.lower() in endings and other.count("/") <= deepest
+        ]
+        return found[:_MOST_FILES]
+
+    @cached_property
+    def documents(self) -> dict[str, Document]:
+        """The JSON files that may hold captions, parsed; those that lie beside a picture of their name do not."""
+        stems = {picture.rpartition(".")[0] for picture in self.pictures}
+        found = {}
+        for name in self.files(".json", deepest=_DEEPEST):
+            if name.rpartition(".")[0] in stems:
+                continue
+            found[name] = self._document(name)
+        return found
+
+    def _document(self, name: str) -> Document:
+        try:
+            return Document(json.loads(self.text(name).text))
+        except json.JSONDecodeError as error:
+            return Document(problem=f"{self.root / name} is not valid JSON (line {error.lineno}: {error.msg})")
+        except RecursionError:
+            return Document(problem=f"{self.root / name} is not valid JSON (it is nested too deep)")
+        except ValueError as error:
+            return Document(problem=f"{self.root / name} is not valid JSON ({error})")
+        except UserError as error:
+            return Document(problem=str(error).rstrip("."))
+
+    def find(self, name: str, split: str) -> str | list[str] | None:
+        """The picture for `name`; several if nothing tells them apart, None if it is not there."""
+        found = self.finder.find(
+            name, (split, f"{split}/images", "images", "Images") if split else ("images", "Images")
+        )
+        if len(found) > 1 and split:
+            found = [path for path in found if split_of("_".join(path.split("/")[:-1])) == split] or found
+        if len(found) > 1:
+            return found
+        return found[0] if found else None
+
+
+def merged(parts: list[Recognised]) -> Recognised:
+    """What several files of one format say together."""
+    together = Rows()
+    for part in parts:
+        together.merge(part.rows)
+    return Recognised(max(part.title for part in parts), together)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names under which people keep the picture and its sentences in tables and objects, the likeliest first."""
+
+    picture: tuple[str, ...] = (
+        *("image", "image_name", "filename", "file_name", "image_path", "img_path", "filepath", "file_path", "path"),
+        *("image_file", "img", "file", "picture", "photo", "image_id", "img_id", "id", "name", "key"),
+    )
+    sentence: tuple[str, ...] = (
+        *("caption", "captions", "comment", "comments", "text", "sentence", "sentences", "description", "caption_text"),
+        *("raw", "title", "prompt", "additional_feature", "blip_caption", "references", "refs", "report"),
+    )
+    split: tuple[str, ...] = ("split", "subset", "set", "partition")
+
+
+KEYS = Keys()
+
+
+def sentences_in(value: Any) -> list[Any]:
+    """The sentences in a value: a text, a list of texts or of objects, or a text that is a list in JSON."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        try:
+            listed = json.loads(value)
+        except (ValueError, RecursionError):
+            listed = None
+        if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+            return listed
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in KEYS.sentence if key in value), None)
+    if isinstance(value, list):
+        return [sentence for one in value for sentence in sentences_in(one)]
+    return [value]
+
+
+def found_keys(value: Mapping[str, Any]) -> str:
+    """The keys of an object as a person reads them."""
+    return ", ".join(str(key)[:30] for key in list(value)[:8]) or "none"

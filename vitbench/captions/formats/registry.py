@@ -1,0 +1,46 @@
+"""All formats of captions, and the one that fits; refusals and help texts come from their phrases."""
+
+from vitbench.captions.formats import coco, flickr, homework, image_folder, json_lists, karpathy, sidecars, tables
+from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised
+from vitbench.data.layouts.base import Declined
+from vitbench.data.layouts.place import listed
+from vitbench.errors import UserError
+
+_MODULES = (coco, flickr, homework, image_folder, json_lists, karpathy, sidecars, tables)
+
+
+def formats() -> tuple[CaptionFormat, ...]:
+    """All formats, those that are tried first first."""
+    return tuple(sorted((module.FORMAT for module in _MODULES), key=lambda one: (-one.priority, one.name)))
+
+
+def format_names() -> tuple[str, ...]:
+    """What --as takes."""
+    return tuple(one.name for one in formats())
+
+
+def phrases() -> str:
+    """What vitbench reads, for a refusal or a help text."""
+    names = [one.phrase for one in formats()]
+    return f"{', '.join(names[:-1])}, or {names[-1]}"
+
+
+def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
+    """What a folder or file holds. Raises UserError with what was found and what is missing, if nothing fits."""
+    known = {one.name: one for one in formats()}
+    if chosen and chosen not in known:
+        raise UserError(f"No format of captions is called {chosen!r}; there are {listed(known)}.")
+    declined: dict[str, Declined] = {}
+    for one in [known[chosen]] if chosen else formats():
+        found = one.recognise(place)
+        if isinstance(found, Recognised):
+            return found
+        declined[one.name] = found
+    given = place.file or place.root
+    if chosen:
+        raise UserError(f"{given} cannot be read as {chosen} ({known[chosen].phrase}): {declined[chosen].reason}.")
+    near = "; ".join(why.reason for why in declined.values() if why.near)
+    found_text = f" ({near})" if near else ""
+    if place.file is not None:
+        raise UserError(f"{given} is in no form of captions that is known{found_text}: vitbench reads {phrases()}.")
+    raise UserError(f"{given} holds no captions that are known{found_text}: vitbench reads {phrases()}.")

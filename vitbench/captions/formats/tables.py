@@ -1,0 +1,159 @@
+"""Tables of pictures and captions with any delimiter, encoding and quoting, such as Kaggle's CSVs of Flickr."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from vitbench.captions.formats.base import (
+    KEYS,
+    CaptionFormat,
+    CaptionPlace,
+    Recognised,
+    merged,
+    sentences_in,
+)
+from vitbench.captions.formats.flickr import is_token_file, with_split_lists
+from vitbench.captions.formats.homework import is_homework
+from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.layouts.base import Declined
+from vitbench.data.pictures import picture_extensions
+from vitbench.data.tables import delimiter_of
+
+_NUMBERED = re.compile(r"(caption|comment|sentence|text|description|sent)s?[ _.-]?\d+")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers of the columns; `header` tells whether the first row names them."""
+
+    picture: int
+    sentences: tuple[int, ...]
+    split: int | None
+    header: bool
+
+
+def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
+    """The rows of a table of the place; a text says why it is none of pictures and captions."""
+    decoded = place.text(name)
+    delimiter = delimiter_of(decoded.text, place.root / name)
+    # Where a bar parts the columns, quotation marks belong to the sentences (Kaggle's results.csv of Flickr30k).
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
+    raw = list(_records(decoded.text, delimiter, quoting))
+    if not raw:
+        return "is empty"
+    columns = _columns(place, raw)
+    if isinstance(columns, str):
+        return columns
+    rows = Rows()
+    rows.notes += [f"{name} {decoded.doubt}"] if decoded.doubt else []
+    own = split_of(PurePosixPath(name).stem)
+    width = len(raw[0][1])
+    for line, fields, text in raw[1 if columns.header else 0 :]:
+        where = f"{name}, line {line}"
+        if len(fields) <= max(columns.picture, columns.sentences[0]):
+            rows.problems.append(
+                f"{where}: {len(fields)} fields instead of {max(columns.picture, *columns.sentences) + 1}"
+            )
+            continue
+        cells = _rejoined(fields, text, width, columns, delimiter)
+        split = split_of(cells[columns.split]) if columns.split is not None and columns.split < len(cells) else ""
+        picture = cells[columns.picture].strip()
+        values = [cells[column] for column in columns.sentences if column < len(cells)]
+        if len(columns.sentences) > 1:
+            values = [value for value in values if value.strip()] or values[:1]
+        for value in values:
+            for sentence in sentences_in(value.strip()):
+                rows.add(picture, sentence, split or own, where)
+    return rows
+
+
+def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str], str]]:
+    """Line of the end, fields and own text of each row that is not blank."""
+    lines = text.split("\n")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, skipinitialspace=delimiter != "\t"
+    )
+    start = 0
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            start = reader.line_num
+            continue
+        own = "\n".join(lines[start : reader.line_num])
+        start = reader.line_num
+        if any(field.strip() for field in fields):
+            yield reader.line_num, fields, own
+
+
+def _rejoined(fields: list[str], text: str, width: int, columns: Columns, delimiter: str) -> list[str]:
+    """The cells of a row; a sentence in the last column may hold the delimiter without quotation marks."""
+    last = max(columns.sentences)
+    if len(fields) <= width or last != width - 1 or columns.split == last or len(columns.sentences) > 1:
+        return fields
+    if '"' not in text or delimiter == "|":
+        return [*fields[:last], text.rstrip("\r").split(delimiter, last)[last].strip()]
+    return [*fields[:last], f"{delimiter} ".join(fields[last:])]
+
+
+def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> Columns | str:
+    names = [re.sub(r"[\s-]+", "_", name.strip().strip('"').lower()) for name in raw[0][1]]
+    pictures = [names.index(name) for name in KEYS.picture if name in names]
+    sentences = [names.index(name) for name in KEYS.sentence if name in names]
+    numbered = [n for n, name in enumerate(names) if _NUMBERED.fullmatch(name) and "number" not in name]
+    sentences = numbered if len(numbered) > 1 or not sentences else sentences[:1]
+    if pictures and sentences and pictures[0] not in sentences:
+        split = next((names.index(name) for name in KEYS.split if name in names), None)
+        return Columns(pictures[0], tuple(sentences), split, header=True)
+    first = raw[0][1]
+    if len(first) >= 2 and _is_picture(place, first[0]) and _are_sentences(raw):
+        return Columns(0, (len(first) - 1,), None, header=False)
+    found = ", ".join(name[:30] for name in raw[0][1][:6])
+    if sentences and any(name in names for name in ("url", "image_url", "link")):
+        return f"names addresses of pictures (it has {found}): download them, and name the files"
+    what = "a column of pictures" if sentences else "a column of captions" if pictures else "columns of both"
+    return f"lacks {what} (it has {found})"
+
+
+def _are_sentences(raw: Sequence[tuple[int, list[str], str]]) -> bool:
+    """Whether the last cells of the first rows are sentences and no labels; Chinese has no blanks to count."""
+    cells = [fields[-1] for _, fields, _ in raw[:20]]
+    return sum(len(cell.split()) > 2 or (len(cell) > 5 and not cell.isascii()) for cell in cells) * 2 > len(cells)
+
+
+def _is_picture(place: CaptionPlace, cell: str) -> bool:
+    ending = PurePosixPath(cell.strip()).suffix.lower()
+    return ending in picture_extensions() or bool(place.finder.find(cell))
+
+
+def _recognise(place: CaptionPlace) -> Recognised | Declined:
+    stems = {picture.rpartition(".")[0] for picture in place.pictures}
+    found, near = [], []
+    for name in place.files(".csv", ".tsv", ".txt", ".tab", ".psv", deepest=1):
+        path = PurePosixPath(name)
+        if name.rpartition(".")[0] in stems or path.name == "metadata.csv" or "lemma" in name:
+            continue
+        if path.parent.name and path.suffix.lower() == ".txt":
+            continue
+        text = place.text(name).text
+        if is_token_file(text) or is_homework(text):
+            continue
+        rows = read_caption_table(place, name)
+        if isinstance(rows, Rows):
+            if rows.sentences:
+                kind = "Flickr CSV" if path.suffix.lower() in (".csv", ".txt") else "TSV of pictures and captions"
+                found.append(Recognised(kind, rows))
+        elif path.suffix.lower() != ".txt" or place.file is not None:
+            near.append(f"{name} {rows}")
+    if found:
+        return with_split_lists(place, merged(found))
+    return Declined("; ".join(near[:3]) or "there is no table of pictures and captions", near=bool(near))
+
+
+FORMAT = CaptionFormat("caption-table", "a CSV or TSV of pictures and captions", 30, _recognise)

@@ -1,0 +1,287 @@
+"""Which columns of a table name the picture, its label and its split: by their names, and by the pictures there are."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from vitbench.data.layouts.base import Options
+from vitbench.data.layouts.names import split_of
+from vitbench.data.layouts.place import listed
+from vitbench.data.pictures import picture_extensions
+from vitbench.data.tables import Table, split_header
+from vitbench.errors import UserError
+
+FILE_COLUMNS = [
+    "filename",
+    "file_name",
+    "file",
+    "image",
+    "image_path",
+    "image_file",
+    "imagepath",
+    "filepath",
+    "file_path",
+    "path",
+    "img",
+    "img_path",
+    "image_name",
+    "img_name",
+    "fname",
+    "picture",
+    "photo",
+    "relative_path",
+    "image_index",
+    "imagename",
+]
+_ID_COLUMNS = ["image_id", "imageid", "img_id", "id", "id_code", "name", "uuid", "key", "isic_id", "stem"]
+LABEL_COLUMNS = [
+    "label",
+    "labels",
+    "class",
+    "class_name",
+    "classname",
+    "category",
+    "categories",
+    "target",
+    "breed",
+    "species",
+    "diagnosis",
+    "dx",
+    "level",
+    "y",
+    "tag",
+    "tags",
+    "label_name",
+    "category_name",
+    "class_label",
+    "class_id",
+    "label_id",
+    "classid",
+    "genre",
+    "style",
+    "variety",
+    "type",
+    "finding_labels",
+    "emotion",
+]
+SPLIT_COLUMNS = ["split", "subset", "set", "usage", "partition", "phase", "dataset", "data_set", "fold_name"]
+_BOOLEAN_SPLITS = {
+    "is_valid": "val", "is_val": "val", "is_validation": "val", "valid": "val", "validation": "val",
+    "is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training_image": "train",
+}  # fmt: skip
+_TRUE, _FALSE = ("1", "true", "yes", "t", "y", "1.0"), ("0", "false", "no", "f", "n", "0.0", "")
+_OTHER_COLUMNS = [
+    "unnamed",
+    "index",
+    "width",
+    "height",
+    "bbox",
+    "x",
+    "y",
+    "w",
+    "h",
+    "xmin",
+    "ymin",
+    "xmax",
+    "ymax",
+    "area",
+    "url",
+]
+_TEXT_COLUMNS = (
+    *("text", "caption", "captions", "sentence", "sentences", "description", "prompt", "comment", "title", "author"),
+    *("license", "date", "time", "timestamp", "comments", "notes", "note", "query", "comment_number"),
+)
+"""Columns that say something of a picture which is no class."""
+_LOOKED_AT = 60
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers of the columns. `one_hot` are those whose names are the classes, where no column holds labels."""
+
+    file: int
+    label: int | None
+    one_hot: tuple[int, ...] = ()
+    split: int | None = None
+    true_split: str = ""
+    """The split that a 1 in the split's column means, where it holds truth values."""
+    note: str = ""
+
+
+def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -> Columns | str:
+    """The columns of a table; takes its header off. A text says why there are none.
+
+    `finds` tells whether a name leads to a picture. `options` may name a column: file, label, split.
+    """
+    if not table.rows:
+        return "is empty"
+    if not table.names and not _first_is_data(table, finds):
+        split_header(table)
+    names = [_plain(name) for name in table.names]
+    sample = [cells for _, cells in table.rows[:_LOOKED_AT]]
+    if not sample:
+        return f"has no row under its header ({listed(table.names[:6])})"
+    width = max(len(names), max(len(cells) for cells in sample))
+    values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
+
+    file = _chosen("file", table, names, options)
+    if file is None:
+        file = _file_column(names, values, finds)
+    if file is None:
+        return f"has no column that names pictures{_found(table)}"
+    split, true_split = _split_column(names, values, _chosen("split", table, names, options))
+    label = _chosen("label", table, names, options)
+    one_hot: tuple[int, ...] = ()
+    note = ""
+    if label is None:
+        answer = _label_column(table, names, values, file, split)
+        if isinstance(answer, str):
+            return answer
+        label, one_hot, note = answer
+    return Columns(file, label, one_hot, split, true_split, note)
+
+
+def one_hot_label(table: Table, cells: Sequence[str], columns: Columns) -> str | None:
+    """The class whose column holds the 1; None if none or several do."""
+    marked = [n for n in columns.one_hot if n < len(cells) and _is_one(cells[n])]
+    return table.names[marked[0]].strip() if len(marked) == 1 else None
+
+
+def split_in(cells: Sequence[str], columns: Columns) -> str:
+    """The split that a row names; empty if it names none."""
+    value = cells[columns.split].strip() if columns.split is not None and columns.split < len(cells) else ""
+    if columns.true_split:
+        is_true = value.lower() in _TRUE
+        if columns.true_split == "train":
+            return "train" if is_true else "test"
+        return columns.true_split if is_true else "train"
+    return split_of(value) or value
+
+
+def _first_is_data(table: Table, finds: Callable[[str], bool]) -> bool:
+    """Whether the first row is no header but already names a picture."""
+    first = table.rows[0][1]
+    known = {*FILE_COLUMNS, *_ID_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS, *_BOOLEAN_SPLITS}
+    if len(first) > 1 and sum(_plain(cell) in known for cell in first) >= 1 and not any(map(_ends_as_picture, first)):
+        return False
+    return any(_ends_as_picture(cell) or finds(cell) for cell in first if cell)
+
+
+def _file_column(names: Sequence[str], values: Sequence[Sequence[str]], finds: Callable[[str], bool]) -> int | None:
+    shares = [sum(1 for value in column if value and finds(value)) / max(1, len(column)) for column in values]
+    named = [names.index(name) for name in (*FILE_COLUMNS, *_ID_COLUMNS) if name in names]
+    for column in named:
+        if shares[column] > 0.5:
+            return column
+    best = max(range(len(shares)), key=lambda column: shares[column])
+    if shares[best] > 0.5 or (shares[best] > 0 and (best in named or not names)):
+        return best
+    certain = [names.index(name) for name in FILE_COLUMNS if name in names]
+    if certain:
+        return certain[0]
+    pictures = [n for n, column in enumerate(values) if sum(map(_ends_as_picture, column)) * 2 > len(column)]
+    return pictures[0] if pictures else None
+
+
+def _split_column(names: Sequence[str], values: Sequence[Sequence[str]], chosen: int | None) -> tuple[int | None, str]:
+    candidates = [chosen] if chosen is not None else [names.index(name) for name in SPLIT_COLUMNS if name in names]
+    for column in candidates:
+        known = [value for value in values[column] if value]
+        if chosen is not None or all(split_of(value) for value in known):
+            return column, ""
+    for name, split in _BOOLEAN_SPLITS.items():
+        column_ = names.index(name) if name in names else None
+        if column_ is not None and all(value.lower() in (*_TRUE, *_FALSE) for value in values[column_]):
+            return column_, split
+    return None, ""
+
+
+def _label_column(
+    table: Table, names: Sequence[str], values: Sequence[Sequence[str]], file: int, split: int | None
+) -> tuple[int | None, tuple[int, ...], str] | str:
+    """The label's column or the one-hot columns, and a note on the choice; a text says why there is none."""
+    free = [n for n in range(len(values)) if n not in (file, split)]
+    named = [names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) in free]
+    if named:
+        others = [n for n in named[1:] if list(values[n]) != list(values[named[0]])]
+        best = _by_name(named, values)
+        if not others:
+            return best, (), ""
+        other = listed(table.names[n] for n in named if n != best)
+        return best, (), f"The labels are those of the column {table.names[best]}; --as table:label=NAME takes {other}."
+    marks = [n for n in free if all(_is_one(value) or _is_zero(value) for value in values[n]) and any(values[n])]
+    if len(marks) > 1 and names:
+        sums = [sum(_is_one(values[n][row]) for n in marks) for row in range(len(values[file]))]
+        if all(total == 1 for total in sums):
+            return None, tuple(marks), ""
+        if max(sums) > 1:
+            return "marks several classes for one picture, and a network here learns one label a picture"
+        return None, tuple(marks), ""
+    telling = [n for n in free if n >= len(names) or not _says_something_else(names[n])]
+    telling = [n for n in telling if (different := set(filter(None, values[n]))) and _repeats(different, values[n])]
+    if not names and len(telling) > 1:
+        telling = telling[:1]
+    if len(telling) == 1:
+        return telling[0], (), ""
+    if not telling:
+        return f"has no column of labels{_found(table)}"
+    which = listed(table.names[n] for n in telling[:6])
+    first = table.names[telling[0]]
+    return f"has no column that is surely the label ({which} may be): choose with --as table:label={first}"
+
+
+def _says_something_else(name: str) -> bool:
+    return name in _OTHER_COLUMNS or name in _TEXT_COLUMNS or name.startswith("unnamed") or not name
+
+
+def _repeats(different: set[str], values: Sequence[str]) -> bool:
+    """Whether values may be labels: of many rows some must have the same one."""
+    return len(values) <= 10 or len(different) * 1.2 < len(values)
+
+
+def _by_name(named: Sequence[int], values: Sequence[Sequence[str]]) -> int:
+    """Of columns of the same labels as numbers and as words, the words."""
+    first = named[0]
+    if not all(value.isdigit() for value in values[first] if value):
+        return first
+    for other in named[1:]:
+        pairs = set(zip(values[first], values[other], strict=True))
+        one_to_one = len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1] for pair in pairs})
+        if one_to_one and not any(value.isdigit() for value in values[other]):
+            return other
+    return first
+
+
+def _chosen(what: str, table: Table, names: Sequence[str], options: Options) -> int | None:
+    wanted = options.get(what)
+    if wanted is None:
+        return None
+    if _plain(wanted) in names:
+        return names.index(_plain(wanted))
+    if not names and wanted.isdigit() and int(wanted) >= 1:
+        return int(wanted) - 1
+    raise UserError(f"{table.path.name} has no column {wanted!r}{_found(table)}.")
+
+
+def _found(table: Table) -> str:
+    names = [name for name in table.names if name]
+    return f" (it has {listed(name[:40] for name in names[:6])})" if names else ""
+
+
+def _plain(name: str) -> str:
+    """A column's name as it is compared: `Image Path`, `imagePath` and `image_path` are one."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip("\ufeff"))
+    return re.sub(r"[\s\-.]+", "_", spaced).lower().strip("_")
+
+
+def _ends_as_picture(cell: str) -> bool:
+    return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in picture_extensions()
+
+
+def _is_one(value: str) -> bool:
+    return value.strip().lower() in ("1", "1.0", "true")
+
+
+def _is_zero(value: str) -> bool:
+    return value.strip().lower() in ("0", "0.0", "false", "")

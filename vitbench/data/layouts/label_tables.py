@@ -1,0 +1,282 @@
+"""Tables of file names and labels beside the pictures: one for all, or one for each split."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, Options
+from vitbench.data.layouts.columns import Columns, find_columns, one_hot_label, split_in
+from vitbench.data.layouts.names import IMAGE_FOLDERS, split_of
+from vitbench.data.layouts.place import Place, listed
+from vitbench.data.layouts.tree import entries_sentence, mask_files
+from vitbench.data.problems import Problem
+from vitbench.data.tables import METADATA, Table, read_table
+from vitbench.errors import UserError
+
+_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+_TEXT_ENDINGS = (".csv", ".tsv")
+_MOST_TABLES = 40
+_DEEPEST = 3
+
+
+@dataclass
+class ReadTable:
+    """A table with the pictures that it labels; `reason` says why it is not used, where it is not."""
+
+    name: str
+    split: str
+    table: Table | None = None
+    columns: Columns | None = None
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    reason: str = ""
+    several: dict[str, set[str]] = field(default_factory=dict)
+    """Pictures that have several labels, with all of them."""
+
+    @property
+    def found(self) -> int:
+        """How many of the named pictures are there."""
+        return len(self.entries)
+
+
+def _recognise(place: Place, options: Options) -> Layout | Declined:
+    if place.file is not None:
+        read = read_label_table(place, place.file.relative_to(place.root).as_posix(), options)
+        if read.reason:
+            raise UserError(f"{place.file} needs the columns filename and label: it {read.reason}.")
+        return tables_layout(place, [read], [], FORM.name, "a table of file names and labels")
+    names = [other for other in place.others if _may_be_table(other)][:_MOST_TABLES]
+    wanted = options.get("name", "")
+    if wanted:
+        names = [name for name in place.others if name == wanted or name.endswith("/" + wanted)]
+        if not names:
+            raise UserError(f"There is no table {wanted} in {place.root}.")
+    tables = [read_label_table(place, name, options) for name in names]
+    usable = [table for table in tables if not table.reason]
+    unused = [table for table in tables if table.reason]
+    chosen, left = _choose(usable)
+    if not chosen:
+        reasons = "; ".join(f"{table.name} {table.reason}" for table in unused[:3])
+        return Declined(reasons or "there is no table", near=bool(unused))
+    return tables_layout(place, chosen, [*left, *unused], FORM.name, "a table of file names and labels")
+
+
+def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
+    """A file of the place as a table of labels. Raises UserError only for options that fit no table."""
+    path = place.root / name
+    read = ReadTable(name, _split_of_table(path.stem))
+    if re.search(r"submission", path.stem, re.IGNORECASE):
+        read.reason = "is a sample of a submission, whose labels are placeholders"
+        return read
+    try:
+        table = read_table(path, options.get("encoding", ""))
+    except UserError as error:
+        if place.file is not None:
+            raise
+        read.reason = f"cannot be read ({str(error).rstrip('.')})"
+        return read
+    folders = _folders(place, path, read.split)
+    finder = place.finder
+
+    def finds(text: str) -> bool:
+        return bool(finder.find(text, folders, table.encoding))
+
+    columns = find_columns(table, finds, options)
+    if isinstance(columns, str):
+        read.reason = columns
+        return read
+    read.table, read.columns = table, columns
+    _take_rows(place, read, table, columns, lambda text: finder.find(text, folders, table.encoding))
+    if not read.entries and place.file is None:
+        first = read.problems[0] if read.problems else None
+        read.reason = "names no picture that is there" + (f" ({first.file}: {first.reason})" if first else "")
+    return read
+
+
+def _split_of_table(stem: str) -> str:
+    """The split in a table's name: `train`, `labels_test`, `ISIC2018_Task3_Training_GroundTruth`; empty if none."""
+    words = re.split(r"[\W_]+", stem)
+    found = {split for word in words if (split := split_of(word))}
+    return split_of(stem) or (found.pop() if len(found) == 1 else "")
+
+
+def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, find: Callable[[str], list[str]]) -> None:
+    entries: dict[str, Entry] = {}
+    read.problems += table.problems
+    for line, cells in table.rows:
+        where = f"{table.path.name}, line {line}"
+        name = cells[columns.file].strip() if columns.file < len(cells) else ""
+        if columns.label is not None:
+            label: str | None = cells[columns.label].strip() if columns.label < len(cells) else ""
+        else:
+            label = one_hot_label(table, cells, columns)
+        if not name:
+            read.problems.append(Problem(table.path.name, f"names no file (line {line})"))
+            continue
+        own = place.within(table.path.parent / name.replace("\0", "\ufffd"))
+        pictures = find(name)
+        if len(pictures) > 1 and read.split:
+            pictures = [p for p in pictures if _folder_split(p) == read.split] or pictures
+        if len(pictures) > 1:
+            some = listed(pictures[:3])
+            read.problems.append(Problem(name, f"may be {len(pictures)} pictures: {some} ({where})"))
+            continue
+        file = pictures[0] if pictures else own
+        if file is None:
+            read.problems.append(Problem(name, f"leads out of the folder ({where})"))
+        elif not label:
+            why = "no class or several are marked" if columns.one_hot else "has no label"
+            read.problems.append(Problem(file, f"{why} ({where})"))
+        elif file in entries:
+            first = entries[file].label or ""
+            again = "named twice" if first == label else f"named twice, with different labels: {first}, {label}"
+            if first != label:
+                read.several.setdefault(file, {first}).add(label)
+            read.problems.append(Problem(file, f"{again} ({where}; the first row counts)", left_out=False))
+        elif not pictures and not _is_file(place.root / file):
+            read.problems.append(Problem(file, f"No such file or directory ({where})"))
+        else:
+            split = split_in(cells, columns) or read.split or _folder_split(file)
+            entries[file] = Entry(file, label, split)
+    read.entries = list(entries.values())
+
+
+def _choose(usable: Sequence[ReadTable]) -> tuple[list[ReadTable], list[ReadTable]]:
+    """The tables that count, and those that say the same pictures again."""
+    ranked = sorted(usable, key=lambda table: (-table.found, len(table.name), table.name))
+    chosen: list[ReadTable] = []
+    left: list[ReadTable] = []
+    taken: dict[str, tuple[str, str | None]] = {}
+    for table in ranked:
+        again = [entry for entry in table.entries if entry.file in taken]
+        if len(again) * 2 > table.found:
+            first = taken[again[0].file][0]
+            same = all(taken[entry.file][1] == entry.label for entry in again)
+            table.reason = (
+                f"names the same pictures as {first}{'' if same else ' with other labels'}"
+                f" (--as table:name={table.name} takes this one)"
+            )
+            left.append(table)
+        else:
+            chosen.append(table)
+            taken |= {entry.file: (table.name, entry.label) for entry in table.entries if entry.file not in taken}
+    return sorted(chosen, key=lambda table: table.name), left
+
+
+def tables_layout(
+    place: Place, tables: Sequence[ReadTable], unused: Iterable[ReadTable], form: str, what: str
+) -> Layout:
+    """The layout that tables tell, the first one that names a picture counting."""
+    entries: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for read in tables:
+        problems += read.problems
+        notes += read.table.notes if read.table else []
+        notes += [read.columns.note] if read.columns and read.columns.note else []
+        for entry in read.entries:
+            if entry.file in entries and entries[entry.file].label != entry.label:
+                labels = f"{entries[entry.file].label}, {entry.label}"
+                again = f"named twice, with different labels: {labels} ({read.name}; the first row counts)"
+                problems.append(Problem(entry.file, again, left_out=False))
+            entries.setdefault(entry.file, entry)
+    if not entries:
+        first = f" ({problems[0].file}: {problems[0].reason})" if problems else ""
+        names = listed(PurePosixPath(read.name).name for read in tables)
+        raise UserError(f"{names} in {place.root} names no labelled pictures{first}.")
+    notes += [f"{read.name} is not used: it {read.reason}." for read in unused]
+    found = tuple(entries.values())
+    unlabelled = _rest(place, entries, tables, notes)
+    how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
+    doubts = _doubts(problems, found, {name: labels for read in tables for name, labels in read.several.items()})
+    return Layout(
+        place.root,
+        form,
+        entries_sentence(how, Counter(entry.split for entry in found), {}),
+        found,
+        tuple(problems),
+        notes=tuple(notes),
+        doubts=tuple(doubts),
+        unlabelled=tuple(unlabelled),
+    )
+
+
+def _rest(place: Place, entries: dict[str, Entry], tables: Sequence[ReadTable], notes: list[str]) -> list[Entry]:
+    """Pictures that no table names: those of a split test are for a prediction, the others are told by number."""
+    if place.file is not None:
+        return []
+    masks = mask_files(place.pictures)
+    rest = [picture for picture in place.pictures if picture not in entries and picture not in masks]
+    tested = [p for p in rest if any(split_of(part) not in (None, "train") for part in p.split("/")[:-1])]
+    others = len(rest) - len(tested)
+    if others:
+        first = next(picture for picture in rest if picture not in set(tested))
+        names = listed(PurePosixPath(read.name).name for read in tables)
+        notes.append(f"{others:,} pictures are not named in {names} and are left out, such as {first}.")
+    if masks:
+        notes.append(f"{len(masks):,} masks lie beside the pictures; vitbench faithfulness reads them.")
+    return [
+        Entry(picture, None, next(s for part in picture.split("/") if (s := split_of(part)) not in (None, "train")))
+        for picture in tested
+    ]
+
+
+def _doubts(problems: Sequence[Problem], entries: Sequence[Entry], several: Mapping[str, set[str]]) -> list[Doubt]:
+    if several:
+        name, labels = next(iter(several.items()))
+        some = f"such as {name}: {listed(sorted(labels)[:4])}"
+        doubt = f"{len(several):,} of {len(entries):,} pictures have several labels, {some}."
+        way_out = "A network here learns one label a picture, and the first one counts."
+        return [Doubt(doubt, way_out, stops_training=len(several) * 2 > len(entries))]
+    missing = [problem for problem in problems if problem.reason.startswith("No such file")]
+    if len(missing) > len(entries):
+        return [
+            Doubt(f"{len(missing):,} of the pictures that the table names are not there, such as {missing[0].file}.")
+        ]
+    return []
+
+
+def _folders(place: Place, table: Path, split: str) -> list[str]:
+    """Where the pictures of a table are looked for first, relative to the root."""
+    own = place.within(table.parent) or ""
+    inner = ["", table.stem, split, "images", f"{table.stem}/images", f"{split}/images" if split else ""]
+    return list(dict.fromkeys(os.path.normpath(f"{own}/{folder}").lstrip("/") if own else folder for folder in inner))
+
+
+def _may_be_table(name: str) -> bool:
+    path = PurePosixPath(name)
+    if path.name in METADATA or len(path.parts) > _DEEPEST:
+        return False
+    # JSON beside pictures says what tables say; in a folder of annotations it is of a task of its own.
+    beside = all(split_of(part) or part.lower() in IMAGE_FOLDERS for part in path.parts[:-1])
+    return path.suffix.lower() in _TEXT_ENDINGS or (beside and path.suffix.lower() in _ENDINGS)
+
+
+def _folder_split(picture: str) -> str:
+    """The split of the folders that a picture lies in; empty if they tell none."""
+    return next((found for part in picture.split("/")[:-1] if (found := split_of(part))), "")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_symlink()
+    except (OSError, ValueError):
+        return False
+
+
+FORM = Form(
+    name="table",
+    phrase="a CSV of filename and label",
+    priority=50,
+    recognise=_recognise,
+    options={
+        "name": "which table",
+        "file": "the column that names the pictures",
+        "label": "the column of labels",
+        "split": "the column of splits",
+        "encoding": "such as cp1252 or utf-16",
+    },
+)

@@ -1,0 +1,149 @@
+"""Text files that list the pictures of a split, one a line: `train.txt`, `meta/test.txt`, `TrainImages.txt`."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from vitbench.data.encodings import read_decoded
+from vitbench.data.layouts.base import Entry, Layout
+from vitbench.data.layouts.labels import Labels
+from vitbench.data.layouts.names import split_of
+from vitbench.data.layouts.place import Place, listed
+from vitbench.data.layouts.tree import Tree, entries_sentence
+from vitbench.data.problems import Problem
+from vitbench.errors import UserError
+from vitbench.files.reading import TABLE
+
+_LIST_ENDINGS = (".txt", ".lst", ".list", "")
+_LOOKED_AT = 200
+"""Lines at the beginning of a file that tell whether it lists pictures."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a list: the picture, and what stands behind its name (empty in most lists)."""
+
+    picture: str
+    rest: str
+    number: int
+
+
+@dataclass(frozen=True)
+class SplitList:
+    """A file that lists pictures; `missing` are lines whose picture is not there."""
+
+    file: str
+    split: str
+    lines: tuple[Line, ...]
+    missing: tuple[Problem, ...]
+
+
+def split_lists(place: Place) -> list[SplitList]:
+    """The lists of splits below a place, read once for it; of numbered ones (train1, train2, ...) the first."""
+    found: list[SplitList] | None = getattr(place, "_split_lists", None)
+    if found is None:
+        found = []
+        for file, split in _first_of_numbered(place.others):
+            one = read_list(place, file, split)
+            if one is not None:
+                found.append(one)
+        place._split_lists = found  # type: ignore[attr-defined]
+    return found
+
+
+def read_list(place: Place, file: str, split: str) -> SplitList | None:
+    """A file of the place as a list of pictures; None if most of its first lines name none."""
+    try:
+        text = read_decoded(place.root / file, TABLE).text
+    except UserError:
+        return None
+    rows = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
+    rows = [(number, line) for number, line in rows if line and not line.startswith("#")]
+    folder = file.rpartition("/")[0]
+    lines, missing = [], []
+    for tried, (number, line) in enumerate(rows, start=1):
+        name, rest, pictures = _named(place, line, folder, split)
+        if len(pictures) == 1:
+            lines.append(Line(pictures[0], rest, number))
+        else:
+            why = "no such picture" if not pictures else f"{len(pictures)} pictures have this name"
+            missing.append(Problem(name, f"{why} ({PurePosixPath(file).name}, line {number})"))
+        if tried == min(_LOOKED_AT, len(rows)) and len(lines) * 2 <= tried:
+            return None
+    return SplitList(file, split, tuple(lines), tuple(missing)) if lines else None
+
+
+def with_split_lists(place: Place, found: Labels, tree: Tree, form: str) -> Layout:
+    """The layout of labels from folders or names, with the splits that lists tell where folders tell none."""
+    entries, problems, notes = found.entries, [*tree.problems, *found.problems], [*tree.notes(place), *found.notes]
+    lists = [] if tree.splits or tree.class_first else [one for one in split_lists(place) if one.split]
+    folders = dict(tree.splits)
+    labelled = {entry.file for entry in entries}
+    lists = [one for one in lists if sum(line.picture in labelled for line in one.lines) * 2 > len(one.lines)]
+    if lists and len({one.split for one in lists}) > 0 and any(one.split == "train" for one in lists):
+        splits: dict[str, str] = {}
+        for one in sorted(lists, key=lambda one: one.split == "train"):  # val and test count before trainval
+            for line in one.lines:
+                splits.setdefault(line.picture, one.split)
+            problems += one.missing
+        left_out = [entry.file for entry in entries if entry.file not in splits]
+        problems += [Problem(file, "is in no list of a split") for file in left_out]
+        entries = [Entry(entry.file, entry.label, splits[entry.file]) for entry in entries if entry.file in splits]
+        notes.append(f"The splits are those of {listed(one.file for one in lists)}.")
+    used = {one.file for one in lists}
+    # Beside the folders of the splits lie annotations and notes, which are nobody's mistake.
+    inside = list(tree.splits)
+    problems += [
+        Problem(other, "is not a picture by its name")
+        for other in place.others
+        if other not in used and _matters(other, inside, tree, lists, found.by_folder)
+    ]
+    return Layout(
+        root=place.root,
+        name=form,
+        sentence=entries_sentence(found.how, Counter(entry.split for entry in entries), folders),
+        entries=tuple(entries),
+        problems=tuple(problems),
+        notes=tuple(notes),
+        doubts=tuple(found.doubts),
+        unlabelled=tuple(found.unlabelled),
+    )
+
+
+def _matters(other: str, splits: list[str], tree: Tree, lists: list[SplitList], by_folder: bool) -> bool:
+    """Whether a file that is no picture lies among the pictures, where a person would expect it to count."""
+    if by_folder and not any(
+        other.startswith(f"{folder.path}/") for group in tree.groups for folder in group.folder.folders.values()
+    ):
+        return False
+    if splits:
+        return any(other.startswith(path + "/") for path in splits)
+    below = [group.folder.path for group in tree.groups]
+    return not lists and any(not path or other.startswith(path + "/") for path in below)
+
+
+def _named(place: Place, line: str, folder: str, split: str) -> tuple[str, str, list[str]]:
+    """The name in a line, what follows it, and the pictures that may be meant."""
+    folders = [folder, f"{folder}/../images" if folder else "images", "images", split, ""]
+    words = re.split(r"[\s,;]+", line, maxsplit=1)
+    pictures = place.finder.find(words[0], folders)
+    if pictures or len(words) == 1:
+        return words[0], words[1].strip() if len(words) > 1 else "", pictures
+    whole = place.finder.find(line, folders)
+    if whole:
+        return line, "", whole
+    name, _, rest = line.rpartition(" ")
+    return name or line, rest, place.finder.find(name, folders) if name else []
+
+
+def _first_of_numbered(others: list[str]) -> list[tuple[str, str]]:
+    found: dict[tuple[str, str], str] = {}
+    for other in others:
+        path = PurePosixPath(other)
+        if path.suffix.lower() not in _LIST_ENDINGS or path.name.lower().startswith("readme"):
+            continue
+        split = split_of(path.stem)
+        if split and (str(path.parent), split) not in found:
+            found[str(path.parent), split] = other
+    return [(file, split) for (_, split), file in found.items()]

@@ -1,0 +1,237 @@
+"""What names of folders and files tell: splits, masks beside pictures, wrappers, and names that are no class."""
+
+import re
+import unicodedata
+
+_SPLITS = dict.fromkeys(("train", "training", "trn", "trainval", "learn", "learning", "训练", "學習", "学習"), "train")
+_SPLITS |= dict.fromkeys(
+    ("val", "valid", "validation", "validate", "validating", "dev", "devel", "验证", "検証"), "val"
+)
+_SPLITS |= dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试", "テスト"), "test")
+_SPLITS |= dict.fromkeys(("pred", "predict", "prediction"), "test")
+_FILLERS = frozenset(
+    [
+        "set",
+        "sets",
+        "data",
+        "dataset",
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "pics",
+        "photos",
+        "folder",
+        "dir",
+        "split",
+        "splits",
+        "files",
+        "final",
+        "seg",
+        "subset",
+        "sample",
+        "samples",
+        "original",
+        "raw",
+        "resized",
+        "cropped",
+        "small",
+        "full",
+        "list",
+        "lists",
+        "labels",
+        "label",
+        "gt",
+        "annotations",
+        "meta",
+        "集",
+        "数据",
+        "数据集",
+        "データ",
+        "fold",
+        "rev",
+        "jpg",
+        "png",
+        "jpeg",
+    ]
+)
+_GLUED = re.compile(r"^(?P<split>[a-z]+?)(?:set|data|dataset|images|imgs|img|dir|集)$")
+_TEST_VARIANT = re.compile(r"test_[a-z]\w*")
+
+MASK_FOLDERS = frozenset(
+    [
+        "masks",
+        "mask",
+        "annotations",
+        "annotation",
+        "trimaps",
+        "trimap",
+        "segmentations",
+        "segmentation",
+        "seg",
+        "segs",
+        "gt",
+        "ground_truth",
+        "groundtruth",
+        "labels",
+        "labelimages",
+        "segmentationclass",
+        "segmentationobject",
+        "segmentationclassaug",
+        "mask_png",
+        "masks_png",
+        "label_png",
+    ]
+)
+"""Folders that hold a picture of the truth for each picture beside them (lower case)."""
+
+_ONLY_MASKS = frozenset(
+    ["masks", "trimaps", "segmentations", "segmentationclass", "segmentationobject", "segmentationclassaug"]
+)
+MASK_ENDINGS = ("_mask", "-mask", ".mask", "_seg", "_gt", "_segmentation", "_trimap")
+_NUMBERED_MASK = re.compile(r"^(?P<stem>.+)_mask_\d+$", re.IGNORECASE)
+
+IMAGE_FOLDERS = frozenset(
+    [
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "pics",
+        "photos",
+        "photo",
+        "jpegimages",
+        "jpg",
+        "jpeg",
+        "png",
+        "jpgs",
+        "pngs",
+        "frames",
+        "files",
+        "data",
+        "dataset",
+        "raw",
+        "original",
+        "originals",
+        "all",
+    ]
+)
+"""Folders that say no more than that pictures are in them (lower case)."""
+
+ASIDE_FOLDERS = frozenset(
+    [
+        "docs",
+        "doc",
+        "figures",
+        "figs",
+        "assets",
+        "screenshots",
+        "preview",
+        "previews",
+        "thumbnails",
+        "thumbs",
+        "readme_files",
+        "logs",
+        "output",
+        "outputs",
+        "results",
+        "notebooks",
+    ]
+)
+_SOURCES = re.compile(
+    r"(cam(era)?|view|part|batch|fold|folder|group|session|device|subject|patient|person|user|site|source|scene|video|"
+    r"clip|day|week|date|dir|chunk|shard|archive|disk|vol(ume)?|split)s?[-_ ]?[a-z0-9]{0,3}",
+)
+_DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
+_GENERIC = re.compile(
+    r"(img|image|imgs|images|dsc|dscn|dscf|dcim|pxl|mvi|gopr|photo|pic|picture|frame|screenshot|screen|scan|file|"
+    r"whatsapp image|untitled|unnamed|sample|test|train|val|ilsvrc2012[_ ]?(val|test)|p|pic)?[-_ .\d]*(at)?[-_ .\d]*",
+    re.IGNORECASE,
+)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a folder or table of this name stands for: train, val, test, test_heldout; None if none.
+
+    Sizes, years and words such as "set" or "images" do not matter (`train_50`, `val2017`, `Training Set`,
+    `seg_train`). Only a test split has variants of its own: a class may well be called train_station.
+    """
+    name = unicodedata.normalize("NFKC", name)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()
+    words = [word for word in re.split(r"[\W\d_]+", spaced) if word]
+    found, others = set(), []
+    for word in words:
+        if split := _split_word(word):
+            found.add(split)
+        elif word not in _FILLERS:
+            others.append(word)
+    if len(found) == 2 and found == {"train", "val"} and "trainval" in "".join(words):
+        found = {"train"}
+    if len(found) != 1:
+        return None
+    split = found.pop()
+    if not others:
+        return split
+    plain = name.lower().replace("-", "_")
+    return plain if split == "test" and _TEST_VARIANT.fullmatch(plain) else None
+
+
+def _split_word(word: str) -> str | None:
+    if word in _SPLITS:
+        return _SPLITS[word]
+    glued = _GLUED.match(word)
+    return _SPLITS.get(glued["split"]) if glued else None
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder of this name may hold masks of the pictures beside it."""
+    return name.lower().replace(" ", "_").replace("-", "_") in MASK_FOLDERS
+
+
+def holds_only_masks(name: str) -> bool:
+    """Whether the name of a folder of masks leaves no doubt."""
+    return name.lower() in _ONLY_MASKS
+
+
+def pictured_by(stem: str) -> str | None:
+    """The stem of the picture that a file `cat_mask`, `cat_mask_1` or `cat_seg` is the mask of; None if it is none."""
+    numbered = _NUMBERED_MASK.match(stem)
+    if numbered:
+        return numbered["stem"]
+    lower = stem.lower()
+    return next((stem[: -len(ending)] for ending in MASK_ENDINGS if lower.endswith(ending) and lower != ending), None)
+
+
+def is_source(name: str) -> bool:
+    """Whether a folder's name tells where pictures come from (a camera, a batch, a date) rather than what they show."""
+    lower = name.lower()
+    return bool(_SOURCES.fullmatch(lower) or _DATE.fullmatch(lower))
+
+
+def is_generic(label: str) -> bool:
+    """Whether what stands before a picture's number is what cameras and programs write: IMG, DSC, frame."""
+    return bool(_GENERIC.fullmatch(label)) and not label.isdigit()
+
+
+def why_no_class(name: str) -> str:
+    """What is odd about a class of this name, as "is called like ..."; empty if nothing is."""
+    lower = name.lower()
+    if split_of(name):
+        return "a split"
+    if is_mask_folder(name):
+        return "a folder of masks or annotations"
+    if lower in IMAGE_FOLDERS:
+        return "a folder of pictures of any kind"
+    return "a camera, a batch or a date" if is_source(name) and not name.isdigit() else ""
+
+
+def same_name(name: str) -> str:
+    """What equals for names that differ only in case or in Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def readable(name: str) -> str:
+    """A name with each byte that is not UTF-8 written as `\\xe9`, so that it can be printed, stored and compared."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

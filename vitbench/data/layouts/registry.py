@@ -1,0 +1,190 @@
+"""All forms of labelled pictures, and the one that fits a folder; refusals and help texts come from their phrases."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from vitbench.data.layouts import (
+    class_folders,
+    cub,
+    flat_names,
+    flowers,
+    imagefolder,
+    imagenet,
+    label_tables,
+    listed_labels,
+    tiny_imagenet,
+)
+from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout
+from vitbench.data.layouts.names import same_name, why_no_class
+from vitbench.data.layouts.place import Place, listed, not_pictures
+from vitbench.errors import UserError
+
+_MODULES = (
+    class_folders,
+    cub,
+    flat_names,
+    flowers,
+    imagefolder,
+    imagenet,
+    label_tables,
+    listed_labels,
+    tiny_imagenet,
+)
+
+_INSIDE = {
+    ".zip": "unpack it first",
+    ".tar": "unpack it first",
+    ".gz": "unpack it first",
+    ".tgz": "unpack it first",
+    ".rar": "unpack it first",
+    ".7z": "unpack it first",
+    ".parquet": "the pictures are inside these tables: write them out as files first",
+    ".arrow": "the pictures are inside these tables: write them out as files first",
+    ".tfrecord": "the pictures are inside these records: write them out as files first",
+    ".npz": "the pictures are inside these arrays: write them out as files first",
+    ".npy": "the pictures are inside these arrays: write them out as files first",
+    ".h5": "the pictures are inside these arrays: write them out as files first",
+    ".hdf5": "the pictures are inside these arrays: write them out as files first",
+    ".mdb": "the pictures are inside this database: write them out as files first",
+}
+
+
+def forms() -> tuple[Form, ...]:
+    """All forms, those that are tried first first."""
+    return tuple(sorted((module.FORM for module in _MODULES), key=lambda form: (-form.priority, form.name)))
+
+
+def phrases() -> str:
+    """What vitbench reads, for a refusal or a help text."""
+    general = [form.phrase for form in reversed(forms()) if form.priority < 70]
+    known = [form.phrase.removesuffix(" as it unpacks") for form in forms() if form.priority >= 70]
+    return f"{', '.join(general)}, and the archives of {listed(known)} as they unpack"
+
+
+def form_names() -> tuple[str, ...]:
+    """What --as takes: names without blanks."""
+    return tuple(form.name.replace(" ", "-") for form in forms())
+
+
+def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
+    """The layout of a folder, or of a table, that holds labelled pictures.
+
+    `chosen` is the form that a person named, as `NAME:option=value,...` (the name may be left out); `said` the path as
+    the person wrote it. Raises UserError with what is there instead, if nothing fits.
+    """
+    word, options = parse_choice(chosen)
+    name = word.replace("-", " ") if word.replace("-", " ") in {form.name for form in forms()} else word
+    place = Place(path, said)
+    known = {form.name: form for form in forms()}
+    if name and name not in known:
+        raise UserError(f"No layout is called {name!r}; there are {listed(form_names())}.")
+    if place.file is None and not place.pictures and not name:
+        raise UserError(f"There are no pictures in {path}{_what_is_there(place)}.")
+    declined: dict[str, Declined] = {}
+    for form in [known[name]] if name else forms():
+        unknown = [key for key in options if key not in form.options]
+        if unknown:
+            if name:
+                has = f"; it has {listed(form.options)}" if form.options else ""
+                raise UserError(f"The layout {name} has no option {unknown[0]!r}{has}.")
+            declined[form.name] = Declined(f"it has no option {unknown[0]!r}")
+            continue
+        found = form.recognise(place, options)
+        if isinstance(found, Layout):
+            near = [f"{other}: {why.reason}" for other, why in declined.items() if why.near]
+            notes = (*found.notes, *(f"{reason}." for reason in near))
+            return replace(found, notes=notes, doubts=(*found.doubts, *_doubts(found)))
+        declined[form.name] = found
+    if name:
+        raise UserError(f"{path} cannot be read as {name} ({known[name].phrase}): {declined[name].reason}.")
+    raise UserError(_refusal(place, declined))
+
+
+def parse_choice(chosen: str) -> tuple[str, dict[str, str]]:
+    """`NAME:option=value,option=value` taken apart. Raises UserError if it is not of that form."""
+    name, _, rest = chosen.partition(":")
+    options = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"The layout {chosen!r} is not of the form NAME:option=value, such as table:label=breed.")
+        options[key.strip()] = value.strip()
+    return name.strip(), options
+
+
+def unlabelled(path: Path) -> Layout:
+    """Every picture below a folder, without labels, whatever the names: what a prediction wants."""
+    if not path.is_dir():
+        raise UserError(f"There is no folder {path}.")
+    place = Place(path)
+    if not place.pictures:
+        raise UserError(f"There are no pictures in {path}{_what_is_there(place)}.")
+    entries = tuple(Entry(file, None, "") for file in place.pictures)
+    return Layout(path, "pictures", "A folder of pictures without labels.", entries, not_pictures(place.others))
+
+
+def _refusal(place: Place, declined: dict[str, Declined]) -> str:
+    near = [f"{name}: {why.reason}" for name, why in declined.items() if why.near]
+    found = f"; {'; '.join(near)}" if near else ""
+    if place.file is not None:
+        return f"{place.file} carries no labels that are understood{found}: vitbench reads {phrases()}."
+    return (
+        f"The {len(place.pictures):,} pictures in {place.root} carry no labels that are understood{found}:"
+        f" vitbench reads {phrases()}."
+    )
+
+
+def _what_is_there(place: Place) -> str:
+    said = place.what_is_there()
+    for other in place.others:
+        for ending, advice in _INSIDE.items():
+            if other.lower().endswith(ending):
+                return f"{said} ({other}: {advice})"
+    return said
+
+
+def _doubts(layout: Layout) -> Iterable[Doubt]:
+    """What looks wrong with labels, whatever the form."""
+    counts = Counter(entry.label for entry in layout.entries)
+    classes = [label for label in counts if label is not None]
+    overrule = "If this is meant, set data.accept_doubts = true."
+    if len(classes) == 1:
+        yield Doubt(
+            f"There is only one class, {classes[0]}: a network that says it always is right.",
+            f"{_other_levels(layout)}{overrule}",
+            stops_training=True,
+        )
+    yield from _untrained(layout, overrule)
+    if layout.name in ("class folders", "flat names"):
+        odd = {label: why for label in classes if (why := why_no_class(label))}
+        if odd and (len(odd) > 1 or len(classes) < 4 or not classes[0].isdigit()):
+            which = listed(f"{label} (like {why})" for label, why in list(odd.items())[:3])
+            yield Doubt(f"{len(odd)} of the {len(classes):,} classes have names that seem to be none: {which}.")
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault(same_name(label), []).append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            names = listed(f"{label} ({counts[label]:,} pictures)" for label in labels)
+            yield Doubt(f"The classes {names} are equal but for case or Unicode form; they stay different classes.")
+
+
+def _untrained(layout: Layout, overrule: str) -> Iterable[Doubt]:
+    trained = {entry.label for entry in layout.entries if entry.split in ("", "train")}
+    missing = sorted({str(entry.label) for entry in layout.entries} - {str(label) for label in trained})
+    if trained and missing:
+        some = listed(missing[:5]) if len(missing) < 6 else f"{', '.join(missing[:5])}, ..."
+        yield Doubt(
+            f"{len(missing):,} classes have no pictures to train on, so they cannot be learned: {some}.",
+            overrule,
+            stops_training=True,
+        )
+
+
+def _other_levels(layout: Layout) -> str:
+    first = layout.entries[0].file
+    if layout.name == "class folders" and first.count("/") > 1:
+        return "--as class-folders:level=2 takes the folders one level down. "
+    return ""
