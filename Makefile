@@ -8,7 +8,9 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 # A slow mirror is waited for: torch with its CUDA libraries is several GB.
 export UV_HTTP_TIMEOUT ?= 900
 export PIP_DEFAULT_TIMEOUT ?= 180
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# uv leaves compiling to the first start, and where that cannot write (a read-only environment,
+# PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: help install demo test test-storm check weights samples clean
 

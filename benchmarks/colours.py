@@ -31,6 +31,7 @@ from screens.widgets.painting import half_blocks
 from screens.widgets.picture import fitted_size
 from vitbench.inspector.client import Inspector
 from vitbench.places import sample_images
+from vitbench.requests.attention import AttentionRequest
 from vitbench.terminal_colours import Depth
 
 RESULT = Path(__file__).parent / "results" / "colours.md"
@@ -76,8 +77,9 @@ async def maps() -> list[tuple[str, np.ndarray]]:
     try:
         found = []
         for method, file in zip(METHODS, files, strict=False):
-            answer = await inspector.ask("explain", network="demo", picture=str(file), method=method)
-            found.append((f"map, {method}", in_cells(answer.arrays["overlay"])))
+            request = AttentionRequest(network="demo", pictures=(str(file),), method=method)
+            answer = await inspector.ask("sheet", kind=request.kind, request=request.record())
+            found.append((f"map, {method}", in_cells(answer.arrays["panel 1"])))
         return found
     finally:
         await inspector.close()

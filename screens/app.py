@@ -19,6 +19,7 @@ from screens.actions import bindings
 from screens.base import WorkbenchScreen
 from screens.coloured_app import ColouredApp
 from screens.evaluating import Evaluator
+from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
@@ -68,6 +69,7 @@ class Workbench(ColouredApp[str]):
         self.inspector = Inspector(store)
         self.evaluator = Evaluator(self)
         self._states: dict[str, str] | None = None
+        self._inspector_start: InspectorStart | None = None
         self.animation_level = "none"
 
     def _post_snapshot(self, snapshot: Snapshot) -> None:
@@ -87,6 +89,12 @@ class Workbench(ColouredApp[str]):
         if self.first_run:
             self.push_screen(make_screen("run", run_id=self.first_run))
         self._watch_store()
+        if not self.is_headless:
+            minutes, complaint = idle_minutes()
+            self._inspector_start = InspectorStart(self.inspector, minutes)
+            self.set_interval(LOOK_EVERY, self._inspector_start.look)
+            if complaint:
+                self.tell(complaint, "warning")
 
     async def on_unmount(self) -> None:
         self.watcher.stop()
@@ -103,6 +111,8 @@ class Workbench(ColouredApp[str]):
             case events.Key(key=key, character=str(character), is_forwarded=False) if key.startswith("alt+"):
                 await super().on_event(events.Key("escape", "\x1b"))
                 event = events.Key(character, character)
+        if self._inspector_start is not None and isinstance(event, events.InputEvent):
+            self._inspector_start.touched()
         await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:

@@ -1,5 +1,6 @@
 """Screens that ask the inspector: one way to ask, and one line that says what is being done or why it failed."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from vitbench.requests.base import Request
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
+SAID_AFTER = 0.5
+"""Seconds after which a person is told how long it has taken and how to cancel it."""
+
 
 class AskingScreen(WorkbenchScreen):
     """Subclasses have a Line with the id `note`, and show pictures."""
@@ -24,9 +28,14 @@ class AskingScreen(WorkbenchScreen):
     async def _ask(self, request: str, /, *, replaces: str = "", quiet: bool = False, **arguments: Any) -> Any:
         """The answer, or None when there is none: then the note says why, unless it is to be `quiet`."""
 
+        began = time.monotonic()
+
         def progress(done: int, total: int, what: str) -> None:
-            if not quiet:
-                self._note(f"{what} {done} of {total}" if total else f"{what} ...")
+            if quiet:
+                return
+            words = f"{what[:1].upper()}{what[1:]}" + (f": {done} of {total}" if total else " ...")
+            waited = time.monotonic() - began
+            self._note(f"{words}   {waited:.0f} s; esc cancels" if waited >= SAID_AFTER else words)
 
         inspector = self.workbench.inspector
         try:

@@ -18,7 +18,9 @@ def main() -> int:
 
         return open_app(arguments)
     from vitbench.cli import main as run_command
+    from vitbench.deferred_compiler import defer_compiler
 
+    defer_compiler()
     code = run_command(arguments)
     if code == 0 and (follow_up := opens_after(arguments)) is not None:
         from screens.app import open_app

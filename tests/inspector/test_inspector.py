@@ -82,3 +82,40 @@ async def test_it_ends_with_its_parent(inspector):
     process = inspector._process
     process.stdin.close()
     assert await asyncio.wait_for(process.wait(), timeout=10) == 0
+
+
+async def test_an_inspector_that_was_started_ahead_answers_and_its_idle_time_is_known(inspector, monkeypatch):
+    monkeypatch.setattr("vitbench.inspector.client._is_busy", lambda: False)
+    await inspector.start_ahead()
+    assert inspector.is_running
+    process = inspector._process
+    started = asyncio.Event()
+    asked = asyncio.create_task(inspector.ask("slow", steps=5, progress=lambda *_: started.set()))
+    await started.wait()
+    assert inspector.idle_seconds == 0.0
+    await asked
+    assert 0 < inspector.idle_seconds < 60
+    assert inspector._process is process
+
+
+async def test_what_loads_slowly_on_a_busy_machine_is_begun_anew(inspector, monkeypatch):
+    monkeypatch.setattr("vitbench.inspector.client._is_busy", lambda: True)
+    await inspector.start_ahead()
+    first = inspector._process
+    assert (await inspector.ask("chatter")).values["pid"] != first.pid
+    assert first.returncode is not None
+
+
+async def test_the_real_inspector_loads_ahead_and_says_what_it_loads(tmp_path, monkeypatch):
+    monkeypatch.setattr("vitbench.inspector.client._is_busy", lambda: False)
+    client = Inspector(tmp_path)
+    said = []
+    try:
+        await client.start_ahead()
+        answer = await client.ask("attention_pictures", network="demo", path="", progress=lambda *p: said.append(p))
+        assert answer.values["files"]
+        assert {what for _, _, what in said} <= {"loading PyTorch", "loading networks"}
+        assert said
+        assert client._ready
+    finally:
+        await client.close()

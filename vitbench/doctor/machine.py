@@ -12,16 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from vitbench.doctor import Finding
 from vitbench.files.reading import RECORD, Unreadable, read_text
+from vitbench.runs.host import INSPECTOR_ROOM, memory_room
 from vitbench.runs.lease import hidden_by_mistake
 from vitbench.runs.nvml import gpu_and_driver, seen_gpus
 
 GIB = 2**30
-INSPECTOR_NEEDS = 4 * GIB
-"""Free memory below which the app does not start the inspector by itself."""
 _EXTRAS = (
     ("graphics", "textual-image", "pictures by Kitty's protocol or sixel (VITBENCH_GRAPHICS)"),
     ("hf", "transformers", "captioners of Hugging Face"),
@@ -173,15 +170,12 @@ def _asked_torch() -> dict[str, Any] | str:
 
 def memory() -> list[Finding]:
     """What is free, within the limit of a container, and the shared memory that loaders use."""
-    total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
-    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
-    where = ""
-    if limit is not None and limit < total:
-        total, free = limit, min(free, max(0, limit - (used or 0)))
-        where = " (the limit of this container)"
+    room = memory_room()
+    total, free = room.total, room.free
+    where = " (the limit of this container)" if room.is_limited else ""
     words = f"{free / GIB:.1f} of {total / GIB:.1f} GB free{where}, {_processors()} processors"
     advice = "Below 4 GB free the inspector starts only when it is asked for; close what you can spare."
-    findings = [Finding("Memory", words, advice if free < INSPECTOR_NEEDS else "")]
+    findings = [Finding("Memory", words, advice if free < INSPECTOR_ROOM else "")]
     try:
         shared = os.statvfs("/dev/shm")
     except OSError:
@@ -200,16 +194,6 @@ def memory() -> list[Finding]:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _cgroup(name: str) -> int | None:
-    """A number of this process's cgroup (version 2); None without one, or without a limit."""
-    try:
-        own = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
-        folder = Path("/sys/fs/cgroup") / own.removeprefix("0::").lstrip("/")
-        return int((folder / name).read_text())
-    except (OSError, ValueError, StopIteration):
-        return None
 
 
 def extras(environment: Mapping[str, str]) -> list[Finding]:

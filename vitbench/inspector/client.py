@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import io
 import itertools
+import os
 import sys
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from vitbench.text import clean
 _LONGEST_HEADER = 64 * 2**20
 _LAST_WORDS_TIME = 1.0
 """Seconds that are waited for what a dead inspector wrote to stderr."""
+AHEAD = "--ahead"
+"""The argument of an inspector that is started before anyone asks."""
 
 
 class InspectorError(Exception):
@@ -53,17 +57,32 @@ class Inspector:
     """One child process, started with the first question and again after a crash."""
 
     def __init__(self, store: Path, command: Sequence[str] | None = None) -> None:
+        self._has_own_command = command is None
         self.command = command or [sys.executable, "-m", "vitbench.inspector.server", str(store)]
         self._process: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
         self._waiting: dict[int, _Waiting] = {}
         self._listeners: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
+        self._ahead = self._ready = False
+        self._asked = time.monotonic()
 
     @property
     def is_running(self) -> bool:
         """Whether there is a process that may hold something."""
         return self._process is not None and self._process.returncode is None
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last question, or since the start; 0 while one is being answered."""
+        return 0.0 if self._waiting else time.monotonic() - self._asked
+
+    async def start_ahead(self) -> None:
+        """Starts the process before anything is asked: it loads at low priority, and makes its first map ready."""
+        async with self._starting:
+            if not self.is_running:
+                await self._start(*((AHEAD,) if self._has_own_command else ()))
+                self._ahead = True
 
     async def ask(
         self, request: str, /, *, progress: Progress = silent, replaces: str = "", **arguments: Any
@@ -73,6 +92,7 @@ class Inspector:
         With `replaces`, a waiting request of the same word that was not begun yet is dropped: its caller gets
         Superseded. Raises UserError for a person's mistake, InspectorError if the inspector failed or died.
         """
+        self._asked = time.monotonic()
         process = await self._running()
         number = next(self._numbers)
         waiting = _Waiting(asyncio.get_running_loop().create_future(), progress, process)
@@ -86,6 +106,7 @@ class Inspector:
             raise
         finally:
             self._waiting.pop(number, None)
+            self._asked = time.monotonic()
 
     async def close(self) -> None:
         """Ends the child process; it holds nothing that needs saving."""
@@ -98,18 +119,28 @@ class Inspector:
 
     async def _running(self) -> asyncio.subprocess.Process:
         async with self._starting:
-            if self._process is None or self._process.returncode is not None:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    limit=_LONGEST_HEADER,
-                )
-                listener = asyncio.create_task(self._listen(self._process))
-                self._listeners.add(listener)
-                listener.add_done_callback(self._listeners.discard)
+            if self.is_running and self._ahead and not self._ready and _is_busy():
+                # What loads at low priority on a busy machine takes many times as long as it would for a person.
+                await self.close()
+            if not self.is_running:
+                await self._start()
+            assert self._process is not None
             return self._process
+
+    async def _start(self, *options: str) -> None:
+        self._ahead = self._ready = False
+        self._asked = time.monotonic()
+        self._process = await asyncio.create_subprocess_exec(
+            *self.command,
+            *options,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LONGEST_HEADER,
+        )
+        listener = asyncio.create_task(self._listen(self._process))
+        self._listeners.add(listener)
+        listener.add_done_callback(self._listeners.discard)
 
     async def _send(self, process: asyncio.subprocess.Process, header: Header) -> None:
         frame = io.BytesIO()
@@ -145,6 +176,8 @@ class Inspector:
                 waiting.future.set_exception(InspectorError(reason))
 
     def _deliver(self, header: Header, arrays: Arrays) -> None:
+        if header.get("kind") == "ready":
+            self._ready = True
         waiting = self._waiting.get(header.get("id", 0))
         if waiting is None or waiting.future.done():
             return
@@ -173,3 +206,8 @@ async def _keep_last_words(stream: asyncio.StreamReader, words: deque[str]) -> N
             return
         if text := clean(line.decode(errors="replace")).strip():
             words.append(text)
+
+
+def _is_busy() -> bool:
+    """Whether others keep the processors of this machine busy."""
+    return os.getloadavg()[0] >= (os.cpu_count() or 1)

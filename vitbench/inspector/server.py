@@ -4,6 +4,7 @@ One thread reads requests, so that a cancellation is seen while work goes on; th
 request at a time. Whatever libraries print goes to stderr: stdout carries frames and nothing else.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.inspector.arguments import check_arguments
+from vitbench.inspector.client import AHEAD
 from vitbench.inspector.protocol import BadFrame, Cancel, Header, Request, read_request, write_frame
 from vitbench.progress import Progress
 from vitbench.text import shortened
@@ -45,8 +47,14 @@ Handler = Callable[[dict[str, Any], Progress], Reply]
 class Server:
     """Reads requests from one stream and answers them on another with a table of handlers."""
 
-    def __init__(self, handlers: Mapping[str, Handler], requests: BinaryIO, answers: BinaryIO) -> None:
-        self.handlers = handlers
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler] | Callable[[Progress], Mapping[str, Handler]],
+        requests: BinaryIO,
+        answers: BinaryIO,
+    ) -> None:
+        """`handlers` may be a function that has them when they are loaded, and reports that to the first request."""
+        self._handlers = handlers
         self.requests = requests
         self.answers = answers
         self._queue: deque[Request] = deque()
@@ -137,7 +145,8 @@ class Server:
         try:
             if number in self._cancelled:
                 raise Cancelled
-            handler = self.handlers.get(request.name)
+            handlers = self._handlers(progress) if callable(self._handlers) else self._handlers
+            handler = handlers.get(request.name)
             if handler is None:
                 raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
             check_arguments(request.name, request.arguments)
@@ -155,6 +164,11 @@ class Server:
                 self._open.discard(number)
                 self._cancelled.discard(number)
 
+    def announce(self, kind: str) -> None:
+        """Tells the client something that answers no request; a client that is gone needs it no more."""
+        with contextlib.suppress(BrokenPipeError):
+            self._send({"id": 0, "kind": kind})
+
     def _send(self, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
         with self._writing:
             write_frame(self.answers, header, arrays)
@@ -165,17 +179,33 @@ def _refusal(number: int, message: str) -> Header:
 
 
 def main(arguments: list[str]) -> int:
-    """Serves the store named in `arguments` over stdin and stdout."""
+    """Serves the store named in `arguments` over stdin and stdout; with `--ahead`, nobody has asked yet."""
+    from vitbench.deferred_compiler import defer_compiler
+    from vitbench.inspector.loading import Loading, warm_up
     from vitbench.runs.children import die_with_parent
 
     die_with_parent()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    from vitbench.inspector.requests import Workbench
+    defer_compiler()
+    ahead = AHEAD in arguments[1:]
+    server: Server
+    loading = Loading(Path(arguments[0]), ahead, ready=lambda: server.announce("ready"))
+    server = Server(lambda progress: loading.workbench(progress).handlers, sys.stdin.buffer, answers)
+    to_warm = [warm_up] if ahead else []
 
-    workbench = Workbench(Path(arguments[0]))
+    def idle() -> None:
+        if workbench := loading.loaded:
+            workbench.give_back()
+
+    def between() -> None:
+        if workbench := loading.loaded:
+            if to_warm:
+                to_warm.pop()(workbench)
+            workbench.between()
+
     try:
-        Server(workbench.handlers, sys.stdin.buffer, answers).serve(idle=workbench.give_back, between=workbench.between)
+        server.serve(idle=idle, between=between, pause=0.5 if ahead else 2.0)
     except BrokenPipeError:
         return 0  # the app is gone, and with it whoever wanted the answer
     return 0

@@ -1,8 +1,41 @@
-"""What the machine does meanwhile: processor, memory and GPU, as scalars."""
+"""What the machine does meanwhile: processor, memory and GPU, as scalars; and how much memory is free."""
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+INSPECTOR_ROOM = 4 * 2**30
+"""Bytes of free memory below which the app does not start the inspector by itself."""
+
+
+@dataclass(frozen=True)
+class MemoryRoom:
+    """Bytes of main memory, within the limit of this process's container if it has one."""
+
+    free: int
+    total: int
+    is_limited: bool = False
+
+
+def memory_room() -> MemoryRoom:
+    """What can be used now without swapping."""
+    memory = psutil.virtual_memory()
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    if limit is None or limit >= memory.total:
+        return MemoryRoom(int(memory.available), int(memory.total))
+    return MemoryRoom(min(int(memory.available), max(0, limit - (used or 0))), limit, True)
+
+
+def _cgroup(name: str) -> int | None:
+    """A number of this process's cgroup (version 2); None without one, or without a limit."""
+    try:
+        own = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+        folder = Path("/sys/fs/cgroup") / own.removeprefix("0::").lstrip("/")
+        return int((folder / name).read_text())
+    except (OSError, ValueError, StopIteration):
+        return None
 
 
 class HostMonitor:
