@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
+from screens.restoring import Restoring
 from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from screens.watcher import Watcher
@@ -259,8 +259,8 @@ def open_app(arguments: Sequence[str]) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("vitbench: the app needs a terminal; `vitbench --help` lists the commands that do not.", file=sys.stderr)
         return 2
-    # Started where hang-ups are ignored (nohup), it would read its lost terminal for ever.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Also where hang-ups were ignored (nohup): it would read its lost terminal for ever.
+    Restoring()
     # Python would believe these before the terminal itself, and never see that its window changes.
     for variable in ("COLUMNS", "LINES"):
         os.environ.pop(variable, None)
