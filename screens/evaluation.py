@@ -1,6 +1,5 @@
 """An evaluation as the screens read it: confusions and worst mistakes, from the JSON beside the rows."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import EVALUATION, PICTURE, open_file
 
 _LARGEST_PREVIEW = 512
 
@@ -60,7 +61,7 @@ def preferred(names: tuple[str, ...]) -> str | None:
 def read_evaluation(file: Path) -> Evaluation:
     """Raises UserError for a file that cannot be read as an evaluation."""
     try:
-        document = json.loads(file.read_bytes())
+        document = read_json_object(file, EVALUATION, allow_nan=True)
         classes = tuple(map(str, document["classes"]))
         confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
         worst = tuple(
@@ -77,14 +78,14 @@ def read_evaluation(file: Path) -> Evaluation:
             correct=int(document["correct"]),
             pictures=int(document["pictures"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(f"{file.name} cannot be read as an evaluation: {error}.") from error
 
 
 def read_preview(file: Path) -> NDArray[np.uint8]:
     """A picture [height, width, 3], at most a few hundred pixels, turned upright. Raises UserError if it cannot."""
     try:
-        with Image.open(file) as picture:
+        with open_file(file, PICTURE) as stream, Image.open(stream) as picture:
             picture.draft("RGB", (_LARGEST_PREVIEW, _LARGEST_PREVIEW))
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.thumbnail((_LARGEST_PREVIEW, _LARGEST_PREVIEW))

@@ -13,6 +13,7 @@ import numpy as np
 from screens import wording
 from screens.snapshot import LIVE_STATES, SPARKLINE_POINTS, Measured, RunDetail, RunRow, Snapshot
 from vitbench.errors import UserError
+from vitbench.files.reading import RECIPE, MissingFile, Unreadable, read_text
 from vitbench.runs.events import EventReader
 from vitbench.runs.lease import allowed_gpus
 from vitbench.runs.log import LogLine, LogTail
@@ -281,9 +282,9 @@ def _stamp(file: Path) -> tuple[int, int, int]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(errors="replace")
-    except OSError:
-        return ""
+        return read_text(file, RECIPE, errors="replace")
+    except Unreadable as error:
+        return "" if isinstance(error, MissingFile) else str(error)
 
 
 def _evaluations(folder: Path) -> tuple[str, ...]:

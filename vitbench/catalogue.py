@@ -109,7 +109,7 @@ def matching(pattern: str) -> list[Entry]:
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sorts numbers in names by their value: `patch8` before `patch16`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 class LocalWeights:

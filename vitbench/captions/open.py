@@ -49,7 +49,7 @@ def pinned(reference: str, store: RunStore) -> str:
         return reference
     text, _, which = reference.partition("@")
     run = store.find(text)
-    return f"{run.id}@{run.checkpoint(int(which) if which.isdigit() else which or 'best').step}"
+    return f"{run.id}@{run.checkpoint(which or 'best').step}"
 
 
 def _demo() -> OpenedCaptioner:
@@ -72,7 +72,7 @@ def _folder(folder: Path) -> OpenedCaptioner:
 def _run(reference: str, store: RunStore) -> OpenedCaptioner:
     text, _, which = reference.partition("@")
     run = store.find(text)
-    entry = run.checkpoint(int(which) if which.isdigit() else which or "best")
+    entry = run.checkpoint(which or "best")
     folder = Path(entry.folder)
     if not is_captioner(folder / FILE_NAME):
         raise UserError(f"Run {run.id} trains a classifier; name a run of task caption.")

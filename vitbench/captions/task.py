@@ -31,6 +31,8 @@ from vitbench.captions.tokenizer import (
 from vitbench.data.generated import scenes_folder
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import DESCRIPTION
 from vitbench.models.network import RANDOM, build_network
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
@@ -206,7 +208,7 @@ def open_caption_data(path: str, store: Path, progress: Progress = silent, layou
 
 def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:
     if file.exists():
-        return tokenizer_from_dict(json.loads(file.read_text(encoding="utf-8")))
+        return tokenizer_from_dict(read_json_object(file, DESCRIPTION))
     caption = recipe.caption
     sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
     if caption.tokenizer in ("word", "character"):

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from vitbench.data.parallel import in_parallel
 from vitbench.data.pictures import UnreadablePicture, as_seen, deep_range, is_rotated, load_picture, read_file
+from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import EVALUATION
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 
@@ -84,13 +87,13 @@ def _stamp(path: Path) -> Stamp:
 def _recall(memory: Path) -> dict[str, tuple[Stamp, Look]]:
     """What earlier looks found; nothing if the file is missing or damaged, since looking again mends that."""
     try:
-        kept = json.loads(memory.read_bytes())
+        kept = read_json_object(memory, EVALUATION)
         if kept["form"] != _FORM:
             return {}
         seen = {file: ((size, changed), Look(*look)) for file, (size, changed, *look) in kept["files"].items()}
         # What could not be read may be readable with a library or a limit that was set since.
         return {file: (stamp, look) for file, (stamp, look) in seen.items() if not look.reason}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (UserError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

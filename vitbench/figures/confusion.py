@@ -6,7 +6,6 @@ file of this ending: the app asks so, because it never imports matplotlib itself
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash, provenance
 from vitbench.figures.save import DPI, FORMATS, figure_bytes, wrapped
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import EVALUATION
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 from vitbench.text import clean
@@ -61,10 +62,10 @@ def check_ending(file: Path) -> None:
 def read_document(file: Path) -> dict[str, Any]:
     """The document of an evaluation. Raises UserError if it cannot be read."""
     try:
-        document = json.loads(file.read_bytes())
+        document = read_json_object(file, EVALUATION, allow_nan=True)
         classes = len(document["classes"])
         np.array(document["confusion"], dtype=np.int64).reshape(classes, classes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(f"{file} cannot be read as an evaluation: {error}.") from error
     return dict(document)
 

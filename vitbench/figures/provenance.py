@@ -2,9 +2,10 @@
 
 import hashlib
 import html
-import json
+import io
 import platform
 import re
+import struct
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,13 +15,15 @@ from PIL import Image, UnidentifiedImageError
 
 from vitbench import __version__
 from vitbench.errors import UserError
+from vitbench.files.parsing import parse_json
+from vitbench.files.reading import WEIGHTS, Kind, MissingFile, open_file, read_bytes
 
 KEY = "vitbench"
 """The name of the PNG text chunk (and of the metadata field of other formats)."""
 
 FORMAT = 2
 """Of what is recorded; in figures without it, layers and heads count from 0."""
-_MOST_BYTES = 2**28
+_FIGURE = Kind("figure", 2**28)
 
 _LIBRARIES = ("torch", "timm", "numpy", "matplotlib", "pillow")
 
@@ -50,10 +53,10 @@ def provenance(
 def file_hash(path: str | Path) -> str:
     """16 hexadecimal digits (SHA-256) of a file's bytes. Raises UserError if it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path, WEIGHTS) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
-        raise UserError(f"The file {path} cannot be read ({error.strerror}).") from error
+        raise UserError(f"The file {path} cannot be read ({error.strerror or error}).") from error
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
@@ -65,9 +68,9 @@ def read_provenance(path: Path) -> dict[str, Any]:
     if text is None:
         raise UserError(f"{path} does not say how it was made; only figures saved by vitbench do.")
     try:
-        found = json.loads(text)
+        found = parse_json(text, str(path))
         kind, request, inputs = found["kind"], found["request"], found["inputs"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (UserError, KeyError, TypeError):
         raise UserError(f"What {path} says about how it was made is damaged.") from None
     if not (isinstance(kind, str) and isinstance(request, dict) and isinstance(inputs, dict)):
         raise UserError(f"What {path} says about how it was made is damaged.")
@@ -77,25 +80,22 @@ def read_provenance(path: Path) -> dict[str, Any]:
 def _recorded_text(path: Path) -> str | None:
     """The JSON document in a figure's metadata, by the file's first bytes; None if there is none."""
     try:
-        if path.stat().st_size > _MOST_BYTES or not path.is_file():
-            raise UserError(f"{path} is no file that could be a figure.")
-        start = path.read_bytes()[:5] if path.stat().st_size < 5 else _first(path, 5)
-        if start == b"%PDF-":
-            return _in_pdf(path.read_bytes())
-        if start in (b"<?xml", b"<svg "):
-            return _in_svg(path.read_bytes())
-        with Image.open(path) as picture:
+        content = read_bytes(path, _FIGURE)
+        if content.startswith(b"%PDF-"):
+            return _in_pdf(content)
+        if content.startswith((b"<?xml", b"<svg ")):
+            return _in_svg(content)
+        with Image.open(io.BytesIO(content)) as picture:
             text = picture.info.get(KEY)
-    except FileNotFoundError:
+    except MissingFile:
         raise UserError(f"There is no file {path}.") from None
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UserError:
+        raise
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError) as error:
+        raise UserError(f"The file {path} is not a figure that can be read ({error}).") from error
+    except (AttributeError, struct.error, MemoryError, Image.DecompressionBombError) as error:
         raise UserError(f"The file {path} is not a figure that can be read ({error}).") from error
     return text if isinstance(text, str) else None
-
-
-def _first(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)
 
 
 def _in_pdf(content: bytes) -> str | None:

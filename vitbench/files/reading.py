@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from vitbench.errors import UserError
 from vitbench.text import shortened, size_in_words
@@ -57,7 +57,7 @@ class MissingFile(Unreadable, FileNotFoundError):
     """There is no such file."""
 
 
-def open_file(file: str | os.PathLike[str], kind: Kind) -> BinaryIO:
+def open_file(file: str | os.PathLike[str], kind: Kind) -> FileIO:
     """Opens a regular file for reading, without buffering, at its beginning.
 
     Never blocks, whatever the path leads to. Raises MissingFile or Unreadable, which name the file and say why.
@@ -67,7 +67,7 @@ def open_file(file: str | os.PathLike[str], kind: Kind) -> BinaryIO:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             _check(file, os.fstat(descriptor), kind)
-            return os.fdopen(descriptor, "rb", buffering=0)
+            return FileIO(descriptor, "rb")
         except BaseException:
             os.close(descriptor)
             raise
@@ -162,7 +162,7 @@ def _refused(file: str | os.PathLike[str], reason: str) -> Unreadable:
     return Unreadable(f"{_shown(file)} cannot be read: {reason}.", reason)
 
 
-def _read_up_to(stream: BinaryIO, limit: int, file: str | os.PathLike[str], kind: Kind) -> bytes:
+def _read_up_to(stream: FileIO, limit: int, file: str | os.PathLike[str], kind: Kind) -> bytes:
     # The size is asked for, not trusted: a file may grow, and those of /proc say 0.
     size = os.fstat(stream.fileno()).st_size
     data = _read_some(stream, min(size, limit) + 1)
@@ -177,7 +177,7 @@ def _read_up_to(stream: BinaryIO, limit: int, file: str | os.PathLike[str], kind
     return b"".join(pieces)
 
 
-def _read_some(stream: BinaryIO, size: int) -> bytes:
+def _read_some(stream: FileIO, size: int) -> bytes:
     """`size` bytes, or what there is to the end of the file: one call may return less than it was asked for."""
     data = stream.read(size)
     if not data or len(data) == size:

@@ -104,7 +104,7 @@ def read_frame(stream: BinaryIO) -> tuple[Header, Arrays] | None:
 
 def parse_header(line: bytes) -> Header:
     """The JSON object of a frame's first line. Raises ValueError if it is none."""
-    header = json.loads(line)
+    header = parse_json(line, "a frame", allow_nan=True)
     if not isinstance(header, dict):
         raise ValueError("a frame begins with a JSON object")
     return header

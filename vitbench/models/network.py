@@ -250,7 +250,7 @@ def _described_file(file: Path) -> Network:
 
 def _of_run(text: str, which: str, store: Store) -> Network:
     run = store.find(text)
-    entry = run.checkpoint(int(which) if which.isdigit() else which or "best")
+    entry = run.checkpoint(which or "best")
     network = open_checkpoint(entry.folder)
     network.tag = f"{run.id}@{entry.step}"
     network.source = f"The weights are those of run {run.id} after step {entry.step}."

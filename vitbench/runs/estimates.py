@@ -7,8 +7,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.writing import write_whole
 from vitbench.recipe import Recipe
-from vitbench.runs.files import write_whole
 
 _FOLDER = "estimates"
 _LARGEST = 2**50
@@ -18,9 +20,8 @@ _LARGEST = 2**50
 def known_memory(store: Path, recipe: Recipe) -> int:
     """Bytes that torch reserved on a GPU for such a run; 0 if none was measured yet."""
     try:
-        document = json.loads(_file(store, recipe).read_bytes()[:4096])
-        memory = document["memory_bytes"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        memory = read_json_object(_file(store, recipe))["memory_bytes"]
+    except (UserError, KeyError):
         return 0
     return memory if isinstance(memory, int) and 0 < memory <= _LARGEST else 0
 

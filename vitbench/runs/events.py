@@ -7,8 +7,8 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ class EventReader:
                 known.inode = path.stat().st_ino
         return new
 
-    def _take_large(self, stream: BinaryIO, data: bytes, size: int, known: _File) -> int:
+    def _take_large(self, stream: FileIO, data: bytes, size: int, known: _File) -> int:
         """Takes a record that is larger than a chunk, a picture say; how many bytes it was.
 
         One that is larger than any scalar can be is passed over unread.

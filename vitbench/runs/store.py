@@ -18,7 +18,7 @@ from vitbench.runs.liveness import has_worker
 from vitbench.runs.lock import FileLock, RunLock, is_locked
 from vitbench.runs.log import last_lines
 from vitbench.runs.status import Status, read_status, write_status
-from vitbench.text import clean
+from vitbench.text import clean, shortened
 
 _END_OF_LOG = 2**16
 """Bytes from the end in which the last words of a run are looked for, at each poll of a store of many."""
@@ -131,7 +131,7 @@ class Run:
             step = int(which)
         if step not in entries:
             known = ", ".join(map(str, entries)) or "none yet"
-            raise UserError(f"Run {self.id} has no checkpoint {which!r}; it has: {known}.")
+            raise UserError(f"Run {self.id} has no checkpoint {shortened(str(which))!r}; it has: {known}.")
         return entries[step]
 
 

@@ -1,6 +1,5 @@
 """A named network evaluated on the pictures that a person means; of a run the result stays in its folder."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ import torch
 
 from vitbench.data.index import DataIndex, open_index
 from vitbench.errors import UserError
+from vitbench.files.parsing import read_json_object
+from vitbench.files.reading import EVALUATION
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
 from vitbench.training.chosen import Chosen, open_chosen
@@ -37,7 +38,7 @@ class Evaluated:
 
     def document(self) -> dict[str, Any]:
         """What `file` holds; of a network that comes from no run without its part and step."""
-        return json.loads(self.file.read_bytes()) if self.file else self.evaluation.document()
+        return read_json_object(self.file, EVALUATION, allow_nan=True) if self.file else self.evaluation.document()
 
 
 def evaluate(

@@ -3,7 +3,9 @@
 import io
 import json
 import math
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from vitbench.data.loader import in_order
 from vitbench.data.on_device import on_device
 from vitbench.data.split import read_split, read_split_part
 from vitbench.errors import UserError
+from vitbench.files.reading import EVALUATION, check_file
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
@@ -170,6 +173,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
 def load_evaluation(file: Path) -> Evaluation:
     """What `Evaluation.save` wrote. Raises UserError if it cannot be read."""
     try:
+        check_file(file, EVALUATION)
         with np.load(file, allow_pickle=False) as rows:
             return Evaluation(
                 root=str(rows["root"]),
@@ -181,7 +185,9 @@ def load_evaluation(file: Path) -> Evaluation:
                 loss=rows["loss"],
                 batch_size=int(rows["batch_size"]),
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError) as error:
+        raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
+    except (NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
 
 
