@@ -155,7 +155,8 @@ class AttentionScreen(AskingScreen):
             self.query_one("#attention-facts", Line).show(
                 Text(f" {clean(seen.sentence())}", self.app.theme_variables["foreground"])
             )
-            self.query_one(TopClasses).show(seen.top, seen.target_label or seen.top[0][0])
+            marked = seen.target_label or (seen.top[0].label if seen.top else "")
+            self.query_one(TopClasses).show(seen.top, marked, seen.no_classes)
             self._show_strip()
             self._show_note(seen)
 
@@ -262,7 +263,7 @@ class AttentionScreen(AskingScreen):
             return
         choices = [
             Choice("likeliest", "the network's own answer"),
-            *(Choice(label, f"{p:.1%}") for label, p in seen.top),
+            *(Choice(guess.label, guess.number.strip()) for guess in seen.top),
         ]
 
         def answered(label: str | None) -> None:

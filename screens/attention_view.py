@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 from textual.app import RenderResult
@@ -35,6 +35,19 @@ def stronger(request: AttentionRequest, step: int) -> AttentionRequest:
     return request.changed(strength=STRENGTHS[min(max(nearest + step, 0), len(STRENGTHS) - 1)])
 
 
+class Guess(NamedTuple):
+    """One of the likeliest classes; the single output of a network without classes has a value instead."""
+
+    label: str
+    probability: float | None
+    value: float | None
+
+    @property
+    def number(self) -> str:
+        """Probability or value, for a column."""
+        return f"{self.value:6.4g}" if self.probability is None else f"{self.probability:6.1%}"
+
+
 class AttentionSheet:
     """A sheet of one picture, as the screen reads it."""
 
@@ -61,9 +74,14 @@ class AttentionSheet:
         return int(self.facts["grid"][0]), int(self.facts["grid"][1])
 
     @property
-    def top(self) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, by the first network."""
+    def top(self) -> list[Guess]:
+        """The likeliest classes by the first network."""
         return guesses(self.facts["pictures"][0])
+
+    @property
+    def no_classes(self) -> str:
+        """Why the first network has no classes; nothing if it has some."""
+        return str(self.facts["pictures"][0].get("no_classes", ""))
 
     @property
     def target_label(self) -> str:
@@ -126,14 +144,17 @@ class AttentionSheet:
         return f"{count} outlier patches hold {mass:.0%} of the map; d masks them"
 
 
-def guesses(facts: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Labels and probabilities of the likeliest classes that facts name."""
-    return [(str(guess["label"]), float(guess["probability"])) for guess in facts["top"]]
+def guesses(facts: Mapping[str, Any]) -> list[Guess]:
+    """The likeliest classes that facts name; none for a network without classes."""
+    return [Guess(str(guess["label"]), guess.get("probability"), guess.get("value")) for guess in facts["top"]]
 
 
 def _likeliest(facts: Mapping[str, Any]) -> str:
-    label, probability = guesses(facts)[0]
-    return f"says {label} {probability:.0%}"
+    found = guesses(facts)
+    if not found:
+        return "no classes"
+    first = found[0]
+    return f"says {first.label} {first.number.strip() if first.probability is None else f'{first.probability:.0%}'}"
 
 
 class HeadNumber:
@@ -158,27 +179,31 @@ class TopClasses(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._top: Sequence[tuple[str, float]] = ()
-        self._marked = ""
+        self._top: Sequence[Guess] = ()
+        self._marked = self._no_classes = ""
 
-    def show(self, top: Sequence[tuple[str, float]], marked: str) -> None:
-        """Replaces labels, probabilities, and the label of the explained class."""
-        if (top, marked) != (self._top, self._marked):
-            self._top, self._marked = top, marked
+    def show(self, top: Sequence[Guess], marked: str, no_classes: str = "") -> None:
+        """Replaces the classes and the label of the explained one; `no_classes` says why there are none."""
+        if (top, marked, no_classes) != (self._top, self._marked, self._no_classes):
+            self._top, self._marked, self._no_classes = top, marked, no_classes
             self.refresh()
 
     def render(self) -> RenderResult:
         """A row a class."""
         colours = self.app.theme_variables
         room = min(24, max(8, self.size.width // 3))
+        if self._no_classes:
+            return Text(clean(self._no_classes), colours["secondary"])
         lines = []
-        for label, probability in self._top:
-            full, empty = wording.bar(probability, max(4, min(60, self.size.width - room - 10)))
+        for guess in self._top:
+            label, number = guess.label, guess.number
+            wide = max(4, min(60, self.size.width - room - 10))
+            full, empty = ("", "") if guess.probability is None else wording.bar(guess.probability, wide)
             marked = label == self._marked
             lines.append(
                 Text.assemble(
                     (f" {wording.fit(clean(label), room):<{room}} ", colours["accent" if marked else "foreground"]),
-                    (f"{probability:6.1%} ", colours["secondary"]),
+                    (f"{number} ", colours["secondary"]),
                     (full, colours["primary"]),
                     (empty, colours["secondary"]),
                 )

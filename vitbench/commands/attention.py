@@ -102,8 +102,11 @@ def request_from(arguments: argparse.Namespace, pictures: list[str]) -> Attentio
 def _print(sheet: Sheet) -> None:
     for picture in sheet.facts["pictures"]:
         print(clean(picture["file"]))
+        if "no_classes" in picture:
+            print(f"  {clean(picture['no_classes'])}")
         for guess in picture["top"]:
-            print(f"  {guess['probability']:6.1%}  {clean(guess['label'])}")
+            number = f"{guess['probability']:6.1%}" if "probability" in guess else f"{guess['value']:6.4g}"
+            print(f"  {number}  {clean(guess['label'])}")
         for method, error in picture.get("completeness_error", {}).items():
             print(f"  completeness error of {method}: {small_error(error)}")
         if "outliers" in picture:

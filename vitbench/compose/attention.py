@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
-from vitbench.explain.prepared import class_name, likeliest, top_classes
+from vitbench.explain.prepared import class_name, guess_in_words, likeliest, top_classes
 from vitbench.explain.tutorial import tutorial_attention
 from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_placed, place
 from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
@@ -272,8 +272,8 @@ def _strips(request: AttentionRequest, parts: Sequence[_Part]) -> list[Panel]:
         strip = parts[start : start + count]
         maps = []
         for part in strip:
-            likely = top_classes(part.maps[0].logits, part.view.network, 1)[0]
-            title = f"step {_step_of(part.view)}: {likely['label']} {likely['probability']:.0%}"
+            top = top_classes(part.maps[0].logits, part.view.network, 1)
+            title = f"step {_step_of(part.view)}" + (f": {guess_in_words(top[0], 0)}" if top else "")
             maps.append(replace(part.panels[1], title=title))
         picture = replace(strip[0].panels[0], title=Path(strip[0].view.picture.file).name)
         panels += in_rows([picture, *maps], None, next_row(panels))
@@ -346,6 +346,8 @@ def _map_facts(view: View, found: FoundMap) -> dict[str, Any]:
 def _picture_facts(part: _Part) -> dict[str, Any]:
     """The numbers of one picture, for people and for `--json`."""
     facts: dict[str, Any] = {"file": part.view.picture.file, "network": part.view.named}
+    if part.view.network.no_classes:
+        facts["no_classes"] = part.view.network.no_classes
     if part.maps:
         first = part.maps[0]
         facts["top"] = top_classes(first.logits, part.view.network)

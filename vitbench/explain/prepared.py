@@ -1,6 +1,6 @@
 """A picture as a person sees it and as a network does, and a network's classes by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,15 @@ def class_name(number: int, network: Network) -> str:
 
 
 def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[str, Any]]:
-    """The likeliest classes of one picture, logits [C]: class, label, probability."""
+    """The likeliest classes of one picture, logits [C]: class, label, probability.
+
+    Empty for a network without classes; a network of one output has a `value` in place of a probability.
+    """
+    if network.no_classes:
+        return []
+    if network.num_classes == 1:
+        label = network.labels[0] if network.labels else "output"
+        return [{"class": 0, "label": label, "value": float(logits[0])}]
     probabilities, classes = logits.float().softmax(dim=0).topk(min(count, len(logits)))
     return [
         {"class": int(number), "label": class_name(int(number), network), "probability": float(probability)}
@@ -79,4 +87,11 @@ def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[s
 
 def likeliest(top: Sequence[dict[str, Any]]) -> str:
     """The first of `top_classes` in words."""
-    return f"{top[0]['label']} {top[0]['probability']:.1%}"
+    return guess_in_words(top[0]) if top else "no classes"
+
+
+def guess_in_words(guess: Mapping[str, Any], digits: int = 1) -> str:
+    """One entry of `top_classes`: `cat 93.1%`, or `output 1.34` where there is only one output."""
+    if "probability" not in guess:
+        return f"{guess['label']} {guess['value']:.4g}"
+    return f"{guess['label']} {guess['probability']:.{digits}%}"
