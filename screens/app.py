@@ -12,25 +12,32 @@ from textual.binding import Binding
 from textual.command import CommandPalette, Provider
 from textual.message import Message
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.theme import Theme
 
 from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
 from screens.coloured_app import ColouredApp
+from screens.colours import SELECTION_IN_16
+from screens.copying import clipboard_sequence
 from screens.evaluating import Evaluator
 from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
+from screens.key_order import KeyOrder
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
 from screens.restoring import Restoring
 from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
+from screens.themes import offered_themes, readable, remembered_theme
 from screens.watcher import Watcher
 from screens.widgets.plain_scroll_bar import PlainScrollBar
+from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
 from vitbench.places import store_folder
 from vitbench.runs.store import Store
+from vitbench.terminal_colours import Depth
 from vitbench.text import clean
 
 Severity = Literal["information", "warning", "error"]
@@ -70,6 +77,7 @@ class Workbench(ColouredApp[str]):
         self.evaluator = Evaluator(self)
         self._states: dict[str, str] | None = None
         self._inspector_start: InspectorStart | None = None
+        self._keys = KeyOrder(self, super().on_event)
         self.animation_level = "none"
 
     def _post_snapshot(self, snapshot: Snapshot) -> None:
@@ -80,11 +88,10 @@ class Workbench(ColouredApp[str]):
         for theme in THEMES:
             self.register_theme(theme)
         self.look_for_colours()
-        remembered = self.settings.text("theme", DEFAULT_THEME)
-        self.theme = remembered if remembered in self.available_themes else DEFAULT_THEME
+        self.theme, problem = remembered_theme(self.settings.text("theme", DEFAULT_THEME), self.available_themes)
         self.set_class(glyphs().ascii, "-ascii")
         ScrollBar.renderer = PlainScrollBar if glyphs().ascii else ScrollBarRender
-        self.theme_changed_signal.subscribe(self, lambda theme: self.settings.remember("theme", theme.name))
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.push_screen(make_screen("runs"))
         if self.first_run:
             self.push_screen(make_screen("run", run_id=self.first_run))
@@ -95,6 +102,23 @@ class Workbench(ColouredApp[str]):
             self.set_interval(LOOK_EVERY, self._inspector_start.look)
             if complaint:
                 self.tell(complaint, "warning")
+        for sentence in filter(None, (*self.settings.problems, problem)):
+            self.tell(sentence, "warning")
+
+    def _theme_changed(self, theme: Theme) -> None:
+        """Shows all words in the new colours, and remembers the theme once it has been painted."""
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
+                screen.recolour(self.snapshot)
+        self.call_after_refresh(self.settings.remember, "theme", theme.name)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's colours; those of other makers' themes made readable on every ground of these screens."""
+        variables = super().get_css_variables()
+        if self.theme not in {theme.name for theme in THEMES}:
+            kept = SELECTION_IN_16[self.current_theme.dark] if self.colour_depth is Depth.SIXTEEN else {}
+            self.theme_variables = variables = readable(variables) | kept
+        return variables
 
     async def on_unmount(self) -> None:
         self.watcher.stop()
@@ -107,13 +131,16 @@ class Workbench(ColouredApp[str]):
 
     async def on_event(self, event: events.Event) -> None:
         """Escape and the next key, in one packet of a slow line, read as that key with Alt; they are two keys here."""
-        match event:
-            case events.Key(key=key, character=str(character), is_forwarded=False) if key.startswith("alt+"):
-                await super().on_event(events.Key("escape", "\x1b"))
-                event = events.Key(character, character)
         if self._inspector_start is not None and isinstance(event, events.InputEvent):
             self._inspector_start.touched()
-        await super().on_event(event)
+        match event:
+            case events.Key(key=key, character=character, is_forwarded=False) if _holds_escape(event):
+                await self._keys.add(events.Key("escape", "\x1b"))
+                await self._keys.add(events.Key(key.removeprefix("alt+"), character))
+            case events.Key(is_forwarded=False) | events.Paste(is_forwarded=False):
+                await self._keys.add(event)
+            case _:
+                await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self.snapshot = message.snapshot
@@ -165,8 +192,14 @@ class Workbench(ColouredApp[str]):
         except (UserError, OSError) as error:
             self.call_from_thread(self.tell, str(error), "error")
             return
-        self.call_from_thread(self.tell, f"{title} {outcome}.")
+        self.call_from_thread(self.tell, f'"{title}" {outcome}.')
         self.watcher.wake()
+
+    def select_run(self, run_id: str) -> None:
+        """Puts the cursor of the table on a run, as soon as the run is in it."""
+        for screen in self.screen_stack:
+            for table in screen.query(RunTable):
+                table.awaited_id = run_id
 
     def resume_run(self, run_id: str) -> None:
         """Goes on with a run from its last checkpoint."""
@@ -191,6 +224,12 @@ class Workbench(ColouredApp[str]):
         self.settings.remember("colours", choice)
         super().choose_colours(choice)
         self.tell(f"Colours: {self.terminal_colours.depth.words} ({self.terminal_colours.source}).")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Puts text on the clipboard of the person's own terminal, also through SSH and tmux."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard_sequence(text))
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer, the help and the palette show it."""
@@ -223,8 +262,7 @@ class Workbench(ColouredApp[str]):
 
     def action_next_theme(self) -> None:
         """The next of all themes; ours come first."""
-        ours = [theme.name for theme in THEMES]
-        names = ours + sorted(name for name in self.available_themes if name not in ours and name != "textual-ansi")
+        names = offered_themes(self.available_themes)
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
         self.tell(f"Theme: {self.theme}")
 
@@ -242,6 +280,11 @@ class Workbench(ColouredApp[str]):
     async def action_quit(self) -> None:
         """Ctrl+Q and the palette's Quit."""
         self.action_leave()
+
+
+def _holds_escape(event: events.Key) -> bool:
+    """Whether a key is Escape and another one that came in the same packet, read as that key with Alt."""
+    return event.key.startswith("alt+") and (bool(event.character) or event.key in ("alt+tab", "alt+enter"))
 
 
 def open_app(arguments: Sequence[str]) -> int:

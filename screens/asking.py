@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from screens.base import WorkbenchScreen
+from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
@@ -47,6 +48,16 @@ class AskingScreen(WorkbenchScreen):
                 self._note(str(error), "error")
         return None
 
+    _noted: tuple[str, str] = ("", "secondary")
+
+    def recolour(self, snapshot: Snapshot) -> None:
+        self._show()
+        self._note(*self._noted)
+
+    def _show(self) -> None:
+        """Brings what the screen knows to its widgets."""
+        raise NotImplementedError
+
     async def _ask_for_sheet(
         self, request: Request, *, replaces: str = "", quiet: bool = False, arrays: bool = False
     ) -> Sheet | None:
@@ -63,6 +74,7 @@ class AskingScreen(WorkbenchScreen):
             self._note_saved(str(answer.values["file"]))
 
     def _note(self, text: str, colour: str = "secondary") -> None:
+        self._noted = (text, colour)
         self.query_one("#note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
 
     def _note_saved(self, file: str) -> None:

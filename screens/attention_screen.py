@@ -32,8 +32,12 @@ class AttentionScreen(AskingScreen):
 
     BINDINGS = bindings("attention")
 
-    def __init__(self, network: str = "demo", path: str = "") -> None:
-        """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder; `path` a picture or a folder of them."""
+    def __init__(self, network: str = "demo", path: str = "", predicted: str = "", true: str = "") -> None:
+        """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder; `path` a picture or a folder of them.
+
+        Of a mistake the maps of the `predicted` class and of the `true` one are shown side by side, until another
+        picture or class is chosen.
+        """
         super().__init__()
         self.network = network
         self.files: tuple[str, ...] = ()
@@ -42,6 +46,8 @@ class AttentionScreen(AskingScreen):
         self.seen: AttentionSheet | None = None
         self.grid: str | None = None
         self.other = ""
+        self.mistake = (predicted, true) if predicted and true else None
+        self._beside: tuple[tuple[str, Pixels], ...] = ()
         self.patch_mode = False
         self._strip_of = "heads"
         self._strip: tuple[tuple[str, Pixels], ...] = ()
@@ -94,6 +100,8 @@ class AttentionScreen(AskingScreen):
             return
         subject: dict[str, Any] = {"network": self.network, "pictures": [self.files[self.number]]}
         request = request or self.request
+        if request is None and self.mistake is not None:
+            subject["target"] = self.mistake[0]
         now = AttentionRequest.read(subject) if request is None else request.changed(**subject)
         self._ask_sheet(now, said)
 
@@ -115,7 +123,15 @@ class AttentionScreen(AskingScreen):
             if self.grid is not None and self.seen is not None and self.seen.sheet.request["grid"] != self.grid:
                 self.grid = self.seen.sheet.request["grid"]
             return
-        self.request, self.seen, self._said = request, AttentionSheet(sheet), said
+        beside: tuple[tuple[str, Pixels], ...] = ()
+        if self.mistake is not None and self.grid is None and request.target == self.mistake[0]:
+            true = await self._ask_for_sheet(request.changed(target=self.mistake[1]), replaces="attention")
+            if true is None:
+                return
+            picture, predicted = sheet.panels[0].picture, sheet.panels[1].picture
+            names = (f"predicted: {self.mistake[0]}", f"true class: {self.mistake[1]}")
+            beside = (("the picture", picture), (names[0], predicted), (names[1], true.panels[1].picture))
+        self.request, self.seen, self._said, self._beside = request, AttentionSheet(sheet), said, beside
         self._show()
         self._ask_strip()
 
@@ -143,7 +159,7 @@ class AttentionScreen(AskingScreen):
             seen = self.seen
             if seen is None:
                 return
-            single = seen.sheet.request["grid"] is None
+            single = seen.sheet.request["grid"] is None and not self._beside
             for name, panel in zip(("#attention-picture", "#attention-overlay"), seen.sheet.panels, strict=False):
                 picture = self.query_one(name, Picture)
                 picture.display = single
@@ -151,7 +167,7 @@ class AttentionScreen(AskingScreen):
                     picture.show(panel.picture)
             sheet = self.query_one("#attention-sheet", PictureSheet)
             sheet.display = not single
-            sheet.show(() if single else seen.panels())
+            sheet.show(() if single else self._beside or seen.panels())
             self.query_one("#attention-facts", Line).show(
                 Text(f" {clean(seen.sentence())}", self.app.theme_variables["foreground"])
             )
@@ -171,7 +187,7 @@ class AttentionScreen(AskingScreen):
         if words:
             self._note(words, "warning" if alarm else "secondary")
         elif self.patch_mode:
-            self._note("arrows move the patch that looks; a leaves it")
+            self._note("arrows move the patch that looks; space leaves it")
         else:
             self._note(f"{seen.facts['source']} {seen.facts['preprocessing']}")
 

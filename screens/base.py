@@ -15,6 +15,7 @@ from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import KeyLine, TooSmall
 from screens.widgets.note import Note
+from screens.widgets.picker import Choice
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class WorkbenchScreen(Screen[None]):
     def apply(self, snapshot: Snapshot) -> None:
         """Shows a snapshot. Called in one place, under `batch_update`."""
 
+    def recolour(self, snapshot: Snapshot) -> None:
+        """The theme is another one: words that hold their colour are made anew."""
+        self.apply(snapshot)
+
     def on_screen_resume(self) -> None:
         self.workbench.show_snapshot()
 
@@ -61,6 +66,27 @@ class WorkbenchScreen(Screen[None]):
         """Ends the screen's work before its widgets go: else work that goes on would look for those already gone."""
         self.workers.cancel_node(self)
         return super().remove()
+
+    def copied(self) -> list[Choice]:
+        """What can be copied of what is selected, the likeliest first: the value, and what it is."""
+        return []
+
+    def action_copy(self) -> None:
+        """Copies what is selected; where it is more than one thing, from a list."""
+        from screens.ask_dialog import choose
+
+        choices = self.copied()
+        if not choices:
+            self.workbench.tell("There is nothing here to copy.", "warning")
+        elif len(choices) == 1:
+            self._copied(choices[0].value)
+        else:
+            self.app.push_screen(choose("Copy", choices), self._copied)
+
+    def _copied(self, text: str | None) -> None:
+        if text:
+            self.workbench.copy_to_clipboard(text)
+            self.workbench.tell(f"Copied {text if len(text) <= 60 else f'{len(text):,} characters'}.")
 
     def action_back(self) -> None:
         """Back to the screen below."""
@@ -121,14 +147,17 @@ class RunControls(WorkbenchScreen):
 
     def action_stop(self) -> None:
         run = self.current_run()
-        if run is not None:
-            self._control("stop", run)
+        if run is None:
+            return
+        left = f"; {wording.short_time(run.eta_seconds)} of training would be left" if run.eta_seconds else ""
+        question = f'Stop "{run.title}" at step {run.step:,}? It finishes its step and saves, and can be resumed{left}.'
+        self.ask(question, "Stop", lambda: self._control("stop", run))
 
     def action_kill(self) -> None:
         run = self.current_run()
         if run is None:
             return
-        question = f"Kill {run.title} at step {run.step:,}? What was saved last remains."
+        question = f'Kill "{run.title}" at step {run.step:,}? What it did since its last checkpoint is lost.'
         self.ask(question, "Kill", lambda: self._control("kill", run))
 
     def action_evaluate(self) -> None:

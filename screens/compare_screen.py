@@ -6,15 +6,17 @@ from textual.app import ComposeResult
 
 from screens import wording
 from screens.actions import bindings
+from screens.ask_dialog import choose
 from screens.chart_group import ChartGroup
 from screens.curves import along, comparable_tags
-from screens.export import Exports
+from screens.export import Exports, chart_csv
 from screens.snapshot import LIVE_STATES, RunDetail, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.chart import Chart, Curve
 from screens.widgets.chart_raster import nearest
 from screens.widgets.compare_table import CompareTable
 from screens.widgets.lines import Line
+from screens.widgets.picker import Choice
 
 
 class CompareScreen(Exports):
@@ -53,6 +55,10 @@ class CompareScreen(Exports):
         if now != self._shown:
             self._shown = now
             self._show(tags)
+
+    def recolour(self, snapshot: Snapshot) -> None:
+        self._shown = ()
+        super().recolour(snapshot)
 
     def _show(self, tags: list[str]) -> None:
         colours = self.app.theme_variables
@@ -97,8 +103,30 @@ class CompareScreen(Exports):
             self.tag = tags[(tags.index(self.tag) + step) % len(tags)]
             self.workbench.show_snapshot()
 
-    def action_previous_tag(self) -> None:
-        self.action_next_tag(-1)
+    def action_choose_scalar(self) -> None:
+        """Another scalar, from a list of all that these runs have measured."""
+        tags = comparable_tags(self._details)
+
+        def answered(tag: str | None) -> None:
+            if tag:
+                self.tag = tag
+                self.workbench.show_snapshot()
+
+        def said(tag: str) -> str:
+            runs = sum(tag in detail.scalars for detail in self._details)
+            return wording.count(runs, "run") + (", shown now" if tag == self.tag else "")
+
+        self.app.push_screen(choose("The scalar to show", [Choice(tag, said(tag)) for tag in tags]), answered)
+
+    def copied(self) -> list[Choice]:
+        chart = self.query_one(Chart)
+        if not chart.curves:
+            return []
+        table = chart_csv(chart.curves, chart.x_name)
+        return [
+            Choice(table, "", shown=f"the numbers as CSV ({len(table):,} characters)"),
+            Choice(self.tag, "the scalar"),
+        ]
 
     def action_axis(self) -> None:
         self.group.next_axis()

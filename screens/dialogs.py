@@ -53,9 +53,8 @@ class CrashNotice(ModalScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "resume", "resume"),
-        Binding("o", "open", "open"),
-        Binding("escape,enter", "dismiss_notice", "later"),
+        Binding("p", "resume", "resume"),
+        Binding("escape", "dismiss_notice", "later"),
         Binding("q", "app.leave", "leave"),
     ]
 
@@ -82,12 +81,12 @@ class CrashNotice(ModalScreen[None]):
         if not self._may_resume:
             words.append("\n\nIt would diverge again: start one with a smaller learning rate.", colours["warning"])
         options = [
-            Option("Open the run (o)", id="open"),
-            Option("Later (esc)", id="later"),
+            Option("Open the run (Enter)", id="open"),
+            Option("Later (Esc)", id="later"),
             Option("Leave the app (q)", id="leave"),
         ]
         if self._may_resume:
-            options.insert(0, Option("Resume from the last checkpoint (r)", id="resume"))
+            options.insert(1, Option("Resume from the last checkpoint (p)", id="resume"))
         with Vertical(classes="dialog wide"):
             with VerticalScroll(can_focus=False):
                 yield Static(words, classes="words")

@@ -18,8 +18,13 @@ SCREENS: dict[str, str] = {
 """Name of a screen: module and class. The class is called with the keyword arguments of `make_screen`."""
 
 
+def screen_class(name: str) -> "type[WorkbenchScreen]":
+    """The class of the screen `name`. Raises KeyError for a name not in the table."""
+    module, _, cls = SCREENS[name].partition(":")
+    found: type[WorkbenchScreen] = getattr(importlib.import_module(module), cls)
+    return found
+
+
 def make_screen(name: str, **subject: Any) -> "WorkbenchScreen":
     """The screen `name` about `subject`, such as `run_id="..."`. Raises KeyError for a name not in the table."""
-    module, _, cls = SCREENS[name].partition(":")
-    screen: WorkbenchScreen = getattr(importlib.import_module(module), cls)(**subject)
-    return screen
+    return screen_class(name)(**subject)

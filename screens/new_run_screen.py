@@ -97,6 +97,10 @@ class NewRunScreen(WorkbenchScreen):
         left = Text.assemble((" New run ", f"bold {self.app.theme_variables['accent']}"))
         self.query_one("#title", Line).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
 
+    def recolour(self, snapshot: Snapshot) -> None:
+        super().recolour(snapshot)
+        self._show_verdict(self.draft.problem)
+
     # The lists
 
     def _presets(self, typed: str) -> Sequence[Choice]:
@@ -273,6 +277,7 @@ class NewRunScreen(WorkbenchScreen):
 
     def _started(self, run_id: str) -> None:
         self.workbench.tell(f"Started {run_id}. It goes on when you leave.")
+        self.workbench.select_run(run_id)
         self.workbench.watcher.wake()
         self.app.switch_screen(make_screen("run", run_id=run_id))
 

@@ -6,7 +6,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from screens.coloured_app import ColouredApp
-from screens.look import THEMES
+from screens.themes import offered_themes
 from vitbench.terminal_colours import CHOICES
 
 
@@ -34,8 +34,7 @@ class ActionCommands(Provider):
             score = max(matcher.match(title), 0.6 * matcher.match(help_text))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), self._press(key), text=title, help=help_text)
-        ours = [theme.name for theme in THEMES]
-        for name in ours + [name for name in self.app.available_themes if name not in ours]:
+        for name in offered_themes(self.app.available_themes):
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), lambda name=name: self._choose_theme(name), text=title)

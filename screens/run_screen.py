@@ -10,8 +10,10 @@ from textual.widgets import ContentSwitcher
 
 from screens import wording
 from screens.actions import bindings
+from screens.ask_dialog import choose
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
+from screens.copying import copies_of_run
 from screens.curves import (
     CURVE_PANELS,
     GROUNDING,
@@ -27,14 +29,16 @@ from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
 from screens.export import Exports, confusion_bytes
 from screens.look import STATE_COLOURS, glyphs
+from screens.navigation import make_screen
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
-from screens.watcher import Wanted
+from screens.watcher import Wanted, row_of
 from screens.widgets.chart import Chart
 from screens.widgets.confusion_view import ConfusionView
 from screens.widgets.lines import Line, ProgressLine, ViewLine
 from screens.widgets.log_view import LogView
 from screens.widgets.mistakes_view import MistakesView
 from screens.widgets.note import Note
+from screens.widgets.picker import Choice
 from screens.widgets.recipe_view import RecipeView
 from vitbench.errors import UserError
 from vitbench.runs.log import LogLine
@@ -60,6 +64,7 @@ class RunScreen(RunControls, Exports):
         self.run_id = run_id
         self._shown: tuple[str, int, str] | None = None
         self._detail: RunDetail | None = None
+        self._first_row: RunRow | None = None
         self._evaluation = ""
         self._evaluated: dict[str, str] = {}
         self._outcome: Evaluating | None = None
@@ -96,7 +101,14 @@ class RunScreen(RunControls, Exports):
         return Wanted(frozenset([self.run_id]))
 
     def current_run(self) -> RunRow | None:
-        return self.workbench.snapshot.run(self.run_id)
+        return self.workbench.snapshot.run(self.run_id) or self._first_row
+
+    def _read_row(self) -> RunRow | None:
+        """The run as its folder says, before a snapshot knows it: it may have been made this moment."""
+        try:
+            return row_of(self.workbench.store.find(self.run_id))
+        except (UserError, OSError):
+            return None
 
     @property
     def view(self) -> str:
@@ -109,10 +121,13 @@ class RunScreen(RunControls, Exports):
 
     def apply(self, snapshot: Snapshot) -> None:
         run = snapshot.run(self.run_id)
+        if run is not None:
+            self._first_row = None
+        elif self._detail is None:
+            run = self._first_row = self._read_row()
         if run is None:
-            if snapshot.runs or snapshot.problem or self._detail is not None:
-                self.workbench.tell("The run's folder is gone.", "warning")
-                self.action_back()
+            self.workbench.tell(snapshot.problem or "The run's folder is gone.", "warning")
+            self.action_back()
             return
         self._show_head(run)
         self.show_run_controls()
@@ -121,6 +136,11 @@ class RunScreen(RunControls, Exports):
         if detail is not None:
             self._detail = detail
             self._show_view(detail)
+
+    def recolour(self, snapshot: Snapshot) -> None:
+        self._shown = None
+        self._evaluated.clear()
+        super().recolour(snapshot)
 
     def _show_head(self, run: RunRow) -> None:
         colours = self.app.theme_variables
@@ -220,13 +240,42 @@ class RunScreen(RunControls, Exports):
         self.refresh_bindings()
         self._focus_view(view)
 
-    def action_next_evaluation(self) -> None:
-        """Another evaluation of this run, such as an earlier one."""
+    def action_choose_evaluation(self) -> None:
+        """Another evaluation of this run, such as an earlier one, from a list."""
         names = self._detail.evaluations if self._detail is not None else ()
-        if names and self.view in ("confusion", "mistakes"):
-            now = self._evaluated.get(self.view)
-            self._evaluation = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
-            self._show_evaluation(names)
+        if not names or self.view not in ("confusion", "mistakes"):
+            return
+        now = self._evaluated.get(self.view)
+
+        def answered(name: str | None) -> None:
+            if name:
+                self._evaluation = name
+                self._show_evaluation(names)
+
+        choices = [Choice(name, "shown now" if name == now else "", shown=_evaluation_words(name)) for name in names]
+        self.app.push_screen(choose("The evaluation to show", choices[::-1]), answered)
+
+    @on(MistakesView.Opened)
+    def action_attention(self) -> None:
+        """What the network looks at; of a selected mistake for the predicted class and for the true one."""
+        run, mistake = self.current_run(), self.query_one(MistakesView).current if self.view == "mistakes" else None
+        if run is None or mistake is None:
+            super().action_attention()
+            return
+        which = self.query_one(MistakesView).evaluation
+        network = f"{run.id}@{which.step if which is not None else 'last'}"
+        about = {"path": str(mistake.file), "predicted": mistake.predicted, "true": mistake.label}
+        self.app.push_screen(make_screen("attention", network=network, **about))
+
+    def copied(self) -> list[Choice]:
+        run = self.current_run()
+        if run is None:
+            return []
+        mistake = self.query_one(MistakesView).current if self.view == "mistakes" else None
+        first = [Choice(str(mistake.file), "the picture's path")] if mistake is not None else []
+        log = self.focused.selected_text() if isinstance(self.focused, LogView) else ""
+        first += [Choice(log, "the line of the log")] if log else []
+        return first + copies_of_run(run, self.workbench.store.runs_folder)
 
     def action_back(self) -> None:
         self.workbench.evaluator.forget(self.run_id)
@@ -242,7 +291,7 @@ class RunScreen(RunControls, Exports):
             return self.view in ("curves", "system")
         if action == "export":
             return self.view in ("curves", "system") or (self.view == "confusion" and "confusion" in self._evaluated)
-        if action == "next_evaluation":
+        if action == "choose_evaluation":
             return self.view in ("confusion", "mistakes")
         return super().check_action(action, parameters)
 
@@ -321,6 +370,12 @@ class RunScreen(RunControls, Exports):
             return None
         chart = next((chart for chart in charts if chart.has_focus), charts[0])
         return chart, f"{self.run_id}-{chart.id}"
+
+
+def _evaluation_words(name: str) -> str:
+    """An evaluation's file as people call it: `test, step 1,200`."""
+    split, _, step = name.removesuffix(".json").rpartition("-")
+    return f"{split}, step {int(step):,}" if step.isdigit() else name
 
 
 def _about(run: RunRow, room: int) -> str:

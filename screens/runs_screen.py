@@ -8,7 +8,9 @@ from textual.widgets import Input
 
 from screens import wording
 from screens.actions import bindings
+from screens.ask_dialog import choose
 from screens.base import RunControls
+from screens.copying import copies_of_run
 from screens.filtering import Filter, parse_filter
 from screens.look import glyphs
 from screens.navigation import make_screen
@@ -16,8 +18,9 @@ from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
+from screens.widgets.picker import Choice
 from screens.widgets.run_details import RunDetails
-from screens.widgets.run_table import RunTable
+from screens.widgets.run_table import COLUMNS, RunTable
 from vitbench.errors import UserError
 from vitbench.text import clean
 
@@ -59,8 +62,15 @@ class RunsScreen(RunControls):
         settings = self.workbench.settings
         if (column := settings.text("sort", "age")) in table.sortable():
             table.sort_column, table.sort_reverse = column, settings.flag("sort_reverse", False)
+        else:
+            self.workbench.tell(f'The runs cannot be sorted by "{column}", as remembered; by age instead.', "warning")
+        table.marked = set(settings.texts("marked"))
+        for run_id in table.marked:
+            table.colours[run_id] = self.workbench.colours.number(run_id)
         self._details_wanted = settings.flag("details", True)
-        self.query_one("#filter").display = False
+        line = self.query_one("#filter", Input)
+        line.value = settings.text("filter", "")
+        line.display = bool(line.value)
 
     def on_resize(self) -> None:
         self.workbench.show_snapshot()
@@ -112,6 +122,10 @@ class RunsScreen(RunControls):
     def current_run(self) -> RunRow | None:
         return self.query_one(RunTable).current
 
+    def copied(self) -> list[Choice]:
+        run = self.current_run()
+        return copies_of_run(run, self.workbench.store.runs_folder) if run is not None else []
+
     # The selected run
 
     @on(RunTable.Selected)
@@ -135,6 +149,7 @@ class RunsScreen(RunControls):
         if run is None:
             return
         table.marked ^= {run.id}
+        self.workbench.settings.remember("marked", sorted(table.marked))
         table.colours[run.id] = self.workbench.colours.number(run.id)
         if table.cursor_row < len(table.rows) - 1:
             table.move_to(table.cursor_row + 1)
@@ -161,9 +176,10 @@ class RunsScreen(RunControls):
         if run is None:
             return
         if run.state in LIVE_STATES and run.state != "paused":
-            self.workbench.tell(f"{run.title} is {run.state}; stop it before deleting it.", "warning")
+            self.workbench.tell(f'"{run.title}" is {run.state}; stop it before deleting it.', "warning")
             return
-        self.ask(f"Delete {run.title} and its checkpoints for good?", "Delete", lambda: self._remove(run))
+        question = f'Delete "{run.title}"? Its checkpoints, curves, log and figures are lost for good.'
+        self.ask(question, "Delete", lambda: self._remove(run))
 
     def _remove(self, run: RunRow) -> None:
         try:
@@ -176,12 +192,19 @@ class RunsScreen(RunControls):
 
     # Order and filter
 
-    def action_sort(self) -> None:
+    def action_order(self) -> None:
+        """A column to sort by, from a list."""
         table = self.query_one(RunTable)
-        names = table.sortable()
-        table.sort_by(names[(names.index(table.sort_column) + 1) % len(names)])
-        self._remember_order(table)
-        self._show_title(self.workbench.snapshot, len(table.rows))
+
+        def answered(name: str | None) -> None:
+            if name:
+                table.sort_by(name)
+                self._remember_order(table)
+                self._show_title(self.workbench.snapshot, len(table.rows))
+
+        columns = [column for column in COLUMNS if column.name in table.sortable()]
+        choices = [Choice(column.name, "now" if column.name == table.sort_column else "") for column in columns]
+        self.app.push_screen(choose("Sort the runs by", choices), answered)
 
     def action_reverse(self) -> None:
         table = self.query_one(RunTable)
@@ -193,7 +216,7 @@ class RunsScreen(RunControls):
         self.workbench.settings.remember("sort", table.sort_column)
         self.workbench.settings.remember("sort_reverse", table.sort_reverse)
 
-    def action_filter(self) -> None:
+    def action_search(self) -> None:
         line = self.query_one("#filter", Input)
         line.display = True
         line.focus()
@@ -206,6 +229,7 @@ class RunsScreen(RunControls):
             self._filter_problem = str(error)
         else:
             self._filter_problem = ""
+        self.workbench.settings.remember("filter", event.value)
         self.workbench.show_snapshot()
 
     @on(Input.Submitted, "#filter")

@@ -1,13 +1,35 @@
-"""What the app remembers between two visits: the theme and the order of the table. One small file in the store.
+"""What the app remembers between two visits, such as the theme and the order of the table. One small file in the store.
 
-Two apps may be open on one store: each writes what was changed in it, and leaves the rest as the other has written it.
+Nothing in it can keep the app from starting: a value that does not fit is left out, and a file that cannot be read is
+set aside; `problems` says so. Two apps may be open on one store: each writes what was changed in it, and leaves the
+rest as the other has written it.
 """
 
-import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.files.parsing import json_type, read_json, to_json
+from vitbench.files.reading import SETTINGS, MissingFile
+
+_TYPES: dict[str, type] = {
+    "theme": str,
+    "colours": str,
+    "sort": str,
+    "sort_reverse": bool,
+    "details": bool,
+    "filter": str,
+    "marked": list,
+    "axis": str,
+    "smoothing": str,
+    "preset": str,
+    "data": str,
+    "seen_crashes": list,
+}
+"""What is remembered, and as what. A list is one of words."""
+_EXPECTED = {str: "a text", bool: "true or false", list: "a list of texts"}
 
 
 class Settings:
@@ -15,17 +37,46 @@ class Settings:
 
     def __init__(self, store: Path) -> None:
         self.file = store / "screens.json"
-        self._values = self._read()
+        self.problems: list[str] = []
+        """What of the file was not used, a sentence each."""
+        self._values = self._first_read()
+
+    def _first_read(self) -> dict[str, Any]:
+        """The values that fit; says what does not, and sets aside a file that cannot be read."""
+        try:
+            read = read_json(self.file, SETTINGS)
+            if not isinstance(read, dict):
+                raise UserError(f"it has {json_type(read)} where an object ({{...}}) is needed.")
+        except MissingFile:
+            return {}
+        except UserError as error:
+            self.problems.append(self._set_aside(str(error)))
+            return {}
+        for name in [name for name, kind in _TYPES.items() if name in read and not _fits(read[name], kind)]:
+            what = _EXPECTED[_TYPES[name]]
+            self.problems.append(f'{self.file.name}: "{name}" is not {what}; it is left out.')
+            del read[name]
+        return read
+
+    def _set_aside(self, reason: str) -> str:
+        aside = self.file.with_name(self.file.name + ".unusable")
+        reason = reason.removeprefix(str(self.file)).lstrip(":, ").rstrip(".")
+        try:
+            self.file.rename(aside)
+        except OSError:
+            return f"{self.file.name} is not used ({reason}); the app starts with its defaults."
+        return f"{self.file.name} was set aside as {aside.name} ({reason}); the app starts with its defaults."
 
     def _read(self) -> dict[str, Any]:
+        """What another app may have written meanwhile."""
         try:
-            read = json.loads(self.file.read_text())
-        except (OSError, ValueError):
+            read = read_json(self.file, SETTINGS)
+        except UserError:
             return {}
         return read if isinstance(read, dict) else {}
 
     def text(self, name: str, default: str) -> str:
-        """A remembered word."""
+        """A remembered text."""
         value = self._values.get(name, default)
         return value if isinstance(value, str) else default
 
@@ -35,14 +86,14 @@ class Settings:
         return value if isinstance(value, bool) else default
 
     def texts(self, name: str) -> list[str]:
-        """A remembered list of words."""
+        """A remembered list of texts."""
         value = self._values.get(name, [])
-        return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
+        return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
-    def add(self, name: str, word: str, most: int = 500) -> None:
-        """Adds a word to a remembered list, behind what another app has put there meanwhile."""
+    def add(self, name: str, text: str, most: int = 500) -> None:
+        """Adds a text to a remembered list, behind what another app has put there meanwhile."""
         self._values |= self._read()
-        self.remember(name, [*self.texts(name), word][-most:])
+        self.remember(name, [*self.texts(name), text][-most:])
 
     def remember(self, name: str, value: str | bool | list[str]) -> None:
         """Writes at once: the line may drop at any moment."""
@@ -54,7 +105,13 @@ class Settings:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             handle, beside = tempfile.mkstemp(dir=self.file.parent, prefix=".screens-")
             with os.fdopen(handle, "w") as stream:
-                json.dump(self._values, stream, indent=1)
+                stream.write(to_json(self._values, indent=1))
             Path(beside).replace(self.file)
         except OSError:
             return
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return isinstance(value, kind)

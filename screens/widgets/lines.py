@@ -33,7 +33,7 @@ class Line(Widget):
     def show(self, left: Text, right: Text | None = None) -> None:
         """Replaces both parts; nothing is sent if they are the same."""
         right = right or Text()
-        if (left, right) != (self._left, self._right) or left.spans != self._left.spans:
+        if _differ(left, self._left) or _differ(right, self._right):
             self._left, self._right = left, right
             self.refresh()
 
@@ -46,6 +46,11 @@ class Line(Widget):
         left = self._left.copy()
         left.truncate(max(0, room - 1), overflow="ellipsis" if not glyphs().ascii else "crop")
         return Text.assemble(left, " " * max(0, room - left.cell_len), right, no_wrap=True, end="")
+
+
+def _differ(one: Text, other: Text) -> bool:
+    """Whether two texts read or look different; Rich's own comparison leaves out the style of the whole."""
+    return one != other or one.style != other.style
 
 
 class ProgressLine(Widget):

@@ -53,6 +53,12 @@ class LogView(ScrollView, can_focus=True):
             self.refresh()
         return None if index is None else self.lines[index]
 
+    def selected_text(self) -> str:
+        """The line that the chart's cursor points at, else the newest."""
+        if not self.lines:
+            return ""
+        return self.lines[-1 if self.pointed is None else self.pointed].text
+
     def render_line(self, y: int) -> Strip:
         """One visible line."""
         index = int(self.scroll_offset.y) + y

@@ -5,12 +5,14 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from screens.actions import bindings
 from screens.coloured_app import ColourHint
-from screens.evaluation import Evaluation, read_preview
+from screens.evaluation import Evaluation, Mistake, read_preview
 from screens.widgets.lines import Line
 from screens.widgets.picture import Picture, Pixels
 from vitbench.errors import UserError
@@ -20,6 +22,7 @@ from vitbench.text import clean
 class MistakesView(Vertical):
     """A list and the picture of the selected entry."""
 
+    BINDINGS = bindings("mistakes")
     DEFAULT_CSS = """
     MistakesView { padding: 0 1; }
     MistakesView #mistakes-list { width: 1fr; border: none; padding: 0; background: $background;
@@ -30,9 +33,27 @@ class MistakesView(Vertical):
     MistakesView #mistakes-picture { height: 1fr; max-height: 30; }
     """
 
+    class Opened(Message):
+        """A mistake is to be looked into."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.evaluation: Evaluation | None = None
+
+    @property
+    def current(self) -> Mistake | None:
+        """The selected mistake."""
+        index = self.query_one(OptionList).highlighted
+        worst = self.evaluation.worst if self.evaluation is not None else ()
+        return worst[index] if index is not None and index < len(worst) else None
+
+    def action_open_mistake(self) -> None:
+        self.post_message(self.Opened())
+
+    @on(OptionList.OptionSelected)
+    def _opened(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_open_mistake()
 
     def compose(self) -> ComposeResult:
         yield Line(id="mistakes-words")

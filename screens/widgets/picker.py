@@ -22,11 +22,20 @@ _LABEL = 10
 
 @dataclass(frozen=True)
 class Choice:
-    """One entry of the list: what is taken, and what is said beside it. With `more`, choosing goes on (a folder)."""
+    """One entry of the list: what is taken, and what is said beside it. With `more`, choosing goes on (a folder).
+
+    `shown` is what people read in place of the value, such as a run's name for its id.
+    """
 
     value: str
     note: str = ""
     more: bool = False
+    shown: str = ""
+
+    @property
+    def words(self) -> str:
+        """What is read first."""
+        return self.shown or self.value
 
 
 Source = Callable[[str], Sequence[Choice]]
@@ -35,9 +44,14 @@ Source = Callable[[str], Sequence[Choice]]
 def matching(choices: Sequence[Choice], typed: str) -> list[Choice]:
     """The choices in which every typed word occurs; those that begin with it come first."""
     words = typed.lower().split()
-    found = [choice for choice in choices if all(word in f"{choice.value} {choice.note}".lower() for word in words)]
+    found = [choice for choice in choices if _has_all(choice, words)]
     start = words[0] if words else ""
-    return sorted(found, key=lambda choice: not _begins(choice.value.lower(), start))
+    return sorted(found, key=lambda choice: not _begins(choice.words.lower(), start)) if start else found
+
+
+def _has_all(choice: Choice, words: list[str]) -> bool:
+    text = f"{choice.shown} {choice.value} {choice.note}".lower()
+    return all(word in text for word in words)
 
 
 def _begins(value: str, start: str) -> bool:
@@ -50,11 +64,15 @@ class _Typed(Input):
 
     def on_key(self, event: events.Key) -> None:
         picker = self.query_ancestor(Picker)
-        if event.key in ("down", "up", "pagedown", "pageup"):
+        if event.key == "tab" and picker.completes():
+            picker.complete()
+            event.stop()
+            event.prevent_default()
+        elif event.key in ("down", "up", "pagedown", "pageup"):
             picker.move(event.key)
             event.stop()
             event.prevent_default()
-        elif event.key == "escape" and picker.open:
+        elif event.key == "escape" and picker.open and not picker.always_open:
             picker.close()
             event.stop()
             event.prevent_default()
@@ -70,6 +88,9 @@ class Picker(Vertical):
     Picker Input { width: 1fr; }
     Picker OptionList { height: auto; max-height: 9; margin-left: 10; display: none; border: none; padding: 0;
         background: $panel; scrollbar-size-vertical: 1; }
+    Picker .nothing { display: none; margin-left: 10; color: $secondary; }
+    Picker.-bare .label { display: none; }
+    Picker.-bare OptionList, Picker.-bare .nothing { margin-left: 0; }
     Picker OptionList > .option-list--option { background: $panel; }
     Picker OptionList > .option-list--option-highlighted { background: $block-cursor-background; }
     """
@@ -93,8 +114,20 @@ class Picker(Vertical):
             super().__init__()
             self.value = value
 
-    def __init__(self, label: str, source: Source, value: str = "", placeholder: str = "", *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(
+        self,
+        label: str,
+        source: Source,
+        value: str = "",
+        placeholder: str = "",
+        *,
+        id: str,
+        always_open: bool = False,
+        free: bool = True,
+    ) -> None:
+        """`always_open` shows the list from the beginning; without `free`, only what is in it can be taken."""
+        super().__init__(id=id, classes="" if label else "-bare")
+        self.always_open, self._free = always_open, free
         self._label, self._source, self._first, self._placeholder = label, source, value, placeholder
         self._choices: list[Choice] = []
         self._quiet = False
@@ -106,6 +139,12 @@ class Picker(Vertical):
         choices = OptionList(compact=True)
         choices.can_focus = False
         yield choices
+        yield Static(classes="nothing")
+
+    def on_mount(self) -> None:
+        """Filled at once where the list is always open, with all of it: what stands in the line filters nothing yet."""
+        if self.always_open:
+            self._fill(self._first if self._first.endswith("/") else "")
 
     @property
     def value(self) -> str:
@@ -123,8 +162,28 @@ class Picker(Vertical):
         return bool(self.query_one(OptionList).display)
 
     def close(self) -> None:
-        """Hides the list."""
-        self.query_one(OptionList).display = False
+        """Hides the list, unless it is always open."""
+        if not self.always_open:
+            self.query_one(OptionList).display = False
+            self._say_nothing("")
+
+    def completes(self) -> bool:
+        """Whether Tab completes: a completion is shown, and it is not what stands in the line."""
+        highlighted = self.query_one(OptionList).highlighted
+        if not self.open or highlighted is None or not self.value:
+            return False
+        return self._choices[highlighted].value != self.value
+
+    def complete(self) -> None:
+        """Completes the line as a shell does: as far as all completions agree, else to the one that is lit."""
+        choice = self._choices[self.query_one(OptionList).highlighted or 0]
+        line = self.query_one(_Typed)
+        least, greatest = min(c.value for c in self._choices), max(c.value for c in self._choices)
+        same = next((n for n, pair in enumerate(zip(least, greatest, strict=False)) if pair[0] != pair[1]), len(least))
+        common = least[:same]
+        longer = common.startswith(line.value) and len(common) > len(line.value)
+        line.value = common if longer and len(self._choices) > 1 else choice.value
+        line.cursor_position = len(line.value)
 
     def move(self, key: str) -> None:
         """Moves in the list, opening it first."""
@@ -149,18 +208,30 @@ class Picker(Vertical):
         options = self.query_one(OptionList)
         options.clear_options()
         quiet = Style(color=self.app.theme_variables["secondary"])
-        longest = max((cell_len(clean(choice.value)) for choice in self._choices), default=0)
-        width = min(longest + 2, max(10, self.size.width - _LABEL - 2))
-        room = max(0, self.size.width - _LABEL - width - 2)
+        longest = max((cell_len(clean(choice.words)) for choice in self._choices), default=0)
+        indent = _LABEL if self._label else 0
+        width = min(longest + 2, max(10, (self.size.width - indent) * 2 // 3))
+        room = max(0, self.size.width - indent - width - 2)
+        rows = []
         for choice in self._choices:
-            fit = wording.fit_start if choice.value.startswith(("/", "~", ".")) else wording.fit
-            options.add_option(Option(Text.assemble(fit(choice.value, width), (wording.fit(choice.note, room), quiet))))
+            fit = wording.fit_start if choice.words.startswith(("/", "~", ".")) else wording.fit
+            rows.append(Option(Text.assemble(fit(choice.words, width), (wording.fit(choice.note, room), quiet))))
+        options.add_options(rows)
         options.display = bool(self._choices)
         options.highlighted = self._meant(typed)
+        missing = bool(typed.strip()) and not self._choices and (self.always_open or not self._free)
+        self._say_nothing(f'Nothing matches "{clean(typed.strip())}".' if missing and not self._free else "")
+
+    def _say_nothing(self, sentence: str) -> None:
+        nothing = self.query_one(".nothing", Static)
+        nothing.update(Text(sentence))
+        nothing.display = bool(sentence)
 
     def _meant(self, typed: str) -> int | None:
         """What Enter takes: the choice that was typed out, else the first; a folder typed to its end stands itself."""
         values = [choice.value for choice in self._choices]
+        if not typed.strip() and self._placeholder:
+            return None  # an empty line means what its placeholder says
         if typed in values:
             return values.index(typed)
         return 0 if values and not typed.endswith("/") else None
@@ -171,7 +242,7 @@ class Picker(Vertical):
         highlighted = self.query_one(OptionList).highlighted
         if self.open and highlighted is not None:
             self._take(highlighted)
-        else:
+        elif self._free or not self.value:
             self._accept(self.value)
 
     @on(OptionList.OptionSelected)

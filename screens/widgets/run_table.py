@@ -135,6 +135,8 @@ class RunTable(ScrollView, can_focus=True):
         self.sort_column = "age"
         self.sort_reverse = False
         self.cursor_id: str | None = None
+        self.awaited_id: str | None = None
+        """The run on which the cursor goes when it comes, such as one that was just started."""
         self.empty_text = ""
         self._shown: list[Strip] = []
         self._columns: list[tuple[Column, int]] = []
@@ -157,13 +159,16 @@ class RunTable(ScrollView, can_focus=True):
     def show(self, runs: Sequence[RunRow]) -> None:
         """Replaces the rows; the cursor stays on its run, or near where it was."""
         before = self.cursor_row
+        came = any(run.id == self.awaited_id for run in runs)
+        if came:
+            self.cursor_id, self.awaited_id = self.awaited_id, None
         gone = self.cursor_id is None or all(run.id != self.cursor_id for run in runs)
         self.rows = self._sorted(runs)
         if gone:
             self.cursor_id = self.rows[min(before, len(self.rows) - 1)].id if self.rows else None
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         self.redraw()
-        if gone:
+        if gone or came:
             self.scroll_to_row(self.cursor_row)
             self.post_message(self.Selected(self.current))
 

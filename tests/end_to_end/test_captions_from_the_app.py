@@ -170,7 +170,7 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
         # The picture is turned by EXIF; the grid shows it upright, with the words in five columns.
         height, width = screen.sentence.picture.shape[:2]
         assert (width, height) == SIZES[100 % 4]
-        await pilot.press("x")
+        await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, SaveDialog), "the question where to save")
         app.screen.query_one(Input).value = str(tmp_path / "figures")
         app.screen.query_one(OptionList).focus()
@@ -193,12 +193,12 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
 
 
 async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionScreen:
-    """The captions screen with the package's captioner, then `c`, a path as it is typed, and Enter."""
+    """The captions screen with the package's captioner, then `N`, a path as it is typed, and Enter."""
     app = pilot.app
     app.push_screen(make_screen("captions", captioner="demo", path=str(picture)))
     await until(pilot, lambda: isinstance(app.screen, CaptionScreen) and app.screen.sentence, "the demo's sentence")
     screen = app.screen
-    await pilot.press("c")
+    await pilot.press("N")
     await until(pilot, lambda: isinstance(app.screen, AskDialog), "the question which captioner")
     app.screen.query_one(Input).value = typed
     await pilot.pause()
@@ -261,7 +261,7 @@ async def test_captioners_of_other_makers_are_opened_by_their_path(store, tmp_pa
         assert screen.maps.maps.shape[1:] == (rows, 19)
         np.testing.assert_allclose(screen.maps.maps.sum((1, 2)), 1, rtol=1e-4)
         assert screen.sentence.words == ("<end>",)
-        await pilot.press("e")
+        await pilot.press("t")
         pilot.app.screen.query_one(Input).value = "a balls on wall."
         await pilot.press("enter")
         await until(pilot, lambda: screen.sentence.words[:2] == ("a", "balls"), "the typed sentence")

@@ -115,7 +115,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         app.wait_for("pets has crashed: its process is gone", "Resume from the last checkpoint (r)")
         saved = checkpoints_told(run)[-1]
         app.wait_for(saved)
-        app.press("r")
+        app.press("p")
         app.wait_for("pets goes on from its last checkpoint")
         end = wait_for(run, lambda status: status.state == "finished", app)
         app.wait_for("finished")

@@ -77,12 +77,12 @@ def test_two_apps_on_one_store(store: Path) -> None:
         second.wait_for("1.75")
         second.press("\x14")  # ctrl+t: the theme is remembered in the store while the other app has it too
         second.wait_for("Theme: vitbench-light")
-        first.press("g", "D")  # the newest run is the first row
-        first.wait_for("Delete doomed")
+        first.press("\x1b[H", "D")  # the newest run is the first row
+        first.wait_for('Delete "doomed"')
         first.press("y")
         first.wait_for("1 run,")
         second.wait_without("doomed")
-        first.press("o")
+        first.press("O")
         first.wait_for("by ")
         run.train(0.875)
         first.wait_for("0.875")

@@ -176,7 +176,7 @@ async def test_a_key_that_was_pressed_before_asks_nobody(opened):
     async with opened() as app:
         await app.press("up", "up", "up")
         asked = len(app.inspector.asked)
-        await app.press("up", "right", "down", "s")
+        await app.press("up", "right", "down", "u")
         assert len(app.inspector.asked) == asked
 
 
@@ -202,7 +202,7 @@ async def test_methods_without_layers_say_so_and_warnings_are_shown(opened):
 async def test_one_scale_dims_words_that_are_less_sure(opened):
     async with opened() as app:
         own = app.shown().copy()
-        await app.press("s")
+        await app.press("u")
         maps = known_maps(4, "demo", "raw", None, None, "predicting")
         style = OverlayStyle(low=0.0, high=float(maps.max()))
         expected = overlay(np.full((30, 40, 3), 128, np.uint8), maps[0], style, (0, 0, 40, 30))
@@ -212,7 +212,7 @@ async def test_one_scale_dims_words_that_are_less_sure(opened):
 
 async def test_a_typed_sentence_is_read_on_the_same_picture(opened):
     async with opened() as app:
-        await app.press("e")
+        await app.press("t")
         dialog = app.pilot.app.screen
         assert isinstance(dialog, SentenceDialog)
         assert dialog.query_one(Input).value == OWN
@@ -221,7 +221,7 @@ async def test_a_typed_sentence_is_read_on_the_same_picture(opened):
         assert app.screen.sentence.words == ("two", "blue", "hearts", "here", "<end>")
         assert "typed" in app.note()
         assert app.facts()["said at"].startswith("90.0%")
-        await app.press("e")
+        await app.press("t")
         app.pilot.app.screen.query_one(Input).value = "too long"
         await app.press("enter")
         assert "99 tokens" in app.note()
@@ -238,7 +238,7 @@ async def test_the_beams_sentences_can_be_chosen(opened):
 
 async def test_the_difference_of_two_words(opened):
     async with opened() as app:
-        await app.press("right", "d")
+        await app.press("right", "c")
         assert isinstance(app.pilot.app.screen, ChooseDialog)
         await app.press("enter")
         assert app.screen.word == 2
@@ -249,7 +249,7 @@ async def test_the_difference_of_two_words(opened):
         expected = overlay(np.full((30, 40, 3), 128, np.uint8), difference, style, (0, 0, 40, 30))
         np.testing.assert_array_equal(app.shown(), expected)
         assert "the map of red" in app.facts()["minus"]
-        await app.press("d")
+        await app.press("c")
         np.testing.assert_array_equal(app.shown(), heat(2))
 
 
@@ -271,11 +271,11 @@ async def test_the_difference_to_another_method_and_to_another_checkpoint(opened
 
 async def test_pictures_and_folders(opened):
     async with opened() as app:
-        await app.press("n")
+        await app.press("pagedown")
         assert app.inspector.asked[-1][1]["picture"] == "/p/1.png"
-        await app.press("p", "p")
+        await app.press("pageup", "pageup")
         assert app.inspector.asked[-1][1]["picture"] == "/p/2.png"
-        await app.press("o")
+        await app.press("enter")
         app.pilot.app.screen.query_one(Input).value = "/nowhere"
         await app.press("enter")
         assert "There is no picture" in app.note()
@@ -285,7 +285,7 @@ async def test_pictures_and_folders(opened):
 async def test_saving_says_where(opened, tmp_path, monkeypatch):
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
     async with opened() as app:
-        await app.press("right", "x")
+        await app.press("right", "e")
         dialog = app.pilot.app.screen
         assert isinstance(dialog, SaveDialog)
         dialog.query_one(Input).value = str(tmp_path)

@@ -25,13 +25,13 @@ async def test_runs_are_compared_value_by_value(store):
         assert any("[b]short[/b]" in row and "finished" in row and " 800 " in row for row in at.rows())
         assert {curve.colour for curve in chart.curves} == {0, 1}
 
-        await at.press("t", "t")
+        await at.press("right_square_bracket", "right_square_bracket")
         await at.see("validation/accuracy")
         await at.press("home")
         await at.until(lambda: all(" 100 " in row for row in at.rows() if "finished" in row), "the first point")
         await at.press("escape")
         assert chart.cursor_x is None
-        await at.press("T")
+        await at.press("left_square_bracket")
         await at.see("validation/loss")
         last = f"{fakes[1].latest['validation/loss']:.3g}"
         assert any(last in row for row in at.rows() if "[b]short" in row)

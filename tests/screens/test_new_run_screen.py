@@ -134,7 +134,7 @@ async def test_a_run_is_put_together_checked_and_started(store, tmp_path, launch
         assert not line.display
         assert at.screen.draft.recipe.train.epochs == 40
         assert at.screen.query_one("#rates", Chart).curves[0].x[-1] > 39
-        await at.press("u")
+        await at.press("D")
         assert at.screen.draft.recipe.train.epochs != 40
 
         await at.press("ctrl+s")

@@ -97,7 +97,7 @@ async def test_axis_and_smoothing_are_for_all_charts_and_remembered(finished, st
         await at.press("enter")
         await at.until(lambda: at.screen.query_one("#loss", Chart).curves, "the curves")
         before = at.screen.query_one("#loss", Chart).smoothing
-        await at.press("a", "m")
+        await at.press("a", "x")
         await at.until(lambda: at.screen.query_one("#loss", Chart).x_name == "epoch")
         smoothings = {chart.smoothing for chart in at.screen.query(Chart)}
         assert len(smoothings) == 1
@@ -117,11 +117,11 @@ async def test_confusions_are_gone_through_by_key(finished, store):
         await at.see("were taken for")
         matrix = at.screen.query_one(ConfusionMatrix)
         assert (matrix.row, matrix.column) == pairs[0][:2]
-        await at.press("n", "n")
+        await at.press("right_square_bracket", "right_square_bracket")
         assert (matrix.row, matrix.column) == pairs[2][:2]
         count, names = pairs[2][2], evaluation.classes
         await at.see(f"{count} of", f"{names[matrix.row]} were taken for {names[matrix.column]}")
-        await at.press("N", "up", "right")
+        await at.press("left_square_bracket", "up", "right")
         assert (matrix.row, matrix.column) == (max(0, pairs[1][0] - 1), min(11, pairs[1][1] + 1))
         heads = [row[matrix._label_width() + 2 :] for row in at.rows()[5 : 5 + matrix._heads]]
         cell = matrix._cell_width
@@ -210,7 +210,7 @@ async def test_a_crash_is_told_with_the_last_lines_and_resumed_by_key(store, mon
     monkeypatch.setattr("vitbench.runs.control.resume", lambda run: resumed.append(run.id))
     async with opened(store, (80, 24)) as at:
         await at.see("night has crashed", "step 130 of 1,000", "[bold]out of tune[/bold]", "Resume from the last")
-        await at.press("r")
+        await at.press("p")
         await at.until(lambda: resumed == [fake.id])
     async with opened(store, (80, 24)) as at:
         await at.see("✗ crashed")
@@ -258,9 +258,9 @@ async def test_a_run_that_diverged_is_not_offered_again(store, monkeypatch):
             "later",
             "leave",
         ]
-        await at.press("r")
+        await at.press("p")
         assert isinstance(at.screen, CrashNotice)
-        await at.press("o")
+        await at.press("enter")
         await at.see("∞ diverged", "1 Curves")
 
 

@@ -108,8 +108,11 @@ async def test_the_footer_tells_only_keys_that_work(runs, store):
 async def test_order_is_chosen_turned_and_remembered(runs, store):
     async with opened(store) as at:
         table = at.screen.query_one(RunTable)
-        while table.sort_column != "loss":
-            await at.press("o")
+        await at.press("o")
+        await at.see("Sort the runs by", "accuracy")
+        await at.type("lo")
+        await at.press("enter")
+        assert table.sort_column == "loss"
         losses = [run.loss for run in table.rows if run.loss is not None]
         assert losses == sorted(losses)
         await at.press("O")
@@ -133,9 +136,13 @@ async def test_controls_reach_the_run(runs, store):
         await at.press("p")  # the waiting one
         await at.until(lambda: at.app.snapshot.run(runs["late"].id).state == "paused")
         await at.press("down", "s")
+        await at.see('Stop "live" at step 500?', "can be resumed")
+        await at.press("n")
+        assert not runs["live"].run.requests()
+        await at.press("s", "y")
         await at.until(lambda: runs["live"].run.requests() == {"stop"})
         await at.press("K")
-        await at.see("Kill live at step 500?")
+        await at.see('Kill "live" at step 500?', "since its last checkpoint is lost")
         await at.press("n")
         assert at.app.snapshot.run(runs["live"].id).state == "running"
 
@@ -146,7 +153,7 @@ async def test_a_run_is_deleted_only_after_a_yes(runs, store):
         await at.until(lambda: at.app._notifications, "the refusal")
         assert "stop it before deleting" in next(iter(at.app._notifications)).message
         await at.press("end", "D")
-        await at.see("Delete good")
+        await at.see('Delete "good"?', "lost for good")
         await at.press("enter")  # "no" is the first answer
         assert runs["good"].run.folder.exists()
         await at.press("D", "y")
@@ -172,7 +179,7 @@ async def test_hostile_names_are_only_text(store):
 async def test_an_empty_store_says_what_to_do(store):
     async with opened(store, (80, 24)) as at:
         await at.see("No runs yet. Press n to start one.")
-        await at.press("enter", "space", "c", "p", "s", "D", "d", "o")
+        await at.press("enter", "space", "c", "p", "s", "D", "d")
         await at.see("No runs yet.")
 
 

@@ -1,0 +1,210 @@
+"""One language of keys: what each key means on every screen, and which keys are kept for what comes.
+
+The table below was drawn up first; `screens/actions.py` follows it, which a test checks. `python -m
+screens.key_language` writes docs/keys.md from both.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from screens.actions import Action, actions, places
+
+VERBS: dict[str, str] = {
+    "enter": "open or accept",
+    "escape": "back one step",
+    "backspace": "back one step",
+    "slash": "search",
+    "question_mark": "help",
+    "f1": "help",
+    "ctrl+p": "find an action",
+    "ctrl+o": "jump to a panel",
+    "ctrl+t": "theme",
+    "ctrl+s": "start",
+    "f5": "start",
+    "ctrl+r": "estimate",
+    "ctrl+e": "export one panel",
+    "q": "leave",
+    "space": "mark",
+    "delete": "delete",
+    "D": "delete",
+    "0": "all of them",
+    **{str(digit): "by number" for digit in range(1, 10)},
+    "right_square_bracket": "next of a row",
+    "left_square_bracket": "previous of a row",
+    "pagedown": "next page or picture",
+    "pageup": "previous page or picture",
+    "plus": "more",
+    "equals_sign": "more",
+    "minus": "less",
+    "less_than_sign": "move along, back",
+    "comma": "move along, back",
+    "greater_than_sign": "move along, on",
+    "full_stop": "move along, on",
+    **dict.fromkeys(
+        (
+            *("up", "down", "left", "right", "home", "end"),
+            *("shift+up", "shift+down", "shift+left", "shift+right"),
+        ),
+        "move",
+    ),
+    "j": "move",
+    "k": "move",
+    "a": "axis",
+    "b": "beam",
+    "c": "compare",
+    "d": "details",
+    "e": "export",
+    "E": "evaluate",
+    "g": "grid",
+    "h": "history: over the training",
+    "i": "attention",
+    "I": "attention of the package's network",
+    "K": "kill",
+    "l": "logarithmic",
+    "L": "logarithmic, horizontally",
+    "m": "method",
+    "n": "new run",
+    "N": "another network",
+    "o": "order",
+    "O": "reverse the order",
+    "p": "pause or resume",
+    "P": "preprocessing",
+    "r": "row",
+    "s": "stop",
+    "t": "choose what is shown",
+    "u": "colours",
+    "v": "positions",
+    "V": "positions of the package's network",
+    "w": "captions",
+    "W": "captions of the package's network",
+    "x": "smooth",
+    "X": "leave out outliers",
+    "y": "copy",
+    "z": "enlarge",
+}
+"""Key: its one verb. A key that is not here is not used."""
+
+RESERVED: dict[str, str] = {
+    "f": "features",
+    "M": "machine",
+    "S": "sweep",
+    "C": "clone",
+    "H": "hold",
+    "T": "tags",
+    "F": "figures",
+    "R": "report",
+}
+"""Keys that are kept for screens and actions that come; nothing else may use them."""
+
+TITLES: dict[str, str] = {
+    "everywhere": "Everywhere",
+    "runs": "Runs",
+    "filter": "Filter",
+    "search": "Search",
+    "run": "Run",
+    "confusion": "Confusion",
+    "mistakes": "Mistakes",
+    "compare": "Compare",
+    "attention": "Attention",
+    "positions": "Positions",
+    "captions": "Captions",
+    "new": "New run",
+    "fields": "Recipe fields",
+    "chart": "Chart",
+}
+"""Place: how people call it. A place that is not here has no keys."""
+
+_SIGNS = {
+    "slash": "/",
+    "question_mark": "?",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "comma": ",",
+    "full_stop": ".",
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    "delete": "Del",
+    "backspace": "Backspace",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "f1": "F1",
+    "f5": "F5",
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One key in one place."""
+
+    key: str
+    place: str
+    action: Action
+
+
+def uses() -> Iterator[Use]:
+    """Every key of every place."""
+    for place in places():
+        for action in actions(place):
+            for key in action.keys.split(","):
+                yield Use(key, place, action)
+
+
+def sign(key: str) -> str:
+    """A key as people write it."""
+    if key.startswith("ctrl+"):
+        return f"^{key[5:].upper()}"
+    if key.startswith("shift+"):
+        return f"Shift+{sign(key[6:])}"
+    return _SIGNS.get(key, key if len(key) == 1 else key.capitalize())
+
+
+def document() -> str:
+    """docs/keys.md."""
+    by_key: dict[str, list[Use]] = {}
+    for use in uses():
+        by_key.setdefault(use.key, []).append(use)
+    lines = [
+        "# Keys",
+        "",
+        "Written by `python -m screens.key_language`; a test compares it with the registry of actions.",
+        "",
+        "A key has one meaning on all screens, or none. Enter opens or accepts; Esc goes back one step; Tab goes to",
+        "the next field or panel, and completes where a list of completions is open; `/` searches; `?` (F1 while",
+        "typing) helps; `^P` finds every action of every screen. What ends or deletes something asks first: `y` is",
+        "yes, `n` is no.",
+        "",
+        "## By key",
+        "",
+        "| key | means | on |",
+        "|---|---|---|",
+    ]
+    for key, verb in VERBS.items():
+        on = ", ".join(f"{TITLES[use.place]} ({use.action.title})" for use in by_key.get(key, ()))
+        lines.append(f"| `{sign(key)}` | {verb} | {on or 'lists'} |")
+    lines += ["", "Kept for what comes: " + ", ".join(f"`{key}` {what}" for key, what in RESERVED.items()) + "."]
+    for place in places():
+        lines += ["", f"## {TITLES[place]}", "", "| key | action | what it does |", "|---|---|---|"]
+        for action in actions(place):
+            keys = " ".join(f"`{sign(key)}`" for key in action.keys.split(","))
+            lines.append(f"| {keys} | {action.title} | {action.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Writes docs/keys.md of the checkout."""
+    file = Path(__file__).parent.parent / "docs" / "keys.md"
+    file.write_text(document(), encoding="utf-8")
+    print(file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The same key has the same verb on all screens, and docs/keys.md says what the registry says."""
+
+from pathlib import Path
+
+from screens.key_language import RESERVED, TITLES, VERBS, document, uses
+from screens.navigation import SCREENS, screen_class
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_docs_are_written_from_the_registry():
+    assert (ROOT / "docs" / "keys.md").read_text(encoding="utf-8") == document(), "run python -m screens.key_language"
+
+
+def test_each_key_is_in_the_language_and_none_is_a_reserved_one():
+    for use in uses():
+        assert use.key in VERBS, f"{use.key} ({use.place}: {use.action.title}) has no verb"
+        assert use.key not in RESERVED, f"{use.key} is kept for {RESERVED[use.key]}"
+        assert use.place in TITLES
+    assert not set(VERBS) & set(RESERVED)
+
+
+def test_a_key_is_used_once_in_a_place():
+    seen = set()
+    for use in uses():
+        assert (use.place, use.key) not in seen, f"{use.place} has {use.key} twice"
+        seen.add((use.place, use.key))
+
+
+SAME_ACTIONS = {
+    # Actions by another name that mean the same; a key whose actions are not listed has one action everywhere.
+    "enter": {"open_run", "submit", "open", "open_mistake", "edit"},
+    "escape": {"back", "screen.back", "close", "cursor_off"},
+    "backspace": {"back"},
+    "delete": {"remove", "unset"},
+    "D": {"remove", "unset"},
+    "slash": {"search"},
+    "space": {"mark", "patch_mode"},
+    "0": {"digit", "head", "reset"},
+    **{str(digit): {"view", "digit", "head"} for digit in range(1, 10)},
+    "right_square_bracket": {"next_pair", "next_tag", "next_head"},
+    "left_square_bracket": {"next_pair", "next_tag", "next_head"},
+    "plus": {"zoom", "strength"},
+    "equals_sign": {"zoom", "strength"},
+    "minus": {"zoom", "strength"},
+    "up": {"vertical", "patch", "layer", "pan_vertical"},
+    "down": {"vertical", "patch", "layer", "pan_vertical"},
+    "right": {"horizontal", "patch", "word", "cursor"},
+    "left": {"horizontal", "patch", "word", "cursor"},
+    "home": {"cursor_to"},
+    "end": {"cursor_to"},
+    "c": {"compare", "difference"},
+    "g": {"grid", "sheet"},
+    "h": {"checkpoints", "before"},
+    "m": {"method", "kind"},
+    "t": {"choose_evaluation", "choose_scalar", "target", "edit"},
+    "u": {"colours", "scale"},
+    "x": {"smoothing", "smooth"},
+    "N": {"network", "captioner"},
+}
+
+
+def test_a_key_does_one_thing():
+    found: dict[str, set[str]] = {}
+    for use in uses():
+        found.setdefault(use.key, set()).add(use.action.name.partition("(")[0])
+    for key, names in found.items():
+        allowed = SAME_ACTIONS.get(key, names if len(names) == 1 else set())
+        assert names <= allowed, f"{key} does {sorted(names - allowed) or sorted(names)} beside {sorted(allowed)}"
+
+
+def test_keys_of_trainings_do_nothing_else_anywhere():
+    ends = {"p", "s", "K", "D"}
+    for use in uses():
+        if use.key in ends:
+            assert use.place in ("runs", "run") or use.action.name == "unset"
+
+
+def test_each_action_of_a_screen_exists():
+    places = {"runs": "runs", "run": "run", "compare": "compare", "new_run": "new"}
+    places |= {name: name for name in ("attention", "positions", "captions")}
+    assert set(places) == set(SCREENS)
+    for name, place in places.items():
+        cls = screen_class(name)
+        for use in uses():
+            if use.place == place:
+                action = use.action.name.partition("(")[0]
+                assert callable(getattr(cls, f"action_{action}", None)), f"{cls.__name__} has no action_{action}"
