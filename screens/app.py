@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from textual import events, work
 from textual.binding import Binding
 from textual.command import CommandPalette, Provider
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
 
@@ -31,6 +32,7 @@ from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from screens.themes import offered_themes, readable, remembered_theme
 from screens.watcher import Watcher
+from screens.widgets.lines import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 from screens.widgets.plain_scroll_bar import PlainScrollBar
 from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
@@ -39,6 +41,8 @@ from vitbench.places import store_folder
 from vitbench.runs.store import Store
 from vitbench.terminal_colours import Depth
 from vitbench.text import clean
+
+_LEAVING = ("q", "ctrl+q")
 
 Severity = Literal["information", "warning", "error"]
 
@@ -62,6 +66,9 @@ class Workbench(ColouredApp[str]):
     BINDINGS = bindings("everywhere")
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    # Textual declares these two for the instance, so they cannot be ClassVar.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (LEAST_WIDTH, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (LEAST_HEIGHT, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012
 
     def __init__(self, store: Path, run_id: str = "") -> None:
         """`run_id` is the run to open at once."""
@@ -116,8 +123,10 @@ class Workbench(ColouredApp[str]):
         """The theme's colours; those of other makers' themes made readable on every ground of these screens."""
         variables = super().get_css_variables()
         if self.theme not in {theme.name for theme in THEMES}:
-            kept = SELECTION_IN_16[self.current_theme.dark] if self.colour_depth is Depth.SIXTEEN else {}
-            self.theme_variables = variables = readable(variables) | kept
+            variables = readable(variables)
+            if self.colour_depth is Depth.SIXTEEN:
+                variables |= SELECTION_IN_16[self.current_theme.dark]
+            self.theme_variables = variables
         return variables
 
     async def on_unmount(self) -> None:
@@ -134,6 +143,8 @@ class Workbench(ColouredApp[str]):
         if self._inspector_start is not None and isinstance(event, events.InputEvent):
             self._inspector_start.touched()
         match event:
+            case events.Key(key=key, is_forwarded=False) if self._is_too_small() and key not in _LEAVING:
+                event.stop()  # nothing of what it would do could be seen
             case events.Key(key=key, character=character, is_forwarded=False) if _holds_escape(event):
                 await self._keys.add(events.Key("escape", "\x1b"))
                 await self._keys.add(events.Key(key.removeprefix("alt+"), character))
@@ -141,6 +152,17 @@ class Workbench(ColouredApp[str]):
                 await self._keys.add(event)
             case _:
                 await super().on_event(event)
+
+    def _is_too_small(self) -> bool:
+        """Whether a sentence is shown in place of the screen."""
+        return self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
+
+    def push_screen(self, *arguments: Any, **keywords: Any) -> Any:
+        """As Textual's; a dialog, too, says when the terminal is too small for it."""
+        answer = super().push_screen(*arguments, **keywords)
+        if isinstance(top := self.screen, ModalScreen):
+            top.call_later(top.mount, TooSmall())
+        return answer
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self.snapshot = message.snapshot

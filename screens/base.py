@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 class WorkbenchScreen(Screen[None]):
     """A screen that shows snapshots. Subclasses compose with `body` and change only in `apply`."""
 
-    # Textual declares these two for the instance, so they cannot be ClassVar.
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (50, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (12, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012
-
     SHOWS_PICTURES: ClassVar[bool] = False
     """Whether a line says how to get true colour, where the terminal shows less."""
 

@@ -35,6 +35,12 @@ class ChartGroup:
         self._settings.remember("smoothing", str(self.smoothing))
         return self.smoothing
 
+    def smoothing_words(self) -> str:
+        """What the smoothing is now."""
+        if not self.smoothing:
+            return "Smoothing: none."
+        return f"Smoothing: {self.smoothing:g}, for all measured curves; the raw ones stay, faint."
+
     @staticmethod
     def share_cursor(charts: Iterable[Chart], source: ChartNavigation, x: float | None) -> None:
         """Puts the cursor of `source` into the others."""

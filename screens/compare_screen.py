@@ -8,12 +8,12 @@ from screens import wording
 from screens.actions import bindings
 from screens.ask_dialog import choose
 from screens.chart_group import ChartGroup
-from screens.curves import along, comparable_tags
+from screens.curves import along, comparable_tags, is_setting
 from screens.export import Exports, chart_csv
 from screens.snapshot import LIVE_STATES, RunDetail, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.chart import Chart, Curve
-from screens.widgets.chart_raster import nearest
+from screens.widgets.chart_raster import at_or_before
 from screens.widgets.compare_table import CompareTable
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice
@@ -64,6 +64,7 @@ class CompareScreen(Exports):
         colours = self.app.theme_variables
         chart = self.query_one(Chart)
         chart.title = self.tag or "nothing measured yet"
+        chart.smoothable = not is_setting(self.tag)
         growing = any(detail.row.state in LIVE_STATES for detail in self._details)
         chart.show(self._curves(), x_name=self.group.axis, clock=self.group.axis == "time", growing=growing)
         self._show_values()
@@ -93,7 +94,7 @@ class CompareScreen(Exports):
             curve = next((curve for curve in chart.curves if curve.key.startswith(f"{detail.row.id}/")), None)
             at = None
             if curve is not None and curve.x.size:
-                at = curve.x.size - 1 if chart.cursor_x is None else nearest(curve.x, chart.cursor_x)
+                at = curve.x.size - 1 if chart.cursor_x is None else at_or_before(curve.x, chart.cursor_x)
             rows.append((detail.row, self.workbench.colours.number(detail.row.id), curve, at))
         self.query_one(CompareTable).show(rows)
 
@@ -133,9 +134,11 @@ class CompareScreen(Exports):
         chart = self.query_one(Chart)
         chart.cursor_x = chart.window = None
         self.workbench.show_snapshot()
+        self.workbench.tell(f"Horizontal axis: {self.group.axis}.")
 
     def action_smoothing(self) -> None:
         self.query_one(Chart).smoothing = self.group.next_smoothing()
+        self.workbench.tell(self.group.smoothing_words())
 
     def exported(self) -> tuple[Chart, str]:
         return self.query_one(Chart), f"compare-{self.tag.replace('/', '-')}"

@@ -19,6 +19,8 @@ class Panel:
     title: str
     tags: tuple[tuple[str, str], ...]
     log: bool = False
+    is_setting: bool = False
+    """Whether it draws what was set and not what was measured."""
 
 
 LOSS = Panel("loss", "Loss", (("train/loss", "train"), ("validation/loss", "validation")))
@@ -45,8 +47,8 @@ GROUNDING = Panel(
         ("validation/grounding_auc/SIZE", "sizes"),
     ),
 )
-LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),))
-THROUGHPUT = Panel("throughput", "Pictures a second", (("train/pictures_per_second", "rate"),))
+LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),), is_setting=True)
+THROUGHPUT = Panel("throughput", "Examples a second", (("train/pictures_per_second", "rate"),))
 GRADIENT = Panel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
 LOAD = Panel(
     "load",
@@ -112,6 +114,15 @@ def step_at(x: float, axis: str, detail: RunDetail) -> float:
         order = np.argsort(times, kind="stable")
         return float(np.interp(x, times[order], measured.steps[order]))
     return x
+
+
+_SETTINGS = ("learning_rate", "lr", "weight_decay", "momentum", "epoch", "batch_size")
+
+
+def is_setting(tag: str) -> bool:
+    """Whether a scalar is what was set, such as a learning rate: smoothing would show what never was."""
+    name = tag.rpartition("/")[2].lower()
+    return any(name == setting or name.startswith((f"{setting}_", f"{setting}-")) for setting in _SETTINGS)
 
 
 def comparable_tags(details: Sequence[RunDetail]) -> list[str]:

@@ -13,7 +13,7 @@ from textual import work
 
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
-from screens.widgets.chart import SMOOTHED_FROM, Chart, Curve
+from screens.widgets.chart import Chart, Curve
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
@@ -50,7 +50,7 @@ def chart_figure(chart: Chart) -> dict[str, object]:
                 "dash": curve.colour // len(SERIES_ON_LIGHT),
                 "x": curve.x.tolist(),
                 "y": curve.y.tolist(),
-                "smoothed": chart.smoothed(curve).tolist() if curve.x.size >= SMOOTHED_FROM else None,
+                "smoothed": chart.smoothed(curve).tolist() if chart.is_smoothed(curve) else None,
             }
             for curve in chart.curves
         ],

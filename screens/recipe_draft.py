@@ -82,7 +82,7 @@ class RecipeDraft:
         return [
             Field(path, written(value), explanation, path in self.changes)
             for path, value, explanation in _walk(recipe, "")
-            if path not in ("preset", "data.path", "model.name")
+            if path not in ("preset", "name", "data.path", "model.name")
             and (not path.startswith("caption.") or recipe.task == "caption")
         ]
 

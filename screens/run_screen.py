@@ -95,6 +95,9 @@ class RunScreen(RunControls, Exports):
         self.group = ChartGroup(self.workbench.settings)
         for chart in self.query(Chart):
             chart.smoothing = self.group.smoothing
+        for panel in (*MORE_PANELS, *SYSTEM_PANELS):
+            for chart in self.query(f"#{panel.name}, #more-{panel.name}").results(Chart):
+                chart.smoothable = not panel.is_setting
         self.query_one("#loss", Chart).focus()
 
     def wanted(self) -> Wanted:
@@ -106,7 +109,8 @@ class RunScreen(RunControls, Exports):
     def _read_row(self) -> RunRow | None:
         """The run as its folder says, before a snapshot knows it: it may have been made this moment."""
         try:
-            return row_of(self.workbench.store.find(self.run_id))
+            run = self.workbench.store.find(self.run_id)
+            return row_of(run, run.status())
         except (UserError, OSError):
             return None
 
@@ -160,7 +164,7 @@ class RunScreen(RunControls, Exports):
             f"epoch {wording.epochs(run.epoch, run.epochs)}" if run.epochs else "",
             f"step {run.step:,}",
             f"accuracy {wording.percent(run.accuracy)}" if run.accuracy is not None else "",
-            wording.rate(run.rate) if run.state == "running" else "",
+            _rate(run) if run.state == "running" else "",
             f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else "",
         ]
         self.query_one(ProgressLine).show(run.progress, "  ".join(part for part in parts if part) + " ", state)
@@ -337,11 +341,13 @@ class RunScreen(RunControls, Exports):
         for chart in self.query(Chart):
             chart.cursor_x = chart.window = None
         self.workbench.show_snapshot()
+        self.workbench.tell(f"Horizontal axis: {self.group.axis}.")
 
     def action_smoothing(self) -> None:
         smoothing = self.group.next_smoothing()
         for chart in self.query(Chart):
             chart.smoothing = smoothing
+        self.workbench.tell(self.group.smoothing_words())
 
     def action_maximise(self) -> None:
         """The focused panel alone, or all again."""
@@ -376,6 +382,10 @@ def _evaluation_words(name: str) -> str:
     """An evaluation's file as people call it: `test, step 1,200`."""
     split, _, step = name.removesuffix(".json").rpartition("-")
     return f"{split}, step {int(step):,}" if step.isdigit() else name
+
+
+def _rate(run: RunRow) -> str:
+    return f"{wording.rate(run.rate)} {run.rate_of}" if run.rate else ""
 
 
 def _about(run: RunRow, room: int) -> str:

@@ -37,6 +37,7 @@ class RunRow:
     loss: float | None = None
     accuracy: float | None = None
     rate: float | None = None
+    rate_of: str = "pictures"
     eta_seconds: float | None = None
     device: str = ""
     gpus: str = ""

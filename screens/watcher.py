@@ -244,6 +244,7 @@ def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] =
         loss=latest.get("train/loss"),
         accuracy=latest.get("validation/accuracy", latest.get("validation/token_accuracy")),
         rate=status.pictures_per_second,
+        rate_of=status.rate_of,
         eta_seconds=status.eta_seconds,
         device=status.device or "",
         gpus=gpu_names(status.gpus),

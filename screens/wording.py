@@ -23,7 +23,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Pictures a second."""
+    """So many a second; of what is said beside it where it is not pictures."""
     if value is None or not math.isfinite(value):
         return ""
     return f"{value:.0f}/s" if value >= 10 else f"{value:.1f}/s"
@@ -72,9 +72,9 @@ def fit_start(text: str, width: int) -> str:
 
 
 def sparkline(values: tuple[float, ...], width: int) -> str:
-    """`values` as bars, one a cell, the last `width` of them spread from lowest to highest."""
+    """All of `values` as at most `width` bars from lowest to highest, each the mean of the values that fall into it."""
     signs = glyphs().spark
-    known = values[-width:]
+    known = _averaged(values, width)
     finite = [value for value in known if math.isfinite(value)]
     if not finite:
         return " " * width
@@ -85,6 +85,18 @@ def sparkline(values: tuple[float, ...], width: int) -> str:
         for value in known
     ]
     return "".join(bars).rjust(width)
+
+
+def _averaged(values: tuple[float, ...], cells: int) -> list[float]:
+    """The means of `cells` neighbouring groups of values; those that are no numbers count only where all are such."""
+    if len(values) <= cells:
+        return list(values)
+    means = []
+    for cell in range(cells):
+        group = values[cell * len(values) // cells : (cell + 1) * len(values) // cells]
+        known = [value for value in group if math.isfinite(value)]
+        means.append(sum(known) / len(known) if known else math.nan)
+    return means
 
 
 def bar(share: float, width: int) -> tuple[str, str]:

@@ -27,13 +27,11 @@ from screens.widgets.chart_drawing import (
     x_axis_row,
 )
 from screens.widgets.chart_navigation import ChartNavigation, Curve, Spread
-from screens.widgets.chart_raster import Floats, Line, View, draw, nearest, smooth
+from screens.widgets.chart_raster import Floats, Line, View, at_or_before, draw, smooth
 
-__all__ = ["SMOOTHED_FROM", "SMOOTHINGS", "Chart", "Curve", "Spread"]
+__all__ = ["SMOOTHINGS", "Chart", "Curve", "Spread"]
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97, 0.99)
-SMOOTHED_FROM = 100
-"""A curve with fewer points, such as one a validation, is never smoothed: the average would lie behind by epochs."""
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 12, 3
 
@@ -60,6 +58,8 @@ class Chart(ChartNavigation, can_focus=True):
         self.spreads: tuple[Spread, ...] = ()
         self.empty_text = "nothing measured yet"
         self.show_legend = True
+        self.smoothable = True
+        """Whether its curves are measured; settings such as a learning rate are as they are, and never smoothed."""
         self._rows: list[Row] = []
         self._smoothed: dict[tuple[str, float], tuple[int, float, Floats]] = {}
         self._y_range: Range | None = None
@@ -155,7 +155,7 @@ class Chart(ChartNavigation, can_focus=True):
 
     def is_smoothed(self, curve: Curve) -> bool:
         """Whether this curve is drawn smoothed, with its raw line kept faint."""
-        return bool(self.smoothing) and curve.x.size >= SMOOTHED_FROM
+        return bool(self.smoothing) and self.smoothable and curve.x.size > 1
 
     # Drawing
 
@@ -198,18 +198,30 @@ class Chart(ChartNavigation, can_focus=True):
         """
         pieces: list[Row] = [[Segment(self.title, paint.text(1.0) + Style(bold=True))]]
         for curve in curves if self.show_legend else ():
-            index = curve.x.size - 1 if self.cursor_x is None else nearest(curve.x, self.cursor_x)
-            value = "" if index is None else number(float(curve.y[index]))
+            value = self._value_words(curve)
             pieces.append(legend_piece(paint, curve.colour, curve.name, value))
         if self.cursor_x is not None and curves:
-            at = clock(self.cursor_x) if self.clock else number(self.cursor_x, 1 if self.x_name == "step" else None)
-            pieces.append([Segment(f"{self.x_name} {at}", Style(color=paint.accent.rich_color, bold=True))])
+            here = f"{self.x_name} {self._place_words(self.cursor_x)}"
+            pieces.append([Segment(here, Style(color=paint.accent.rich_color, bold=True))])
         flags = ["zoomed"] * (self.window is not None or self.y_window is not None)
         flags += ["log"] * self.y_log + ["log x"] * self.x_log
         flags += [f"smooth {self.smoothing:g}"] if any(map(self.is_smoothed, curves)) else []
         if flags:
             pieces.append([Segment(" ".join(flags), paint.text(0.6))])
         return pieces
+
+    def _value_words(self, curve: Curve) -> str:
+        """The newest value; under a cursor the last one at or before it, with its place where that is another one."""
+        index = curve.x.size - 1 if self.cursor_x is None else at_or_before(curve.x, self.cursor_x)
+        if index is None:
+            return ""
+        value = number(float(curve.y[index]))
+        if self.cursor_x is None or float(curve.x[index]) == self.cursor_x:
+            return value
+        return f"{value} at {self._place_words(float(curve.x[index]))}"
+
+    def _place_words(self, x: float) -> str:
+        return clock(x) if self.clock else number(x, 1 if self.x_name == "step" else None)
 
     def _paint(self) -> Paint:
         variables = self.app.theme_variables

@@ -319,6 +319,12 @@ def column_of(x: float, view: View, columns: int) -> int | None:
     return int(np.floor(share * (columns * DOTS_ACROSS - 1) + 0.5)) // DOTS_ACROSS
 
 
+def at_or_before(x: Floats, wanted: float) -> int | None:
+    """The index of the last point whose x is `wanted` or less, whatever their order. None if there is none."""
+    before = np.flatnonzero(x <= wanted)
+    return int(before[np.flatnonzero(x[before] == x[before].max())[-1]]) if before.size else None
+
+
 def nearest(x: Floats, wanted: float) -> int | None:
     """The index of the point whose x is nearest to `wanted`; of equals the later one. None without points."""
     if x.size == 0:

@@ -17,6 +17,9 @@ from textual.widgets import Input
 from screens import wording
 from screens.look import glyphs
 
+LEAST_WIDTH, LEAST_HEIGHT = 50, 12
+"""Cells below which a screen gives way to a sentence."""
+
 _NAMED_SIGNS = ("slash", "minus", "plus", "underscore", "at", "backslash")
 """Signs whose key names Textual does not turn back into a character."""
 
@@ -199,4 +202,5 @@ class TooSmall(Widget):
 
     def render(self) -> RenderResult:
         """A sentence, wrapped."""
-        return Text(f"vitbench needs 50x12 cells; here are {self.app.size.width}x{self.app.size.height}. Runs go on.")
+        here = f"{self.app.size.width}x{self.app.size.height}"
+        return Text(f"vitbench needs {LEAST_WIDTH}x{LEAST_HEIGHT} cells; here are {here}. Runs go on. q leaves.")

@@ -135,7 +135,7 @@ def _steps(run: RunRow) -> str:
 
 
 def _rate(run: RunRow) -> str:
-    return f"{wording.rate(run.rate).removesuffix('/s')} pictures a second" if run.rate else ""
+    return f"{wording.rate(run.rate).removesuffix('/s')} {run.rate_of} a second" if run.rate else ""
 
 
 def _last_words(run: RunRow, detail: RunDetail | None, lines: int) -> list[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from screens.app import Workbench
 from screens.navigation import make_screen
 
-PATIENCE = 8.0
+PATIENCE = 60.0
 
 
 class Opened:

@@ -255,10 +255,10 @@ async def test_the_difference_of_two_words(opened):
 
 async def test_the_difference_to_another_method_and_to_another_checkpoint(opened):
     async with opened() as app:
-        await app.press("d", "down", "enter")
+        await app.press("c", "down", "enter")
         reference = app.screen.reference
         np.testing.assert_array_equal(reference.maps, known_maps(4, "demo", "relevancy", None, None, "predicting"))
-        await app.press("d", "d", "end", "enter")
+        await app.press("c", "c", "end", "enter")
         dialog = app.pilot.app.screen
         assert isinstance(dialog, AskDialog)
         dialog.query_one(Input).value = "/other"

@@ -142,7 +142,7 @@ async def test_controls_reach_the_run(runs, store):
         await at.press("s", "y")
         await at.until(lambda: runs["live"].run.requests() == {"stop"})
         await at.press("K")
-        await at.see('Kill "live" at step 500?', "since its last checkpoint is lost")
+        await at.see('Kill "live" at step 500?', "checkpoint is lost")
         await at.press("n")
         assert at.app.snapshot.run(runs["live"].id).state == "running"
 

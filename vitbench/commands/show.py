@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"doing        {clean(status.doing.sentence(status.heartbeat))}")
     print(f"started      {duration(time.time() - status.created_at)} ago, on {clean(status.device or 'nothing yet')}")
     if status.eta_seconds is not None:
-        print(f"left         {duration(status.eta_seconds)} at {status.pictures_per_second or 0:.0f} pictures/s")
+        rate = f"{status.pictures_per_second or 0:.0f} {clean(status.rate_of)}/s"
+        print(f"left         {duration(status.eta_seconds)} at {rate}")
     if status.best is not None:
         print(f"best         {clean(status.best.metric)} {status.best.value:.4g} at step {status.best.step:,}")
     for tag, value in sorted(status.latest.items()):

@@ -65,6 +65,8 @@ class RunProgress(BaseModel):
     epoch: Annotated[float, Field(allow_inf_nan=False, ge=0)] = 0.0
     eta_seconds: Annotated[float, Field(allow_inf_nan=False)] | None = None
     pictures_per_second: float | None = None
+    rate_of: str = "pictures"
+    """What `pictures_per_second` counts: while a head is trained on stored features, these and not pictures."""
     device: str | None = None
     latest: dict[str, float] = {}
     best: Best | None = None

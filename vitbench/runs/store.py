@@ -148,6 +148,7 @@ class Store:
         Raises UserError if the store cannot be written.
         """
         name = name or recipe.name
+        recipe = recipe.model_copy(update={"name": name})
         unfinished = self.runs_folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
             self._remove_litter()

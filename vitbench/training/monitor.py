@@ -90,7 +90,8 @@ class Monitor:
             self._latest.update(scalars)
             self.metrics.check(step, scalars)
         self.events.flush()
-        self._tell(training, pictures_per_second=rate)
+        on_features = training.step <= training.recipe.train.head_epochs * training.steps_per_epoch
+        self._tell(training, pictures_per_second=rate, rate_of="cached features" if on_features else "pictures")
         self._start_clock()
 
     def _host_scalars(self) -> dict[str, float]:
