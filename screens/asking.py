@@ -66,12 +66,14 @@ class AskingScreen(WorkbenchScreen):
         answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
         return None if answer is None else sheet_from(answer.values, answer.arrays)
 
-    async def _save_sheet(self, request: Request, file: Path) -> None:
-        """Saves the figure of a request under a name that is free, and says where it is."""
+    async def _save_sheet(self, request: Request, file: Path) -> str | None:
+        """Saves the figure of a request under a name that is free, and says where it is; None if it was not saved."""
         asked: dict[str, Any] = {"kind": request.kind, "request": request.record(), "file": str(file)}
         answer = await self._ask("save_sheet", **asked)
-        if answer is not None:
-            self._note_saved(str(answer.values["file"]))
+        if answer is None:
+            return None
+        self._note_saved(str(answer.values["file"]))
+        return str(answer.values["file"])
 
     def _note(self, text: str, colour: str = "secondary") -> None:
         self._noted = (text, colour)

@@ -1,8 +1,6 @@
 """A captioner's sentence on a picture, word by word: where it looked, in each layer and head, by several methods."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 from textual import on, work
@@ -14,7 +12,7 @@ from screens.actions import bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog, captioners
-from screens.caption_view import Looking, Maps, Reference, Sentence, panel, word_facts
+from screens.caption_view import Maps, Reference, Sentence, panel, word_facts
 from screens.paths import pictures_below
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
@@ -24,6 +22,7 @@ from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
 from screens.widgets.words_view import WordsView
 from vitbench.errors import UserError
+from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 from vitbench.text import clean
 
 _KEPT_MAPS = 200
@@ -42,14 +41,14 @@ class CaptionScreen(AskingScreen):
         self.number = 0
         self.sentence: Sentence | None = None
         self.maps: Maps | None = None
-        self.looking = Looking()
+        self.request = CaptionRequest(captioner=captioner, picture="-")
         self.word = 0
         self.one_scale = False
         self.reference: Reference | None = None
         self._typed = ""
         self._path = path
         self._beam: tuple[tuple[str, tuple[int, ...], float], ...] = ()
-        self._kept: dict[tuple[Any, ...], Maps] = {}
+        self._kept: dict[CaptionRequest, Maps] = {}
         self._seen = (-1, "")
         self._asking = 0
 
@@ -115,47 +114,45 @@ class CaptionScreen(AskingScreen):
         self.apply(self.workbench.snapshot)
 
     async def _sentence_and_maps(self, text: str, ids: tuple[int, ...]) -> None:
-        asked: dict[str, Any] = {"text": text} if text else {"ids": list(ids)} if ids else {}
         picture = self.files[self.number]
-        answer = await self._ask("caption", captioner=self.captioner, picture=picture, **asked)
+        asked = CaptionRequest.read({"captioner": self.captioner, "picture": picture, "text": text or None, "ids": ids})
+        answer = await self._ask("caption", request=asked.record())
         if answer is None:
             return
         sentence = Sentence.of(answer)
-        looking = sentence.possible(self.looking)
-        maps = await self._maps_of(sentence, sentence.captioner, picture, looking, ids=sentence.ids)
+        request = sentence.possible(
+            self.request, captioner=sentence.captioner, picture=picture, ids=sentence.ids, text=None
+        )
+        maps = await self._maps_of(request)
         if maps is not None:
             if sentence.sentences:
                 self._beam = sentence.sentences
             if self.sentence is None or self.sentence.words != sentence.words:
                 self.reference = None
-            self.sentence, self.maps, self.looking = sentence, maps, looking
+            self.sentence, self.maps, self.request = sentence, maps, request
             self._typed = text
             self.word = min(self.word, len(sentence.words) - 1)
             self._show()
 
-    async def _maps_of(
-        self, sentence: Sentence, captioner: str, picture: str, looking: Looking, **what: Any
-    ) -> Maps | None:
-        key = (captioner, picture, sentence.ids, looking, "text" in what)
-        if key not in self._kept:
-            what |= looking.arguments()
-            answer = await self._ask("caption_maps", captioner=captioner, picture=picture, **what)
+    async def _maps_of(self, request: CaptionRequest) -> Maps | None:
+        if request not in self._kept:
+            answer = await self._ask("caption_maps", request=request.record())
             if answer is None:
                 return None
-            self._kept[key] = Maps.of(answer)
+            self._kept[request] = Maps.of(answer)
             while len(self._kept) > _KEPT_MAPS:
                 self._kept.pop(next(iter(self._kept)))
-        return self._kept[key]
+        return self._kept[request]
 
     @work(exclusive=True, group="maps")
-    async def _look(self, looking: Looking) -> None:
+    async def _look(self, request: CaptionRequest) -> None:
         """The same sentence, looked at in another way."""
         sentence = self.sentence
         if sentence is None:
             return
-        maps = await self._maps_of(sentence, sentence.captioner, self.files[self.number], looking, ids=sentence.ids)
+        maps = await self._maps_of(request)
         if maps is not None and sentence is self.sentence:
-            self.looking, self.maps = looking, maps
+            self.request, self.maps = request, maps
             self._show()
 
     # What is shown
@@ -170,7 +167,7 @@ class CaptionScreen(AskingScreen):
             pixels = panel(sentence, maps, self.word, one_scale=self.one_scale, reference=self.reference)
             self.query_one(Picture).show(pixels)
             facts = word_facts(
-                sentence, maps, self.looking, self.word, one_scale=self.one_scale, reference=self.reference
+                sentence, maps, self.request, self.word, one_scale=self.one_scale, reference=self.reference
             )
             self.query_one(Facts).show(facts)
             marked = None if self.reference is None else self.reference.word
@@ -200,7 +197,10 @@ class CaptionScreen(AskingScreen):
             said = "sentence"
         else:
             said = f"beam's sentence {place + 1} of {len(self._beam)}"
-        if maps.warnings:
+        if sentence.unknown:
+            words = ", ".join(sentence.unknown)
+            self._note(f"not in the vocabulary, so read as <unknown>: {words}", "warning")
+        elif maps.warnings:
             self._note(maps.warnings[0], "warning")
         else:
             self._note(f"{said}, log-probability {total:.2f}; bars: entropy, peak")
@@ -219,27 +219,24 @@ class CaptionScreen(AskingScreen):
 
     def action_layer(self, step: int) -> None:
         """The next layer up or down; below the first is the mean of all."""
-        sentence = self.sentence
-        if sentence is None or self._lacks(self.looking.method in sentence.with_layers, "layers"):
+        sentence, request = self.sentence, self.request
+        if sentence is None or self._lacks(WORD_METHODS[request.method].has_layers, "layers"):
             return
-        now = -1 if self.looking.layer is None else self.looking.layer
-        chosen = (now + 1 + step) % (sentence.layers + 1) - 1
-        self._look(replace(self.looking, layer=None if chosen < 0 else chosen))
+        self._look(request.changed(layer=((request.layer or 0) + step) % (sentence.layers + 1) or None))
 
     def action_next_head(self, step: int) -> None:
-        now = 0 if self.looking.head is None else self.looking.head + 1
         if self.sentence is not None:
-            self.action_head((now + step) % (self.sentence.heads + 1))
+            self.action_head(((self.request.head or 0) + step) % (self.sentence.heads + 1))
 
     def action_head(self, number: int) -> None:
         """Head `number`, counted from 1; 0 is the mean of all."""
         sentence = self.sentence
-        if sentence is None or self._lacks(self.looking.method in sentence.with_heads, "heads"):
+        if sentence is None or self._lacks(WORD_METHODS[self.request.method].has_heads, "heads"):
             return
         if number > sentence.heads:
             self._note(f"There are {sentence.heads} heads.", "warning")
             return
-        self._look(replace(self.looking, head=number - 1 if number else None))
+        self._look(self.request.changed(head=number or None))
 
     def _lacks(self, has: bool, what: str) -> bool:
         if not has:
@@ -248,12 +245,12 @@ class CaptionScreen(AskingScreen):
 
     def action_method(self, step: int = 1) -> None:
         if self.sentence is not None:
-            names = list(self.sentence.methods)
-            chosen = names[(names.index(self.looking.method) + step) % len(names)]
-            self._look(self.sentence.possible(replace(self.looking, method=chosen)))
+            names = list(WORD_METHODS)
+            chosen = names[(names.index(self.request.method) + step) % len(names)]
+            self._look(self.sentence.possible(self.request, method=chosen))
 
     def action_row(self) -> None:
-        self._look(replace(self.looking, row="reading" if self.looking.row == "predicting" else "predicting"))
+        self._look(self.request.changed(row="reading" if self.request.row == "predicting" else "predicting"))
 
     def action_scale(self) -> None:
         self.one_scale = not self.one_scale
@@ -272,7 +269,9 @@ class CaptionScreen(AskingScreen):
                 self._ask_sentence(ids=self._beam[number][1])
 
         here = next((n for n, (_, ids, _) in enumerate(self._beam) if self.sentence and ids == self.sentence.ids), 0)
-        self.app.push_screen(ChooseDialog("The beam's sentences, by log-probability a length", lines, here), chosen)
+        self.app.push_screen(
+            ChooseDialog("The beam's captions, with their log-probability over the length penalty", lines, here), chosen
+        )
 
     def action_edit(self) -> None:
         """Another sentence on the same picture."""
@@ -294,46 +293,48 @@ class CaptionScreen(AskingScreen):
         if self.sentence is None or self.maps is None:
             return
         sentence = self.sentence
-        others = [name for name in sentence.methods if name != self.looking.method]
-        lines = [f"This word, {sentence.words[self.word]}, from the words that you go to"]
-        lines += [f"Another method from this one: {sentence.methods[name]}" for name in others]
-        lines.append("Another checkpoint or captioner from this one ...")
+        request = self.request
+        others = [name for name in WORD_METHODS if name != request.method]
+        lines = [f"The map of this word, {sentence.words[self.word]}, from the map of each word that you move to"]
+        lines += [f"The map by another method: {WORD_METHODS[name].title}" for name in others]
+        lines.append("The map by another checkpoint or captioner ...")
 
         def chosen(number: int | None) -> None:
             if number == 0:
                 self._keep_word()
             elif number is not None and number <= len(others):
-                self._compare(sentence.captioner, sentence.possible(replace(self.looking, method=others[number - 1])))
+                self._compare(sentence.possible(request, method=others[number - 1]))
             elif number is not None:
                 self.app.push_screen(AskDialog("The captioner to compare with", self._captioners), self._other)
 
-        self.app.push_screen(ChooseDialog("Show the difference: take", lines), chosen)
+        self.app.push_screen(ChooseDialog("Show a difference: take away", lines), chosen)
 
     def _keep_word(self) -> None:
         if self.sentence is not None and self.maps is not None:
-            self.reference = Reference(f"the map of {self.sentence.words[self.word]}", self.maps.maps, self.word)
+            title = f"the map of {self.sentence.words[self.word]}"
+            self.reference = Reference(title, self.maps.maps, self.word, {"minus_word": self.word + 1})
             self.action_word(1)
 
     def _other(self, captioner: str | None) -> None:
         if captioner:
-            self._compare(captioner, self.looking)
+            self._compare(self.request.changed(captioner=captioner))
 
     @work(exclusive=True, group="difference")
-    async def _compare(self, captioner: str, looking: Looking) -> None:
+    async def _compare(self, other: CaptionRequest) -> None:
         """The same sentence's maps by another method or network, as what is taken away."""
         sentence, maps = self.sentence, self.maps
         if sentence is None or maps is None:
             return
-        same = captioner == sentence.captioner
-        what = {"ids": sentence.ids} if same else {"text": sentence.text}
-        other = await self._maps_of(sentence, captioner, self.files[self.number], looking, **what)
-        if other is None or sentence is not self.sentence:
+        same = other.captioner == sentence.captioner
+        theirs = await self._maps_of(other if same else other.changed(ids=[], text=sentence.text))
+        if theirs is None or sentence is not self.sentence:
             return
-        if other.words != sentence.words or other.maps.shape != maps.maps.shape:
-            self._note(f"{captioner} splits the picture or the sentence differently: no difference.", "warning")
+        if theirs.words != sentence.words or theirs.maps.shape != maps.maps.shape:
+            self._note(f"{other.captioner} splits the picture or the sentence differently: no difference.", "warning")
             return
-        title = sentence.methods[looking.method] if same else captioner
-        self.reference = Reference(title, other.maps)
+        title = WORD_METHODS[other.method].title if same else other.captioner
+        minus = {"minus_method": other.method} if same else {"minus_captioner": other.captioner}
+        self.reference = Reference(title, theirs.maps, None, minus)
         self._show()
 
     # Pictures, captioners, files
@@ -380,19 +381,20 @@ class CaptionScreen(AskingScreen):
 
     @work(group="save")
     async def _save(self, what: str, folder: Path) -> None:
+        """The figure of what is shown (of all words, or of this one alone), or the arrays."""
         assert self.sentence is not None
-        answer = await self._ask(
-            "caption_export",
-            captioner=self.sentence.captioner,
-            picture=self.files[self.number],
-            ids=list(self.sentence.ids),
-            what=what,
-            folder=str(folder),
-            word=self.word,
-            one_scale=self.one_scale,
-            **self.looking.arguments(),
-        )
-        if answer is not None:
-            self._show()
-            self._note_saved(str(answer.values["file"]))
-            self.workbench.tell(f"Saved {wording.fit_start(str(answer.values['file']), 64).strip()}")
+        stem, words = Path(self.files[self.number]).stem, self.sentence.words
+        if what == "arrays":
+            answer = await self._ask("caption_arrays", request=self.request.record(), file=str(folder / f"{stem}.npz"))
+            file = None if answer is None else str(answer.values["file"])
+            if file is not None:
+                self._note_saved(file)
+        else:
+            shown = {"one_scale": self.one_scale, **({} if self.reference is None else self.reference.asked)}
+            request, name = self.request.changed(**shown), f"{stem}.png"
+            if what == "panel":
+                letters = "".join(letter for letter in words[self.word] if letter.isalnum()) or "mark"
+                request, name = request.changed(word=self.word + 1), f"{stem}-{self.word + 1:02d}-{letters}.png"
+            file = await self._save_sheet(request, folder / name)
+        if file is not None:
+            self.workbench.tell(f"Saved {wording.fit_start(file, 64).strip()}")

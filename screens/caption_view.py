@@ -1,7 +1,7 @@
 """What the captions screen knows, as values that do not change: a sentence, its maps, how one looks at them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,25 +10,9 @@ from numpy.typing import NDArray
 from screens import wording
 from screens.widgets.picture import Pixels
 from screens.widgets.words_view import WordCell
-from vitbench.figures.raster import OverlayStyle, overlay
+from vitbench.figures.word_panels import word_panel
 from vitbench.inspector.client import Answer
-
-_HEAT = OverlayStyle()
-_DIFFERENCE = OverlayStyle(colour_map="RdBu_r", strength=0.65)
-
-
-@dataclass(frozen=True)
-class Looking:
-    """How maps are looked at; `layer` and `head` count from 0, None is the mean."""
-
-    method: str = "raw"
-    layer: int | None = None
-    head: int | None = None
-    row: str = "predicting"
-
-    def arguments(self) -> dict[str, Any]:
-        """As the inspector's requests want it."""
-        return {"method": self.method, "layer": self.layer, "head": self.head, "row": self.row}
+from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +26,10 @@ class Sentence:
     words: tuple[str, ...]
     layers: int
     heads: int
-    methods: Mapping[str, str]
-    with_layers: tuple[str, ...]
-    with_heads: tuple[str, ...]
     box: tuple[float, float, float, float]
     picture: Pixels
     sentences: tuple[tuple[str, tuple[int, ...], float], ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @staticmethod
     def of(answer: Answer) -> "Sentence":
@@ -62,23 +44,21 @@ class Sentence:
             words=tuple(values["words"]),
             layers=int(values["layers"]),
             heads=int(values["heads"]),
-            methods=dict(values["methods"]),
-            with_layers=tuple(values["with_layers"]),
-            with_heads=tuple(values["with_heads"]),
             box=(left, top, right, bottom),
             picture=answer.arrays["picture"],
             sentences=tuple((one["sentence"], tuple(one["ids"]), float(one["score"])) for one in values["sentences"]),
+            unknown=tuple(values["unknown"]),
         )
 
-    def possible(self, looking: Looking) -> Looking:
-        """The same way of looking, without a layer or a head that this captioner or method has not."""
-        if looking.method not in self.methods:
-            looking = replace(looking, method="raw")
-        if looking.layer is not None and (looking.method not in self.with_layers or looking.layer >= self.layers):
-            looking = replace(looking, layer=None)
-        if looking.head is not None and (looking.method not in self.with_heads or looking.head >= self.heads):
-            looking = replace(looking, head=None)
-        return looking
+    def possible(self, request: CaptionRequest, **changes: Any) -> CaptionRequest:
+        """The request with other values, without a layer or a head that this captioner or method has not."""
+        values = request.record() | changes
+        method = WORD_METHODS[values["method"]]
+        if values["layer"] is not None and (not method.has_layers or values["layer"] > self.layers):
+            values["layer"] = None
+        if values["head"] is not None and (not method.has_heads or values["head"] > self.heads):
+            values["head"] = None
+        return request.read(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +102,8 @@ class Reference:
     title: str
     maps: NDArray[np.float32]
     word: int | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What a request for the same difference says."""
 
     def of(self, word: int) -> NDArray[np.float32]:
         """The map that is taken from that of `word`."""
@@ -130,18 +112,13 @@ class Reference:
 
 
 def panel(sentence: Sentence, maps: Maps, word: int, *, one_scale: bool, reference: Reference | None = None) -> Pixels:
-    """The picture under a word's map, or under the difference to another one: red is more, blue is less."""
-    values = maps.maps[word]
-    if reference is not None:
-        values = values - reference.of(word)
-        extreme = float(np.abs(values).max()) or 1.0
-        return overlay(sentence.picture, values, replace(_DIFFERENCE, low=-extreme, high=extreme), sentence.box)
-    style = replace(_HEAT, low=0.0, high=float(maps.maps.max()) or 1.0) if one_scale else _HEAT
-    return overlay(sentence.picture, values, style, sentence.box)
+    """The picture under a word's map, or under the difference to another one, as a figure has it."""
+    minus = None if reference is None else reference.of(word)
+    return word_panel(sentence.picture, maps.maps, word, sentence.box, one_scale=one_scale, minus=minus)[0]
 
 
 def word_facts(
-    sentence: Sentence, maps: Maps, looking: Looking, word: int, *, one_scale: bool, reference: Reference | None
+    sentence: Sentence, maps: Maps, request: CaptionRequest, word: int, *, one_scale: bool, reference: Reference | None
 ) -> list[tuple[str, str, str]]:
     """Name, value and the theme's colour of what is told beside the picture."""
     probability = float(np.exp(maps.log_probs[word]))
@@ -150,10 +127,10 @@ def word_facts(
     facts = [
         ("word", f"{sentence.words[word]}   {word + 1} of {len(sentence.words)}", "accent"),
         ("said at", f"{wording.percent(probability)}, rank {rank}", "foreground" if rank == 1 else "warning"),
-        ("method", sentence.methods[looking.method], "foreground"),
-        ("layer", _layer(sentence, looking), "foreground"),
-        ("head", _head(sentence, looking), "foreground"),
-        ("row", row[looking.row], "foreground"),
+        ("method", WORD_METHODS[request.method].title, "foreground"),
+        ("layer", _layer(sentence, request), "foreground"),
+        ("head", _head(sentence, request), "foreground"),
+        ("row", row[request.row], "foreground"),
         ("scale", "one for all words" if one_scale else "one for each word", "foreground"),
         ("entropy", f"{maps.entropy[word]:.2f} of 1 (1 is everywhere)", "primary"),
         ("peak", f"{maps.peak[word]:.1f} times an even map", "accent"),
@@ -164,13 +141,13 @@ def word_facts(
     return facts + [("warning", warning, "warning") for warning in maps.warnings]
 
 
-def _layer(sentence: Sentence, looking: Looking) -> str:
-    if looking.method not in sentence.with_layers:
+def _layer(sentence: Sentence, request: CaptionRequest) -> str:
+    if not WORD_METHODS[request.method].has_layers:
         return "all (this method takes them together)"
-    return f"mean of {sentence.layers}" if looking.layer is None else f"{looking.layer + 1} of {sentence.layers}"
+    return f"mean of {sentence.layers}" if request.layer is None else f"{request.layer} of {sentence.layers}"
 
 
-def _head(sentence: Sentence, looking: Looking) -> str:
-    if looking.method not in sentence.with_heads:
+def _head(sentence: Sentence, request: CaptionRequest) -> str:
+    if not WORD_METHODS[request.method].has_heads:
         return "all (this method takes them together)"
-    return f"mean of {sentence.heads}" if looking.head is None else f"{looking.head + 1} of {sentence.heads}"
+    return f"mean of {sentence.heads}" if request.head is None else f"{request.head} of {sentence.heads}"

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vitbench.places import sample_images
 from vitbench.progress import Progress, silent
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
-
-if TYPE_CHECKING:
-    from vitbench.files.outputs import Outputs
 
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
@@ -59,6 +55,7 @@ def save_figures(
     from vitbench.figures.save import sheet_bytes
     from vitbench.files.outputs import Outputs
     from vitbench.requests.attention import AttentionRequest
+    from vitbench.requests.captions import CaptionRequest
     from vitbench.requests.positions import PositionRequest
 
     sources = Sources(store)
@@ -70,24 +67,7 @@ def save_figures(
         request = AttentionRequest(network=network, pictures=tuple(pictures) or tuple(samples), method=method)
         content = sheet_bytes(compose(request, sources, progress), ".png")
         files.append(outputs.write(folder / f"attention-{method}.png", content))
-    return [*files, *_captions(outputs, samples[:2], folder / "captions")]
-
-
-def _captions(outputs: "Outputs", pictures: list[str], folder: Path) -> list[Path]:
-    import numpy as np
-
-    from vitbench.captions.describing import Decoding, describe_picture
-    from vitbench.captions.figure import caption_figure, caption_figure_bytes
-    from vitbench.captions.open import open_captioner
-    from vitbench.captions.word_maps import MapSettings
-    from vitbench.data.pictures import open_picture
-
-    captioner = open_captioner("demo")
-    files = []
-    for file in map(Path, pictures):
-        picture = open_picture(file)
-        described = describe_picture(captioner, picture, decoding=Decoding(), settings=MapSettings())
-        figure = caption_figure(np.asarray(picture), described)
-        content = caption_figure_bytes(figure, described, captioner, file.name)
-        files.append(outputs.write(folder / file.name, content))
+    for file in map(Path, samples[:2]):
+        caption = compose(CaptionRequest(captioner="demo", picture=str(file)), sources, progress)
+        files.append(outputs.write(folder / "captions" / file.name, sheet_bytes(caption, ".png")))
     return files

@@ -10,16 +10,19 @@ from PIL import Image
 
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.describing import Decoding, describe_picture
-from vitbench.captions.figure import PANEL, caption_figure, noted, word_panels
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import DecoderSizes, save_captioner
 from vitbench.captions.tokenizer import WordTokenizer
-from vitbench.captions.word_maps import MapSettings, WordMaps
 from vitbench.cli import main
+from vitbench.compose import compose
+from vitbench.compose.sources import Sources
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes.export import write_scenes
+from vitbench.figures.provenance import read_provenance
+from vitbench.figures.word_panels import PANEL_SIDE, shown_picture, word_panel
 from vitbench.models.network import build_network
 from vitbench.recipe import ModelTable
+from vitbench.requests.captions import CaptionRequest
 
 WORDS = ["a", "large", "red", "circle", "on", "plain", "background", "two", "small", "blue", "hearts"]
 
@@ -55,11 +58,10 @@ def test_a_figure_for_each_picture_with_the_same_stem(saved, photographs, tmp_pa
     printed = capsys.readouterr().out
     assert {file.name for file in out.iterdir()} == {"bike.png", "Mädchen ü.png"}
     assert "probability" in printed
-    with Image.open(out / "bike.png") as figure:
-        facts = json.loads(figure.text["vitbench"])
-        assert facts["sentence"]
-        assert "predicting row" in facts["maps"]
-        assert figure.width > PANEL
+    recorded = read_provenance(out / "bike.png")
+    assert recorded["kind"] == "caption"
+    assert recorded["facts"]["sentence"]
+    assert "predicting row" in recorded["facts"]["maps"]
 
 
 def test_json_has_words_ids_probabilities_ranks_and_maps(saved, photographs, tmp_path, capsys):
@@ -133,59 +135,38 @@ def test_two_pictures_of_one_stem_get_two_figures(saved, photographs, tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
-def test_the_note_is_whole_however_narrow_the_figure():
-    narrow = np.zeros((50, 120, 3), dtype=np.uint8)
-    wide = np.zeros((50, 900, 3), dtype=np.uint8)
-    how = MapSettings(row="reading").describe()
-    assert noted(wide, how, one_scale=True).shape == (50 + 20, 900, 3)
-    lines = (noted(narrow, how, one_scale=True).shape[0] - 50) // 20
-    assert lines >= 5
-    # The last line has ink: what is said last, the scale, is there.
-    assert noted(narrow, how, one_scale=True)[-20:].min() < 100
-
-
-def make_maps(words, values):
-    count = len(words)
-    zeros = np.zeros(count, dtype=np.float32)
-    return WordMaps(tuple(words), np.asarray(values, np.float32), zeros, zeros, np.ones(count, np.int64), MapSettings())
-
-
 def test_heat_falls_where_the_map_is_in_a_picture_that_is_not_square():
-    picture = np.full((50, 100, 3), 128, dtype=np.uint8)
-    values = np.zeros((2, 2, 4))
-    values[0, 0, 3] = 1  # top right
-    values[1, 1, 0] = 1  # bottom left
-    start, first, second = word_panels(picture, make_maps(["x", "y"], values))
-    assert start.shape == first.shape == (PANEL // 2, PANEL, 3)
-    assert (start == 128).all()
+    shown, box = shown_picture(Image.new("RGB", (100, 50), (128, 128, 128)), (0, 0, 100, 50))
+    assert shown.shape == (PANEL_SIDE // 2, PANEL_SIDE, 3)
+    maps = np.zeros((2, 2, 4))
+    maps[0, 0, 3] = 1  # top right
+    maps[1, 1, 0] = 1  # bottom left
+    first, second = (word_panel(shown, maps, word, box)[0] for word in (0, 1))
     warm = lambda panel: panel[..., 0].astype(int) - panel[..., 2].astype(int)  # noqa: E731
     hottest = np.unravel_index(warm(first).argmax(), first.shape[:2])
-    assert hottest[0] < PANEL // 4
-    assert hottest[1] > PANEL * 3 // 4
+    assert hottest[0] < PANEL_SIDE // 4
+    assert hottest[1] > PANEL_SIDE * 3 // 4
     hottest = np.unravel_index(warm(second).argmax(), second.shape[:2])
-    assert hottest[0] > PANEL // 4
-    assert hottest[1] < PANEL // 4
+    assert hottest[0] > PANEL_SIDE // 4
+    assert hottest[1] < PANEL_SIDE // 4
 
 
 def test_one_scale_shows_that_a_diffuse_word_is_diffuse():
-    picture = np.full((40, 40, 3), 128, dtype=np.uint8)
-    values = np.zeros((2, 2, 2))
-    values[0, 0, 0] = 1
-    values[1] = [[0.3, 0.25], [0.25, 0.2]]
-    own = word_panels(picture, make_maps(["x", "y"], values))[2]
-    shared = word_panels(picture, make_maps(["x", "y"], values), one_scale=True)[2]
+    shown, box = shown_picture(Image.new("RGB", (40, 40), (128, 128, 128)), (0, 0, 40, 40))
+    maps = np.zeros((2, 2, 2))
+    maps[0, 0, 0] = 1
+    maps[1] = [[0.3, 0.25], [0.25, 0.2]]
+    own, shared = (word_panel(shown, maps, 1, box, one_scale=one)[0] for one in (False, True))
     spread = lambda panel: int(panel.astype(int).max(axis=(0, 1)).sum() - panel.astype(int).min(axis=(0, 1)).sum())  # noqa: E731
     assert spread(shared) < 0.5 * spread(own)
 
 
-def test_the_layout_is_five_columns_with_start_first(saved, photographs):
-    captioner, picture = open_captioner(saved), Image.open(photographs / "bike.jpg").convert("RGB")
-    described = describe_picture(captioner, picture, text="a large red circle on a")
-    figure = caption_figure(np.asarray(picture), described)
+def test_the_layout_is_five_columns_with_start_first(saved, photographs, store):
+    request = CaptionRequest(captioner=saved, picture=str(photographs / "bike.jpg"), text="a large red circle on a")
+    sheet = compose(request, Sources(store))
     # Start, six words and the end: eight panels in two rows of five.
-    panel = (round(PANEL * 40 / 90) + 24, PANEL)
-    assert figure.shape[1] == 5 * panel[1] + 4 * 4
-    assert 2 * panel[0] < figure.shape[0] < 2 * panel[0] + 40
+    assert [panel.place for panel in sheet.panels] == [(n // 5, n % 5) for n in range(8)]
+    assert [panel.title for panel in sheet.panels][::7] == ["<start>", "<end>"]
 
 
 def test_the_grounding_table_of_scenes(saved, tmp_path, capsys):

@@ -7,19 +7,25 @@ import pytest
 import torch
 from PIL import Image
 
+from screens.caption_view import Maps, Reference, Sentence, panel
 from vitbench.captions import encoded as encoded_module
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.describing import Decoding, describe_picture
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.saved import DecoderSizes, save_captioner
 from vitbench.captions.tokenizer import WordTokenizer
-from vitbench.captions.word_maps import METHODS, MapSettings
+from vitbench.captions.word_maps import MapSettings
+from vitbench.cli import main
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.inspector.caption_requests import PREVIEW, CaptionRequests
+from vitbench.figures.provenance import read_provenance
+from vitbench.figures.sheet import sheet_from
+from vitbench.figures.word_panels import PANEL_SIDE
+from vitbench.inspector.requests import Workbench
 from vitbench.models.network import build_network
 from vitbench.progress import silent
 from vitbench.recipe import ModelTable
+from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 from vitbench.runs.store import Store
 
 WORDS = ["a", "red", "circle", "on", "plain", "background", "two", "hearts"]
@@ -48,24 +54,55 @@ def picture(tmp_path):
     return file
 
 
+class Asked:
+    """The inspector's handlers, asked with the values of a request."""
+
+    def __init__(self, store) -> None:
+        workbench = Workbench(store)
+        self.give_back = workbench.give_back
+        self.handlers = workbench.handlers
+
+    def _ask(self, name, values, **more):
+        return self.handlers[name]({"request": CaptionRequest.read(values).record(), **more}, silent)
+
+    def caption(self, values):
+        return self._ask("caption", values)
+
+    def maps(self, values):
+        return self._ask("caption_maps", values)
+
+    def sheet(self, values):
+        reply = self._ask("sheet", values, kind="caption")
+        return sheet_from(reply.values, reply.arrays)
+
+    def save(self, values, file):
+        return self._ask("save_sheet", values, kind="caption", file=str(file)).values["file"]
+
+    def arrays(self, values, file):
+        return self._ask("caption_arrays", values, file=str(file)).values["file"]
+
+    def pictures(self, arguments):
+        return self.handlers["caption_pictures"](arguments, silent)
+
+
 @pytest.fixture
 def requests(tmp_path):
-    return CaptionRequests(tmp_path / "store")
+    return Asked(tmp_path / "store")
 
 
 def test_the_sentence_and_its_maps_are_the_engines(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
-    answer = requests.caption(base, silent)
+    answer = requests.caption(base)
     with Image.open(picture) as opened:
         expected = describe_picture(open_captioner(saved), opened.convert("RGB"), decoding=Decoding(best=4))
     assert answer.values["sentence"] == expected.sentence
     assert [one["sentence"] for one in answer.values["sentences"][1:]] == [text for text, _ in expected.alternatives]
-    assert answer.arrays["picture"].shape == (150, PREVIEW, 3)
-    assert answer.values["box"] == [0, 0, PREVIEW, 150]
+    assert answer.arrays["picture"].shape == (150, PANEL_SIDE, 3)
+    assert answer.values["box"] == [0, 0, PANEL_SIDE, 150]
     assert (answer.values["layers"], answer.values["heads"]) == (2, 2)
-    for method in METHODS:
+    for method in WORD_METHODS:
         asked = {**base, "ids": answer.values["ids"], "method": method, "row": "reading"}
-        found = requests.maps(asked, silent)
+        found = requests.maps(asked)
         with Image.open(picture) as opened:
             wanted = describe_picture(
                 open_captioner(saved), opened.convert("RGB"), settings=MapSettings(method, row="reading")
@@ -82,21 +119,21 @@ def test_a_picture_is_encoded_once(requests, saved, picture, monkeypatch):
         encoded_module.EncodedPicture, "__init__", lambda self, *given: made.append(1) or original(self, *given)
     )
     base = {"captioner": saved, "picture": str(picture)}
-    ids = requests.caption(base, silent).values["ids"]
-    for layer in (None, 0, 1):
-        for head in (None, 0, 1):
-            requests.maps({**base, "ids": ids, "layer": layer, "head": head}, silent)
-    requests.caption({**base, "text": "two red hearts"}, silent)
+    ids = requests.caption(base).values["ids"]
+    for layer in (None, 1, 2):
+        for head in (None, 1, 2):
+            requests.maps({**base, "ids": ids, "layer": layer, "head": head})
+    requests.caption({**base, "text": "two red hearts"})
     assert len(made) == 1
     requests.give_back()
-    requests.caption(base, silent)
+    requests.caption(base)
     assert len(made) == 2
 
 
 def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture), "text": "two red hearts"}
-    assert requests.caption(base, silent).values["words"] == ["two", "red", "hearts", "<end>"]
-    answer = requests.maps(base, silent)
+    assert requests.caption(base).values["words"] == ["two", "red", "hearts", "<end>"]
+    answer = requests.maps(base)
     captioner = open_captioner(saved)
     with Image.open(picture) as opened, torch.no_grad():
         prepared = captioner.prepare(opened.convert("RGB"))
@@ -108,46 +145,77 @@ def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
         assert answer.arrays["ranks"][place] == int((scores[place] > scores[place, token]).sum()) + 1
 
 
+def test_words_that_the_vocabulary_lacks_are_told(requests, saved, picture):
+    base = {"captioner": saved, "picture": str(picture)}
+    assert requests.caption({**base, "text": "a red zebra, a gnu"}).values["unknown"] == ["zebra", ",", "gnu"]
+    assert requests.caption({**base, "text": "two red hearts"}).values["unknown"] == []
+
+
 def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
-    values = requests.caption({**base, "ids": [1, 2]}, silent).values
+    values = requests.caption({**base, "ids": [1, 2]}).values
     assert (values["sentence"], values["words"]) == ("", ["<end>"])
-    for method in METHODS:
-        maps = requests.maps({**base, "ids": [1, 2], "method": method}, silent)
+    for method in WORD_METHODS:
+        maps = requests.maps({**base, "ids": [1, 2], "method": method})
         assert maps.arrays["maps"].shape == (1, 4, 6)
     with pytest.raises(UserError, match="no words"):
-        requests.caption({**base, "text": " "}, silent)
+        requests.caption({**base, "text": " "})
 
 
-def test_exports(requests, saved, picture, tmp_path):
+def test_the_screens_panels_are_those_of_the_sheet(requests, saved, picture):
+    base = {"captioner": saved, "picture": str(picture), "text": "a red circle"}
+    sheet = requests.sheet({**base, "layer": 2, "head": 1})
+    assert [panel.title for panel in sheet.panels] == ["<start>", "a", "red", "circle", "<end>"]
+    sentence = Sentence.of(requests.caption(base))
+    maps = Maps.of(requests.maps({**base, "layer": 2, "head": 1}))
+    for word in range(4):
+        shown = panel(sentence, maps, word, one_scale=False)
+        np.testing.assert_array_equal(sheet.panels[word + 1].picture, shown)
+    taken = requests.sheet({**base, "layer": 2, "head": 1, "minus_word": 2})
+    reference = Reference("red", maps.maps, 1)
+    shown = panel(sentence, maps, 2, one_scale=False, reference=reference)
+    np.testing.assert_array_equal(taken.panels[3].picture, shown)
+
+
+def test_figures_and_arrays(requests, saved, picture, tmp_path):
     out = tmp_path / "out"
-    base = {"captioner": saved, "picture": str(picture), "text": "a red circle", "folder": str(out)}
-    grid = requests.export({**base, "what": "grid"}, silent).values["file"]
-    assert grid == str(out / "wide ü.png")
-    with Image.open(grid) as figure:
-        assert json.loads(figure.text["vitbench"])["sentence"] == "a red circle"
-        assert figure.width > 5 * 224
-    panel = requests.export({**base, "what": "panel", "word": 2}, silent).values["file"]
-    assert panel.endswith("wide ü-03-circle.png")
-    with np.load(requests.export({**base, "what": "arrays"}, silent).values["file"]) as arrays:
+    base = {"captioner": saved, "picture": str(picture), "text": "a red circle"}
+    file = requests.save(base, out / "wide ü.png")
+    assert file == str(out / "wide ü.png")
+    recorded = read_provenance(out / "wide ü.png")
+    assert recorded["facts"]["sentence"] == "a red circle"
+    assert recorded["request"]["text"] is None
+    assert recorded["request"]["ids"] == [1, 4, 5, 6, 2]
+    alone = requests.sheet({**base, "word": 3})
+    assert [panel.title for panel in alone.panels] == ["circle"]
+    with pytest.raises(UserError, match="no word 9: the sentence has 4, counted from 1"):
+        requests.sheet({**base, "word": 9})
+    with np.load(requests.arrays(base, out / "wide ü.npz")) as arrays:
         assert arrays["words"].tolist() == ["a", "red", "circle", "<end>"]
         assert arrays["maps"].shape == (2, 2, 4, 4, 6)
         np.testing.assert_allclose(arrays["maps"].sum((-2, -1)), 1, rtol=1e-4)
         np.testing.assert_allclose(arrays["attention"].sum(-1), 1, rtol=1e-4)
-    beside = {**base, "folder": str(picture.parent), "what": "grid"}
-    assert requests.export(beside, silent).values["file"].endswith("wide ü-2.png")
+    assert requests.save(base, picture).endswith("wide ü-2.png")
     with Image.open(picture) as untouched:
         assert untouched.size == (640, 300)
 
 
+@pytest.mark.parametrize("more", [{}, {"minus_word": 1}, {"minus_method": "relevancy"}, {"one_scale": True, "word": 1}])
+def test_a_figure_comes_out_again(requests, saved, picture, tmp_path, monkeypatch, more):
+    file = requests.save({"captioner": saved, "picture": str(picture), **more}, tmp_path / "a.png")
+    assert main(["figure", "again", file, "--out", str(tmp_path / "b.png")]) == 0
+    with Image.open(file) as one, Image.open(tmp_path / "b.png") as two:
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
 def test_pictures_of_a_folder_and_around_a_file(requests, picture, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    found = requests.pictures({"path": str(picture)}, silent).values
+    found = requests.pictures({"path": str(picture)}).values
     assert found["files"][found["first"]] == str(picture)
-    assert requests.pictures({"path": str(tmp_path)}, silent).values["files"][0].endswith("a.png")
-    assert len(requests.pictures({"captioner": "demo"}, silent).values["files"]) == 16
+    assert requests.pictures({"path": str(tmp_path)}).values["files"][0].endswith("a.png")
+    assert len(requests.pictures({"captioner": "demo"}).values["files"]) == 16
     with pytest.raises(UserError, match="There is no picture"):
-        requests.pictures({"path": str(tmp_path / "none")}, silent)
+        requests.pictures({"path": str(tmp_path / "none")})
 
 
 def test_a_runs_pictures_are_those_of_its_last_evaluation(requests, picture, tmp_path):
@@ -160,7 +228,7 @@ def test_a_runs_pictures_are_those_of_its_last_evaluation(requests, picture, tmp
     for step, names in ((9, ["gone.png"]), (10, [picture.name, "gone.png", picture.name])):
         lines = [json.dumps({"file": name, "sentence": "a", "references": []}) + "\n" for name in names]
         (run.folder / "evaluations" / f"val-{step}.jsonl").write_text("".join(lines), encoding="utf-8")
-    assert requests.pictures({"captioner": f"{run.id}@last"}, silent).values["files"] == [str(picture)]
+    assert requests.pictures({"captioner": f"{run.id}@last"}).values["files"] == [str(picture)]
 
 
 def test_a_run_is_pinned_to_the_checkpoint_that_it_has_now(requests, tmp_path):
@@ -183,9 +251,15 @@ def test_a_run_is_pinned_to_the_checkpoint_that_it_has_now(requests, tmp_path):
 
 def test_mistakes(requests, saved, picture, tmp_path):
     base = {"captioner": saved, "picture": str(picture)}
-    with pytest.raises(UserError, match="There is no picture"):
-        requests.caption({**base, "picture": str(tmp_path / "none.png")}, silent)
-    with pytest.raises(UserError, match="this captioner reads 9"):
-        requests.caption({**base, "text": "a " * 20}, silent)
-    with pytest.raises(UserError, match="export grid, panel or arrays"):
-        requests.export({**base, "text": "a red circle", "what": "film", "folder": str(tmp_path)}, silent)
+    for wrong, words in (
+        ({"picture": str(tmp_path / "none.png")}, "There is no picture"),
+        ({"text": "a " * 20}, "this captioner reads 9"),
+        ({"layer": 9}, "There are 2 layers; number 9 is none of them"),
+        ({"head": 0}, "--head counts from 1; 0 is below"),
+        ({"method": "magic"}, "'magic' is not known"),
+        ({"text": "a red circle", "beams": 2}, "--beams has no effect"),
+        ({"minus_word": 99}, "no word 99"),
+        ({"method": "occlusion", "head": 1}, "--head is for raw"),
+    ):
+        with pytest.raises(UserError, match=words):
+            requests.sheet({**base, **wrong})

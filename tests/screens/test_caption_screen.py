@@ -11,7 +11,6 @@ from screens.app import Workbench
 from screens.ask_dialog import AskDialog
 from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog
 from screens.caption_screen import CaptionScreen
-from screens.caption_view import Looking
 from screens.navigation import make_screen
 from screens.paths import pictures_below
 from screens.widgets.picture import Picture
@@ -21,7 +20,6 @@ from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, overlay
 from vitbench.inspector.client import Answer
 
-METHODS = {"raw": "cross-attention", "relevancy": "relevancy of Chefer et al."}
 OWN, SECOND = "a red circle", "a red square"
 LAYERS, HEADS, GRID = 2, 3, (3, 4)
 
@@ -34,7 +32,7 @@ class KnownInspector:
         self.steps = {"demo": "demo"}
         self.known = {(1, 4): OWN, (1, 5): SECOND}
 
-    async def ask(self, request, *, progress=None, replaces="", **arguments):
+    async def ask(self, request, /, *, progress=None, replaces="", **arguments):
         self.asked.append((request, arguments))
         await asyncio.sleep(0)
         return getattr(self, request)(**arguments)
@@ -47,20 +45,20 @@ class KnownInspector:
             raise UserError("There is no picture /nowhere.")
         return Answer({"files": [f"/p/{path.strip('/')}{n}.png" for n in range(3)], "first": 0}, {})
 
-    def text_of(self, arguments):
-        if text := arguments.get("text"):
+    def text_of(self, request):
+        if text := request["text"]:
             self.known.setdefault((1, 6 + len(self.known)), text)
             return text
-        return self.known.get(tuple(arguments.get("ids", ())), OWN)
+        return self.known.get(tuple(request["ids"]), OWN)
 
-    def caption(self, captioner, picture, **arguments):
-        text = self.text_of(arguments)
+    def caption(self, request):
+        text = self.text_of(request)
         if text == "too long":
             raise UserError("The sentence has 99 tokens with its marks; this captioner reads 40.")
-        own = not arguments
+        own = not request["text"] and not request["ids"]
         sentences = [{"sentence": OWN, "ids": [1, 4], "score": -0.1}, {"sentence": SECOND, "ids": [1, 5], "score": -2}]
         values = {
-            "captioner": self.steps.get(captioner, captioner),
+            "captioner": self.steps.get(request["captioner"], request["captioner"]),
             "name": "net",
             "source": "",
             "sentence": text,
@@ -68,17 +66,16 @@ class KnownInspector:
             "words": [*text.split(), "<end>"],
             "layers": LAYERS,
             "heads": HEADS,
-            "methods": METHODS,
-            "with_layers": ["raw"],
-            "with_heads": ["raw"],
             "box": [0, 0, 40, 30],
+            "unknown": [word for word in (request["text"] or "").split() if word == "zebra"],
             "sentences": sentences if own else [],
         }
         return Answer(values, {"picture": np.full((30, 40, 3), 128, np.uint8)})
 
-    def caption_maps(self, captioner, picture, method, layer, head, row, **arguments):
-        words = [*self.text_of(arguments).split(), "<end>"]
-        maps = known_maps(len(words), captioner, method, layer, head, row)
+    def caption_maps(self, request):
+        words = [*self.text_of(request).split(), "<end>"]
+        method = request["method"]
+        maps = known_maps(len(words), request["captioner"], method, request["layer"], request["head"], request["row"])
         count = len(words)
         arrays = {
             "maps": maps,
@@ -91,8 +88,8 @@ class KnownInspector:
         warnings = ["The maps have collapsed: all words share one map."] if method == "relevancy" else []
         return Answer({"words": words, "describe": method, "warnings": warnings}, arrays)
 
-    def caption_export(self, folder, what, **arguments):
-        return Answer({"file": f"{folder}/{what}.png"}, {})
+    def save_sheet(self, kind, request, file):
+        return Answer({"file": file}, {})
 
 
 def known_maps(words, captioner, method, layer, head, row):
@@ -160,13 +157,13 @@ async def test_words_layers_heads_rows_show_their_own_maps(opened):
         np.testing.assert_array_equal(app.shown(), heat(2))
         assert app.facts()["word"].startswith("circle")
         await app.press("up")
-        np.testing.assert_array_equal(app.shown(), heat(2, layer=0))
+        np.testing.assert_array_equal(app.shown(), heat(2, layer=1))
         await app.press("3")
-        np.testing.assert_array_equal(app.shown(), heat(2, layer=0, head=2))
+        np.testing.assert_array_equal(app.shown(), heat(2, layer=1, head=3))
         await app.press("left_square_bracket")
-        np.testing.assert_array_equal(app.shown(), heat(2, layer=0, head=1))
+        np.testing.assert_array_equal(app.shown(), heat(2, layer=1, head=2))
         await app.press("r")
-        np.testing.assert_array_equal(app.shown(), heat(2, layer=0, head=1, row="reading"))
+        np.testing.assert_array_equal(app.shown(), heat(2, layer=1, head=2, row="reading"))
         assert "reading" in app.facts()["row"]
         await app.press("0", "down", "r", "left", "left", "left")
         np.testing.assert_array_equal(app.shown(), heat(3))
@@ -184,19 +181,19 @@ async def test_a_head_that_is_not_there_is_refused_in_words(opened):
     async with opened() as app:
         await app.press("9")
         assert "3 heads" in app.note()
-        assert app.screen.looking == Looking()
+        assert app.screen.request.head is None
 
 
 async def test_methods_without_layers_say_so_and_warnings_are_shown(opened):
     async with opened() as app:
-        await app.press("up", "m")
-        assert app.screen.looking == Looking("relevancy")
+        await app.press("up", "m", "m", "m", "m")
+        assert (app.screen.request.method, app.screen.request.layer) == ("relevancy", None)
         assert "collapsed" in app.note()
         assert "collapsed" in app.facts()["warning"]
         await app.press("up")
         assert "takes all layers together" in app.note()
-        await app.press("m")
-        assert app.screen.looking.method == "raw"
+        await app.press("m", "m")
+        assert app.screen.request.method == "raw"
 
 
 async def test_one_scale_dims_words_that_are_less_sure(opened):
@@ -228,6 +225,25 @@ async def test_a_typed_sentence_is_read_on_the_same_picture(opened):
         assert app.screen.sentence.text == "two blue hearts here"
 
 
+async def test_words_that_the_vocabulary_lacks_are_named(opened):
+    async with opened() as app:
+        await app.press("t")
+        app.pilot.app.screen.query_one(Input).value = "a zebra"
+        await app.press("enter")
+        assert "not in the vocabulary" in app.note()
+        assert "zebra" in app.note()
+
+
+async def test_a_difference_is_saved_as_it_is_shown(opened, tmp_path):
+    async with opened() as app:
+        await app.press("right", "c", "enter", "e")
+        dialog = app.pilot.app.screen
+        dialog.query_one(Input).value = str(tmp_path)
+        dialog.query_one(OptionList).highlighted = 0
+        await app.press("enter")
+        assert app.inspector.asked[-1][1]["request"]["minus_word"] == 2
+
+
 async def test_the_beams_sentences_can_be_chosen(opened):
     async with opened() as app:
         assert "beam's sentence 1 of 2" in app.note()
@@ -257,7 +273,7 @@ async def test_the_difference_to_another_method_and_to_another_checkpoint(opened
     async with opened() as app:
         await app.press("c", "down", "enter")
         reference = app.screen.reference
-        np.testing.assert_array_equal(reference.maps, known_maps(4, "demo", "relevancy", None, None, "predicting"))
+        np.testing.assert_array_equal(reference.maps, known_maps(4, "demo", "raw_minus_mean", None, None, "predicting"))
         await app.press("c", "c", "end", "enter")
         dialog = app.pilot.app.screen
         assert isinstance(dialog, AskDialog)
@@ -266,15 +282,15 @@ async def test_the_difference_to_another_method_and_to_another_checkpoint(opened
         reference = app.screen.reference
         assert reference.title == "/other"
         np.testing.assert_array_equal(reference.maps, known_maps(4, "/other", "raw", None, None, "predicting"))
-        assert app.inspector.asked[-1][1]["text"] == OWN
+        assert app.inspector.asked[-1][1]["request"]["text"] == OWN
 
 
 async def test_pictures_and_folders(opened):
     async with opened() as app:
         await app.press("pagedown")
-        assert app.inspector.asked[-1][1]["picture"] == "/p/1.png"
+        assert app.inspector.asked[-1][1]["request"]["picture"] == "/p/1.png"
         await app.press("pageup", "pageup")
-        assert app.inspector.asked[-1][1]["picture"] == "/p/2.png"
+        assert app.inspector.asked[-1][1]["request"]["picture"] == "/p/2.png"
         await app.press("enter")
         app.pilot.app.screen.query_one(Input).value = "/nowhere"
         await app.press("enter")
@@ -292,8 +308,9 @@ async def test_saving_says_where(opened, tmp_path, monkeypatch):
         dialog.query_one(OptionList).highlighted = 1
         await app.press("enter")
         request, arguments = app.inspector.asked[-1]
-        assert (request, arguments["what"], arguments["word"]) == ("caption_export", "panel", 1)
-        assert f"{tmp_path}/panel.png" in app.note()
+        assert (request, arguments["kind"], arguments["request"]["word"]) == ("save_sheet", "caption", 2)
+        assert arguments["request"]["ids"] == [1, 4]
+        assert f"{tmp_path}/0-02-red.png" in app.note()
         assert "scp" in app.note()
 
 

@@ -96,6 +96,11 @@ def unfit_for_words(sentences: Iterable[str]) -> str:
     )
 
 
+def unknown_words(tokenizer: Tokenizer, text: str) -> list[str]:
+    """The words of a typed sentence that the vocabulary lacks, and that are read as unknown."""
+    return [word for word in dict.fromkeys(split_words(text)) if tokenizer.unknown_id in tokenizer.encode(word)]
+
+
 def _until_end(ids: Sequence[int], end_id: int) -> list[int]:
     sequence = list(ids)
     return sequence[: sequence.index(end_id)] if end_id in sequence else sequence

@@ -6,7 +6,6 @@ tokens (class token, registers) are dropped, and each map is scaled to sum 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,20 +19,12 @@ from vitbench.captions.relevance import explained_away, gradient_attention, occl
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
+from vitbench.requests.captions import WORD_METHODS, Row
 
-Row = Literal["predicting", "reading"]
-
-METHODS = {
-    "raw": "cross-attention",
-    "raw_minus_mean": "cross-attention above the mean over the sentence's words",
-    "explained_away": "cross-attention without what earlier words explain",
-    "gradient_attention": "gradient times cross-attention",
-    "relevancy": "relevancy of Chefer et al. (ICCV 2021) through decoder and encoder",
-    "occlusion": "fall of the word's log-probability when a patch is blanked",
-}
-OF_ATTENTION = ("raw", "raw_minus_mean", "explained_away")
+METHODS = {name: method.title for name, method in WORD_METHODS.items()}
+OF_ATTENTION = tuple(name for name, method in WORD_METHODS.items() if method.has_heads)
 """The methods that need nothing but the attention of one pass: they answer at once."""
-HAS_LAYERS = (*OF_ATTENTION, "gradient_attention")
+HAS_LAYERS = tuple(name for name, method in WORD_METHODS.items() if method.has_layers)
 """The methods for which a layer can be chosen; a head can be for those of attention alone."""
 
 

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vitbench.commands._figures import add_drawing, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.commands._word_maps import add_map_settings, map_settings
-from vitbench.errors import UserError
+from vitbench.commands._word_maps import add_map_settings
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
+from vitbench.requests.captions import CaptionRequest
 from vitbench.text import clean
 
 
@@ -26,55 +27,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arrays", action="store_true", help="with --json: the maps too")
     add_map_settings(parser)
     parser.add_argument("--one-scale", action="store_true", help="one colour scale for all words of a figure")
-    parser.add_argument("--beams", type=int, default=4, metavar="N", help="width of the beam; 1 is greedy (default 4)")
-    parser.add_argument("--best", type=int, default=1, metavar="N", help="how many sentences (default 1)")
+    parser.add_argument("--beams", type=int, metavar="N", help="width of the beam; 1 is greedy (default 4)")
+    parser.add_argument("--best", type=int, metavar="N", help="how many sentences (default 1)")
     parser.add_argument("--seed", type=int, metavar="N", help="draw sentences at random with this seed")
+    add_drawing(parser)
     add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Describes each picture, prints what was asked for, and writes the figures."""
-    import numpy as np
+    from vitbench.captions.describing import picture_files
+    from vitbench.captions.figure import figure_files
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.data.pictures import UnreadablePicture
+    from vitbench.figures.save import sheet_bytes
 
-    from vitbench.captions.describing import Decoding, describe_picture, picture_files
-    from vitbench.captions.figure import caption_figure, caption_figure_bytes, figure_files
-    from vitbench.captions.open import open_captioner
-    from vitbench.data.pictures import UnreadablePicture, open_picture
-    from vitbench.runs.store import Store
-
-    if min(arguments.beams, arguments.best) < 1:
-        raise UserError("--beams and --best must be at least 1.")
-    settings = map_settings(arguments)
-    decoding = Decoding(beams=arguments.beams, best=arguments.best, seed=arguments.seed)
     files = picture_files(arguments.pictures)
+    requests = {file: _request(arguments, file) for file in files}
+    drawing = drawing_of(arguments)
     targets = figure_files(arguments.out, files) if arguments.out is not None else {}
     outputs = outputs_of(arguments, inputs=[arguments.captioner, *files])
     outputs.plan(*targets.values())
-    captioner = open_captioner(arguments.captioner, Store(store_folder(arguments.store)))
-    answers, unreadable = [], 0
+    sources, progress = Sources(store_folder(arguments.store)), ConsoleProgress()
+    answers: list[dict[str, Any]] = []
+    unreadable, facts = 0, {}
     for file in files:
         try:
-            picture = open_picture(file)
+            sheet = compose(requests[file], sources, progress)
         except UnreadablePicture as error:
             print(f"vitbench: {clean(str(error))}", file=sys.stderr)
             unreadable += 1
             continue
-        described = describe_picture(
-            captioner, picture, text=arguments.text, decoding=decoding, settings=settings, progress=ConsoleProgress()
-        )
-        answer = {"file": str(file), **described.to_dict(arrays=arguments.arrays)}
+        facts = dict(sheet.facts)
+        answer = {"file": str(file), **facts}
+        if arguments.arrays:
+            for word, values in zip(answer["words"], sheet.arrays["maps"], strict=True):
+                word["map"] = values.round(6).tolist()
         if file in targets:
-            figure = caption_figure(np.asarray(picture), described, one_scale=arguments.one_scale)
             target = targets.pop(file)
-            outputs.write(target, caption_figure_bytes(figure, described, captioner, file.name))
+            outputs.write(target, sheet_bytes(sheet, target.suffix, drawing))
             answer["figure"] = str(target)
         answers.append(answer)
         if not arguments.json:
             _print_answer(answer, words=arguments.words)
     if arguments.json:
-        document = {"captioner": captioner.name, "source": captioner.source, "pictures": answers}
+        document = {"captioner": facts.get("captioner"), "source": facts.get("source"), "pictures": answers}
         print_json(document, indent=None)
     return 1 if unreadable else 0
+
+
+def _request(arguments: argparse.Namespace, file: Path) -> CaptionRequest:
+    """What is asked of one picture; what is not given has the request's own default."""
+    given = {
+        "text": arguments.text,
+        "beams": arguments.beams,
+        "best": arguments.best,
+        "seed": arguments.seed,
+        "method": arguments.method,
+        "layer": arguments.layer,
+        "head": arguments.head,
+        "row": arguments.row,
+        "one_scale": arguments.one_scale or None,
+    }
+    subject = {"captioner": arguments.captioner, "picture": str(file.absolute())}
+    return CaptionRequest.read(subject | {name: value for name, value in given.items() if value is not None})
 
 
 def _print_answer(answer: dict[str, Any], *, words: bool) -> None:

@@ -23,6 +23,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "attention": Kind("vitbench.requests.attention:AttentionRequest", "vitbench.compose.attention:compose_attention"),
     "positions": Kind("vitbench.requests.positions:PositionRequest", "vitbench.compose.positions:compose_positions"),
+    "caption": Kind("vitbench.requests.captions:CaptionRequest", "vitbench.compose.captions:compose_caption"),
 }
 """What can be composed, by the name that a saved figure records."""
 
