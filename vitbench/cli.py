@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "runs": "list the runs",
     "show": "one run in detail",
     "log": "the log of a run",
-    "metrics": "the scalars of a run as CSV or JSON",
+    "metrics": "the scalars of a run, or of anybody's TensorBoard logs, as CSV or JSON",
     "pause": "save a run and free its GPU",
     "resume": "go on with a run, bit for bit",
     "stop": "finish the step, save, and end a run",

@@ -11,6 +11,7 @@ from vitbench.captions.index import CaptionIndex, open_captions
 from vitbench.captions.tokenizer import unfit_for_words
 from vitbench.data.index import DataIndex, open_index
 from vitbench.data.layouts import form_names, parse_choice
+from vitbench.data.layouts.base import NotRecognised
 from vitbench.data.summary import report, summarise
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -137,14 +138,23 @@ def look_at_data(path: str, store: Path, *, layout: str = "", progress: Progress
     captions: CaptionIndex | None = None
     try:
         captions = open_captions(path, layout=layout, progress=progress)
-    except UserError:
+    except UserError as error:
         if refused is not None:
-            raise refused from None
+            raise _better_refusal(refused, error) from None
     doubts = [doubt for doubt in labels.doubts if doubt.stops_training] if labels is not None else []
     if captions is not None and doubts:
         aside = f"As labelled pictures it would be doubtful (--as {as_name(labels)} shows it): {doubts[0].reason}"
         return _with_masks(None, captions, progress, aside)
     return _with_masks(labels, captions, progress)
+
+
+def _better_refusal(labels: UserError, captions: UserError) -> UserError:
+    """Of two refusals the one that found something; if both found nothing, one that says so of both."""
+    if not isinstance(captions, NotRecognised):
+        return captions if isinstance(labels, NotRecognised) else labels
+    if not isinstance(labels, NotRecognised) or not captions.near:
+        return labels
+    return captions if not labels.near else UserError(f"{labels} As captions: {captions.near}.")
 
 
 def as_name(labels: DataIndex | None) -> str:

@@ -1,17 +1,22 @@
-"""`vitbench metrics RUN`: the scalars of a run, or of any folder with TensorBoard event files."""
+"""`vitbench metrics RUN|PATH`: the scalars of a run, or of any folder or file of TensorBoard events."""
 
 import argparse
+import os
 from pathlib import Path
 
-from vitbench.commands._runs import add_run, find_run
+from vitbench.commands._runs import find_run
 from vitbench.errors import UserError
 from vitbench.output import complain, print_json, print_row
-from vitbench.runs.events import EventReader, event_files
+from vitbench.runs.logs import event_files_below, read_logs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    add_run(parser)
+    words = (
+        "a run (id, beginning of one, name, or last); or any folder with TensorBoard event files at any depth (Keras,"
+        " Lightning, Hugging Face), or one such file, also .gz"
+    )
+    parser.add_argument("run", metavar="RUN|PATH", help=words)
     parser.add_argument("--tag", action="append", metavar="TAG", help="only this scalar; may be given again")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="tag,step,wall_time,value (the default)")
@@ -20,19 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the scalars. Values that are not finite are written `nan` and `inf` in CSV, and null in JSON."""
-    folder = Path(arguments.run)
-    if not (folder.is_dir() and event_files(folder)):
-        folder = find_run(arguments).folder
-    reader = EventReader(folder)
-    reader.read()
-    for problem in reader.problems:
+    path = Path(arguments.run).expanduser()
+    if not os.path.lexists(path) or (path.is_dir() and not event_files_below(path) and _is_run(arguments)):
+        path = find_run(arguments).folder
+    logs = read_logs(path)
+    for problem in logs.problems:
         complain(problem)
-    unknown = sorted(set(arguments.tag or ()) - set(reader.series))
+    unknown = sorted(set(arguments.tag or ()) - set(logs.series))
     if unknown:
-        raise UserError(
-            f"There is no scalar {unknown[0]!r} in {folder.name}; it has: {', '.join(sorted(reader.series))}."
-        )
-    chosen = {tag: series for tag, series in sorted(reader.series.items()) if tag in (arguments.tag or reader.series)}
+        raise UserError(f"There is no scalar {unknown[0]!r} in {path.name}; it has: {', '.join(sorted(logs.series))}.")
+    chosen = {tag: series for tag, series in sorted(logs.series.items()) if tag in (arguments.tag or logs.series)}
     if arguments.json:
         document = {
             tag: {
@@ -50,3 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
         for row in columns:
             print_row(tag, *row)
     return 0
+
+
+def _is_run(arguments: argparse.Namespace) -> bool:
+    try:
+        find_run(arguments)
+    except UserError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from vitbench.captions.formats import coco, flickr, homework, image_folder, json_lists, karpathy, sidecars, tables
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised
-from vitbench.data.layouts.base import Declined
+from vitbench.data.layouts.base import Declined, NotRecognised
 from vitbench.data.layouts.place import listed
 from vitbench.errors import UserError
 
@@ -42,5 +42,7 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     near = "; ".join(why.reason for why in declined.values() if why.near)
     found_text = f" ({near})" if near else ""
     if place.file is not None:
-        raise UserError(f"{given} is in no form of captions that is known{found_text}: vitbench reads {phrases()}.")
-    raise UserError(f"{given} holds no captions that are known{found_text}: vitbench reads {phrases()}.")
+        raise NotRecognised(
+            f"{given} is in no form of captions that is known{found_text}: vitbench reads {phrases()}.", near
+        )
+    raise NotRecognised(f"{given} holds no captions that are known{found_text}: vitbench reads {phrases()}.", near)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitbench.data.problems import Problem
+from vitbench.errors import UserError
 
 if TYPE_CHECKING:
     from vitbench.data.layouts.place import Place
@@ -60,6 +61,14 @@ class Declined:
 
     reason: str
     near: bool = False
+
+
+class NotRecognised(UserError):
+    """Nothing fits what is there; `near` says what was meant perhaps, and why it fails."""
+
+    def __init__(self, message: str, near: str = "") -> None:
+        super().__init__(message)
+        self.near = near
 
 
 Options = Mapping[str, str]

@@ -201,7 +201,8 @@ def _label_column(
     table: Table, names: Sequence[str], values: Sequence[Sequence[str]], file: int, split: int | None
 ) -> tuple[int | None, tuple[int, ...], str] | str:
     """The label's column or the one-hot columns, and a note on the choice; a text says why there is none."""
-    free = [n for n in range(len(values)) if n not in (file, split)]
+    # A row that is longer than the header has cells without a meaning.
+    free = [n for n in range(len(names) or len(values)) if n not in (file, split)]
     named = [names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) in free]
     if named:
         others = [n for n in named[1:] if list(values[n]) != list(values[named[0]])]

@@ -37,6 +37,11 @@ class ReadTable:
     """Pictures that have several labels, with all of them."""
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is a CSV or TSV, which a person meant as a table; JSON may be anything."""
+        return self.name.lower().endswith(_TEXT_ENDINGS)
+
+    @property
     def found(self) -> int:
         """How many of the named pictures are there."""
         return len(self.entries)
@@ -59,8 +64,9 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     unused = [table for table in tables if table.reason]
     chosen, left = _choose(usable)
     if not chosen:
-        reasons = "; ".join(f"{table.name} {table.reason}" for table in unused[:3])
-        return Declined(reasons or "there is no table", near=bool(unused))
+        unused.sort(key=lambda table: not table.is_text)
+        reasons = "; ".join(f"{table.name} {table.reason}" for table in unused[:3] if table.is_text or len(unused) < 2)
+        return Declined(reasons or "there is no table", near=any(table.is_text for table in unused))
     return tables_layout(place, chosen, [*left, *unused], FORM.name, "a table of file names and labels")
 
 
@@ -187,7 +193,7 @@ def tables_layout(
         first = f" ({problems[0].file}: {problems[0].reason})" if problems else ""
         names = listed(PurePosixPath(read.name).name for read in tables)
         raise UserError(f"{names} in {place.root} names no labelled pictures{first}.")
-    notes += [f"{read.name} is not used: it {read.reason}." for read in unused]
+    notes += [f"{read.name} is not used: it {read.reason}." for read in unused if read.is_text]
     found = tuple(entries.values())
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"

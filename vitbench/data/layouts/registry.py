@@ -16,7 +16,7 @@ from vitbench.data.layouts import (
     listed_labels,
     tiny_imagenet,
 )
-from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout
+from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.names import same_name, why_no_class
 from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.errors import UserError
@@ -99,7 +99,8 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
         declined[form.name] = found
     if name:
         raise UserError(f"{path} cannot be read as {name} ({known[name].phrase}): {declined[name].reason}.")
-    raise UserError(_refusal(place, declined))
+    meant = "; ".join(f"{other}: {why.reason}" for other, why in declined.items() if why.near)
+    raise NotRecognised(_refusal(place, declined), meant)
 
 
 def parse_choice(chosen: str) -> tuple[str, dict[str, str]]:
