@@ -136,8 +136,16 @@ class Keys:
 KEYS = Keys()
 
 
+def are_tokens(value: Any) -> bool:
+    """Whether a list holds the words of one sentence, and no sentences: four at least, none with a blank in it."""
+    return isinstance(value, list) and len(value) > 3 and all(isinstance(w, str) and len(w.split()) == 1 for w in value)
+
+
 def sentences_in(value: Any) -> list[Any]:
-    """The sentences in a value: a text, a list of texts or of objects, or a text that is a list in JSON."""
+    """The sentences in a value: a text, a list of texts or of objects, a list of the words of one sentence, or a text
+    that is a list in JSON."""
+    if are_tokens(value):
+        return [" ".join(value)]
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         try:
             listed = json.loads(value)

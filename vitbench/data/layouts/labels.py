@@ -217,9 +217,17 @@ def _best_pattern(stems: Sequence[str]) -> str:
         if sum(labels.values()) * 2 <= len(stems):
             continue
         best = best or name
+        if name == course and all(label.isdigit() for label in labels) and _ends_in_words(stems):
+            return "{id}_{label}"
         if len(labels) * 2 <= len(stems):
             return name
     return best or course
+
+
+def _ends_in_words(stems: Sequence[str]) -> bool:
+    """Whether names are like 0007_cat: a number of the picture, and then a word that others have too."""
+    labels = Counter(label for stem in stems if (label := _label(stem, "{id}_{label}")) and label.isalpha())
+    return sum(labels.values()) == len(stems) and len(labels) * 2 <= len(stems)
 
 
 def _label(stem: str, pattern: str) -> str:

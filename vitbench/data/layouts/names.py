@@ -181,6 +181,9 @@ def split_of(name: str) -> str | None:
 def _split_word(word: str) -> str | None:
     if word in _SPLITS:
         return _SPLITS[word]
+    for ending in ("集", "数据", "データ", "用"):
+        if word.removesuffix(ending) in _SPLITS:
+            return _SPLITS[word.removesuffix(ending)]
     glued = _GLUED.match(word)
     return _SPLITS.get(glued["split"]) if glued else None
 
