@@ -96,16 +96,18 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
     draw = ImageDraw.Draw(canvas)
     if polygons and not isinstance(polygons[0], list | tuple):
         polygons = [polygons]  # one polygon without the list around it
-    drawn, wrong = 0, ""
+    wrong: list[str] = []
+    reason = ""
     for number, polygon in enumerate(polygons):
         try:
             draw.polygon(_corners(polygon), fill=1)
-            drawn += 1
         except (TypeError, ValueError) as error:
-            wrong = str(error)
-            note(f"polygon {number} of {len(polygons)} is left out ({wrong})")
-    if not drawn:
-        raise ValueError(wrong or "it has no polygon")
+            wrong.append(f"polygon {number} of {len(polygons)} is left out ({error})")
+            reason = str(error)
+    if len(wrong) == len(polygons):
+        raise ValueError(reason if polygons else "it has no polygon")
+    for said in wrong:
+        note(said)
     return np.asarray(canvas)
 
 
