@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, Options
 from vitbench.data.layouts.columns import Columns, find_columns, one_hot_label, split_in
-from vitbench.data.layouts.names import IMAGE_FOLDERS, split_of
+from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
@@ -73,7 +73,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
 def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     """A file of the place as a table of labels. Raises UserError only for options that fit no table."""
     path = place.root / name
-    read = ReadTable(name, _split_of_table(path.stem))
+    read = ReadTable(name, split_in_name(path.stem))
     if re.search(r"submission", path.stem, re.IGNORECASE):
         read.reason = "is a sample of a submission, whose labels are placeholders"
         return read
@@ -100,13 +100,6 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
         first = read.problems[0] if read.problems else None
         read.reason = "names no picture that is there" + (f" ({first.file}: {first.reason})" if first else "")
     return read
-
-
-def _split_of_table(stem: str) -> str:
-    """The split in a table's name: `train`, `labels_test`, `ISIC2018_Task3_Training_GroundTruth`; empty if none."""
-    words = re.split(r"[\W_]+", stem)
-    found = {split for word in words if (split := split_of(word))}
-    return split_of(stem) or (found.pop() if len(found) == 1 else "")
 
 
 def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, find: Callable[[str], list[str]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts.base import Entry, Layout
 from vitbench.data.layouts.labels import Labels
-from vitbench.data.layouts.names import split_of
+from vitbench.data.layouts.names import split_in_name
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import Tree, entries_sentence
 from vitbench.data.problems import Problem
@@ -138,12 +138,13 @@ def _named(place: Place, line: str, folder: str, split: str) -> tuple[str, str, 
 
 
 def _first_of_numbered(others: list[str]) -> list[tuple[str, str]]:
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], tuple[str, str]] = {}
     for other in others:
         path = PurePosixPath(other)
         if path.suffix.lower() not in _LIST_ENDINGS or path.name.lower().startswith("readme"):
             continue
-        split = split_of(path.stem)
-        if split and (str(path.parent), split) not in found:
-            found[str(path.parent), split] = other
-    return [(file, split) for (_, split), file in found.items()]
+        split = split_in_name(path.stem)
+        kind = str(path.parent), re.sub(r"\d+", "", path.stem)
+        if split and kind not in found:
+            found[kind] = (other, split)
+    return list(found.values())

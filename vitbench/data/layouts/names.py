@@ -178,6 +178,12 @@ def split_of(name: str) -> str | None:
     return plain if split == "test" and _TEST_VARIANT.fullmatch(plain) else None
 
 
+def split_in_name(stem: str) -> str:
+    """The split in the name of a table or list: `train`, `labels_test`, `images_variant_train`; empty if none."""
+    found = {split for word in re.split(r"[\W_]+", stem) if (split := split_of(word))}
+    return split_of(stem) or (found.pop() if len(found) == 1 else "")
+
+
 def _split_word(word: str) -> str | None:
     if word in _SPLITS:
         return _SPLITS[word]

@@ -1,0 +1,270 @@
+"""Public reports of data that other programs stumbled over, as miniatures; `docs/compatibility.md` names the sources.
+
+Each test is a row of that page, and each row a test.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitbench.captions.fitting import fitted_masks
+from vitbench.captions.formats.rows import Region
+from vitbench.captions.index import open_captions
+from vitbench.data.layouts import recognise
+from vitbench.errors import UserError
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+_drawn = np.random.default_rng(3)
+
+
+def draw(root: Path, *names: str, size: tuple[int, int] = (8, 6), orientation: int = 0) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = _drawn.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        exif = Image.Exif()
+        if orientation:
+            exif[0x0112] = orientation
+        Image.fromarray(pixels).save(root / name, exif=exif)
+
+
+def write(root: Path, name: str, text: str | bytes) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def labels(root: Path, chosen: str = "") -> dict[str, str | None]:
+    return {entry.file: entry.label for entry in recognise(root, chosen).entries}
+
+
+def captions(root: Path) -> dict[str, list[str]]:
+    return {picture.file.name: list(picture.sentences) for picture in open_captions(root).pictures}
+
+
+def test_each_row_of_the_page_is_a_test_here():
+    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
+    here = {name for name in globals() if name.startswith("test_")} - {"test_each_row_of_the_page_is_a_test_here"}
+    assert named == here
+
+
+def test_imagenet_of_kaggle_has_a_flat_val_folder(tmp_path):
+    base = "ILSVRC/Data/CLS-LOC"
+    draw(tmp_path, *(f"{base}/train/{k}/{k}_1.JPEG" for k in ("n01440764", "n01443537")))
+    draw(tmp_path, f"{base}/val/ILSVRC2012_val_00000001.JPEG", f"{base}/test/ILSVRC2012_test_00000001.JPEG")
+    write(tmp_path, "LOC_val_solution.csv", "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 1 2 3 4 \n")
+    write(tmp_path, "ILSVRC/ImageSets/CLS-LOC/train_cls.txt", "n01440764/n01440764_1 1\n")
+    layout = recognise(tmp_path)
+    assert layout.name == "imagenet"
+    assert labels(tmp_path)[f"{base}/val/ILSVRC2012_val_00000001.JPEG"] == "n01443537"
+    assert len(layout.unlabelled) == 1
+
+
+def test_labels_only_in_the_test_split(tmp_path):
+    draw(tmp_path, *(f"dataset/{split}/{n}.png" for split in ("train", "validation") for n in range(3)))
+    draw(tmp_path, *(f"dataset/test/{label}/{n}.png" for label in ("normal", "anomaly") for n in range(2)))
+    with pytest.raises(UserError, match="carry no labels that are understood"):
+        recognise(tmp_path)
+
+
+def test_pictures_of_coco_alone_have_no_labels(tmp_path):
+    draw(tmp_path, *(f"val2017/{n:012d}.jpg" for n in (139, 285, 632)))
+    with pytest.raises(UserError, match="carry no labels that are understood"):
+        recognise(tmp_path)
+
+
+def test_a_folder_in_train_that_is_no_class(tmp_path):
+    draw(tmp_path, *(f"imagenet/train/{k}/{n}.jpeg" for k in ("class1", "class2") for n in range(2)))
+    draw(tmp_path, *(f"imagenet/val/{k}/{n}.jpeg" for k in ("class1", "class2") for n in range(2)))
+    draw(tmp_path, "imagenet/train/images/stray.jpeg")
+    layout = recognise(tmp_path)
+    assert any("images (like a folder of pictures of any kind)" in str(doubt) for doubt in layout.doubts)
+
+
+def test_intel_scenes_have_each_split_twice(tmp_path):
+    for split in ("train", "test"):
+        draw(tmp_path, *(f"seg_{split}/seg_{split}/{k}/{n}.jpg" for k in ("forest", "sea") for n in range(2)))
+    draw(tmp_path, *(f"seg_pred/seg_pred/{n}.jpg" for n in range(4)))
+    layout = recognise(tmp_path)
+    assert {entry.split for entry in layout.entries} == {"train", "test"}
+    assert {entry.label for entry in layout.entries} == {"forest", "sea"}
+    assert len(layout.unlabelled) == 4
+
+
+def test_dogs_vs_cats_has_its_labels_before_a_dot(tmp_path):
+    draw(
+        tmp_path, *(f"train/{k}.{n}.jpg" for k in ("cat", "dog") for n in range(3)), *(f"test1/{n}.jpg" for n in (1, 2))
+    )
+    layout = recognise(tmp_path)
+    assert {entry.label for entry in layout.entries} == {"cat", "dog"}
+    assert len(layout.unlabelled) == 2
+
+
+def test_a_byte_order_mark_before_the_first_file_name(tmp_path):
+    draw(tmp_path, "C1_06-14-2019_EXP2_A1.png", "C1_06-14-2019_EXP2_A2.png")
+    write(tmp_path, "labels.csv", b"\xef\xbb\xbfC1_06-14-2019_EXP2_A1.png,3\nC1_06-14-2019_EXP2_A2.png,4\n")
+    assert set(labels(tmp_path).values()) == {"3", "4"}
+
+
+def test_semicolons_absolute_paths_and_no_header(tmp_path):
+    draw(tmp_path, "crops/my_file.jpg", "crops/my_file2.jpg")
+    rows = "/my_directory/my_file.jpg;ë\n/my_directory/my_file2.jpg;label2\n"
+    write(tmp_path, "train.csv", rows.encode("latin-1"))
+    assert labels(tmp_path) == {"crops/my_file.jpg": "ë", "crops/my_file2.jpg": "label2"}
+    assert any("not UTF-8" in note for note in recognise(tmp_path).notes)
+
+
+def test_ferplus_counts_votes_and_has_rows_without_a_name(tmp_path):
+    draw(tmp_path, "Images/fer0000057.png", "Images/fer0000058.png")
+    header = "Usage,Image name,neutral,happiness,surprise\n"
+    rows = "Training,fer0000057.png,1,9,0\nTraining,,0,0,0\nTraining,fer0000058.png,8,0,2\n"
+    write(tmp_path, "fer2013new.csv", header + rows)
+    with pytest.raises(UserError, match="no column that is surely the label"):
+        recognise(tmp_path)
+    layout = recognise(tmp_path, "table:label=neutral")
+    assert {entry.label for entry in layout.entries} == {"1", "8"}
+    assert any("names no file (line 3)" in problem.reason for problem in layout.problems)
+
+
+def test_melanoma_has_its_label_in_two_columns(tmp_path):
+    draw(tmp_path, *(f"jpeg/train/ISIC_000000{n}.jpg" for n in range(4)))
+    header = "image_name,patient_id,sex,age_approx,diagnosis,benign_malignant,target\n"
+    rows = [
+        f"ISIC_000000{n},IP_{n},male,{30 + n},nevus,{'malignant' if n % 2 else 'benign'},{n % 2}\n" for n in range(4)
+    ]
+    write(tmp_path, "train.csv", header + "".join(rows))
+    layout = recognise(tmp_path)
+    assert any("table:label=NAME takes" in note for note in layout.notes)
+    assert set(labels(tmp_path, "table:label=benign_malignant").values()) == {"benign", "malignant"}
+
+
+def test_facial_expressions_name_a_user_first(tmp_path):
+    draw(tmp_path, "images/Aaron_Eckhart_0001.jpg", "images/Aaron_Guiel_0001.jpg")
+    rows = "628,Aaron_Eckhart_0001.jpg,anger\n628,Aaron_Guiel_0001.jpg,happiness\n"
+    write(tmp_path, "data/legend.csv", "user.id,image,emotion\n" + rows)
+    assert set(labels(tmp_path).values()) == {"anger", "happiness"}
+
+
+def test_noisy_labels_beside_imagenette_are_not_used(tmp_path):
+    draw(
+        tmp_path, *(f"imagenette2/{s}/{k}/{k}_{n}.JPEG" for s in ("train", "val") for k in ("n1", "n2") for n in (0, 1))
+    )
+    header = "path,noisy_labels_0,noisy_labels_1,noisy_labels_5,is_valid\n"
+    rows = [
+        f"{s}/{k}/{k}_{n}.JPEG,{k},n2,n1,{s == 'val'}\n" for s in ("train", "val") for k in ("n1", "n2") for n in (0, 1)
+    ]
+    write(tmp_path, "imagenette2/noisy_imagenette.csv", header + "".join(rows))
+    layout = recognise(tmp_path)
+    assert layout.name == "class folders"
+    assert {entry.split for entry in layout.entries} == {"train", "val"}
+    assert any("noisy_imagenette.csv has no column that is surely the label" in note for note in layout.notes)
+
+
+def test_food_101_lists_its_splits_without_endings(tmp_path):
+    draw(tmp_path, *(f"food-101/images/{k}/{n}.jpg" for k in ("apple_pie", "waffles") for n in (1, 2)))
+    for split, n in (("train", 1), ("test", 2)):
+        write(tmp_path, f"food-101/meta/{split}.txt", f"apple_pie/{n}\nwaffles/{n}\n")
+        write(tmp_path, f"food-101/meta/{split}.json", json.dumps({"apple_pie": [f"apple_pie/{n}"]}))
+    layout = recognise(tmp_path)
+    assert {(entry.label, entry.split) for entry in layout.entries} == {
+        (label, split) for label in ("apple_pie", "waffles") for split in ("train", "test")
+    }
+
+
+def test_oxford_pets_list_their_splits_beside_trimaps(tmp_path):
+    names = [f"{breed}_{n}" for breed in ("Abyssinian", "beagle") for n in (1, 2)]
+    draw(tmp_path, *(f"images/{name}.jpg" for name in names), *(f"annotations/trimaps/{name}.png" for name in names))
+    write(tmp_path, "annotations/trainval.txt", "Abyssinian_1 1 1 1\nbeagle_1 5 2 1\n")
+    write(tmp_path, "annotations/test.txt", "Abyssinian_2 1 1 1\nbeagle_2 5 2 1\n")
+    write(
+        tmp_path,
+        "annotations/list.txt",
+        "#Image CLASS-ID SPECIES BREED ID\n" + "".join(f"{name} 1 1 1\n" for name in names),
+    )
+    layout = recognise(tmp_path)
+    assert {(entry.label, entry.split) for entry in layout.entries} == {
+        (label, split) for label in ("Abyssinian", "beagle") for split in ("train", "test")
+    }
+
+
+def test_caltech_101_has_annotations_in_class_folders(tmp_path):
+    for label in ("Faces", "accordion", "BACKGROUND_Google"):
+        draw(tmp_path, *(f"caltech-101/101_ObjectCategories/{label}/image_000{n}.jpg" for n in (1, 2)))
+        write(tmp_path, f"caltech-101/Annotations/{label}/annotation_0001.mat", b"MATLAB 5.0")
+    assert set(labels(tmp_path).values()) == {"Faces", "accordion", "BACKGROUND_Google"}
+
+
+def test_aircraft_lists_name_the_variant_after_the_picture(tmp_path):
+    draw(tmp_path, *(f"data/images/{n}.jpg" for n in ("1025794", "1340192", "0056978", "0698580")))
+    write(tmp_path, "data/images_variant_train.txt", "1025794 707-320\n1340192 Boeing 717\n")
+    write(tmp_path, "data/images_variant_test.txt", "0056978 707-320\n0698580 Boeing 717\n")
+    assert set(labels(tmp_path).values()) == {"707-320", "Boeing 717"}
+
+
+def test_a_portrait_exported_with_its_sides_swapped(tmp_path):
+    draw(tmp_path, "a.jpg", size=(64, 48), orientation=6)
+    box = [[0, 0, 32, 0, 32, 10, 0, 10]]
+    stored = fitted_masks(tmp_path / "a.jpg", [Region("x", box, 48, 64)]).masks[0]
+    seen = fitted_masks(tmp_path / "a.jpg", [Region("x", box, 64, 48)]).masks[0]
+    assert stored is not None
+    assert seen is not None
+    assert stored.shape == seen.shape == (64, 48)
+    assert stored[2:30, 40:].all()
+    assert seen[:9, :31].all()
+
+
+def test_a_mask_of_another_shape_is_left_out_by_name(tmp_path):
+    draw(tmp_path, "a.jpg", size=(64, 48))
+    found = fitted_masks(tmp_path / "a.jpg", [Region("x", [[0, 0, 9, 0, 9, 9]], 640, 640, "instances.json: [0]")])
+    assert found.masks == [None]
+    assert "640x640" in found.problems[0]
+    assert "64x48" in found.problems[0]
+
+
+def test_captions_as_lists_of_words_in_json_lines(tmp_path):
+    draw(tmp_path, "val_image/00000000.jpg", "val_image/00000002.jpg")
+    rows = [
+        {"image": "val_image.zip@/00000000.jpg", "caption": ["author", ":", "a", "life", "in", "photography"]},
+        {"image": "val_image.zip@/00000002.jpg", "caption": ["photograph", "of", "the", "sign"]},
+    ]
+    write(tmp_path, "val.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert captions(tmp_path) == {
+        "00000000.jpg": ["author : a life in photography"], "00000002.jpg": ["photograph of the sign"],
+    }  # fmt: skip
+
+
+def test_flickr8k_in_chinese(tmp_path):
+    draw(tmp_path, "Images/1.jpg", "Images/2.jpg")
+    write(tmp_path, "flickr8kzhc.caption.txt", "1.jpg#zhc#0 一个小女孩在爬楼梯\n2.jpg#zhc#0 两只狗在路上\n")
+    assert captions(tmp_path) == {"1.jpg": ["一个小女孩在爬楼梯"], "2.jpg": ["两只狗在路上"]}
+
+
+def test_commas_in_captions_without_quotation_marks(tmp_path):
+    draw(tmp_path, "Images/1.jpg", "Images/2.jpg")
+    write(tmp_path, "captions.txt", "image,caption\n1.jpg,A child , in a pink dress , climbs .\n2.jpg,A dog .\n")
+    assert captions(tmp_path)["1.jpg"] == ["A child , in a pink dress , climbs ."]
+
+
+def test_line_breaks_in_captions(tmp_path):
+    draw(tmp_path, "1.jpg", "2.jpg")
+    write(tmp_path, "captions.csv", 'image,caption\n1.jpg,"Well,\nthat was ""fun""."\n2.jpg,"Two\n\nlines"\n')
+    assert captions(tmp_path) == {"1.jpg": ['Well, that was "fun".'], "2.jpg": ["Two lines"]}
+
+
+def test_instances_given_for_captions(tmp_path):
+    draw(tmp_path, "a.jpg")
+    objects = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "segmentation": []}]
+    document = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": objects, "categories": []}
+    write(tmp_path, "lable.json", json.dumps(document))
+    with pytest.raises(UserError, match=r"objects with id, image_id, category_id.*no sentences"):
+        open_captions(tmp_path / "lable.json")
+
+
+def test_five_captions_of_one_picture_in_five_columns(tmp_path):
+    draw(tmp_path, "1.jpg", "2.jpg")
+    header = "image," + ",".join(f"caption_{n}" for n in range(5)) + "\n"
+    rows = "".join(f"{k}.jpg," + ",".join(f"a dog {n}" for n in range(5)) + "\n" for k in (1, 2))
+    write(tmp_path, "all.csv", header + rows)
+    assert captions(tmp_path)["1.jpg"] == [f"a dog {n}" for n in range(5)]
