@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "data": "what a data set holds, and what is wrong with it",
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",
+    "fetch": "published weights, for machines without internet",
     "attention": "what a network looks at, as a figure and as numbers",
     "faithfulness": "how good the maps of each method are, on pictures with masks",
     "positions": "what a network knows about place, as a figure and a scorecard",

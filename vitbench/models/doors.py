@@ -53,7 +53,7 @@ class Door:
     def published(self, size: Size | None, options: Mapping[str, Any], progress: Progress) -> nn.Module:
         """The network with its published weights, set to `size`. UserError if they are not to be had."""
         if self.kind == "pretrained_vit":
-            file = _downloaded(pretrained_vit.address(self.name), str(self), progress)
+            file = downloaded(pretrained_vit.address(self.name), str(self), progress)
             return self.from_file(file, size, options)[0]
         state = timm_networks.published_weights(self.name, progress)
         return timm_networks.create_with_weights(self.name, state, where=f"timm's {self.name}", size=size, **options)
@@ -178,7 +178,7 @@ def _size_beside(file: Path) -> Size | None:
     return read_network_json(described).image_size if described.is_file() else None
 
 
-def _downloaded(url: str, reference: str, progress: Progress) -> Path:
+def downloaded(url: str, reference: str, progress: Progress) -> Path:
     """The file behind `url` in torch's cache of weights, fetched if it is not there. UserError without a network."""
     parts = urlsplit(url)
     file = Path(get_dir()) / "checkpoints" / Path(parts.path).name
