@@ -102,8 +102,11 @@ def _ask(run: Run, request: str, outcome: State, asked: str) -> str:
     while True:
         status = _existing(run)
         if status.state in ENDED and (status.state, outcome) != ("crashed", "stopped"):
-            hint = f"; `vitbench resume {run.id}` goes on from its last checkpoint" if status.state == "crashed" else ""
-            raise StateChanged(f"Run {run.id} is {status.state} already{hint}.")
+            if status.state == "crashed":
+                raise StateChanged(
+                    f"Run {run.id} has crashed; `vitbench resume {run.id}` goes on from its last checkpoint."
+                )
+            raise StateChanged(f"Run {run.id} is {status.state} already.")
         if status.state == "running":
             if leave_request(run, request):
                 return asked

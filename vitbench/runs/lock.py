@@ -154,8 +154,11 @@ def _open(file: Path) -> int:
     odd = OddLock(f"{file} is not a regular file, so it cannot be a lock; delete it.")
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | flags, 0o666)
-    except PermissionError:
-        descriptor = os.open(file, os.O_RDONLY | flags)
+    except PermissionError as refused:
+        try:
+            descriptor = os.open(file, os.O_RDONLY | flags)
+        except FileNotFoundError:
+            raise refused from None  # the folder is there, and no file may be made in it
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise odd from error

@@ -62,9 +62,9 @@ def transition(
             raise StateChanged(f"Run {run.id} is {status.state} meanwhile; nothing was changed.")
         starts = new == "running" and by == "launcher"
         status = status.model_copy(update={**_implied(new, starts), **facts, "state": new})
-        write_status(run.folder, status)
         if starts or new != "running":
-            run.obeyed()
+            run.obeyed()  # before the state: whoever is killed in between leaves no request behind
+        write_status(run.folder, status)
         if lock is not None:
             _remove_litter(run.folder)
     return status
@@ -91,7 +91,8 @@ def note_crash(run: Run, lock: RunLock, by: Actor) -> Status:
         host = status.process.host if status.process else status.host
         raise UserError(f"Run {run.id} is running on {host}; pause or stop it there.")
     if process_lives(run.folder, status):
-        raise UserError(f"Run {run.id} is running already.")
+        assert status.process is not None
+        raise StateChanged(f"Run {run.id} is running already, as process {status.process.pid}.")
     found = run.crashed(status)
     ended_at = max(status.heartbeat, status.started_at or 0.0) or time.time()
     return transition(run, "running", "crashed", by=by, lock=lock, error=found.error, ended_at=ended_at)

@@ -1,0 +1,381 @@
+"""Runs whose folders are copied, moved and deleted, whose locks go, and whose processes are killed at bad moments."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from screens.watcher import Watcher
+from tests.runs.gpu_names import take_gpu, usable_gpus
+from tests.runs.played_worker import command
+from tests.runs.run_helpers import begun, new, until
+from vitbench.cli import main
+from vitbench.errors import UserError
+from vitbench.runs import control
+from vitbench.runs.detached import exit_code, start_detached
+from vitbench.runs.launcher import launch, launch_queued
+from vitbench.runs.lock import RunLock, is_held, is_locked
+from vitbench.runs.process import start_ticks, this_process
+from vitbench.runs.queue import scheduler_lock
+from vitbench.runs.status import (
+    RunProgress,
+    Status,
+    parse_status,
+    progress_file,
+    read_status,
+    write_progress,
+)
+from vitbench.runs.store import Run, Store
+from vitbench.runs.transition import note_crash, transition
+from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.outcome import Outcome
+
+
+@pytest.mark.parametrize("copy", [shutil.copy2, os.link], ids=["copied", "hard links"])
+def test_a_copy_of_a_running_run_is_another_run(shop: Store, tmp_path: Path, copy: Callable[..., None]) -> None:
+    run = new(shop)
+    pid = begun(run)
+    other = Store(tmp_path / "other")
+    other.runs_folder.mkdir(parents=True)
+    shutil.copytree(run.folder, other.runs_folder / run.id, copy_function=copy)
+    twin = other.find(run.id)
+    assert twin.status().state == "crashed"
+    with pytest.raises(UserError, match="has crashed"):
+        control.pause(twin)
+    assert "kill" in control.kill(twin) or "crashed" in control.kill(twin) if copy is shutil.copy2 else True
+    assert start_ticks(pid) is not None
+    assert run.status().state == "running"
+    control.stop(run)
+    assert control.wait(run, 20).state == "stopped"
+
+
+def test_kill_by_command_of_the_copy(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = new(shop)
+    pid = begun(run)
+    shutil.copytree(shop.folder, tmp_path / "B")
+    assert main(["kill", run.id, "--store", str(tmp_path / "B")]) == 0
+    assert "had crashed already" in capsys.readouterr().out
+    assert start_ticks(pid) is not None
+    assert run.status().state == "running"
+
+
+def test_a_copy_can_be_started_while_the_original_runs(shop: Store, tmp_path: Path) -> None:
+    run = new(shop)
+    begun(run)
+    shutil.copytree(run.folder, shop.runs_folder / "twin")
+    twin = shop.find("twin")
+    begun(twin)
+    control.kill(twin)
+    assert run.status().state == "running"
+
+
+def test_a_deleted_folder_does_not_come_back_and_its_worker_leaves(shop: Store) -> None:
+    run = new(shop)
+    pid = begun(run)
+    shutil.rmtree(run.folder, ignore_errors=True)
+    shutil.rmtree(run.folder, ignore_errors=True)  # a heartbeat may have come between
+    until(lambda: exit_code(pid) is not None, 10)
+    assert not run.folder.exists()
+    with pytest.raises(UserError, match="has been deleted"):
+        control.pause(run)
+
+
+def test_a_worker_leaves_a_folder_that_was_moved_and_says_so_there(shop: Store) -> None:
+    run = new(shop)
+    pid = begun(run)
+    moved = Run(run.folder.rename(shop.runs_folder / "moved"))
+    until(lambda: exit_code(pid) is not None, 10)
+    assert not run.folder.exists()
+    assert moved.status().state == "failed"
+    assert f"moved while it ran, from {run.folder}" in str(moved.status().error)
+    begun(moved)
+
+
+def test_a_lock_file_that_is_deleted_is_made_anew(shop: Store) -> None:
+    run = new(shop)
+    pid = begun(run)
+    (run.folder / "run.lock").unlink()
+    with pytest.raises(UserError, match="running already"):
+        launch(run, command(run))
+    until(lambda: is_held(run.folder), 10)
+    assert run.status().state == "running"
+    assert start_ticks(pid) is not None
+
+
+def test_a_name_of_255_bytes_can_be_removed(shop: Store) -> None:
+    run = new(shop)
+    long = Run(run.folder.rename(shop.runs_folder / ("n" * 255)))
+    shop.remove(long)
+    assert list(shop.runs_folder.iterdir()) == []
+
+
+def test_remove_refuses_what_runs_whoever_asks(shop: Store) -> None:
+    run = new(shop)
+    begun(run)
+    with pytest.raises(UserError, match="is running; stop it first"):
+        shop.remove(run)
+    assert main(["rm", run.id]) == 2
+    assert main(["rm", run.id, "--force"]) == 0
+    assert shop.runs() == []
+
+
+def test_what_a_killed_process_left_half_deleted_or_half_made_goes(shop: Store) -> None:
+    shop.runs_folder.mkdir(parents=True)
+    (shop.runs_folder / ".removed-0123").mkdir()
+    old, young = shop.runs_folder / ".new-0123", shop.runs_folder / ".new-4567"
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "recipe.toml").touch()
+    os.utime(old, (1e9, 1e9))
+    run = new(shop)
+    assert sorted(entry.name for entry in shop.runs_folder.iterdir()) == [young.name, run.id]
+
+
+def test_a_killed_scheduler_is_replaced_by_whoever_looks(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [take_gpu(usable_gpus()) for _ in range(2)]
+    run = new(shop, "auto")
+    lock = scheduler_lock(shop.folder)
+
+    def as_a_new_process() -> None:
+        monkeypatch.setattr("vitbench.runs.queue._last_start", {})
+
+    def work_and_be_killed() -> None:
+        until(lambda: is_locked(lock))
+        (pid,) = schedulers(shop)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_locked(lock))
+        as_a_new_process()
+
+    assert launch(run) is None
+    work_and_be_killed()
+    assert main(["runs"]) == 0
+    work_and_be_killed()
+    # Somebody whose environment allows no GPU looks: the run waits for those of the one who queued it.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("VITBENCH_GPUS", "")
+    Watcher(shop, lambda snapshot: None).look()
+    work_and_be_killed()
+    worker = new(shop)
+    begun(worker)
+    control.stop(worker)
+    until(lambda: is_locked(lock))
+    assert read_status(run.folder).is_waiting
+    for gpu in held:
+        assert gpu is not None
+        gpu.close()
+    until(lambda: read_status(run.folder).state == "failed", 200)  # it has no pictures
+    until(lambda: not is_locked(lock))
+
+
+def schedulers(shop: Store) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"vitbench.runs.scheduler" in words and str(shop.folder).encode() in words:
+                found.append(int(entry.name))
+    return [pid for pid in found if start_ticks(pid) is not None]
+
+
+def test_a_run_that_waits_on_another_machine_is_not_served_here(shop: Store) -> None:
+    run = new(shop, "auto", state="queued", queued_at=1.0, host="elsewhere")
+    assert main(["runs"]) == 0
+    assert is_locked(scheduler_lock(shop.folder)) is False
+    assert read_status(run.folder).is_waiting
+
+
+def test_a_killed_worker_leaves_no_litter_once_somebody_has_looked(shop: Store) -> None:
+    run = new(shop)
+    pid = begun(run)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: exit_code(pid) is not None)
+    for name in (".status.json.17.tmp", ".progress.json.17-abcd.tmp"):
+        (run.folder / name).touch()
+    assert main(["runs"]) == 0
+    assert parse_status(run.folder).state == "crashed"
+    assert not list(run.folder.glob(".*.tmp"))
+
+
+def test_the_exit_code_of_a_worker_outlives_other_children(shop: Store, tmp_path: Path) -> None:
+    pid = start_detached([sys.executable, "-c", "raise SystemExit(2)"], tmp_path / "log", dict(os.environ))
+    until(lambda: start_ticks(pid) is None)
+    subprocess.run(["true"], check=True)  # reaps what is left of objects that were dropped
+    assert exit_code(pid) == 2
+    assert exit_code(pid) == 2
+
+
+def test_an_interrupt_while_it_starts_leaves_the_true_state_and_the_id(
+    shop: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Ctrl-C at each of the instants around the start of the process."""
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "dog").mkdir()
+    original = subprocess.Popen
+
+    class Interrupted(original):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: object, **options: object) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().__init__(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    monkeypatch.setattr("vitbench.runs.launcher.sys.executable", sys.executable)
+    words = ["train", "scratch", "--data", "scenes:new?count=40&size=32", "--set", "train.device=cpu", "--name", "cut"]
+    assert main(words) == 130
+    told = capsys.readouterr()
+    run = shop.find("cut")
+    assert told.out.strip() == run.id
+    assert "The run goes on" in told.err
+    assert run.status().state == "running"
+    assert control.kill(run) == "is stopped: killed by hand"
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vitbench.runs.launcher._startable", interrupted)
+    words[-1] = "cut before"
+    assert main(words) == 130
+    run = shop.find("cut before")
+    told = capsys.readouterr()
+    assert told.out.strip() == run.id
+    assert f"vitbench resume {run.id}" in told.err
+    assert (run.status().state, is_held(run.folder)) == ("queued", False)
+
+
+def test_a_start_that_fails_leaves_the_state_of_before(shop: Store) -> None:
+    run = new(shop, state="paused", step=7, error="as it was")
+    with pytest.raises(OSError, match="no/such/program"):
+        launch(run, ["/no/such/program"])
+    status = run.status()
+    assert (status.state, status.step, status.error) == ("paused", 7, "as it was")
+    (run.folder / "worker.log").unlink()
+    os.mkfifo(run.folder / "worker.log")
+    with pytest.raises((OSError, UserError)):
+        launch(run, command(run))
+    assert run.status().state == "paused"
+
+
+def test_a_pause_while_it_starts_reaches_the_worker(shop: Store) -> None:
+    """The launcher holds the run and has not yet said that it runs: the request waits for the worker."""
+    run = new(shop)
+    lock = RunLock(run.folder)
+    assert lock.acquire()
+    answers: list[str] = []
+    pausing = threading.Thread(target=lambda: answers.append(control.pause(run)))
+    pausing.start()
+    time.sleep(0.1)
+    assert answers == []
+    assert run.requests() == set()
+    transition(run, "queued", "running", by="launcher", lock=lock)
+    pausing.join(10)
+    assert answers == ["is asked to save and free the GPU"]
+    assert run.requests() == {"pause"}
+    assert run.status().state == "running"
+    lock.release()
+
+
+def test_a_resume_waits_for_a_worker_that_is_about_to_leave(shop: Store) -> None:
+    run = new(shop, state="paused")
+    leaving = RunLock(run.folder)
+    assert leaving.acquire()
+    threading.Timer(1.0, leaving.release).start()
+    assert launch(run, command(run)) is not None
+
+
+def test_kill_says_what_is_so(shop: Store) -> None:
+    run = new(shop)
+    begun(run)
+    control.stop(run)
+    control.wait(run, 20)
+    assert control.kill(run) == "is stopped: nothing of it was running"
+    assert run.status().error is None
+    begun(run)
+    assert control.kill(run) == "is stopped: killed by hand"
+    assert run.status().error == "Killed by hand."
+
+
+def test_the_newest_run_is_told_by_when_it_was_made(shop: Store) -> None:
+    older, newer = new(shop, created_at=100.0), new(shop, created_at=200.0)
+    ahead = new(shop, created_at=time.time() + 1e8)
+    renamed = Run(older.folder.rename(shop.runs_folder / "zz-the-best"))
+    assert shop.find("last").id == newer.id
+    shop.remove(newer)
+    assert shop.find("last").id == renamed.id
+    shop.remove(renamed)
+    assert shop.find("last").id == ahead.id
+
+
+def test_a_change_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, go_on = threading.Event(), threading.Event()
+
+    def slow(folder: Path, progress: RunProgress) -> None:
+        going.set()
+        assert go_on.wait(30)
+        write_progress(folder, progress)
+
+    monkeypatch.setattr("vitbench.training.heartbeat.write_progress", slow)
+    heartbeat = Heartbeat(tmp_path, RunProgress(step=1))
+    writing = threading.Thread(target=heartbeat.write)
+    writing.start()
+    assert going.wait(30)
+    heartbeat.update(step=2)  # would hang here
+    assert heartbeat.progress.step == 2
+    go_on.set()
+    writing.join()
+    heartbeat.write()
+    assert RunProgress.model_validate_json(progress_file(tmp_path).read_bytes()).step == 2
+
+
+def test_a_heartbeat_never_overwrites_a_state(shop: Store) -> None:
+    run = new(shop, state="running", process=this_process())
+    heartbeat = Heartbeat(run.folder, read_status(run.folder))
+    transition(run, "running", "stopped", by="person")
+    heartbeat.write(step=9)
+    assert (read_status(run.folder).state, read_status(run.folder).step) == ("stopped", 9)
+
+
+def test_a_folder_of_an_earlier_version_is_read_and_goes_on(shop: Store) -> None:
+    run = new(shop, state="paused", step=40, latest={"train/loss": 0.5}, heartbeat=1e9)
+    assert not progress_file(run.folder).exists()
+    assert (run.status().step, run.status().latest) == (40, {"train/loss": 0.5})
+    heartbeat = Heartbeat(run.folder, run.status())
+    heartbeat.write(step=41)
+    assert run.status().step == 41
+    progress_file(run.folder).write_text("\0" * 100)  # as after a power cut
+    assert run.status().step == 40
+
+
+def test_only_a_divergence_is_one(shop: Store) -> None:
+    class Diverged(Exception):
+        """Another library's, of the same name."""
+
+    run = new(shop, state="running", process=this_process())
+    lock = RunLock.of_worker(run.folder)
+    assert lock.acquire()
+    from vitbench.runs.log import RunLog
+
+    with Outcome(run, lock, Heartbeat(run.folder, run.status()), RunLog(run.log)):
+        raise Diverged("a solver")
+    lock.release()
+    assert run.status().state == "failed"
+
+
+def test_a_crash_is_written_down_by_whoever_holds_the_lock_only(shop: Store) -> None:
+    run = new(shop, state="running", process=this_process().model_copy(update={"start_ticks": 1}))
+    lock = RunLock(run.folder)
+    assert lock.acquire()
+    assert note_crash(run, lock, by="launcher").state == "crashed"
+    lock.release()
+    assert parse_status(run.folder).process is None
+    assert Status.model_validate(parse_status(run.folder).model_dump()).state == "crashed"
+    assert launch_queued(run, command(run)) is None
