@@ -13,6 +13,8 @@ from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 
 Mask = NDArray[np.bool_]
+_LARGEST_SHIFT = 60
+"""Bits of a run length; a text without an end would make a number of any size."""
 
 
 def region_mask(region: Region, note: Callable[[str], None] = lambda said: None) -> Mask:
@@ -60,6 +62,8 @@ def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> Mask:
 def uncompressed(text: str | bytes) -> list[int]:
     """The run lengths in COCO's compressed text: 5 bits a character from code 48, sign-extended, each from the third
     on as the difference to the one two before."""
+    if not isinstance(text, str | bytes):
+        raise ValueError("run lengths are a list of numbers or a text")
     codes = text if isinstance(text, bytes) else text.encode("ascii")
     lengths: list[int] = []
     place = 0
@@ -69,6 +73,8 @@ def uncompressed(text: str | bytes) -> list[int]:
         while more:
             if place == len(codes):
                 raise ValueError("the compressed run lengths end in the middle of a number")
+            if shift > _LARGEST_SHIFT:
+                raise ValueError("a run length that no picture can have")
             code = codes[place] - 48
             value |= (code & 0x1F) << shift
             more = bool(code & 0x20)
