@@ -175,9 +175,16 @@ class RunControls(WorkbenchScreen):
             if data is not None:
                 self.workbench.evaluate_run(run.id, data)
 
-        question = f"Evaluate {run.title} on"
-        own = "its own test part; or a folder of labelled pictures"
-        self.app.push_screen(AskDialog(question, folders_below, label="Pictures", empty=own), answered)
+        recent = dict.fromkeys(other.data for other in reversed(self.workbench.snapshot.runs) if other.data)
+
+        def places(typed: str) -> list[Choice]:
+            """Recent data first, then what is in the working folder; of a path that is typed, what continues it."""
+            used = [Choice(path, "used before") for path in recent if typed.lower() in path.lower()]
+            return [*used, *folders_below(typed)] if not typed.startswith(("/", "~", ".")) else folders_below(typed)
+
+        question = f'Evaluate "{run.title}" on'
+        own = "empty: its own test split; or a folder of labelled pictures"
+        self.app.push_screen(AskDialog(question, places, label="Pictures", empty=own), answered)
 
     def action_attention(self) -> None:
         """What the network looks at of the run that the keys act on."""

@@ -1,6 +1,5 @@
-"""Small screens over the others: a question, the notice of a crash, and where to export a chart."""
+"""Small screens over the others: a question, and the notice of a crash."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
@@ -9,10 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens import wording
 from vitbench.errors import UserError
 from vitbench.runs.log import LogLine, last_lines
 from vitbench.text import clean
@@ -130,45 +128,3 @@ def _last_lines(workbench: "Workbench", run_id: str) -> list[LogLine]:
         return last_lines(workbench.store.find(run_id).log, 8, 2**20)
     except (UserError, OSError):
         return []
-
-
-class ExportDialog(ModalScreen[Path | None]):
-    """Asks for the file; its ending chooses the format."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
-
-    def __init__(self, proposal: Path, what: str = "chart") -> None:
-        super().__init__()
-        self._proposal, self._what = proposal, what
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static(Text(f"Save the {self._what} as"), classes="words")
-            yield Input(str(self._proposal), id="file", compact=True)
-            yield OptionList(
-                Option("PNG   picture", id=".png"),
-                Option("PDF   for a paper", id=".pdf"),
-                Option("SVG   for the web", id=".svg"),
-                Option("CSV   the numbers", id=".csv"),
-                compact=True,
-            )
-
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self._save(Path(event.value).expanduser())
-
-    @on(OptionList.OptionSelected)
-    def _format(self, event: OptionList.OptionSelected) -> None:
-        self._save(Path(self.query_one(Input).value).expanduser().with_suffix(event.option_id or ".png"))
-
-    def _save(self, file: Path) -> None:
-        if file.suffix.lower() not in (".png", ".pdf", ".svg", ".csv"):
-            self.app.notify(wording.fit("End the name in .png, .pdf, .svg or .csv.", 60).strip(), severity="warning")
-            return
-        self.dismiss(file)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from textual import work
@@ -17,6 +18,9 @@ from screens.widgets.chart import Chart, Curve
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
+
+if TYPE_CHECKING:
+    from screens.export_dialog import Export
 
 
 def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
@@ -43,6 +47,8 @@ def chart_figure(chart: Chart) -> dict[str, object]:
         "y_range": [view.y_low, view.y_high] if chart.y_window is not None else None,
         "x_log": chart.x_log,
         "y_log": chart.y_log,
+        "y_name": chart.title,
+        "note": f"smoothing {chart.smoothing:g}" if any(map(chart.is_smoothed, chart.curves)) else "",
         "curves": [
             {
                 "name": curve.name,
@@ -72,24 +78,25 @@ class Exports(WorkbenchScreen):
             return
         chart, name = target
         table, figure = chart_csv(chart.curves, chart.x_name), chart_figure(chart)
-        self.ask_where(name, "chart", lambda ending: chart_bytes(ending, table, figure))
+        self.ask_where(name, "chart", lambda export: chart_bytes(export, table, figure))
 
-    def ask_where(self, name: str, what: str, draw: Callable[[str], bytes]) -> None:
-        """Asks for the file and its format, and saves aside what `draw` makes of its ending; it may raise OSError."""
-        from screens.dialogs import ExportDialog
+    def ask_where(self, name: str, what: str, draw: Callable[["Export"], bytes]) -> None:
+        """Asks for file, format and style, and saves aside what `draw` makes of them; it may raise OSError."""
+        from screens.export_dialog import ExportDialog
 
-        def answered(file: Path | None) -> None:
-            if file is not None:
-                self._save(file, draw)
+        def answered(export: "Export | None") -> None:
+            if export is not None:
+                self._save(export, draw)
 
         self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png", what), answered)
 
     @work(thread=True, group="export")
-    def _save(self, file: Path, draw: Callable[[str], bytes]) -> None:
+    def _save(self, export: "Export", draw: Callable[["Export"], bytes]) -> None:
+        file = export.file
         outputs = Outputs(self.workbench.store_folder, remedy="name another file")
         try:
             outputs.plan(file)
-            outputs.write(file, draw(file.suffix.lower()))
+            outputs.write(file, draw(export))
         except (UserError, OSError) as error:
             self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
             return
@@ -97,16 +104,16 @@ class Exports(WorkbenchScreen):
         self.app.call_from_thread(self.workbench.tell, f"Saved {file}" + (f"   {fetch}" if fetch else ""))
 
 
-def chart_bytes(ending: str, table: str, figure: dict[str, object]) -> bytes:
+def chart_bytes(export: "Export", table: str, figure: dict[str, object]) -> bytes:
     """The numbers, or a picture of the chart. Raises OSError if it cannot be drawn."""
-    if ending == ".csv":
+    if export.ending == ".csv":
         return table.encode()
-    return _drawn("vitbench.figures.curves", [ending], json.dumps(figure))
+    return _drawn("vitbench.figures.curves", [export.ending], json.dumps(figure | export.style()))
 
 
-def confusion_bytes(ending: str, evaluation: Path, name: str) -> bytes:
+def confusion_bytes(export: "Export", evaluation: Path, name: str) -> bytes:
     """The confusion matrix of an evaluation in a run's folder; `name` goes into the title. Raises OSError."""
-    return _drawn("vitbench.figures.confusion", [ending, str(evaluation), name])
+    return _drawn("vitbench.figures.confusion", [export.ending, str(evaluation), name, json.dumps(export.style())])
 
 
 def _drawn(module: str, arguments: list[str], description: str = "") -> bytes:

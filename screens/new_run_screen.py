@@ -113,7 +113,8 @@ class NewRunScreen(WorkbenchScreen):
         known = [Choice(path, "used before") for path in recent]
         if typed.startswith(("/", "~", ".")):
             return folders_below(typed)
-        return matching([*known, *_SCENES], typed)
+        places = folders_below("") if not typed else []
+        return [*matching([*known, *_SCENES], typed), *places]
 
     def _models(self, typed: str) -> Sequence[Choice]:
         from vitbench import catalogue

@@ -10,8 +10,8 @@ _WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def folders_below(typed: str) -> list[Choice]:
-    """Folders, CSV files and captions in JSON that continue a typed path."""
-    folder, start, entries = _continued(typed)
+    """Folders, CSV files and captions in JSON that continue a typed path; an empty one begins in the working folder."""
+    folder, start, entries = _continued(typed or f"{Path.cwd()}/")
     wanted = [(name, is_folder) for name, is_folder in entries if name.lower().startswith(start.lower())]
     return [
         Choice(f"{folder}/{name}" + "/" * is_folder, "", more=is_folder)
@@ -22,7 +22,7 @@ def folders_below(typed: str) -> list[Choice]:
 
 def captioners_below(typed: str) -> list[Choice]:
     """Folders and weight files that continue a typed path; a folder that holds a captioner can be taken itself."""
-    folder, start, entries = _continued(typed)
+    folder, start, entries = _continued(typed or f"{Path.cwd()}/")
     names = {name for name, is_folder in entries if not is_folder}
     whole = names & {"config.json", "network.json"} and not start
     here = [Choice(folder or "/", "the captioner saved in this folder")] if whole else []

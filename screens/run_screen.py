@@ -368,7 +368,7 @@ class RunScreen(RunControls, Exports):
             return
         source = self.workbench.store.runs_folder / run.id / "evaluations" / shown
         name = f"{run.id}-confusion-{source.stem}"
-        self.ask_where(name, "confusion matrix", lambda ending: confusion_bytes(ending, source, run.title))
+        self.ask_where(name, "confusion matrix", lambda export: confusion_bytes(export, source, run.title))
 
     def exported(self) -> tuple[Chart, str] | None:
         charts = self.charts()

@@ -76,13 +76,14 @@ def ticks(bounds: Range, wanted: int, log: bool) -> list[float]:
         first, last = math.log10(bounds.low), math.log10(bounds.high)
         if last - first >= 1.5:
             stride = max(1, math.ceil((last - first) / wanted))
-            return [10.0**power for power in range(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1, stride)]
-        candidates = [
-            factor * 10.0**power for power in range(math.floor(first), math.ceil(last) + 1) for factor in (1, 2, 5)
-        ]
-        inside = [value for value in candidates if bounds.low * (1 - 1e-9) <= value <= bounds.high * (1 + 1e-9)]
-        if len(inside) >= 2:
-            return inside[:: max(1, math.ceil(len(inside) / wanted))]
+            powers = range(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1, stride)
+            if stride > 1 or 3 * len(powers) > wanted:
+                return [10.0**power for power in powers]
+        for factors in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+            candidates = [f * 10.0**power for power in range(math.floor(first), math.ceil(last) + 1) for f in factors]
+            inside = [value for value in candidates if bounds.low * (1 - 1e-9) <= value <= bounds.high * (1 + 1e-9)]
+            if len(inside) >= min(3, wanted):
+                return inside[:: max(1, math.ceil(len(inside) / wanted))]
     step = nice_step(bounds.span, wanted)
     first_index = math.ceil(bounds.low / step - 1e-9)
     last_index = math.floor(bounds.high / step + 1e-9)

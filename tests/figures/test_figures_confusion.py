@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from screens.export import confusion_bytes
+from screens.export_dialog import Export
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.figures import confusion
@@ -84,7 +85,7 @@ def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, endi
     source = tmp_path / "test-1234.json"
     source.write_text(json.dumps(document(["a,b", "$x$", "_c\x1b[31m"])))
     file = tmp_path / f"matrix.{ending}"
-    file.write_bytes(confusion_bytes(f".{ending}", source, "pets $1$ "))
+    file.write_bytes(confusion_bytes(Export(file), source, "pets $1$ "))
     begin = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "csv": b"true class"}[ending]
     assert file.read_bytes().startswith(begin)
     if ending == "csv":
@@ -96,7 +97,7 @@ def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, endi
 def test_a_figure_is_made_again_and_says_when_its_evaluation_is_another(tmp_path, capsys):
     source, file = tmp_path / "test-1234.json", tmp_path / "matrix.png"
     source.write_text(json.dumps(document(LABELS)))
-    file.write_bytes(confusion_bytes(".png", source, "pets"))
+    file.write_bytes(confusion_bytes(Export(file, 12.0, 150, caption=False), source, "pets"))
     assert read_provenance(file)["facts"]["step"] == 1234
     assert main(["figure", "again", str(file), "--out", str(tmp_path / "again.png")]) == 0
     assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
@@ -112,6 +113,6 @@ def test_mistakes_are_one_sentence(tmp_path):
     source = tmp_path / "test-1.json"
     source.write_text("{}")
     with pytest.raises(OSError, match="cannot be read as an evaluation"):
-        confusion_bytes(".png", source, "")
+        confusion_bytes(Export(tmp_path / "matrix.png"), source, "")
     with pytest.raises(UserError, match=r"matrix\.gif ends otherwise"):
         check_ending(tmp_path / "matrix.gif")

@@ -6,6 +6,7 @@ file of this ending: the app asks so, because it never imports matplotlib itself
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,19 +38,27 @@ _LEAST_FOR_NUMBERS = 16
 _LONGEST_LABEL = 28
 
 
-def confusion_bytes(ending: str, document: Mapping[str, Any], name: str = "", source: Path | None = None) -> bytes:
+def confusion_bytes(
+    ending: str,
+    document: Mapping[str, Any],
+    name: str = "",
+    source: Path | None = None,
+    style: Mapping[str, Any] | None = None,
+) -> bytes:
     """The confusions of an evaluation's `document` as a file with one of the ENDINGS.
 
-    `name` is whose they are, for the title, and `source` the file that the document was read from.
+    `name` is whose they are, for the title, and `source` the file that the document was read from. `style` may have
+    `width_cm`, `dpi`, and `caption` (whether there is a title).
     """
+    style = style or {}
     classes = [str(label) for label in document["classes"]]
     confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
     if ending.lower() == ".csv":
         return confusion_csv(confusion, classes).encode("utf-8", "surrogateescape")
     facts = {key: document[key] for key in ("split", "step", "root", "correct", "pictures") if key in document}
-    request = {"evaluation": str(source.absolute()) if source else "", "name": name}
+    request = {"evaluation": str(source.absolute()) if source else "", "name": name, "style": dict(style)}
     inputs = {"evaluation": file_hash(source)} if source else {}
-    figure = confusion_figure(confusion, classes, _title(document, name))
+    figure = _styled_figure(confusion, document, name, style)
     return figure_bytes(figure, ending, provenance("confusion", request, inputs, facts))
 
 
@@ -76,9 +85,22 @@ def remake(recorded: Mapping[str, Any], store: Store, progress: Progress) -> tup
     if not recorded["request"]["evaluation"]:
         raise UserError("This confusion matrix is not that of a run: `vitbench evaluate ... --confusion` draws it.")
     document = read_document(source)
-    classes = [str(label) for label in document["classes"]]
-    figure = confusion_figure(np.array(document["confusion"], dtype=np.int64), classes, _title(document, name))
+    style = recorded["request"].get("style") or {}
+    figure = _styled_figure(np.array(document["confusion"], dtype=np.int64), document, name, style)
     return figure, {**recorded, "inputs": {"evaluation": file_hash(source)}}
+
+
+def _styled_figure(
+    confusion: NDArray[np.int64], document: Mapping[str, Any], name: str, style: Mapping[str, Any]
+) -> "Figure":
+    classes = [str(label) for label in document["classes"]]
+    figure = confusion_figure(confusion, classes, _title(document, name) if style.get("caption", True) else "")
+    if style.get("width_cm"):
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(style["width_cm"] / 2.54, style["width_cm"] / 2.54 * height / width)
+    if style.get("dpi"):
+        figure.set_dpi(style["dpi"])
+    return figure
 
 
 def confusion_csv(confusion: NDArray[np.int64], classes: Sequence[str]) -> str:
@@ -147,10 +169,10 @@ def _literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def main(ending: str, source: Path, name: str) -> int:
+def main(ending: str, source: Path, name: str, style: str = "{}") -> int:
     """Prints the bytes of the file; what is wrong goes to stderr as a sentence."""
     try:
-        sys.stdout.buffer.write(confusion_bytes(ending, read_document(source), name, source))
+        sys.stdout.buffer.write(confusion_bytes(ending, read_document(source), name, source, json.loads(style)))
     except UserError as error:
         print(clean(str(error)), file=sys.stderr)
         return 2
@@ -158,4 +180,4 @@ def main(ending: str, source: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:5]))

@@ -20,11 +20,13 @@ def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
     """`description` drawn, as a file with the ending .png, .pdf or .svg.
 
     `curves` is a list of `name`, `colour`, `dash`, `x`, `y` and `smoothed` (None, or as long as `y`: then the raw
-    line is kept faint). `title`, `x_name`, `x_range`, `y_range` (None follows the data), `x_log`, `y_log`.
+    line is kept faint). `title`, `x_name`, `y_name`, `x_range`, `y_range` (None follows the data), `x_log`, `y_log`.
+    `width_cm` (None: 16), `dpi`, `caption` (whether the title and the `note` below it are written).
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    width = (description.get("width_cm") or 16.0) / 2.54
+    figure = Figure(figsize=(width, width / 1.6), layout="constrained")
     axes = figure.subplots()
     for curve in description["curves"]:
         x, y = np.array(curve["x"], float), np.array(curve["y"], float)
@@ -33,12 +35,17 @@ def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
             axes.plot(x, y, color=curve["colour"], alpha=0.25, linewidth=0.7)
             y = np.array(curve["smoothed"], float)
         axes.plot(x, y, label=_plain(curve["name"]), marker="o" if np.isfinite(y).sum() == 1 else None, **style)
-    axes.set_title(_plain(description["title"]), loc="left")
+    if description.get("caption", True):
+        parts = [description["title"], description.get("note", "")]
+        axes.set_title(_plain(", ".join(part for part in parts if part)), loc="left")
+    axes.set_ylabel(_plain(description.get("y_name", "")))
     axes.set_xlabel(_plain(description["x_name"]))
     if description["x_log"]:
         axes.set_xscale("log")
     if description["y_log"]:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_number)
+        axes.yaxis.set_minor_formatter(_number)
     if description["x_range"]:
         axes.set_xlim(*description["x_range"])
     if description["y_range"]:
@@ -49,8 +56,16 @@ def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
         axes.legend(frameon=False)
     content = io.BytesIO()
     with every_glyph(figure):
-        figure.savefig(content, format=ending.lstrip(".").lower(), dpi=200)
+        figure.savefig(content, format=ending.lstrip(".").lower(), dpi=description.get("dpi") or 200)
     return content.getvalue()
+
+
+def _number(value: float, _: object = None) -> str:
+    """A tick of a logarithmic axis as people write it; minor ones only at 2 and 5 times a power of ten."""
+    if not value > 0:
+        return ""
+    mantissa = round(value / 10.0 ** np.floor(np.log10(value) + 1e-9), 6)
+    return f"{value:g}" if mantissa in (1, 2, 5) else ""
 
 
 def _plain(text: str) -> str:
