@@ -52,6 +52,11 @@ class Evaluation:
         return [(int(r), int(c), int(wrong[r, c])) for r, c in zip(rows, columns, strict=True) if wrong[r, c] > 0]
 
 
+def split_words(split: str) -> str:
+    """A split as people call it; another folder's by its own name."""
+    return {"val": "validation split", "test": "test split", "train": "training split"}.get(split, split or "pictures")
+
+
 def preferred(names: tuple[str, ...]) -> str | None:
     """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest of the test part, else the newest."""
     tests = [name for name in names if name.rpartition("-")[0] == "test"]

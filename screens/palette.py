@@ -1,17 +1,36 @@
-"""The command palette: every action that can be done now, found by a part of its title or of its help."""
+"""The command palette: every action of every screen, found by a part of its title or of its help; it goes there."""
 
 from collections.abc import Iterator
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from screens.actions import actions
 from screens.coloured_app import ColouredApp
+from screens.key_language import TITLES, sign
+from screens.snapshot import RunRow
 from screens.themes import offered_themes
+from screens.widgets.run_table import RunTable
 from vitbench.terminal_colours import CHOICES
+
+_OPENED_BY = {
+    "runs": "",
+    "new": "n",
+    "run": "enter",
+    "compare": "c",
+    "attention": "i",
+    "positions": "v",
+    "captions": "w",
+}
+"""Screen: the key that opens it from the table of runs, for the run that the table's cursor is on."""
+_WITHOUT_RUN = {"attention": "I", "positions": "V", "captions": "W"}
+"""The same for the package's own network, where there is no run to look into."""
+_WITHIN = {"confusion": ("run", "5"), "mistakes": ("run", "6"), "chart": ("run", "1")}
+"""Part of a screen: that screen, and the key that shows the part."""
 
 
 class ActionCommands(Provider):
-    """The actions of the focus, its screen and the app, from their bindings; and every theme."""
+    """The actions of the focus, its screen and the app; those of all other screens; every theme."""
 
     def _commands(self) -> Iterator[tuple[str, str, str]]:
         """Title, help and key of each action, once."""
@@ -34,6 +53,11 @@ class ActionCommands(Provider):
             score = max(matcher.match(title), 0.6 * matcher.match(help_text))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), self._press(key), text=title, help=help_text)
+        here = {title for title, *_ in self._commands()}
+        for title, help_text, keys in self._elsewhere():
+            score = 0.8 * max(matcher.match(title), 0.6 * matcher.match(help_text))
+            if score > 0 and title not in here:
+                yield Hit(score, matcher.highlight(title), self._go(keys), text=title, help=help_text)
         for name in offered_themes(self.app.available_themes):
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
@@ -47,6 +71,33 @@ class ActionCommands(Provider):
                     score, matcher.highlight(title), lambda name=name: self._choose_colours(name), title, help_text
                 )
 
+    def _elsewhere(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Title, help and keys, from the table of runs, of each action of another screen that can be reached now."""
+        present = type(self.screen).__name__.removesuffix("Screen").removesuffix("Run").lower()
+        run = self._run()
+        for place in (*_OPENED_BY, *_WITHIN):
+            screen, within = _WITHIN.get(place, (place, ""))
+            opening = _OPENED_BY[screen]
+            if run is None and screen in ("run", "compare"):
+                continue
+            if screen in _WITHOUT_RUN and (run is None or (run.task == "caption") != (screen == "captions")):
+                opening = _WITHOUT_RUN[screen]
+            if place == (present or "run"):
+                continue  # they are listed as actions of what is seen
+            for action in actions(place):
+                key = action.keys.split(",")[0]
+                if action.name not in ("back", "cursor_off"):
+                    keys = [part for part in (opening, within, key) if part]
+                    yield f"{TITLES[place]}: {action.title}  ({sign(key)})", action.help, keys
+
+    def _run(self) -> RunRow | None:
+        """The run that the table's cursor is on."""
+        table = next((table for screen in self.app.screen_stack for table in screen.query(RunTable)), None)
+        return table.current if table is not None else None
+
+    def _go(self, keys: list[str]) -> "_Press":
+        return _Press(self, *keys, home=True)
+
     def _choose_colours(self, name: str) -> None:
         if isinstance(self.app, ColouredApp):
             self.app.call_after_refresh(self.app.choose_colours, name)  # once the palette has closed
@@ -59,10 +110,17 @@ class ActionCommands(Provider):
 
 
 class _Press:
-    """Does what the key does, once the palette has closed."""
+    """Does what the keys do, once the palette has closed; with `home`, from the table of runs."""
 
-    def __init__(self, provider: ActionCommands, key: str) -> None:
-        self._provider, self._key = provider, key
+    def __init__(self, provider: ActionCommands, *keys: str, home: bool = False) -> None:
+        self._provider, self._keys, self._home = provider, keys, home
 
     def __call__(self) -> None:
-        self._provider.app.call_after_refresh(self._provider.app.simulate_key, self._key)
+        self._provider.app.call_after_refresh(self._press)
+
+    def _press(self) -> None:
+        app = self._provider.app
+        while self._home and len(app.screen_stack) > 2:
+            app.pop_screen()
+        for key in self._keys:
+            app.simulate_key(key)

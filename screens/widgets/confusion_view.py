@@ -17,19 +17,21 @@ from textual.widgets.option_list import Option
 
 from screens import wording
 from screens.actions import bindings
-from screens.evaluation import Evaluation
+from screens.evaluation import Evaluation, split_words
 from screens.look import glyphs
 from screens.widgets.lines import Line
 from vitbench.text import clean
 
-_CELL, _WIDEST_CELL = 3, 6
+_CELL, _WIDEST_CELL = 3, 16
+_LYING_FROM = 8
+"""Cells from which a name lies above its column; in narrower columns the names stand upright."""
 _NEXT_PAIRS = 200
 
 
 class ConfusionMatrix(ScrollView, can_focus=True):
     """Rows are the true classes, columns what they were taken for, numbers per cent of the row.
 
-    The names of the columns stand upright above them, as much of them as there is room for.
+    The names of the columns lie above them, or stand upright where columns are narrow, as much as there is room for.
     """
 
     BINDINGS = bindings("confusion")
@@ -45,7 +47,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         self.evaluation: Evaluation | None = None
         self.row = self.column = 0
         self._pairs: list[tuple[int, int]] = []
-        self._cell_width, self._heads = _CELL, 3
+        self._cell_width, self._heads, self._lying = _CELL, 3, False
         self._first_column = 0
         self._styles: dict[tuple[int, bool, bool], Style] = {}
 
@@ -63,9 +65,11 @@ class ConfusionMatrix(ScrollView, can_focus=True):
             return
         classes = self.evaluation.classes
         room = self.size.width - self._label_width() - 2
-        self._cell_width = min(_WIDEST_CELL, max(_CELL, room // max(1, len(classes))))
         longest = max((cell_len(clean(name)) for name in classes), default=1)
-        self._heads = min(longest, max(3, self.size.height // 4))
+        each = room // max(1, len(classes))
+        self._lying = each > min(longest, _LYING_FROM)
+        self._cell_width = min(max(longest + 2, 6), _WIDEST_CELL, each) if self._lying else min(max(_CELL, each), 6)
+        self._heads = 1 if self._lying else min(longest, max(3, self.size.height // 3))
         self.virtual_size = Size(self.size.width, len(classes) + self._heads)
 
     def action_next_pair(self, step: int) -> None:
@@ -114,20 +118,33 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         for column in shown:
             share = float(self._shares[row, column])
             style = self._cell(round(share * 20), row == column, here and column == self.column)
-            text = f"{share * 100:.0f}" if share > 0 else glyphs().dot
+            text = self._share_words(share)
             segments.append(Segment(f"{text:>{self._cell_width}}", base + style))
         return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _share_words(self, share: float) -> str:
+        """A share in per cent; less than half of one is not none."""
+        if not share > 0:
+            return glyphs().dot
+        sign = "%" if self._cell_width > _CELL + 1 else ""
+        return f"<1{sign}" if share < 0.005 else f"{share * 100:.0f}{sign}"
 
     def _heading(self, y: int, shown: range, base: Style) -> Strip:
         """One letter of each column's class; the whole name of the cursor's is in the line above."""
         assert self.evaluation is not None
         quiet, strong = Style(color=self._colour("secondary")), Style(color=self._colour("accent"), bold=True)
-        segments = [Segment(" " * (self._label_width() + 1), base)]
+        corner = ("% of row" if self._label_width() >= 8 else "%") if y == self._heads - 1 else ""
+        segments = [Segment(wording.fit(corner, self._label_width()) + " ", base + quiet)]
         for column in shown:
+            style = base + (strong if column == self.column else quiet)
+            if self._lying:
+                words = wording.fit(self.evaluation.classes[column], self._cell_width - 1).strip()
+                segments.append(Segment(" " + wording.fit(words, self._cell_width - 1, right=True), style))
+                continue
             name = clean(self.evaluation.classes[column])[: self._heads]
             place = y - (self._heads - len(name))
             letter = wording.fit(name[place] if place >= 0 else "", self._cell_width, right=True)
-            segments.append(Segment(letter, base + (strong if column == self.column else quiet)))
+            segments.append(Segment(letter, style))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _cell(self, strength: int, right: bool, cursor: bool) -> Style:
@@ -217,7 +234,7 @@ class ConfusionView(Vertical):
         pairs.display = self.app.size.width >= 110
         pairs.clear_options()
         for row, column, count in evaluation.pairs():
-            names = f"{evaluation.classes[row]} taken for {evaluation.classes[column]}"
+            names = f"{evaluation.classes[row]} predicted as {evaluation.classes[column]}"
             pairs.add_option(Option(Text(f"{count:>3}  " + wording.fit(names, 38)), id=f"{row}-{column}"))
         matrix.show(evaluation)
 
@@ -230,10 +247,11 @@ class ConfusionView(Vertical):
         row, column = matrix.row, matrix.column
         count, total = int(evaluation.confusion[row, column]), int(evaluation.confusion[row].sum())
         true, taken = evaluation.classes[row], evaluation.classes[column]
-        words = f"{count} of {total} {true} were taken for {taken}"
+        words = f"{count} of {total} {true} were predicted as {taken}"
         if row == column:
             words = f"{count} of {total} {true} were recognised"
-        head = f"{evaluation.split} at step {evaluation.step:,}: {evaluation.correct} of {evaluation.pictures} right"
+        where = f"{split_words(evaluation.split)}, step {evaluation.step:,}"
+        head = f"{where}: {evaluation.correct} of {evaluation.pictures} right"
         quiet = self.app.theme_variables["secondary"]
         self.query_one(Line).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
 

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 from screens import wording
 from screens.actions import bindings
 from screens.coloured_app import ColourHint
-from screens.evaluation import Evaluation, Mistake, read_preview
+from screens.evaluation import Evaluation, Mistake, read_preview, split_words
 from screens.widgets.lines import Line
 from screens.widgets.picture import Picture, Pixels
 from vitbench.errors import UserError
@@ -82,7 +82,7 @@ class MistakesView(Vertical):
         self.query_one(Horizontal).display = True
         self.query_one("#mistakes-none").display = False
         wrong = evaluation.pictures - evaluation.correct
-        words = f"{evaluation.split} at step {evaluation.step:,}: {wording.count(wrong, 'mistake')}"
+        words = f"{split_words(evaluation.split)}, step {evaluation.step:,}: {wording.count(wrong, 'mistake')}"
         words += f" in {wording.count(evaluation.pictures, 'picture')}"
         if 0 < len(evaluation.worst) < wrong:
             words += f", the {len(evaluation.worst)} with the greatest loss below"
@@ -91,9 +91,9 @@ class MistakesView(Vertical):
         options.clear_options()
         names = [name for mistake in evaluation.worst for name in (mistake.label, mistake.predicted)]
         longest = max((cell_len(clean(name)) for name in names), default=0)
-        room = min(max(longest, len("Taken as")), max(6, (max(self.size.width, 60) // 2 - 22) // 2))
+        room = min(max(longest, len("Predicted")), max(6, (max(self.size.width, 60) // 2 - 22) // 2))
         self.query_one("#mistakes-left").styles.width = 2 * room + 20
-        head = f"{'Loss':>6}  {'True':<{room}}    {'Taken as'[:room]:<{room}} Sure"
+        head = f"{'Loss':>6}  {'True':<{room}}    {'Predicted'[:room]:<{room}} Conf"
         self.query_one("#mistakes-head", Line).show(Text(head, colours["secondary"]))
         for mistake in evaluation.worst:
             row = Text.assemble(

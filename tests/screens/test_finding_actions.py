@@ -46,6 +46,21 @@ async def test_the_palette_finds_an_action_by_its_name(store):
         await at.until(lambda: at.app.theme == "vitbench-light")
 
 
+async def test_the_palette_goes_to_actions_of_other_screens(store, tmp_path):
+    FakeRun(store, "one").train(100).evaluate(tmp_path / "pictures").status("finished")
+    async with opened(store, (100, 30)) as at:
+        await at.press("ctrl+p")
+        await at.type("next confusion")
+        await at.see("Confusion: next confusion")
+        await at.press("enter")
+        await at.see("were predicted as")
+        await at.press("ctrl+p")
+        await at.type("reverse")
+        await at.see("Runs: reverse")
+        await at.press("enter")
+        await at.see("by age ▼")
+
+
 async def test_a_letter_goes_to_each_panel(store):
     FakeRun(store, "one").train(300).status("finished")
     async with opened(store, (80, 24)) as at:

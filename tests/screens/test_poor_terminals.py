@@ -30,7 +30,7 @@ async def test_without_unicode_everything_is_ascii(store, tmp_path):
             ("3", "epoch"),
             ("4", "task"),
             ("5", "taken"),
-            ("6", "Sure"),
+            ("6", "Conf"),
         ):
             await at.press(key)
             await at.see(expected)
