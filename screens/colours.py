@@ -30,8 +30,17 @@ _SIXTEEN[3] = (170, 85, 0)
 _SIXTEEN_OKLAB = oklab(_SIXTEEN)
 """The 16 colours as a VGA shows them; a person's terminal may show them otherwise."""
 
+_HUELESS, _SAFE = (0, 7, 8, 15), (0, 7, 15)
+"""Greys, and those that text may have: bright black is black in many colour schemes."""
+_STRONG, _HARDLY_COLOURED = 0.2, 0.08
+"""The chroma of the 16 colours in OKLab, and that below which a background counts as grey."""
+
 _READABLE = 0.2
 """A difference of lightness in OKLab below which text is hard to read."""
+_TEXT = 0.25
+"""A difference from which on something is meant to be read; borders and grids have less."""
+_HUE = 0.35
+"""A difference below which an ink is grey: what is dimmed behind a dialog would be in strong colours."""
 
 SELECTION_IN_16: Mapping[bool, Mapping[str, str]] = {
     True: {"block-cursor-background": "#0000aa", "block-cursor-foreground": "#ffffff", "border": "#555555"},
@@ -69,11 +78,15 @@ def _in_few_colours(style: Style, sixteen: bool) -> Style:
     if not any(changed):
         return style
     new_paper = _nearest(paper.triplet, sixteen, True) if changed[1] and paper and paper.triplet else paper
-    new_ink = _nearest(ink.triplet, sixteen, False) if changed[0] and ink and ink.triplet else ink
+    contrast = (
+        abs(_lightness(ink.triplet) - _lightness(paper.triplet))
+        if ink and paper and ink.triplet and paper.triplet
+        else 1.0
+    )
+    new_ink = _nearest(ink.triplet, sixteen, False, contrast) if changed[0] and ink and ink.triplet else ink
     if ink and ink.triplet and paper and paper.triplet and new_ink and new_ink.triplet and new_paper:
-        lost = abs(_lightness(ink.triplet) - _lightness(paper.triplet)) >= _READABLE
         under = _lightness(new_paper.triplet or paper.triplet)
-        if lost and abs(_lightness(new_ink.triplet) - under) < _READABLE:
+        if contrast >= _READABLE / 2 and abs(_lightness(new_ink.triplet) - under) < _READABLE:
             new_ink = (
                 _numbered((15 if under < 0.6 else 0), _SIXTEEN)
                 if sixteen
@@ -96,7 +109,7 @@ def _without_colour(style: Style, under: tuple[int, int, int]) -> Style:
 
 
 @lru_cache(8192)
-def _nearest(triplet: ColorTriplet, sixteen: bool, background: bool) -> RichColor:
+def _nearest(triplet: ColorTriplet, sixteen: bool, background: bool, contrast: float = 1.0) -> RichColor:
     """The colour number that looks most like this one. Of 16 colours a background has the first 8: some terminals have
     no bright ones there."""
     if not sixteen:
@@ -106,8 +119,16 @@ def _nearest(triplet: ColorTriplet, sixteen: bool, background: bool) -> RichColo
         return RichColor(
             f"color({number + FIRST})", ColorType.EIGHT_BIT, number + FIRST, ColorTriplet(red, green, blue)
         )
-    known = _SIXTEEN_OKLAB[:8] if background else _SIXTEEN_OKLAB
-    return _numbered(int(((known - oklab(np.array(triplet))) ** 2).sum(1).argmin()), _SIXTEEN)
+    colour = oklab(np.array(triplet))
+    chroma = float(np.hypot(colour[1], colour[2]))
+    numbers = np.arange(8 if background else 16)
+    if chroma < (_HARDLY_COLOURED if background else _HARDLY_COLOURED / 2) or contrast < _HUE:
+        numbers = numbers[np.isin(numbers, _HUELESS if contrast < _TEXT else _SAFE)]
+    else:  # as strong as the 16 are: what is muted would be nearest to a grey
+        colour = np.array([colour[0], *(colour[1:] * (_STRONG / chroma))], np.float32)
+        numbers = numbers[~np.isin(numbers, _HUELESS)]
+    distances = ((_SIXTEEN_OKLAB[numbers] - colour) ** 2).sum(1)
+    return _numbered(int(numbers[distances.argmin()]), _SIXTEEN)
 
 
 def _numbered(number: int, palette: Any) -> RichColor:

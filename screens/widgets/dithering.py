@@ -24,11 +24,27 @@ blues of a heat map, where the grain would be coarse. All were chosen by benchma
 _PASSED_ON = 0.9
 """The share of an error that the neighbours take over; all of it lets errors that no colour can mend pile up."""
 
-GREYS = (0, 8, 7, 15)
-"""Of the 16 colours those without a hue: black, bright black, white, bright white."""
+BLACK, GREY, WHITE = 0, 7, 15
+"""Of the 16 colours those without a hue. Bright black is another one in many colour schemes, even black."""
+_LUMINANCE = {BLACK: 0.0, GREY: 0.53, WHITE: 1.0}
+"""Of their light; terminals differ in the one between, so it is a mean."""
 
-_GREY_LIGHTNESS = np.array([oklab(np.array([level] * 3))[0] for level in (0, 106, 192, 255)], np.float32)
-"""Their lightness in OKLab; terminals differ in the two between, so these are means."""
+GREY_CELLS: tuple[tuple[str, int, int], ...] = (
+    *((sign, GREY, BLACK) for sign in " ░▒▓█▀▄"),
+    *((sign, WHITE, GREY) for sign in "░▒▓█▀▄"),
+    *((sign, WHITE, BLACK) for sign in "▀▄"),
+)
+"""Every cell of a picture in 16 colours: its sign, foreground and background."""
+_COVERAGE = {" ": (0, 0), "░": (0.25, 0.25), "▒": (0.5, 0.5), "▓": (0.75, 0.75), "█": (1, 1), "▀": (1, 0), "▄": (0, 1)}
+"""How much of the upper and of the lower half of a cell is foreground."""
+_CELL_LIGHTNESS = np.array(
+    [
+        [np.cbrt(part * _LUMINANCE[ink] + (1 - part) * _LUMINANCE[paper]) for part in _COVERAGE[sign]]
+        for sign, ink, paper in GREY_CELLS
+    ],
+    np.float32,
+)
+"""[cells, 2]: the lightness in OKLab of the two halves, as it looks from afar."""
 
 
 def to_palette(pixels: Pixels) -> Pixels:
@@ -50,12 +66,19 @@ def to_palette(pixels: Pixels) -> Pixels:
     return PALETTE[_diffused(wanted, np.stack([wanted[..., 0], steadiness], -1), choose, colours)]
 
 
-def to_greys(pixels: Pixels) -> Numbers:
-    """Pixels [height, width, 3] as positions [height, width] in `GREYS`, dithered by brightness."""
-    middles = (_GREY_LIGHTNESS[1:] + _GREY_LIGHTNESS[:-1]) / 2
-    levels = _GREY_LIGHTNESS[:, None]
-    wanted = oklab(pixels)[..., :1]
-    return _diffused(wanted, wanted, lambda values, _: np.searchsorted(middles, values[:, 0]), levels)
+def to_grey_cells(pixels: Pixels) -> Numbers:
+    """Pixels [height, width, 3] as positions [ceil(height / 2), width] in `GREY_CELLS`, by brightness alone.
+
+    A cell of a smooth place gets a shade, one on an edge two halves; what they cannot show goes to the neighbours.
+    """
+    lightness = oklab(pixels)[..., 0]
+    if len(lightness) % 2:
+        lightness = np.concatenate([lightness, lightness[-1:]])
+    wanted = np.stack([lightness[0::2], lightness[1::2]], -1)
+    squares = (_CELL_LIGHTNESS**2).sum(1)
+    return _diffused(
+        wanted, wanted, lambda values, _: (squares - 2 * values @ _CELL_LIGHTNESS.T).argmin(1), _CELL_LIGHTNESS
+    )
 
 
 def _diffused(wanted: Floats, known: Floats, choose: Callable[[Floats, Floats], Numbers], colours: Floats) -> Numbers:

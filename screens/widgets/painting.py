@@ -1,4 +1,5 @@
-"""Pixels as rows of cells, for what the terminal shows: half blocks in true colour, in 256 or in 4 greys, or signs.
+"""Pixels as rows of cells, for what the terminal shows: half blocks in true colour, in 256 or in
+shades of grey, or signs.
 
 The two colours of a half block are two pixels, one above the other.
 """
@@ -16,10 +17,10 @@ from textual.widget import Widget
 
 from screens.colours import depth_of
 from screens.look import glyphs
-from screens.widgets.dithering import GREYS, Pixels, to_greys, to_palette
+from screens.widgets.dithering import BLACK, GREY, GREY_CELLS, WHITE, Pixels, to_grey_cells, to_palette
 from vitbench.terminal_colours import Depth
 
-UPPER_HALF, LOWER_HALF, FULL = "▀", "▄", "█"
+UPPER_HALF = "▀"
 _SHADES = " .:-=+*#%@"
 
 
@@ -31,7 +32,7 @@ def painted(pixels: Pixels, widget: Widget) -> list[Strip]:
     if widget.app.no_color:
         pixels = np.repeat(brightness(pixels).round().astype(np.uint8)[..., None], 3, axis=2)
     if depth is Depth.SIXTEEN:
-        return grey_blocks(to_greys(pixels))
+        return grey_blocks(to_grey_cells(pixels))
     return half_blocks(to_palette(pixels) if depth is Depth.PALETTE else pixels)
 
 
@@ -55,42 +56,20 @@ def half_blocks(pixels: Pixels) -> list[Strip]:
     return strips
 
 
-def grey_blocks(greys: NDArray[np.intp]) -> list[Strip]:
-    """Positions [height, width] in `GREYS` as rows of half blocks.
-
-    Where there are 16 colours, only the foreground may be a bright one.
-    """
+def grey_blocks(cells: NDArray[np.intp]) -> list[Strip]:
+    """Positions [rows, width] in `GREY_CELLS` as rows of cells."""
     strips = []
-    for top in range(0, len(greys), 2):
-        below = greys[top + 1] if top + 1 < len(greys) else np.full_like(greys[top], -1)
-        pairs = zip(greys[top].tolist(), below.tolist(), strict=True)
+    for row in cells.tolist():
         segments = []
-        for (upper, lower), cells in groupby(pairs):
-            sign, foreground, background = _grey_cell(upper, lower)
-            segments.append(Segment(sign * len(list(cells)), _grey_style(foreground, background)))
-        strips.append(Strip(segments, greys.shape[1]))
+        for number, same in groupby(row):
+            sign, ink, paper = GREY_CELLS[number]
+            segments.append(Segment(sign * len(list(same)), Style(color=_standard(ink), bgcolor=_standard(paper))))
+        strips.append(Strip(segments, cells.shape[1]))
     return strips
 
 
-def _grey_cell(upper: int, lower: int) -> tuple[str, int, int]:
-    """The sign of a cell, its foreground and its background; -1 is the widget's own background."""
-    bright = (GREYS.index(8), GREYS.index(15))
-    if lower not in bright:
-        return UPPER_HALF, upper, lower
-    if upper == lower:
-        return FULL, upper, -1
-    if upper not in bright:
-        return LOWER_HALF, lower, upper
-    return UPPER_HALF, upper, GREYS.index(0) if lower == bright[0] else GREYS.index(7)
-
-
-def _grey_style(foreground: int, background: int) -> Style:
-    return Style(color=_standard(foreground), bgcolor=None if background < 0 else _standard(background))
-
-
-def _standard(grey: int) -> Color:
-    number = GREYS[grey]
-    level = (0, 85, 170, 255)[grey]
+def _standard(number: int) -> Color:
+    level = {BLACK: 0, GREY: 170, WHITE: 255}[number]
     return Color(f"color({number})", ColorType.STANDARD, number, ColorTriplet(level, level, level))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from screens.widgets.dithering import to_greys, to_palette
+from screens.widgets.dithering import GREY_CELLS, to_grey_cells, to_palette
 from screens.widgets.oklab import PALETTE, oklab
 from vitbench.places import sample_images
 
@@ -68,11 +68,23 @@ def test_the_eye_sees_the_colour_that_is_not_there(colour: tuple[int, int, int])
     assert np.linalg.norm(mixed - oklab(np.array(colour))) < nearest / 2
 
 
-def test_greys_keep_the_brightness() -> None:
+def test_grey_cells_keep_the_brightness() -> None:
     file = sorted(sample_images().glob("*.png"))[0]
     pixels = np.asarray(Image.open(file).convert("RGB").resize((60, 60)))
-    greys = to_greys(pixels)
-    assert set(np.unique(greys)) <= {0, 1, 2, 3}
-    blocks = greys.reshape(6, 10, 6, 10).mean((1, 3)).ravel()
-    wanted = oklab(pixels)[..., 0].reshape(6, 10, 6, 10).mean((1, 3)).ravel()
+    cells = to_grey_cells(pixels)
+    assert cells.shape == (30, 60)
+    coverage = {" ": 0.0, "░": 0.25, "▒": 0.5, "▓": 0.75, "█": 1.0, "▀": 0.5, "▄": 0.5}
+    light = {0: 0.0, 7: 0.53, 15: 1.0}
+    shown = [coverage[sign] * light[ink] + (1 - coverage[sign]) * light[paper] for sign, ink, paper in GREY_CELLS]
+    blocks = np.array(shown)[cells].reshape(6, 5, 6, 10).mean((1, 3)).ravel()
+    wanted = (oklab(pixels)[..., 0] ** 3).reshape(6, 10, 6, 10).mean((1, 3)).ravel()
     assert np.corrcoef(blocks, wanted)[0, 1] > 0.95
+    assert np.abs(blocks - wanted).mean() < 0.05
+
+
+@pytest.mark.parametrize(("upper", "lower", "sign"), [(255, 0, "▀"), (0, 255, "▄"), (0, 0, " "), (255, 255, "█")])
+def test_grey_cells_keep_edges_and_the_odd_row(upper: int, lower: int, sign: str) -> None:
+    pixels = np.zeros((2, 1, 3), np.uint8)
+    pixels[0], pixels[1] = upper, lower
+    assert GREY_CELLS[to_grey_cells(pixels)[0, 0]][0] == sign
+    assert to_grey_cells(np.zeros((5, 3, 3), np.uint8)).shape == (3, 3)
