@@ -192,8 +192,28 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
             yield f"caption.num_heads = {caption.num_heads} (must divide caption.embed_dim = {caption.embed_dim})"
         if recipe.data.mixup or recipe.data.cutmix:
             yield 'data.mixup and data.cutmix (must be 0 for task = "caption": mixed pictures have no sentence)'
-        if train.head_epochs:
-            yield f'train.head_epochs = {train.head_epochs} (must be 0 for task = "caption")'
+        yield from _without_effect_on_captions(recipe)
+    elif recipe.caption != CaptionTable():
+        yield 'the table caption (must be left out for task = "classify")'
+
+
+def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
+    """Keys that a captioner's training would ignore."""
+    data, model, caption = recipe.data, recipe.model, recipe.caption
+    for key, value, off, why in (
+        ("train.head_epochs", recipe.train.head_epochs, 0, ""),
+        ("optim.head_lr", recipe.optim.head_lr, None, ""),
+        ("data.augment", data.augment, "none", ": sentences speak of colours, sides and the whole picture"),
+        ("data.random_erasing", data.random_erasing, 0, ": a sentence speaks of the whole picture"),
+        ("data.validation_fraction", data.validation_fraction, 0.1, ": a twentieth is split off, by name"),
+        ("model.num_classes", model.num_classes, None, ": the encoder has no head"),
+        ("model.drop_rate", model.drop_rate, 0, ": the encoder has no head; caption.drop_rate is the decoder's"),
+    ):
+        if value != off:
+            must = "be left out" if off is None or key.endswith("fraction") else f"be {_toml_value(off)}"
+            yield f'{key} = {_toml_value(value)} (must {must} for task = "caption"{why})'
+    if caption.min_count > 1 and caption.tokenizer != "word":
+        yield f'caption.min_count = {caption.min_count} (must be 1 unless caption.tokenizer = "word")'
 
 
 def _with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

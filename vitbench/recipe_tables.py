@@ -57,7 +57,9 @@ class DataTable(Table):
     mixup: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
     cutmix: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
     cache: bool = Field(True, description="decode and resize once, into a memory map that all runs share")
-    workers: int = Field(0, ge=0, description="loader processes; the result does not depend on it")
+    workers: int = Field(
+        0, ge=0, description="loader processes (for captions threads, 0: four); no result depends on it"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="split off, stratified and seeded, where the data has no validation part"
     )

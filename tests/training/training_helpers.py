@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vitbench.data.problems import LeftOut
 from vitbench.models.network import build_network
 from vitbench.progress import Progress
 from vitbench.recipe import Recipe, parse_recipe
@@ -21,6 +22,7 @@ from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.monitor import Monitor
 from vitbench.training.seeds import seed_everything
 from vitbench.training.state import Training
+from vitbench.training.task import BatchSize
 
 TINY = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 8}
 
@@ -54,6 +56,8 @@ class TinyTask:
         self.train_size = pictures
         self.seed = recipe.train.seed
         self.largest_batch = 10**9
+        self.left_out = LeftOut()
+        self.evaluation_batch = recipe.train.batch_size
         self.poison_at: int | None = None
         self.losses = 0
 
@@ -76,6 +80,9 @@ class TinyTask:
         if self.losses == self.poison_at:
             loss = loss * float("nan")
         return loss, {"brightness": pixels.mean()}
+
+    def size(self, batch: tuple[Tensor, Tensor]) -> BatchSize:
+        return BatchSize(len(batch[0]), len(batch[0]))
 
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress

@@ -29,7 +29,9 @@ from vitbench.captions.tokenizer import (
     train_tokenizer,
 )
 from vitbench.data.generated import scenes_folder
+from vitbench.data.pictures import UnreadablePicture
 from vitbench.data.preprocessing import Preprocessing
+from vitbench.data.problems import LeftOut, Problem
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
@@ -37,6 +39,7 @@ from vitbench.models.network import RANDOM, build_network
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 from vitbench.runs.files import write_whole
+from vitbench.training.task import BatchSize
 
 TOKENIZER_NAME = "tokenizer.json"
 _EVALUATED_AT_ONCE = 64
@@ -74,6 +77,8 @@ class Captioning:
         self.parts = {part: data.split(part) for part in dict.fromkeys(picture.split for picture in data.pictures)}
         self.splits = tuple(self.parts)
         self.train_size = len(self.parts["train"])
+        self.left_out = LeftOut()
+        self.evaluation_batch = _EVALUATED_AT_ONCE
         truth = all(picture.truth for picture in self.parts["val"])
         self.headline = "exact_match" if truth else "cider" if len(self.parts["val"]) >= CIDER_NEEDS else "bleu4"
 
@@ -90,10 +95,10 @@ class Captioning:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(train))
         starts = range(first_batch * batch_size, len(order), batch_size)
         chosen = [[train[place] for place in order[start : start + batch_size]] for start in starts]
-        for rows, start, pixels in zip(chosen, starts, self.pictures.ahead(chosen), strict=True):
-            places = order[start : start + batch_size]
-            sentences = [_sentence(row, self.seed, epoch, int(place)) for row, place in zip(rows, places, strict=True)]
-            yield CaptionBatch(torch.from_numpy(pixels), self._ids(sentences))
+        for rows, start, taken in zip(chosen, starts, self.pictures.ahead(chosen), strict=True):
+            self.left_out.note(taken.left_out)
+            sentences = [_sentence(rows[n], self.seed, epoch, int(order[start + n])) for n in taken.places]
+            yield CaptionBatch(torch.from_numpy(taken.pixels), self._ids(sentences))
 
     def loss(self, module: nn.Module, batch: CaptionBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy a token (nats), and the share of tokens that are the likeliest."""
@@ -101,6 +106,10 @@ class Captioning:
         scores = module(self._normalized(batch.pixels), ids[:, :-1])
         loss, accuracy = caption_loss(scores, ids, self.tokenizer.pad_id, label_smoothing=self.label_smoothing)
         return loss, {"token_accuracy": accuracy}
+
+    def size(self, batch: CaptionBatch) -> BatchSize:
+        """The loss is a mean over the tokens that follow the start."""
+        return BatchSize(len(batch.ids), int((batch.ids[:, 1:] != self.tokenizer.pad_id).sum()))
 
     @torch.no_grad()
     def evaluate(
@@ -115,11 +124,18 @@ class Captioning:
         pictures = self.parts.get(split, [])
         if not pictures:
             raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.parts)}.")
+        left_out, read = LeftOut(), list[CaptionedPicture]()
         written: list[str] = []
         loss_sum = correct = tokens = 0.0
-        parts = [pictures[n : n + _EVALUATED_AT_ONCE] for n in range(0, len(pictures), _EVALUATED_AT_ONCE)]
-        for rows, pixels in zip(parts, self.pictures.ahead(parts), strict=True):
-            memory = module.encode(self._normalized(torch.from_numpy(pixels)))
+        at_once = self.evaluation_batch
+        parts = [pictures[n : n + at_once] for n in range(0, len(pictures), at_once)]
+        for asked, taken in zip(parts, self.pictures.ahead(parts), strict=True):
+            left_out.note(taken.left_out)
+            rows = [asked[place] for place in taken.places]
+            if not rows:
+                continue
+            read += rows
+            memory = module.encode(self._normalized(torch.from_numpy(taken.pixels)))
             ids = self._ids([row.sentences[0] for row in rows]).to(self.device)
             loss, accuracy = caption_loss(module.decode(ids[:, :-1], memory), ids, self.tokenizer.pad_id)
             count = float((ids[:, 1:] != self.tokenizer.pad_id).sum())
@@ -131,21 +147,30 @@ class Captioning:
             written += [self.tokenizer.decode(hypothesis.ids) for hypothesis in greedy(module, memory, self.tokenizer)]
             progress(len(written), len(pictures), f"captioning the {split} part")
         if folder is not None:
-            _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, pictures, written)
+            _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, read, written)
+        self.left_out.note(problems := left_out.news())
         words = [split_words(sentence) for sentence in written]
-        references = [[split_words(sentence) for sentence in picture.sentences] for picture in pictures]
+        references = [[split_words(sentence) for sentence in picture.sentences] for picture in read]
         scalars = {"loss": loss_sum / tokens, "token_accuracy": correct / tokens, **caption_scores(words, references)}
-        if all(picture.truth for picture in pictures):
-            scalars |= scene_scores(words, [picture.truth for picture in pictures]).scalars()
-            scalars |= self._grounding(module, pictures)
+        if problems:
+            scalars["left_out"] = float(len(problems))
+        if all(picture.truth for picture in read):
+            scalars |= scene_scores(words, [picture.truth for picture in read]).scalars()
+            scalars |= self._grounding(module, read)
         return scalars
 
     def _grounding(self, module: Captioner, pictures: list[CaptionedPicture]) -> dict[str, float]:
         """AUC of raw attention against the words' masks, a role at a time, on the first pictures."""
         found: dict[str, list[float]] = {}
-        for record in ground(replace(self.network, module=module), pictures[:_GROUNDED], deletion=False):
-            if not np.isnan(record.auc):
-                found.setdefault(record.role, []).append(record.auc)
+        for picture in pictures[:_GROUNDED]:
+            try:
+                records = ground(replace(self.network, module=module), [picture], deletion=False)
+            except UnreadablePicture as error:  # decoded earlier, and gone since
+                self.left_out.note([Problem(os.path.relpath(picture.file, self.data.root), error.reason)])
+                continue
+            for record in records:
+                if not np.isnan(record.auc):
+                    found.setdefault(record.role, []).append(record.auc)
         return {f"grounding_auc/{role}": float(np.mean(values)) for role, values in found.items()}
 
     def _normalized(self, pixels: Tensor) -> Tensor:
@@ -156,7 +181,7 @@ class Captioning:
         limit = self.network.decoder.max_length
         tokenizer = self.tokenizer
         sequences = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id][:limit] for text in sentences]
-        return padded(sequences, tokenizer.pad_id)
+        return padded(sequences, tokenizer.pad_id) if sequences else torch.empty((0, 1), dtype=torch.int64)
 
 
 def open_caption_task(
@@ -186,7 +211,9 @@ def open_caption_task(
         dropout=caption.drop_rate,
     )
     network = new_captioner(encoder, tokenizer, sizes)
-    pictures = PictureSource(data, network.preprocessing, keep=recipe.data.cache, progress=progress)
+    pictures = PictureSource(
+        data, network.preprocessing, keep=recipe.data.cache, threads=recipe.data.workers, progress=progress
+    )
     task = Captioning(
         network,
         data,

@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Writes the CSV; names the pictures that have no row because they cannot be read."""
     from vitbench.data.index import open_pictures
+    from vitbench.data.problems import LeftOut
+    from vitbench.training.memory import memory_told
     from vitbench.training.prediction import predict, predictions_csv
 
     outputs = outputs_of(arguments, inputs=[arguments.network], data=[arguments.data])
@@ -29,11 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
     progress = ConsoleProgress()
     chosen = open_chosen(arguments, progress)
     data = open_pictures(arguments.data, store=store_folder(arguments.store), progress=progress)
-    rows = list(predict(chosen.network, data, batch_size=chosen.batch_size, device=chosen.device, progress=progress))
+    gone = LeftOut()
+    size, device = chosen.batch_size, chosen.device
+    with memory_told(f"{size} pictures at once are too many for {device}; give a smaller --batch-size"):
+        rows = list(predict(chosen.network, data, batch_size=size, device=device, left_out=gone, progress=progress))
     progress.close()
     outputs.write(arguments.csv, predictions_csv(rows))
     say(f"{arguments.csv}: {len(rows)} labels", file=arguments.csv)
-    for problem in data.problems:
+    for problem in (*data.problems, *gone.news()):
         if problem.left_out:
             print(f"no label for {clean(problem.file)}: {clean(problem.reason)}", file=sys.stderr)
     return 0

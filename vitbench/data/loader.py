@@ -1,7 +1,7 @@
 """Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no worker outlives its parent."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +10,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from vitbench.data.dataset import Dataset
-from vitbench.data.problems import Problem
+from vitbench.data.problems import LeftOut, Problem
 from vitbench.data.randomness import ORDER, generator
 from vitbench.errors import UserError
 from vitbench.runs.children import die_with_parent
 
+_AT_ONCE, _IN_A_ROW = 4, 16
+"""So many pictures of one batch, or of several, that cannot be read and none between that can, are no accident."""
 _Place = tuple[int, int]
 """An epoch, and the number of a batch in it."""
 
@@ -76,8 +78,10 @@ class Loader:
         normalize: bool = True,
         epochs: int = 1,
         at_least: int = 1,
+        left_out: LeftOut | None = None,
     ) -> None:
         self.dataset, self.epochs, self.at_least = dataset, epochs, at_least
+        self.left_out = left_out if left_out is not None else LeftOut()
         self.seed, self.batch_size = seed, batch_size
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
         self._workers: DataLoader[Batch] | None = None
@@ -118,15 +122,14 @@ class Loader:
     def batches(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from `first_batch` on: the same ones that come there in the whole epoch.
 
-        Raises UserError if not one picture of a batch can be read: then not a file is bad but the disk is gone.
+        Pictures that cannot be read any more are noted in `left_out`; a batch of them alone is empty. Raises UserError
+        where so many in a row cannot be read that not they are bad but the disk is gone.
         """
+        in_a_row = 0
         for batch in self._made(epoch, first_batch):
-            if not len(batch):
-                first = batch.left_out[0]
-                raise UserError(
-                    f"None of {len(batch.left_out)} pictures in {self.dataset.index.root} can be read any more "
-                    f"({first.file}: {first.reason}); is the disk still there?"
-                )
+            self.left_out.note(batch.left_out)
+            in_a_row = 0 if len(batch) else in_a_row + len(batch.left_out)
+            check_disk(batch.left_out, in_a_row, len(self.dataset), str(self.dataset.index.root))
             if self.normalize:
                 pixels = self.dataset.preprocessing.normalize(batch.pixels)
                 batch = Batch(pixels, batch.labels, batch.indices, batch.left_out)
@@ -173,11 +176,28 @@ class Loader:
             yield from self.requests(later, batch if later == epoch else 0)
 
 
-def in_order(dataset: Dataset, batch_size: int, device: torch.device) -> Iterator[Batch]:
-    """The uint8 batches of a dataset in its own order, as `device` takes them fastest."""
+def in_order(
+    dataset: Dataset, batch_size: int, device: torch.device, left_out: LeftOut | None = None
+) -> Iterator[Batch]:
+    """The uint8 batches of a dataset in its own order, as `device` takes them fastest; none is empty.
+
+    Pictures that cannot be read any more are noted in `left_out`.
+    """
     pin = device.type == "cuda"
-    loader = Loader(dataset, seed=0, batch_size=batch_size, shuffle=False, pin_memory=pin, normalize=False)
-    return loader.batches(0)
+    loader = Loader(
+        dataset, seed=0, batch_size=batch_size, shuffle=False, pin_memory=pin, normalize=False, left_out=left_out
+    )
+    return (batch for batch in loader.batches(0) if len(batch))
+
+
+def check_disk(left_out: Sequence[Problem], in_a_row: int, pictures: int, where: str) -> None:
+    """Raises UserError if a whole batch, or `in_a_row` of all `pictures`, tell that the disk is gone."""
+    if in_a_row >= min(_IN_A_ROW, pictures) or (in_a_row and len(left_out) >= _AT_ONCE):
+        first = left_out[0]
+        raise UserError(
+            f"None of {in_a_row} pictures in {where} can be read any more ({first.file}: {first.reason}); "
+            "is the disk still there?"
+        )
 
 
 def batches(

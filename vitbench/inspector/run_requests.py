@@ -58,7 +58,7 @@ class RunRequests:
             device=self.gpu.device(),
             progress=progress,
         )
-        left_out = sum(problem.left_out for problem in evaluated.data.problems)
+        left_out = sum(problem.left_out for problem in evaluated.data.problems) + len(evaluated.evaluation.left_out)
         name = evaluated.file.name if evaluated.file else ""
         sentence = evaluated.evaluation.sentence() + (f", {evaluated.where}" if evaluated.where else "")
         return Reply({"sentence": sentence, "left_out": left_out, "name": name})

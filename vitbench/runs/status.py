@@ -70,6 +70,8 @@ class RunProgress(BaseModel):
     device: str | None = None
     latest: dict[str, float] = {}
     best: Best | None = None
+    left_out: Count = 0
+    """Pictures that could be read when the data was indexed, and cannot be any more."""
     doing: Activity | None = None
 
 

@@ -15,6 +15,7 @@ from vitbench.data.index import DataIndex, head_labels, open_recipe_data, refuse
 from vitbench.data.loader import Loader, in_order
 from vitbench.data.mixing import Mixing
 from vitbench.data.on_device import on_device
+from vitbench.data.problems import LeftOut
 from vitbench.data.resizing import FixedResize
 from vitbench.data.split import read_split, with_validation, write_split
 from vitbench.errors import UserError
@@ -24,6 +25,7 @@ from vitbench.progress import Progress
 from vitbench.recipe import Recipe
 from vitbench.training.evaluation import evaluate_classifier
 from vitbench.training.precision import Precision
+from vitbench.training.task import BatchSize
 
 
 @dataclass(frozen=True)
@@ -73,26 +75,30 @@ class Classification:
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
+        self.left_out = LeftOut()
+        self.at_least = 2 if needs_two(network.module) else 1
+        self.evaluation_batch = recipe.train.batch_size
         self.precision = Precision("none" if recipe.train.amp == "fp16" else recipe.train.amp, device)
         self.mixing = Mixing(network.num_classes, recipe.data.mixup, recipe.data.cutmix)
         self._loader: Loader | None = None
-        self._features: tuple[Tensor, Tensor] | None = None
+        self._features: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Pictures | Features]:
         """The batches of an epoch, on the device and normalised."""
         loader = self._loader_of(batch_size)
         if epoch < self.recipe.train.head_epochs:
-            features, labels = self._frozen_features(batch_size)
+            features, labels, known = self._frozen_features()
             order = loader.order(epoch)
             for start in range(first_batch * batch_size, len(order), batch_size):
                 chosen = torch.from_numpy(loader.whole(order, start, batch_size)).to(self.device)
+                chosen = chosen if known is None else chosen[known[chosen]]
                 yield Features(features[chosen], labels[chosen])
             return
         self._features = None
         for number, batch in enumerate(on_device(loader.batches(epoch, first_batch), self.device), first_batch):
             pixels = self.network.preprocessing.normalize(batch.pixels)
             shares = None
-            if self.mixing.is_on:
+            if self.mixing.is_on and len(batch):
                 pixels, shares = self.mixing.apply(
                     pixels, batch.labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
                 )
@@ -110,6 +116,11 @@ class Classification:
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
         return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing), {"accuracy": accuracy}
 
+    def size(self, batch: Pictures | Features) -> BatchSize:
+        """The loss is a mean over pictures; one alone, where two are needed (batch norm), counts as none."""
+        count = len(batch.labels)
+        return BatchSize(count, count if count >= self.at_least else 0)
+
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress
     ) -> dict[str, float]:
@@ -119,10 +130,12 @@ class Classification:
             self._evaluated(split),
             classes=self.network.labels or self.data.classes,
             batch_size=self.recipe.train.batch_size,
+            at_once=self.evaluation_batch,
             device=self.device,
             precision=self.precision,
             progress=progress,
         )
+        self.left_out.note(evaluation.left_out)
         if folder is not None:
             evaluation.save(folder, split, step)
         return evaluation.scalars()
@@ -144,27 +157,39 @@ class Classification:
                 pin_memory=self.device.type == "cuda",
                 normalize=False,
                 epochs=self.recipe.train.epochs,
-                at_least=2 if needs_two(self.network.module) else 1,
+                at_least=self.at_least,
+                left_out=self.left_out,
             )
         return self._loader
 
     @torch.no_grad()
-    def _frozen_features(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """What the head sees of each training picture [N, D], and the labels [N]; computed once."""
+    def _frozen_features(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What the head sees of each training picture [N, D], and the labels [N]; computed once.
+
+        Where some cannot be read any more, also which can: bool [N], else None.
+        """
         if self._features is not None:
             return self._features
         module = self.network.module
         was_training = module.training
         module.eval()
         dataset = self._evaluated("train")
-        found = []
-        for batch in on_device(in_order(dataset, batch_size, self.device), self.device):
+        labels = torch.from_numpy(dataset.labels).to(self.device)
+        found: list[Tensor] = []
+        numbers: list[Tensor] = []
+        for batch in on_device(in_order(dataset, self.evaluation_batch, self.device, self.left_out), self.device):
             pixels = self.network.preprocessing.normalize(batch.pixels)
             with self.precision.autocast():
                 found.append(pooled_features(module, pixels).float())
+            numbers.append(batch.indices)
             self.progress(sum(map(len, found)), len(dataset), "computing the features of the frozen network")
         module.train(was_training)
-        self._features = torch.cat(found), torch.from_numpy(dataset.labels).to(self.device)
+        features, known = torch.cat(found), None
+        if len(features) < len(dataset):
+            seen = torch.cat(numbers)
+            known = torch.zeros(len(dataset), dtype=torch.bool, device=self.device).index_fill(0, seen, True)
+            features = features.new_zeros(len(dataset), features.shape[1]).index_copy(0, seen, features)
+        self._features = features, labels, known
         return self._features
 
     def _head(self, module: nn.Module, features: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
     import torch
 
     from vitbench.training.device import choose_device, describe_device
-    from vitbench.training.memory import OutOfMemory
+    from vitbench.training.memory import OutOfMemory, memory_told
     from vitbench.training.state import Training
     from vitbench.training.worker import open_task
 
@@ -49,7 +49,8 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
             seconds = _step_seconds(training)
         if memory.ran_out:
             raise UserError(f"train.batch_size = {recipe.train.batch_size} does not fit into the memory of {device}.")
-        evaluation = _evaluation_seconds(training)
+        with memory_told(f"an evaluation does not fit into the memory of {device}"):
+            evaluation = _evaluation_seconds(training)
     memory_bytes = _peak_memory(device)
     if device.type == "cuda":
         note_memory(store, recipe, memory_bytes, describe_device(device))

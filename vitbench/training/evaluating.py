@@ -15,6 +15,7 @@ from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
 from vitbench.training.chosen import Chosen, open_chosen
 from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_part
+from vitbench.training.memory import memory_told
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ def evaluate(
     else:
         raise UserError(f"Name the pictures to evaluate {reference} on: --data DIR.")
     split = evaluated_part(index, split)
-    evaluation = evaluate_network(
-        chosen.network, index, split=split, batch_size=chosen.batch_size, device=chosen.device, progress=progress
-    )
+    size = chosen.batch_size
+    with memory_told(f"{size} pictures at once are too many for {chosen.device}; give a smaller --batch-size"):
+        evaluation = evaluate_network(
+            chosen.network, index, split=split, batch_size=size, device=chosen.device, progress=progress
+        )
     part = _other_part(index, split) if data else split
     return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part), changed)
 

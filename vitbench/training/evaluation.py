@@ -19,6 +19,7 @@ from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex, open_recipe_data
 from vitbench.data.loader import in_order
 from vitbench.data.on_device import on_device
+from vitbench.data.problems import LeftOut, Problem
 from vitbench.data.split import read_split, read_split_part
 from vitbench.errors import UserError
 from vitbench.files.reading import EVALUATION, check_file
@@ -50,6 +51,8 @@ class Evaluation:
     """float64 [N], cross-entropy in nats."""
     batch_size: int
     """Of the report's average loss."""
+    left_out: tuple[Problem, ...] = ()
+    """Pictures of the part that could be read when the data was indexed, and cannot be any more: they have no row."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -115,14 +118,18 @@ class Evaluation:
         scalars = {"loss": self.mean_loss, "accuracy": self.accuracy, "accuracy_top5": self.accuracy_top5}
         if len(self.classes) <= MOST_CLASSES_AS_SCALARS:
             scalars |= {f"class_accuracy/{name}": value for name, value in self.class_accuracy().items()}
+        if self.left_out:
+            scalars["left_out"] = float(len(self.left_out))
         return scalars
 
     def sentence(self) -> str:
         """The line that the student's program printed, with the loss that it meant: the mean a picture."""
-        right = int(self.correct.sum())
-        return (
-            f"Test set: Average loss: {self.mean_loss:.4f}, Accuracy: {right}/{len(self)} ({100 * self.accuracy:.1f}%)"
-        )
+        right, gone = int(self.correct.sum()), len(self.left_out)
+        share = f"{right}/{len(self)} ({100 * self.accuracy:.1f}%)"
+        line = f"Test set: Average loss: {self.mean_loss:.4f}, Accuracy: {share}"
+        if not gone:
+            return line
+        return f"{line}; left out, since they cannot be read any more: {gone} of {len(self) + gone} pictures"
 
     def document(self) -> dict[str, Any]:
         """Everything derived, as plain values."""
@@ -141,6 +148,7 @@ class Evaluation:
             "classes": list(self.classes),
             "confusion": self.confusion().tolist(),
             "worst": self.worst(),
+            "left_out": [{"file": problem.file, "reason": problem.reason} for problem in self.left_out],
         }
 
     def save(self, folder: Path, split: str, step: int) -> None:
@@ -154,6 +162,7 @@ class Evaluation:
             "classes": np.array(self.classes),
             "root": np.array(self.root),
             "batch_size": np.array(self.batch_size),
+            "left_out": np.array([[problem.file, problem.reason] for problem in self.left_out], np.str_).reshape(-1, 2),
         }
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{split}-{step}.json", json.dumps({"split": split, "step": step} | self.document()))
@@ -184,6 +193,9 @@ def load_evaluation(file: Path) -> Evaluation:
                 probability=rows["probability"],
                 loss=rows["loss"],
                 batch_size=int(rows["batch_size"]),
+                left_out=tuple(Problem(str(file), str(reason)) for file, reason in rows["left_out"])
+                if "left_out" in rows
+                else (),
             )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError) as error:
         raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
@@ -198,6 +210,7 @@ def evaluate_classifier(
     *,
     classes: tuple[str, ...],
     batch_size: int,
+    at_once: int | None = None,
     device: torch.device,
     precision: Precision | None = None,
     labels: np.ndarray | None = None,
@@ -206,14 +219,16 @@ def evaluate_classifier(
     """Runs `module`, which is in evaluation mode on `device`, over a dataset.
 
     `labels` int64 [samples] replaces the dataset's own, where its classes count differently. Logits are compared in
-    float32, and the loss is computed in float64.
+    float32, and the loss is computed in float64. `batch_size` is that of the report's average loss, and of what is
+    computed `at_once` where that is None. Pictures that cannot be read any more are named in the result.
     """
+    left_out = LeftOut()
     precision = precision or Precision("none", device)
     known = dataset.labels if labels is None else labels
     truth = torch.from_numpy(known).to(device)
     numbers, top5, probability, loss = [], [], [], []
     done = 0
-    for batch in on_device(in_order(dataset, batch_size, device), device):
+    for batch in on_device(in_order(dataset, at_once or batch_size, device, left_out), device):
         pixels = dataset.preprocessing.normalize(batch.pixels)
         with precision.autocast():
             logits = module(pixels)
@@ -235,6 +250,7 @@ def evaluate_classifier(
         probability=torch.cat(probability).cpu().numpy(),
         loss=torch.cat(loss).cpu().numpy(),
         batch_size=batch_size,
+        left_out=tuple(left_out.news()),
     )
 
 

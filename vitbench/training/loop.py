@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from vitbench.errors import UserError
 from vitbench.runs.states import State
 from vitbench.training.memory import OutOfMemory
 from vitbench.training.monitor import Monitor
@@ -32,12 +33,13 @@ def train(training: Training, monitor: Monitor) -> State:
             training.begin_step()
             with OutOfMemory(training) as memory:
                 loss, extras = accumulate_gradients(training, batches)
+                gradient_norm = update_weights(training)
             if memory.ran_out:
                 monitor.warn(training, training.use_smaller_batch())
                 break  # and the same step again, from the same picture
-            gradient_norm = update_weights(training)
             training.step += 1
-            monitor.record(training, loss, gradient_norm, extras)
+            if training.pictures_seen:
+                monitor.record(training, loss, gradient_norm, extras)
             request = monitor.request()
             if request or training.checkpoint_due:
                 monitor.save(training, keep=request == "checkpoint")
@@ -46,30 +48,47 @@ def train(training: Training, monitor: Monitor) -> State:
 
 
 def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Forward and backward over the pictures of one step; the mean loss over them, and the task's other scalars."""
+    """Forward and backward over one step; the mean loss over all its terms, and the task's other scalars.
+
+    A micro-step weighs as much as it has terms. How many the step has is known at its end only (sentences have
+    different lengths, pictures may have become unreadable), so it is then that the gradients are set to the mean.
+    """
     training.optimizer.zero_grad(set_to_none=True)
     loss, extras = torch.zeros((), device=training.device), dict[str, Tensor]()
-    for micro_step, share in enumerate(training.micro_step_shares()):
+    terms = pictures = 0
+    for micro_step in range(training.micro_steps):
         batch = next(batches)
+        size = training.task.size(batch)
+        if not size.terms:
+            continue  # none of its pictures can be read any more
+        weight = size.terms / training.pictures_in_step if training.micro_steps > 1 else 1.0
         seed_everything(training.seed, training.step, micro_step, training.rank)
         with training.precision.autocast():
-            module = training.module_for(round(share * training.pictures_in_step))
-            micro_loss, micro_extras = training.task.loss(module, batch)
-        training.precision.scaler.scale(micro_loss * share).backward()
-        loss += micro_loss.detach() * share
+            micro_loss, micro_extras = training.task.loss(training.module_for(size.pictures), batch)
+        training.precision.scaler.scale(micro_loss * weight).backward()
+        loss += micro_loss.detach() * weight
         for name, value in micro_extras.items():
-            extras[name] = extras.get(name, 0) + value * share
+            extras[name] = extras.get(name, 0) + value * weight
+        terms, pictures = terms + size.terms, pictures + size.pictures
+    training.pictures_seen = pictures
+    if training.micro_steps > 1 and terms and terms != training.pictures_in_step:
+        mean = training.pictures_in_step / terms
+        training.scale_gradients(mean)
+        loss, extras = loss * mean, {name: value * mean for name, value in extras.items()}
     return loss, extras
 
 
 def update_weights(training: Training) -> Tensor:
-    """Clips, steps, averages; the norm of the gradient before clipping."""
+    """Clips, steps, averages; the norm of the gradient before clipping. A step without a picture changes nothing."""
+    if not training.pictures_seen:
+        return torch.zeros((), device=training.device)
     scaler, optimizer = training.precision.scaler, training.optimizer
     scaler.unscale_(optimizer)
     gradient_norm = training.clip_gradients()
-    scaler.step(optimizer)
-    scaler.update()
-    training.update_average()
+    with training.update():
+        scaler.step(optimizer)
+        scaler.update()
+        training.update_average()
     return gradient_norm
 
 
@@ -78,10 +97,23 @@ def evaluate(training: Training, monitor: Monitor) -> None:
     monitor.flush(training)
     module = training.evaluated_module.eval()
     with monitor.saved_when_interrupted(training):
-        scalars = training.task.evaluate(
-            module, "val", step=training.step, folder=monitor.evaluations, progress=monitor.progress
-        )
+        scalars = evaluate_part(training, monitor, module, "val", training.step)
     training.train_mode()
     training.note_evaluation(scalars)
     monitor.evaluated(training, scalars)
     monitor.save(training)
+
+
+def evaluate_part(training: Training, monitor: Monitor, module: nn.Module, part: str, step: int) -> dict[str, float]:
+    """The scalars of a part of the data. Out of memory, it computes less at once, or raises UserError; all is saved."""
+    while True:
+        with OutOfMemory(training):
+            return training.task.evaluate(
+                module, part, step=step, folder=monitor.evaluations, progress=monitor.progress
+            )
+        try:
+            monitor.warn(training, training.use_smaller_evaluation())
+        except UserError:
+            if part == "val":
+                monitor.save(training)
+            raise

@@ -1,10 +1,14 @@
 """Out of memory, as an event that a loop can answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from traceback import clear_frames
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
+
+from vitbench.errors import UserError
 
 if TYPE_CHECKING:
     from vitbench.training.state import Training
@@ -24,6 +28,17 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+
+
+@contextmanager
+def memory_told(advice: str) -> Iterator[None]:
+    """Turns a failed allocation inside into a UserError with `advice`, a clause; for work that nobody can shrink."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise UserError(f"Out of memory: {advice}.") from error
+        raise
 
 
 class OutOfMemory:
@@ -51,6 +66,17 @@ class OutOfMemory:
             if self.training.device.type == "cuda":
                 torch.cuda.empty_cache()
         return self.ran_out
+
+
+def copied_to_cpu(value: Any) -> Any:
+    """A copy of a state dict, its tensors in main memory."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copied_to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied_to_cpu(item) for item in value)
+    return value
 
 
 def next_smaller(batch_size: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from vitbench.data.problems import sentence_of
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.host import HostMonitor
 from vitbench.runs.log import RunLog, last_lines
@@ -90,6 +91,7 @@ class Monitor:
             self._latest.update(scalars)
             self.metrics.check(step, scalars)
         self.events.flush()
+        self._log_left_out(training)
         on_features = training.step <= training.recipe.train.head_epochs * training.steps_per_epoch
         self._tell(training, pictures_per_second=rate, rate_of="cached features" if on_features else "pictures")
         self._start_clock()
@@ -109,6 +111,7 @@ class Monitor:
             eta_seconds=self._eta(training),
             latest=dict(self._latest),
             best=training.best,
+            left_out=len(training.task.left_out),
             doing=None,
             **changes,
         )
@@ -153,11 +156,18 @@ class Monitor:
         tagged = {f"{split}/{name}": value for name, value in scalars.items()}
         self.events.scalars(training.step, tagged)
         self.events.flush()
+        self._latest.pop(f"{split}/left_out", None)
         self._latest.update({tag: value for tag, value in tagged.items() if tag.count("/") == 1})
+        self._log_left_out(training)
         self._tell(training)
         words = ", ".join(f"{name} {value:.4g}" for name, value in scalars.items() if "/" not in name)
         self._log_once(training.step, f"{split}: {words}")
         self._start_clock()
+
+    def _log_left_out(self, training: Training) -> None:
+        """Names the pictures that turned out unreadable since the last time."""
+        if news := training.task.left_out.news():
+            self.warn(training, sentence_of(news))
 
     def _log_once(self, step: int, text: str) -> None:
         """A worker that is killed before its checkpoint evaluates again after the resume, and has logged it already."""

@@ -18,6 +18,13 @@ class Precision:
         self.format = _FORMATS.get(amp)
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
 
+    def begin_again(self) -> None:
+        """Forgets a step that was not finished: a scaler refuses to unscale the gradients of one step twice."""
+        state = self.scaler.state_dict()
+        self.scaler = torch.amp.GradScaler(self.device_type, enabled=self.scaler.is_enabled())
+        if state:
+            self.scaler.load_state_dict(state)
+
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass."""
         if self.format is None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from vitbench.errors import UserError
 from vitbench.models.adaptation import quiet_frozen_parts
 from vitbench.recipe import Recipe
 from vitbench.runs.status import Best
-from vitbench.training.memory import OutOfMemory, next_smaller
+from vitbench.training.memory import OutOfMemory, copied_to_cpu, next_smaller
 from vitbench.training.optimizer import create_optimizer, set_learning_rate
 from vitbench.training.precision import Precision
 from vitbench.training.seeds import seed_everything
@@ -43,6 +44,8 @@ class Training:
         self.best: Best | None = None
         self.evaluations_without_best = 0
         self.batch_size, self.accumulate = recipe.train.batch_size, recipe.train.accumulate
+        self._before_update: dict[str, Any] | None = None
+        self._has_updated = self._updating = False
         # Of the step that was begun last:
         self.learning_rate, self.pictures_seen = 0.0, 0
 
@@ -84,10 +87,10 @@ class Training:
         done = self.step % self.steps_per_epoch * self.pictures_per_step
         return min(self.pictures_per_step, self.task.train_size - done)
 
-    def micro_step_shares(self) -> list[float]:
-        """The share of the next step's pictures that each of its micro-steps has; they sum to 1."""
-        total, size = self.pictures_in_step, self.batch_size
-        return [min(size, total - start) / total for start in range(0, total, size)]
+    @property
+    def micro_steps(self) -> int:
+        """Batches that the next step covers."""
+        return math.ceil(self.pictures_in_step / self.batch_size)
 
     def open_batches(self) -> Iterator[Any]:
         """The rest of the epoch, from the first picture of the next step on."""
@@ -138,6 +141,10 @@ class Training:
             clip_grads_with_norm_(self.learning, self.recipe.train.clip, norm)
         return norm
 
+    def scale_gradients(self, factor: float) -> None:
+        """Multiplies all gradients."""
+        torch._foreach_mul_([weight.grad for weight in self.learning if weight.grad is not None], factor)
+
     def update_average(self) -> None:
         """Moves the averaged weights towards the new ones. It begins where the head's epochs end."""
         if self.average is None:
@@ -169,11 +176,46 @@ class Training:
 
     # Out of memory ----------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def update(self) -> Iterator[None]:
+        """Around an update of the weights.
+
+        The first one of a process takes the memory of the optimizer's state, and may fail half-way: what it changes is
+        kept in main memory until it is done.
+        """
+        if not self._has_updated and self._before_update is None:
+            self._before_update = {
+                "weights": copied_to_cpu(self.weights.state_dict()),
+                "average": copied_to_cpu(self.average.module.state_dict()) if self.average is not None else None,
+                "optimizer": copied_to_cpu(self.optimizer.state_dict()),
+                "scaler": self.precision.scaler.state_dict(),
+            }
+        self._updating = True
+        yield
+        self._updating, self._has_updated, self._before_update = False, True, None
+
+    def _take_back_update(self) -> None:
+        """Undoes an update that ran out of memory. Raises UserError for a later one, of which nothing was kept."""
+        self._updating = False
+        if self._before_update is None:
+            raise UserError(
+                f"Out of memory on {self.device} in the optimizer's step {self.step + 1}, which cannot be taken back: "
+                "free memory there and resume the run from its last checkpoint."
+            )
+        self.optimizer.load_state_dict(self._before_update["optimizer"])
+        self.weights.load_state_dict(self._before_update["weights"])
+        if self.average is not None:
+            self.average.module.load_state_dict(self._before_update["average"])
+        self.precision.scaler.load_state_dict(self._before_update["scaler"])
+
     def use_smaller_batch(self) -> str:
         """Halves the batch and doubles the accumulation, and says so.
 
         Raises UserError, with the largest batch that fits, if the recipe wants to stop, or nothing smaller is left.
         """
+        self.precision.begin_again()
+        if self._updating:
+            self._take_back_update()
         failed = self.batch_size
         if self.recipe.train.on_oom == "stop" or failed == 1:
             raise UserError(self._largest_batch_that_fits())
@@ -181,6 +223,21 @@ class Training:
         return (
             f"Out of memory with {failed} pictures a batch: going on with {self.batch_size}, and "
             f"{self.accumulate} batches a step, so a step still covers {self.pictures_per_step} pictures."
+        )
+
+    def use_smaller_evaluation(self) -> str:
+        """Halves what an evaluation computes at once, and says so. Raises UserError as `use_smaller_batch` does."""
+        failed = self.task.evaluation_batch
+        if self.recipe.train.on_oom == "stop" or failed <= 1:
+            remedy = "free memory there" if failed <= 1 else 'free memory there, or set train.on_oom = "halve"'
+            raise UserError(
+                f"Out of memory on {self.device} in the evaluation of step {self.step}, with {failed} pictures at "
+                f"once: {remedy}, and resume the run."
+            )
+        self.task.evaluation_batch = failed // 2
+        return (
+            f"Out of memory in the evaluation with {failed} pictures at once: going on with "
+            f"{self.task.evaluation_batch}; the result is the same but for rounding."
         )
 
     def _halve(self) -> None:
@@ -203,12 +260,13 @@ class Training:
         return f"{sentence}not even one picture fits: choose a smaller network or model.image_size."
 
     def _try_batch(self) -> None:
-        """Forward and backward of one batch, without an update."""
+        """Forward, backward and update with one batch."""
         batch = next(self.open_batches())
         seed_everything(self.seed, self.step, 0, self.rank)
         with self.precision.autocast():
             loss, _ = self.task.loss(self.module, batch)
         self.precision.scaler.scale(loss).backward()
+        self.optimizer.step()  # its state takes memory too; this run ends here
         self.optimizer.zero_grad(set_to_none=True)
 
 

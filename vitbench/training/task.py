@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from vitbench.data.problems import LeftOut
 from vitbench.progress import Progress
 
 
@@ -18,6 +19,13 @@ class TrainedNetwork(Protocol):
     def source(self) -> str: ...
     def write_network_json(self, folder: Path) -> None:
         """Writes into a checkpoint folder what builds the network again."""
+
+
+class BatchSize(NamedTuple):
+    """The `pictures` of a batch, and the `terms` that its mean loss is a mean of: pictures, or tokens of sentences."""
+
+    pictures: int
+    terms: int
 
 
 class Task(Protocol):
@@ -33,15 +41,24 @@ class Task(Protocol):
     """The parts that `evaluate` knows: "val", and maybe "test" and others."""
     headline: str
     """The scalar of `evaluate` that decides which checkpoint is the best; higher is better."""
+    left_out: LeftOut
+    """Pictures that cannot be read any more, of all parts."""
+    evaluation_batch: int
+    """Pictures at once in an evaluation; the result does not depend on it but by rounding."""
 
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Any]:
         """The batches of an epoch from number `first_batch` on: each of `batch_size` pictures, the last maybe fewer.
+
+        One that holds pictures that cannot be read any more has fewer too, or none.
 
         The order and each picture's augmentation depend on the seed, the epoch and the picture only.
         """
 
     def loss(self, module: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """The mean loss over the pictures of a batch (a scalar with its graph), and detached scalars to be logged."""
+        """The mean loss over the terms of a batch (a scalar with its graph), and detached scalars to be logged."""
+
+    def size(self, batch: Any) -> BatchSize:
+        """How large a batch is; the device is not waited for."""
 
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress

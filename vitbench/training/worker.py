@@ -187,6 +187,7 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
     """Evaluates the best checkpoint on the test part, or parts, where the data has them."""
     from vitbench.models.weight_files import read_weights
     from vitbench.training.checkpoint import WEIGHTS_NAME
+    from vitbench.training.loop import evaluate_part
 
     parts = [part for part in task.splits if part.startswith("test")]
     if training.best is None or not parts:
@@ -205,7 +206,7 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
         step = training.step
     module.eval()
     for part in parts:
-        scalars = task.evaluate(module, part, step=step, folder=monitor.evaluations, progress=monitor.progress)
+        scalars = evaluate_part(training, monitor, module, part, step)
         monitor.evaluated(training, scalars, split=part)
 
 

@@ -25,9 +25,11 @@ from vitbench.captions.decoder import Memory
 from vitbench.captions.decoding import greedy
 from vitbench.captions.network import Captioner, caption_loss
 from vitbench.captions.scene_data import sentence_ids
+from vitbench.data.problems import LeftOut
 from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
+from vitbench.training.task import BatchSize
 from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
 from vitbench.weights.looking import look_loss, watched_class_attention
 
@@ -92,6 +94,8 @@ class Teaching:
         self.labels, self.sentences = only != "sentences", only != "labels"
         self.headline = {"labels": "accuracy", "sentences": "exact_match", None: "score"}[only]
         self.network = PupilNetwork(captioner)
+        self.left_out = LeftOut()
+        self.evaluation_batch = 0
         self.colour_words = torch.tensor(captioner.tokenizer.encode(" ".join(COLOURS)))
 
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Batch]:
@@ -118,6 +122,10 @@ class Teaching:
             multiprocessing_context="forkserver" if self.workers else None,
             generator=torch.Generator(),
         )
+
+    def size(self, batch: Batch) -> BatchSize:
+        """Micro-steps weigh as their pictures."""
+        return BatchSize(len(batch.pixels), len(batch.pixels))
 
     def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all lessons' losses, and the parts of it."""
