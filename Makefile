@@ -12,7 +12,7 @@ export PIP_DEFAULT_TIMEOUT ?= 180
 # PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help install demo test test-storm check weights samples clean
+.PHONY: help install demo test test-storm test-real check weights samples clean
 
 help:
 	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
@@ -20,6 +20,7 @@ help:
 	@echo "make install     make the environment in $(VENV)"
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
+	@echo "make test-real   train on, explain and caption real photographs, in an environment of their own"
 	@echo "make weights     train the small networks of the package again (a night on a CPU)"
 	@echo "make samples     draw sample_images/ again, to the same bytes"
 	@echo "make clean       remove $(VENV) and caches"
@@ -55,6 +56,16 @@ test: $(VENV)/installed-tests
 test-storm: $(VENV)/installed-tests
 	@VITBENCH_STORM=full $(BIN)/python -m pytest -m storm -v $(PYTEST_ARGUMENTS)
 
+# Photographs come in the wheels of scikit-image and scikit-learn, which nothing else here needs.
+.venv-real/installed: pyproject.toml constraints.txt | $(BIN)/uv
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-real
+	@$(BIN)/uv pip install --quiet --python .venv-real/bin/python --constraint constraints.txt \
+		--editable '.[test]' scikit-image scikit-learn
+	@touch $@
+
+test-real: .venv-real/installed
+	@.venv-real/bin/python -m pytest -v -rs tests/real $(PYTEST_ARGUMENTS)
+
 check: $(VENV)/installed-tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -65,4 +76,4 @@ samples: $(VENV)/installed
 	@$(BIN)/python -m vitbench.data.scenes.samples
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-real .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

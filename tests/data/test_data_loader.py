@@ -197,3 +197,15 @@ def test_workers_go_on_into_the_next_epoch_and_anywhere_else_when_asked(dataset,
 def test_batches_on_the_cpu_are_what_they_were(dataset):
     plain = list(batches(dataset, epoch=0, seed=0, batch_size=5))
     assert same(list(on_device(batches(dataset, epoch=0, seed=0, batch_size=5), torch.device("cpu"))), plain)
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 5])
+def test_a_network_that_needs_two_pictures_gets_two(tmp_path, store, batch_size):
+    index = open_index(str(course(tmp_path / "d", train=2 * batch_size + 1, val=2)), store=store)
+    dataset = evaluation_dataset(index, index.positions("train"), Preprocessing(16, 16))
+    loader = Loader(dataset, seed=1, batch_size=batch_size, at_least=2)
+    sizes = [len(batch) for batch in loader.batches(0)]
+    assert sizes == [batch_size, batch_size, 2]
+    assert len(sizes) == len(loader)
+    again = [batch.indices.tolist() for batch in loader.batches(0, first_batch=2)]
+    assert again[0] == [int(loader.order(0)[0]), int(loader.order(0)[-1])]

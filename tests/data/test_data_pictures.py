@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from vitbench.data.pictures import LARGEST, UnreadablePicture, decode_picture, is_rotated, load_picture, open_picture
+from vitbench.data.pictures import (
+    LARGEST,
+    UnreadablePicture,
+    decode_picture,
+    is_rotated,
+    load_picture,
+    open_picture,
+    picture_extensions,
+)
+from vitbench.errors import UserError
 
 # pytest turns on again what vitbench silences.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
@@ -252,3 +261,32 @@ def test_decoders_write_nothing_to_the_terminal(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 10
     assert done.stderr == ""
+
+
+def test_pictures_that_need_more_say_what_to_do(tmp_path):
+    for name, words in (("a.heic", "pillow-heif"), ("b.nef", "develop it"), ("c.svg", "export it")):
+        (tmp_path / name).write_bytes(b"\0" * 64)
+        assert f".{name[2:]}" in picture_extensions()
+        with pytest.raises(UnreadablePicture, match=words):
+            open_picture(tmp_path / name)
+
+
+def test_the_limit_of_pixels_is_a_setting(tmp_path, monkeypatch):
+    Image.new("L", (1200, 1000)).save(tmp_path / "large.png")
+    monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "1")
+    with pytest.raises(UnreadablePicture, match="VITBENCH_LARGEST_PICTURE=2 reads it"):
+        open_picture(tmp_path / "large.png")
+    monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "2")
+    assert open_picture(tmp_path / "large.png").size == (1200, 1000)
+    monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "many")
+    with pytest.raises(UserError, match="must be a number"):
+        open_picture(tmp_path / "large.png")
+
+
+def test_a_range_of_grey_values_is_that_of_the_data_set(tmp_path):
+    ramp = np.linspace(0, 4080, 64, dtype=np.uint16)[None].repeat(4, 0)
+    Image.fromarray(ramp).save(tmp_path / "twelve.png")
+    assert len(np.unique(np.asarray(open_picture(tmp_path / "twelve.png")))) < 20
+    seen = np.asarray(open_picture(tmp_path / "twelve.png", (0.0, 4095.0)))
+    assert len(np.unique(seen)) == 64
+    assert seen.max() == 254

@@ -97,3 +97,27 @@ def test_command_and_request_are_one_function(run, store, tmp_path, capsys):
     assert reply.values == {"sentence": printed, "left_out": 0, "name": f"test-{STEP}.json"}
     assert (21, 21, "evaluating") in told
     assert Workbench(store).handlers["leave_gpu"]({}, silent).values == {}
+
+
+def test_changed_data_outside_the_test_part_are_said_and_no_hindrance(run, store, tmp_path):
+    from vitbench.data.index import open_index
+    from vitbench.data.split import write_split
+
+    pictures = tmp_path / "pictures"
+    index = open_index(str(pictures), store=store)
+    write_split(index, run.folder / "split.csv")
+    before = evaluate(run.id, store, device=CPU)
+    assert before.changed == ""
+    some = sorted((pictures / "train").rglob("*.png"))
+    (some[0].parent / "new.png").write_bytes(some[0].read_bytes())
+    some[1].unlink()
+    (pictures / "train" / "unheard of").mkdir()
+    (pictures / "train" / "unheard of" / "1.png").write_bytes(some[0].read_bytes())
+    after = evaluate(run.id, store, device=CPU)
+    assert after.evaluation.accuracy == before.evaluation.accuracy
+    assert "2 pictures are new" in after.changed
+    assert "1 picture is gone" in after.changed
+    tested = sorted((pictures / "test").rglob("*.png"))
+    tested[0].write_bytes(tested[-1].read_bytes())
+    with pytest.raises(UserError, match=r"test part .* has other contents.*--data"):
+        evaluate(run.id, store, device=CPU)

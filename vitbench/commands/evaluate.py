@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_network(parser)
     parser.add_argument("--data", metavar="DIR", help="labelled pictures; without it, a run's own")
+    words = "how --data is read, instead of what is recognised, as vitbench data --as"
+    parser.add_argument("--as", dest="layout", metavar="LAYOUT", default="", help=words)
     parser.add_argument("--split", metavar="NAME", help="train, val or test; without it test, else val")
     words = "save the confusion matrix as PNG, PDF, SVG or CSV"
     parser.add_argument("--confusion", metavar="FILE", type=Path, help=words)
@@ -38,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.network,
         store_folder(arguments.store),
         data=arguments.data,
+        layout=arguments.layout,
         split=arguments.split,
         batch_size=arguments.batch_size,
         device=chosen_device(arguments),

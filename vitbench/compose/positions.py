@@ -246,7 +246,7 @@ def _distance(request: PositionRequest, sources: Sources, subject: _Subject, pro
 def _distances(network: Network, file: str) -> Floats:
     """[heads, layers] of one picture."""
     preparation = network.preprocessing
-    pixels: torch.Tensor = preparation.normalize(preparation.resized(open_picture(file)))[None]
+    pixels: torch.Tensor = preparation.normalize(preparation.resized(open_picture(file, preparation.value_range)))[None]
     return all_attention(network, pixels).mean_distance()[0].T.double().cpu().numpy()
 
 

@@ -30,7 +30,7 @@ class PreparedPicture:
 
 def prepare_picture(file: str, preprocessing: Preprocessing, side: int = PANEL_SIDE) -> PreparedPicture:
     """Opens a picture; `shown` is scaled so that its longer side is `side` pixels."""
-    picture = open_picture(file)
+    picture = open_picture(file, preprocessing.value_range)
     scale = side / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     shown = np.asarray(picture.resize(size, Image.Resampling.LANCZOS))

@@ -47,6 +47,7 @@ def evaluate(
     store: Path,
     *,
     data: str | None = None,
+    layout: str = "",
     split: str | None = None,
     batch_size: int | None = None,
     device: torch.device,
@@ -54,13 +55,14 @@ def evaluate(
 ) -> Evaluated:
     """The network that `reference` names on `data`, or without it on its run's own; `split` as in `evaluate_network`.
 
-    Of a run `evaluations/PART-STEP.json` and `.npz` are written, as its worker writes them at the end. Raises UserError
-    if network, data and part do not fit each other, and if the result cannot be kept.
+    `layout` is how a person said that `data` is read. Of a run `evaluations/PART-STEP.json` and `.npz` are written, as
+    its worker writes them at the end. Raises UserError if network, data and part do not fit each other, and if the
+    result cannot be kept.
     """
     chosen = open_chosen(reference, Store(store), device=device, batch_size=batch_size, progress=progress)
     changed = ""
     if data:
-        index = open_index(data, store=store, progress=progress)
+        index = open_index(data, layout=layout, store=store, progress=progress)
     elif chosen.run is not None:
         index, changed = open_own_part(chosen.run, store, split, progress)
     else:

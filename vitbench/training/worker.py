@@ -24,6 +24,7 @@ from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import StateChanged, transition
 from vitbench.training.control import Control
+from vitbench.training.data_remarks import data_remarks
 from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.outcome import Outcome
 
@@ -141,6 +142,8 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         )
     else:
         log.write(0, "info", f"Starting on {describe_device(device)}: {task.network.source}")
+        for remark in data_remarks(getattr(task, "data", None)):
+            log.write(0, "warning", remark)
     for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
         log.write(training.step, "warning", remark)
     monitor = Monitor(
