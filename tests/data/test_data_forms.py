@@ -146,6 +146,19 @@ def test_a_form_that_was_asked_for_is_taken_or_says_why_not(tmp_path, name, othe
     assert other in said if said else layout.name == other
 
 
+def test_imagenet_with_its_development_kit(tmp_path):
+    from scipy.io import savemat
+
+    ids = ("n01440764", "n01443537")
+    draw(tmp_path, *(f"train/{k}/{k}_{n}.JPEG" for k in ids for n in range(2)))
+    draw(tmp_path, *(f"val/ILSVRC2012_val_0000000{n}.JPEG" for n in (1, 2)))
+    write(tmp_path, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", "2", "1")
+    rows = np.array([(n, k) for n, k in enumerate(ids, start=1)], dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")])
+    savemat(tmp_path / "ILSVRC2012_devkit_t12/data/meta.mat", {"synsets": rows})
+    found = {entry.file: entry.label for entry in recognise(tmp_path).entries if entry.split == "val"}
+    assert found == {"val/ILSVRC2012_val_00000001.JPEG": ids[1], "val/ILSVRC2012_val_00000002.JPEG": ids[0]}
+
+
 def test_refusals_are_built_from_the_phrases(tmp_path):
     draw(tmp_path, "IMG_0001.jpg", "IMG_0002.jpg")
     with pytest.raises(UserError) as caught:

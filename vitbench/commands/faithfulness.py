@@ -92,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(document: dict[str, Any], rows: Any, said: Any) -> None:
+    from vitbench.captions.data_report import problem_lines
     from vitbench.explain import quality_claims
     from vitbench.explain.quality_table import GROUPS, legend, to_text
 
@@ -106,5 +107,5 @@ def _print(document: dict[str, Any], rows: Any, said: Any) -> None:
         print(quality_claims.to_text(said, method))
     for method, sentence in document["refusals"].items():
         print(clean(f"{method}: {sentence}"))
-    if document["problems"]:
-        print(clean(f"{len(document['problems'])} were left out; the first: {document['problems'][0]}"))
+    for line in problem_lines(document["problems"], ()):
+        print(clean(line))
