@@ -36,3 +36,13 @@ def test_a_walk_finds_a_fault_that_is_put_in(fault: str) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, MARK: ROOM_FOR_MARK})
     assert answer.returncode != 0
     assert "Disagreement" in answer.stderr, answer.stderr[-3000:]
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.skipif(not FULL, reason="real workers; under make test-storm")
+def test_disturbed_runs_end_with_the_weights_of_an_undisturbed_one() -> None:
+    command = [sys.executable, "-m", "tests.runs.real_walks", "20211", "200", str(SECONDS)]
+    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, MARK: ROOM_FOR_MARK})
+    assert answer.returncode == 0, answer.stderr[-6000:]
+    assert json.loads(answer.stdout)["walks"] == 200

@@ -89,6 +89,9 @@ def reap_all() -> None:
 class World:
     """What the forked processes know: where they register, and how often they are killed."""
 
+    operations = 150
+    """File operations within which a worker or scheduler that is to be killed is killed."""
+
     def __init__(self, folder: Path, chance: random.Random, deadly: float) -> None:
         self.folder, self.chance, self.deadly = folder, chance, deadly
         self.registry = folder / "processes"
@@ -123,12 +126,12 @@ class World:
             os.environ.update(environment)
             _overwrite_mark(environment.get(MARK, ""))
             self._register("scheduler" if module.endswith("scheduler") else "worker", argument)
-            die_after(self.chance.randint(1, 150) if self.chance.random() < self.deadly else None)
+            die_after(self.chance.randint(1, self.operations) if self.chance.random() < self.deadly else None)
             if module.endswith("scheduler"):
                 Scheduler(Store(argument), pause=0.02).run()
                 code = 0
             else:
-                code = worker.live(Path(argument), self.play)
+                code = self.work(Path(argument))
         finally:
             if sys.exc_info()[0] is not None:
                 traceback.print_exc()
@@ -137,6 +140,11 @@ class World:
     def _register(self, kind: str, folder: str) -> None:
         with self.registry.open("ab", buffering=0) as stream:
             stream.write(f"{kind} {os.getpid()} {folder}\n".encode())
+
+    def work(self, folder: Path) -> int:
+        """The life of a worker; its exit code."""
+        worker.Heartbeat = _QuickHeartbeat  # type: ignore[misc]
+        return worker.live(folder, self.play)
 
     def play(self, run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
         """A training that only counts: it saves, obeys, and may end in an error, as its recipe says by its seed."""
@@ -181,7 +189,6 @@ class World:
             self.chance = random.Random(seed)
             launcher.start_detached = self.start_detached  # type: ignore[assignment]
             queue.start_detached = self.start_detached  # type: ignore[assignment]
-            worker.Heartbeat = _QuickHeartbeat  # type: ignore[misc]
             die_after(operations)
             answer = {"outcome": "done", "words": action() or ""}
         except UserError as error:

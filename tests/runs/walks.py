@@ -1,4 +1,4 @@
-"""Random walks over the states of runs: `python -m tests.runs.walks SEED COUNT`.
+"""Random walks over the states of runs: `python -m tests.runs.walks SEED COUNT SECONDS`.
 
 A walk is some steps of one or two apps at once on two stores (make, start, pause, stop, resume, kill, delete, copy,
 move, remove with other tools, SIGKILL of any process, SIGKILL of an app in the middle of what it does). After each
@@ -28,7 +28,7 @@ from vitbench.runs.states import ENDED
 from vitbench.runs.status import parse_status, write_status
 from vitbench.runs.store import Run, Store
 
-TIME_TO_AGREE = 20.0
+TIME_TO_AGREE = 20.0  # a busy machine
 """Seconds after a step in which what was begun may end; a worker notices that its folder is gone within one."""
 _CHANGED_BY_HAND = ("move", "erase", "unlock")
 
@@ -40,10 +40,12 @@ class Disagreement(AssertionError):
 class Walk:
     """One walk, from its seed."""
 
+    world_kind = World
+
     def __init__(self, seed: str, folder: Path, deadly: float) -> None:
         self.seed = seed
         self.chance = random.Random(seed)
-        self.world = World(folder, random.Random(f"{seed}/world"), deadly)
+        self.world = self.world_kind(folder, random.Random(f"{seed}/world"), deadly)
         self.deadly = deadly
         self.stores = [Store(folder / name) for name in ("A", "B")]
         self.folder = folder
@@ -135,14 +137,11 @@ class Walk:
         """The function that a command or key calls."""
         if action == "make":
             store = self.stores[int(self.chance.random() < 0.2)]
-            long, kind = self.chance.random() < 0.6, self.chance.choice((0, 0, 0, 0, 1, 2, 3))
-            device = self.chance.choice(("auto", "auto", "cuda:1", "cpu"))
-            values = {"epochs": LONG if long else 6, "seed": kind, "device": device}
-            recipe = Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "x"}, "train": values})
+            recipe = self.recipe()
 
             def make() -> str:
                 made = store.create(recipe)
-                return f"{made.id} {launcher.launch(made)} {device}"
+                return f"{made.id} {launcher.launch(made)} {recipe.train.device}"
 
             return make
         assert run is not None
@@ -154,6 +153,13 @@ class Walk:
         if action == "checkpoint":
             return lambda: run.request("checkpoint") or "asked"
         return lambda: str(getattr(control, action)(run))
+
+    def recipe(self) -> Recipe:
+        """What the next run is to train: long or short, on any device, and sometimes into an error."""
+        long, kind = self.chance.random() < 0.6, self.chance.choice((0, 0, 0, 0, 1, 2, 3))
+        device = self.chance.choice(("auto", "auto", "cuda:1", "cpu"))
+        values = {"epochs": LONG if long else 6, "seed": kind, "device": device}
+        return Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "x"}, "train": values})
 
     def by_hand(self, action: str, run: Run | None) -> None:
         """What is done without vitbench."""
@@ -394,13 +400,9 @@ def put_in_fault(fault: str) -> None:
         RunLock.keep = lambda self: True  # type: ignore[method-assign]
 
 
-def main() -> int:
+def walk(seed: str, count: int, seconds: float, kind: type[Walk] = Walk) -> int:
     """Walks, and prints what was done as JSON; the first disagreement ends it."""
-    seed, count = sys.argv[1], int(sys.argv[2])
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else float("inf")
     assert os.environ.get(MARK) == ROOM_FOR_MARK
-    if len(sys.argv) > 4:
-        put_in_fault(sys.argv[4])
     adopt_orphans()
     counts: Counter[str] = Counter()
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -410,10 +412,10 @@ def main() -> int:
             os.environ |= {"VITBENCH_GPUS": "GPU-w1,GPU-w2", "VITBENCH_GPU_LOCKS": folder}
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
             # Half of the walks kill at random operations, the other half must come true to the word.
-            walk = Walk(f"{seed}/{number}", Path(folder), deadly=0.25 if number % 2 else 0.0)
-            walk.run(steps=8)
-            counts += walk.counts
-            counts["processes"] += len(walk.world.registered())
+            one = kind(f"{seed}/{number}", Path(folder), deadly=0.25 if number % 2 else 0.0)
+            one.run(steps=8)
+            counts += one.counts
+            counts["processes"] += len(one.world.registered())
         done += 1
         if time.monotonic() - began > seconds:
             break
@@ -422,4 +424,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    for fault in sys.argv[4:]:
+        put_in_fault(fault)
+    sys.exit(walk(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
