@@ -22,6 +22,7 @@ from vitbench.runs.log import LogTail, RunLog
 from vitbench.runs.process import ProcessName, is_alive, marked_processes, this_process
 from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
 from vitbench.runs.store import Run, Store
+from vitbench.training.heartbeat import Heartbeat
 
 # A stand-in worker: it takes the run, says that it runs, obeys, and starts a child in a session of its own.
 WORKER = """
@@ -154,12 +155,31 @@ def test_another_hosts_run_lives_while_its_heartbeat_advances_on_our_clock(tmp_p
     assert watch.is_alive(tmp_path, heartbeat=17.0)
 
 
-def test_kill_refuses_another_hosts_run(shop):
-    run = shop.create(recipe())
-    elsewhere = ProcessName(host="elsewhere", boot_id="x", pid=1, start_ticks=1)
-    write_status(run.folder, Status(state="running", process=elsewhere))
-    with pytest.raises(UserError, match="kill it there"):
-        control.kill(run)
+def test_another_hosts_run_is_left_alone_while_its_heart_beats_and_taken_over_when_it_does_not(shop, monkeypatch):
+    monkeypatch.setattr("vitbench.runs.liveness._WATCH", HeartbeatWatch(patience=1.0))
+    run = shop.create(recipe(train={"device": "cpu"}))
+    elsewhere = ProcessName(host="elsewhere", boot_id="x", pid=os.getpid(), start_ticks=1)
+    write_status(run.folder, Status(state="running", process=elsewhere, host="elsewhere", heartbeat=5e9))
+
+    def beat():
+        heart = Heartbeat(run.folder, run.status(), interval=0.05)
+        heart.start()
+        return heart
+
+    heart = beat()
+    for act in (control.kill, control.resume):
+        with pytest.raises(UserError, match="is running on elsewhere; use vitbench there"):
+            act(run)
+    with pytest.raises(UserError, match="is running"):
+        shop.remove(run)
+    assert control.pause(run) == "is asked to save and free the GPU"
+    assert run.requests() == {"pause"}
+    heart.stop()
+    assert control.kill(run) == "had crashed already"
+    assert run.requests() == set()
+    started(run)
+    assert run.status().process.host != "elsewhere"
+    control.kill(run)
 
 
 def test_a_full_disk_leaves_the_old_status(shop):

@@ -27,8 +27,9 @@ from vitbench.runs.queue import attend, scheduler_lock
 from vitbench.runs.states import ENDED
 from vitbench.runs.status import parse_status, write_status
 from vitbench.runs.store import Run, Store
+from vitbench.runs.transition import leave_request
 
-TIME_TO_AGREE = 20.0  # a busy machine
+TIME_TO_AGREE = 60.0  # on a busy machine
 """Seconds after a step in which what was begun may end; a worker notices that its folder is gone within one."""
 _CHANGED_BY_HAND = ("move", "erase", "unlock")
 
@@ -151,7 +152,7 @@ class Walk:
             store = Store(run.store_folder)
             return lambda: attend(store, [(one, one.status()) for one in store.runs()])
         if action == "checkpoint":
-            return lambda: run.request("checkpoint") or "asked"
+            return lambda: "asked" if leave_request(run, "checkpoint") else "not running"
         return lambda: str(getattr(control, action)(run))
 
     def recipe(self) -> Recipe:

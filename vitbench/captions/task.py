@@ -258,5 +258,5 @@ def _write_sentences(file: Path, root: Path, pictures: list[CaptionedPicture], w
         {"file": os.path.relpath(picture.file, root), "sentence": sentence, "references": list(picture.sentences)}
         for picture, sentence in zip(pictures, written, strict=True)
     ]
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(exist_ok=True)  # without its parents: a run that was deleted does not come back
     write_whole(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -8,6 +8,7 @@ from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
+from vitbench.runs.liveness import is_elsewhere
 from vitbench.runs.lock import is_held
 from vitbench.runs.log import LogTail
 from vitbench.runs.queue import attend
@@ -58,6 +59,14 @@ def start_run(run: Run, follow: bool = False) -> int | None:
         reason = clean(run.status().waits_for or "All GPUs are in use.")
         print(f"{reason} The run starts by itself when one is.", file=sys.stderr)
     return process
+
+
+def say_if_watched(run: Run) -> None:
+    """Says why the command waits before it acts on a run that another machine may be running."""
+    status = run.status()
+    if status.state == "running" and is_elsewhere(status):
+        host = status.process.host if status.process else status.host
+        print(clean(f"{run.id}: watching for up to two minutes whether {host} still runs it"), file=sys.stderr)
 
 
 def pause_run(run: Run) -> None:

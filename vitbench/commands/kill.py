@@ -2,7 +2,7 @@
 
 import argparse
 
-from vitbench.commands._runs import add_run, find_runs
+from vitbench.commands._runs import add_run, find_runs, say_if_watched
 from vitbench.runs import control
 from vitbench.text import clean
 
@@ -15,5 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Kills each run and returns when its processes are gone."""
     for one in find_runs(arguments):
+        say_if_watched(one)
         print(clean(f"{one.id}: {control.kill(one)}"))
     return 0

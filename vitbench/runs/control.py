@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 from vitbench.runs.launcher import launch
-from vitbench.runs.liveness import is_elsewhere, process_lives
+from vitbench.runs.liveness import is_elsewhere, process_lives, refuse_if_it_runs_elsewhere
 from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.process import marked_processes
 from vitbench.runs.queue import attend
@@ -42,7 +42,9 @@ def stop(run: Run) -> str:
 def resume(run: Run) -> str:
     """Goes on where the last checkpoint was saved. Raises UserError if the run is running or has finished."""
     status = _existing(run)
-    if status.state == "running":
+    if status.state == "running" and is_elsewhere(status):
+        refuse_if_it_runs_elsewhere(run.folder, status)
+    elif status.state == "running":
         raise StateChanged(f"Run {run.id} is running already.")
     if status.state == "finished":
         raise StateChanged(f"Run {run.id} has finished; start a new one with `vitbench train`.")
@@ -62,8 +64,7 @@ def kill(run: Run, patience: float = 10.0) -> str:
     """
     status = _existing(run)
     if status.state == "running" and is_elsewhere(status):
-        host = status.process.host if status.process else status.host
-        raise UserError(f"Run {run.id} runs on {host}; kill it there.")
+        refuse_if_it_runs_elsewhere(run.folder, status)
     deadline = time.monotonic() + patience
     struck = False
     while True:

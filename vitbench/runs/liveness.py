@@ -1,10 +1,13 @@
 """Whether a run that says it is running has a worker."""
 
+import time
 from pathlib import Path
 
+from vitbench.errors import UserError
 from vitbench.runs.lock import is_locked
 from vitbench.runs.process import is_alive, is_local, mark_of, mark_of_process, this_host
-from vitbench.runs.status import HeartbeatWatch, Status
+from vitbench.runs.status import HeartbeatWatch, Status, read_status
+from vitbench.text import shortened
 
 _WATCH = HeartbeatWatch()
 
@@ -28,6 +31,20 @@ def has_worker(folder: Path, status: Status) -> bool:
     if status.process is None:
         return held is True
     return held is not False and process_lives(folder, status)
+
+
+def refuse_if_it_runs_elsewhere(folder: Path, status: Status) -> None:
+    """Raises UserError if a running run has a worker on another machine; watches its heartbeat until that is known.
+
+    A worker beats about once a second. One that does not for two minutes is taken for dead.
+    """
+    host = status.process.host if status.process is not None else status.host
+    while has_worker(folder, status):
+        time.sleep(0.2)
+        again = read_status(folder)
+        if again.heartbeat != status.heartbeat or again.state != "running":
+            name = shortened(folder.name)
+            raise UserError(f"Run {name} is running on {host}; use vitbench there.")
 
 
 def process_lives(folder: Path, status: Status) -> bool:

@@ -89,7 +89,7 @@ def note_crash(run: Run, lock: RunLock, by: Actor) -> Status:
         return status
     if is_elsewhere(status) and has_worker(run.folder, status):
         host = status.process.host if status.process else status.host
-        raise UserError(f"Run {run.id} is running on {host}; pause or stop it there.")
+        raise UserError(f"Run {run.id} is running on {host}; use vitbench there.")
     if process_lives(run.folder, status):
         assert status.process is not None
         raise StateChanged(f"Run {run.id} is running already, as process {status.process.pid}.")
@@ -112,7 +112,12 @@ def state_lock(run: Run, patience: float = _PATIENCE) -> Iterator[None]:
             raise RunGone(f"Run {run.id} has been deleted.") from error
         if not taken:
             raise RunBusy(f"Another process has held {lock.file} for {patience:.0f} seconds; it may hang.")
-        yield
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if run.folder.exists():
+                raise
+            raise RunGone(f"Run {run.id} has been deleted.") from error
     finally:
         lock.release()
 
