@@ -8,6 +8,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["VITBENCH_GPUS"] = ""
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
+# An app that is left alone for two seconds would load torch beside the tests.
+os.environ["VITBENCH_INSPECTOR_MINUTES"] = "0"
 for variable in (
     "VITBENCH_RUN",
     "VITBENCH_GRAPHICS",
