@@ -51,6 +51,7 @@ def test_what_is_computed_on_is_what_is_held(nvml, cuda, wanted, uuid):
     assert gpu_uuids(device) == [uuid]
     assert take_gpu([uuid]) is None
     assert lease_notes(device) == []
+    assert not torch.backends.cudnn.allow_tf32, "float32 is float32"
 
 
 def test_a_number_counts_what_vitbench_gpus_allows(nvml, cuda, monkeypatch):

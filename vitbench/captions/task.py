@@ -54,6 +54,10 @@ class CaptionBatch:
     pixels: Tensor
     ids: Tensor
 
+    def pinned(self) -> "CaptionBatch":
+        """A copy in pinned memory, from which a GPU reads while the CPU goes on."""
+        return CaptionBatch(self.pixels.pin_memory(), self.ids.pin_memory())
+
 
 class Captioning:
     """The Task (see `vitbench.training.task`) of a captioner on a caption data set."""
@@ -98,7 +102,8 @@ class Captioning:
         for rows, start, taken in zip(chosen, starts, self.pictures.ahead(chosen), strict=True):
             self.left_out.note(taken.left_out)
             sentences = [_sentence(rows[n], self.seed, epoch, int(order[start + n])) for n in taken.places]
-            yield CaptionBatch(torch.from_numpy(taken.pixels), self._ids(sentences))
+            batch = CaptionBatch(torch.from_numpy(taken.pixels), self._ids(sentences))
+            yield batch.pinned() if self.device.type == "cuda" else batch
 
     def loss(self, module: nn.Module, batch: CaptionBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy a token (nats), and the share of tokens that are the likeliest."""
