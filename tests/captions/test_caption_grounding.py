@@ -12,7 +12,7 @@ from scipy.stats import mannwhitneyu
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.formats.rows import Region
 from vitbench.captions.grounding import WordTruth, _against, _Seen, auc, cut, ground, truths_of
-from vitbench.captions.grounding_report import write_grounding
+from vitbench.captions.grounding_report import Grounded, write_grounding
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
 from vitbench.captions.masks import on_grid, region_mask
@@ -26,6 +26,7 @@ from vitbench.data.scenes.export import write_scenes
 from vitbench.files.outputs import Outputs
 from vitbench.models.network import build_network
 from vitbench.recipe import ModelTable
+from vitbench.requests.studies import GroundingRequest
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +212,9 @@ def test_the_table_has_means_and_intervals_that_hold_them(captioner, pictures, t
     assert {(row["method"], row["layer"]) for row in read} == {("raw", "2")}
     assert float(read[0]["auc"]) == pytest.approx(rows[0].columns["auc"].value, rel=1e-4)
     assert to_markdown(rows).count("\n") == len(rows) + 2
-    write_grounding(Outputs(tmp_path), tmp_path / "out", rows, "a title with $ and <tags>", {})
+    request = GroundingRequest(captioner="demo", data="scenes:base")
+    found = Grounded(request, rows, "a title with $ and <tags>", {}, [], [], {})
+    write_grounding(Outputs(tmp_path), tmp_path / "out", found)
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"grounding.csv", "grounding.md", "grounding.png"}
 
 

@@ -10,7 +10,9 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from vitbench.figures import fonts
 from vitbench.figures.lettering import label
-from vitbench.figures.save import Panel, figure_bytes, panel_figure
+from vitbench.figures.save import sheet_bytes
+from vitbench.figures.sheet import Panel, Sheet
+from vitbench.requests.drawing import Drawing
 
 CAT = "猫"
 
@@ -50,10 +52,10 @@ def machine(monkeypatch):
 
 
 def saved(text, ending=".png"):
-    figure = panel_figure([[Panel(np.full((40, 300, 3), 90, np.uint8), text)]], text)
+    sheet = Sheet("k", {}, (Panel(np.full((40, 300, 3), 90, np.uint8), text),), caption=text)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return figure_bytes(figure, ending, {})
+        return sheet_bytes(sheet, ending, Drawing(caption=True))
 
 
 def test_a_font_of_the_machine_draws_what_the_own_one_lacks(machine, tmp_path, caplog):

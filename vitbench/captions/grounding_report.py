@@ -1,70 +1,116 @@
-"""The grounding table written down: CSV, Markdown, and a figure with a panel a number and a bar a role."""
+"""The grounding table: measured as a request asks, and written down as CSV, Markdown and a figure."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vitbench.captions.grounding_table import RoleRow, to_csv, to_markdown
-from vitbench.figures.fonts import every_glyph
+from vitbench.captions.captioner import OpenedCaptioner
+from vitbench.captions.grounding import ground
+from vitbench.captions.grounding_table import Estimate, RoleRow, grounding_table, to_csv, to_markdown
+from vitbench.captions.open import open_captioner, pinned
+from vitbench.captions.task import open_caption_data
+from vitbench.captions.word_maps import MapSettings
+from vitbench.errors import UserError
+from vitbench.figures.plots import Forest, Interval
+from vitbench.figures.provenance import file_hash
+from vitbench.figures.save import sheet_bytes
+from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
+from vitbench.progress import Progress, silent
+from vitbench.requests.studies import CONTROLS, GroundingRequest
 
-_PANELS = {
+if TYPE_CHECKING:
+    from vitbench.compose.sources import Sources
+
+_PANELS: dict[str, tuple[str, float | None, tuple[float, float] | None]] = {
     "auc": ("AUC of patch scores", 0.5, (0, 1.02)),
-    "pointing": ("Pointing hits (line: chance)", None, (0, 1.02)),
+    "pointing": ("Pointing hits (tick: chance)", None, (0, 1.02)),
     "entropy": ("Entropy (1 is everywhere)", None, (0, 1.02)),
     "deletion_drop": ("Deletion drop (nats)", 0.0, None),
 }
-
-
 FILES = ("grounding.csv", "grounding.md", "grounding.png")
 
 
-def write_grounding(
-    outputs: Outputs, folder: Path, rows: Sequence[RoleRow], title: str, facts: Mapping[str, str]
-) -> None:
-    """Writes the FILES into a folder. UserError if it cannot be done.
+@dataclass(frozen=True)
+class Grounded:
+    """What was measured: `facts` are columns of the table, `problems` and `notes` what was left out or guessed."""
 
-    `title` says in words how the maps were made, `facts` in columns of the CSV.
-    """
+    request: GroundingRequest
+    rows: Sequence[RoleRow]
+    title: str
+    facts: dict[str, str]
+    problems: list[str]
+    notes: list[str]
+    inputs: dict[str, str]
+
+
+def measure_grounding(
+    request: GroundingRequest, captioner: OpenedCaptioner, store: Path, progress: Progress = silent
+) -> Grounded:
+    """Measures the words of the data's pictures. Raises UserError for data that there are not."""
+    data = open_caption_data(request.data, store, progress, request.layout)
+    pictures = data.split(request.split)[: request.limit]
+    if not pictures:
+        parts = ", ".join(sorted({picture.split for picture in data.pictures}))
+        raise UserError(f"{data.root} has no pictures for {request.split}; it has {parts}.")
+    control = request.method if request.method in CONTROLS else None
+    layer, head = (None if number is None else number - 1 for number in (request.layer, request.head))
+    settings = MapSettings(row=request.row) if control else MapSettings(request.method, layer, head, request.row)
+    problems: list[str] = []
+    records = ground(
+        captioner,
+        pictures,
+        settings,
+        control=control,
+        deletion=request.deletion,
+        progress=progress,
+        problems=problems,
+    )
+    how = f"control: {control}" if control else settings.describe()
+    facts = {"method": control, "layer": "", "head": "", "row": settings.row} if control else settings.facts()
+    title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {request.split} pictures: {how}"
+    inputs = {"captioner weights": captioner.weights_hash}
+    inputs |= {picture.file.name: file_hash(picture.file) for picture in pictures if picture.file.exists()}
+    return Grounded(
+        request, grounding_table(records), title, facts, [*data.problems, *problems], list(data.notes), inputs
+    )
+
+
+def write_grounding(outputs: Outputs, folder: Path, found: Grounded) -> None:
+    """Writes the FILES into a folder. UserError if it cannot be done."""
     contents: tuple[bytes | str, ...] = (
-        to_csv(rows, facts),
-        f"{title}\n\n{to_markdown(rows)}",
-        grounding_figure_bytes(rows, title),
+        to_csv(found.rows, found.facts),
+        f"{found.title}\n\n{to_markdown(found.rows)}",
+        sheet_bytes(grounding_sheet(found), ".png"),
     )
     for name, content in zip(FILES, contents, strict=True):
         outputs.write(folder / name, content)
 
 
-def grounding_figure_bytes(rows: Sequence[RoleRow], title: str) -> bytes:
-    """The figure as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def grounding_sheet(found: Grounded) -> Sheet:
+    """A plot a number, a row a role."""
+    names = tuple(row.role.lower() for row in found.rows)
+    plots = []
+    for name, (title, line, limits) in _PANELS.items():
+        values = tuple(_interval(row.columns[name]) for row in found.rows)
+        chances = [row.columns["chance"] for row in found.rows] if name == "pointing" else []
+        marks = tuple(None if chance is None else chance.value for chance in chances)
+        if any(values):
+            plots.append(Forest(title, names, values, line=line, marks=marks, limits=limits))
+    caption = f"{found.title}\nMeans over words, with bootstrap intervals of 95% over pictures."
+    return Sheet("grounding", found.request.record(), (), {"title": found.title}, caption, found.inputs, tuple(plots))
 
-    figure = Figure(figsize=(2.9 * len(_PANELS), 0.34 * len(rows) + 1.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=9)
-    places = list(range(len(rows)))
-    for number, (name, (label, line, limits)) in enumerate(_PANELS.items()):
-        axes = figure.add_subplot(1, len(_PANELS), number + 1)
-        for place, row in zip(places, rows, strict=True):
-            estimate = row.columns[name]
-            if estimate is None:
-                continue
-            # A mean may lie outside the percentiles of very few pictures.
-            below, above = max(0.0, estimate.value - estimate.low), max(0.0, estimate.high - estimate.value)
-            axes.barh(place, estimate.value, color="#4c78a8", xerr=[[below], [above]], ecolor="#333333", capsize=2)
-            chance = row.columns["chance"]
-            if name == "pointing" and chance is not None:
-                axes.plot([chance.value] * 2, [place - 0.4, place + 0.4], color="#e45756", linewidth=1.5)
-        if line is not None:
-            axes.axvline(line, color="#999999", linewidth=0.8, linestyle="--")
-        if limits is not None:
-            axes.set_xlim(*limits)
-        axes.set_yticks(places, [row.role.lower() for row in rows] if number == 0 else [], fontsize=8)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlabel(label, fontsize=8)
-        axes.tick_params(axis="x", labelsize=7)
-    content = io.BytesIO()
-    with every_glyph(figure):
-        figure.savefig(content, format="png", dpi=150)
-    return content.getvalue()
+
+def compose_grounding(request: GroundingRequest, sources: "Sources", progress: Progress = silent) -> Sheet:
+    """Measures, and lays the plots. Raises UserError if captioner or data are gone, and says which."""
+    named = pinned(request.captioner, sources.store)
+    captioner = open_captioner(named, sources.store)
+    return grounding_sheet(measure_grounding(request.changed(captioner=named), captioner, sources.folder, progress))
+
+
+def _interval(estimate: Estimate | None) -> Interval | None:
+    """A mean may lie outside the percentiles of very few pictures."""
+    if estimate is None:
+        return None
+    return Interval(estimate.value, min(estimate.low, estimate.value), max(estimate.high, estimate.value))

@@ -1,10 +1,7 @@
 """`vitbench data PATH`: what a data set holds, and what is wrong with it."""
 
 import argparse
-import io
 from pathlib import Path
-
-from PIL import Image
 
 from vitbench.captions.data_report import look_at_data
 from vitbench.captions.formats.registry import format_names
@@ -14,9 +11,11 @@ from vitbench.data.layouts import form_names
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.preview import contact_sheet
 from vitbench.errors import UserError
+from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
+from vitbench.requests.studies import ContactSheetRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = f"how it is read, instead of what is recognised: {names}; options follow a colon, as in table:label=breed"
     parser.add_argument("--as", dest="layout", metavar="LAYOUT", default="", help=words)
     parser.add_argument("--json", action="store_true", help="everything as one JSON document")
-    parser.add_argument("--preview", metavar="FILE.png", type=Path, help="draw augmented samples with their labels")
+    parser.add_argument(
+        "--preview", metavar="FILE", type=Path, help="draw augmented samples with their labels (PNG, PDF, SVG)"
+    )
     parser.add_argument("--augment", metavar="NAME", default="none", help=", ".join(AUGMENTATIONS))
     parser.add_argument("--image-size", metavar="N", type=int, default=224, help="what the network sees (default 224)")
     parser.add_argument("--seed", type=int, default=0, help="which samples, and what happens to them")
@@ -37,10 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
     # Judged before the pictures are looked at, which may take minutes.
-    changes = augmentation(arguments.augment, Preprocessing(arguments.image_size, arguments.image_size))
+    request = ContactSheetRequest.read(
+        {
+            "data": arguments.path if arguments.path.startswith("scenes:") else str(Path(arguments.path).absolute()),
+            "layout": arguments.layout,
+            "augment": arguments.augment,
+            "image_size": arguments.image_size,
+            "seed": arguments.seed,
+            "epoch": arguments.epoch,
+        }
+    )
+    augmentation(arguments.augment, Preprocessing(arguments.image_size, arguments.image_size))
     outputs = outputs_of(arguments, data=[arguments.path])
     if arguments.preview:
-        preview_format(arguments.preview)
+        check_figure_ending(arguments.preview)
         outputs.plan(arguments.preview)
     progress = ConsoleProgress()
     found = look_at_data(arguments.path, store_folder(arguments.store), layout=arguments.layout, progress=progress)
@@ -49,13 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.preview and index is None:
         raise UserError(f"{arguments.path} holds captions; a contact sheet is drawn of labelled pictures.")
     if arguments.preview and index is not None:
-        sheet = contact_sheet(index, changes, seed=arguments.seed, epoch=arguments.epoch)
-        content = io.BytesIO()
-        try:
-            sheet.save(content, format=preview_format(arguments.preview))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{arguments.preview} cannot be written: {error}.") from error
-        outputs.write(arguments.preview, content.getvalue())
+        content = sheet_bytes(contact_sheet(request, index), arguments.preview.suffix)
+        outputs.write(arguments.preview, content)
     if arguments.json:
         print_json(found.to_dict())
         return 0
@@ -63,12 +69,3 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.preview:
         say(f"Contact sheet: {arguments.preview}", file=arguments.preview)
     return 0
-
-
-def preview_format(file: Path) -> str:
-    """The format that the ending of a picture file chooses. Raises UserError if it chooses none."""
-    Image.init()
-    found = Image.registered_extensions().get(file.suffix.lower())
-    if found is None or found not in Image.SAVE:
-        raise UserError(f"{file} cannot be written: a picture is saved as .png, .jpg, .webp or .tif.")
-    return found

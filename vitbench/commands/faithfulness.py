@@ -34,36 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, prints the table, and writes it where asked."""
-    from vitbench.explain.explanation import METHODS
     from vitbench.explain.quality_claims import claims
     from vitbench.explain.quality_claims import to_dict as claims_to_dict
-    from vitbench.explain.quality_figure import FaithfulnessRequest, figure_facts, measured, quality_figure, title_of
+    from vitbench.explain.quality_figure import faithfulness_sheet, measured, title_of
     from vitbench.explain.quality_pictures import open_masks
     from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown
-    from vitbench.figures.save import figure_bytes
+    from vitbench.figures.save import sheet_bytes
+    from vitbench.requests.studies import FaithfulnessRequest
 
     if arguments.out is not None and arguments.out.suffix not in (".md", ".csv"):
         raise UserError(f"--out {arguments.out}: write a table to a .md or a .csv file.")
     outputs = outputs_of(arguments, inputs=[arguments.network], data=[arguments.data])
     if arguments.out is not None:
         outputs.plan(arguments.out, arguments.out.with_suffix(".png"))
-    progress = ConsoleProgress()
-    chosen = open_chosen(arguments, progress)
-    data = open_masks(arguments.data, store_folder(arguments.store), progress)
     address = arguments.data
     if not address.startswith("scenes:"):
         address = str(Path(address).expanduser().absolute())  # the figure may be made again from elsewhere
-    request = FaithfulnessRequest(
-        network=arguments.network,
-        data=address,
-        split=arguments.split,
-        methods=arguments.methods.split(",") if arguments.methods else list(METHODS),
-        count=arguments.count,
-        fill=arguments.fill,
-        perturb=not arguments.no_perturbation,
-        randomise=not arguments.no_randomisation,
-        seed=arguments.seed,
+    given = {"split": arguments.split, "methods": arguments.methods.split(",") if arguments.methods else None}
+    request = FaithfulnessRequest.read(
+        {
+            "network": arguments.network,
+            "data": address,
+            "count": arguments.count,
+            "fill": arguments.fill,
+            "perturb": not arguments.no_perturbation,
+            "randomise": not arguments.no_randomisation,
+            "seed": arguments.seed,
+            **{name: value for name, value in given.items() if value is not None},
+        }
     )
+    progress = ConsoleProgress()
+    chosen = open_chosen(arguments, progress)
+    data = open_masks(arguments.data, store_folder(arguments.store), progress)
     found = measured(request, chosen.network, data, progress)
     progress.close()
     rows = method_table(found, seed=arguments.seed)
@@ -81,9 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         text = to_csv(rows) if arguments.out.suffix == ".csv" else f"# {title}\n\n{to_markdown(rows)}"
         outputs.write(arguments.out, text)
-        facts = figure_facts(request, chosen.network, found, title)
-        figure = quality_figure(rows, title, arguments.fill)
-        outputs.write(arguments.out.with_suffix(".png"), figure_bytes(figure, ".png", facts))
+        sheet = faithfulness_sheet(request, chosen.network, found, rows, title)
+        outputs.write(arguments.out.with_suffix(".png"), sheet_bytes(sheet, ".png"))
     if arguments.json:
         print_json(document, indent=2)
     else:

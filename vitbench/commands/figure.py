@@ -1,7 +1,6 @@
 """`vitbench figure again FILE`: makes a saved figure again from what it says about itself."""
 
 import argparse
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,11 @@ from vitbench.compose import KINDS, compose, read_request
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.figures.provenance import FORMAT, changed_inputs, read_provenance
-from vitbench.figures.save import check_figure_ending, figure_bytes, sheet_bytes
+from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.drawing import Drawing
-from vitbench.runs.store import Store
 from vitbench.text import clean
-
-_EARLIER = {
-    "faithfulness": "vitbench.explain.quality_figure",
-    "confusion": "vitbench.figures.confusion",
-}
-"""Kinds that are drawn by a module of their own: its `remake(facts, store, progress)` gives (figure, facts)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_figure_ending(path)
     outputs = outputs_of(arguments, inputs=[arguments.file, *recorded["inputs"]])
     outputs.plan(path)
-    again = _compose_again if recorded["kind"] in KINDS else _remake
-    changed, content = again(recorded, path, arguments)
+    if recorded["kind"] not in KINDS:
+        raise UserError(f"{arguments.file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
+    changed, content = _compose_again(recorded, path, arguments)
     outputs.write(path, content)
     if changed:
         print(clean(f"Changed since: {', '.join(changed)}"))
@@ -65,17 +58,6 @@ def _compose_again(recorded: dict[str, Any], path: Path, arguments: argparse.Nam
     _refuse(changed, arguments)
     drawing = Drawing.read(dict(recorded.get("drawing") or {}) | drawing_of(arguments).given())
     return changed, sheet_bytes(sheet, path.suffix, drawing)
-
-
-def _remake(recorded: dict[str, Any], path: Path, arguments: argparse.Namespace) -> tuple[list[str], bytes]:
-    maker = _EARLIER.get(recorded["kind"])
-    if maker is None:
-        raise UserError(f"{arguments.file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
-    store = Store(store_folder(arguments.store))
-    figure, facts = importlib.import_module(maker).remake(recorded, store, ConsoleProgress())
-    changed = changed_inputs(recorded["inputs"], facts["inputs"])
-    _refuse(changed, arguments)
-    return changed, figure_bytes(figure, path.suffix, facts)
 
 
 def _refuse(changed: list[str], arguments: argparse.Namespace) -> None:

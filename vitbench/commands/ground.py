@@ -5,11 +5,12 @@ from pathlib import Path
 
 from vitbench.commands._networks import add_device, chosen_device
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.commands._word_maps import METHODS, add_map_settings, map_settings
+from vitbench.commands._word_maps import METHODS, add_map_settings
 from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
+from vitbench.requests.studies import GroundingRequest
 from vitbench.text import clean
 
 
@@ -33,13 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
     from vitbench.captions.data_report import problem_lines
-    from vitbench.captions.grounding import CONTROLS, ground, move
-    from vitbench.captions.grounding_report import FILES, write_grounding
-    from vitbench.captions.grounding_table import grounding_table, to_dict, to_text
+    from vitbench.captions.grounding import move
+    from vitbench.captions.grounding_report import FILES, measure_grounding, write_grounding
+    from vitbench.captions.grounding_table import to_dict, to_text
     from vitbench.captions.lexicon import describe_lexicon
-    from vitbench.captions.open import open_captioner
-    from vitbench.captions.task import open_caption_data
-    from vitbench.captions.word_maps import MapSettings
+    from vitbench.captions.open import open_captioner, pinned
     from vitbench.runs.store import Store
 
     if arguments.lexicon:
@@ -47,45 +46,46 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.captioner is None or arguments.data is None:
         raise UserError("Name a captioner and --data, such as: vitbench ground demo --data scenes:base.")
-    control = arguments.method if arguments.method in CONTROLS else None
-    if control is not None and (arguments.layer is not None or arguments.head is not None):
-        raise UserError(f"The control {control} is made of no layer and no head.")
-    settings = MapSettings(row=arguments.row) if control else map_settings(arguments)
+    request = _request(arguments)
     outputs = outputs_of(arguments, inputs=[arguments.captioner], data=[arguments.data])
     if arguments.out is not None:
         outputs.plan(*(arguments.out / name for name in FILES))
     progress = ConsoleProgress()
     store = store_folder(arguments.store)
-    captioner = open_captioner(arguments.captioner, Store(store))
-    data = open_caption_data(arguments.data, store, progress, arguments.layout)
-    pictures = data.split(arguments.split)[: arguments.limit]
-    if not pictures:
-        parts = ", ".join(sorted({picture.split for picture in data.pictures}))
-        raise UserError(f"{data.root} has no pictures for {arguments.split}; it has {parts}.")
+    named = pinned(arguments.captioner, Store(store))
+    captioner = open_captioner(named, Store(store))
     move(captioner, chosen_device(arguments))
-    problems: list[str] = []
-    records = ground(
-        captioner,
-        pictures,
-        settings,
-        control=control,
-        deletion=not arguments.no_deletion,
-        progress=progress,
-        problems=problems,
-    )
+    found = measure_grounding(request.changed(captioner=named), captioner, store, progress)
     progress.close()
-    rows = grounding_table(records)
-    how = f"control: {control}" if control else settings.describe()
-    facts = {"method": control, "layer": "", "head": "", "row": settings.row} if control else settings.facts()
-    title = f"{captioner.name} ({captioner.tag}) on {len(pictures):,} {arguments.split} pictures: {how}"
     if arguments.json:
-        said = {"problems": [*data.problems, *problems], "notes": list(data.notes)}
-        print_json({"title": title, **facts, "roles": to_dict(rows), **said}, indent=None)
+        said = {"problems": found.problems, "notes": found.notes}
+        print_json({"title": found.title, **found.facts, "roles": to_dict(found.rows), **said}, indent=None)
     else:
-        print(clean(title))
-        print(to_text(rows))
-        for line in problem_lines([*data.problems, *problems], data.notes):
+        print(clean(found.title))
+        print(to_text(found.rows))
+        for line in problem_lines(found.problems, found.notes):
             print(clean(line))
     if arguments.out is not None:
-        write_grounding(outputs, arguments.out, rows, title, facts)
+        write_grounding(outputs, arguments.out, found)
     return 0
+
+
+def _request(arguments: argparse.Namespace) -> GroundingRequest:
+    """What the arguments ask; the data by an absolute path, so that the figure may be made again from elsewhere."""
+    data = arguments.data
+    if not data.startswith("scenes:") and Path(data).expanduser().exists():
+        data = str(Path(data).expanduser().absolute())
+    return GroundingRequest.read(
+        {
+            "captioner": arguments.captioner,
+            "data": data,
+            "layout": arguments.layout,
+            "split": arguments.split,
+            "limit": arguments.limit,
+            "method": arguments.method,
+            "layer": arguments.layer,
+            "head": arguments.head,
+            "row": arguments.row,
+            "deletion": not arguments.no_deletion,
+        }
+    )

@@ -24,6 +24,20 @@ KINDS: dict[str, Kind] = {
     "attention": Kind("vitbench.requests.attention:AttentionRequest", "vitbench.compose.attention:compose_attention"),
     "positions": Kind("vitbench.requests.positions:PositionRequest", "vitbench.compose.positions:compose_positions"),
     "caption": Kind("vitbench.requests.captions:CaptionRequest", "vitbench.compose.captions:compose_caption"),
+    "curves": Kind("vitbench.requests.plots:CurvesRequest", "vitbench.figures.curves:compose_curves"),
+    "confusion": Kind("vitbench.requests.plots:ConfusionRequest", "vitbench.figures.confusion:compose_confusion"),
+    "learning rate": Kind(
+        "vitbench.requests.plots:LearningRateRequest", "vitbench.figures.learning_rate:compose_learning_rate"
+    ),
+    "faithfulness": Kind(
+        "vitbench.requests.studies:FaithfulnessRequest", "vitbench.explain.quality_figure:compose_faithfulness"
+    ),
+    "grounding": Kind(
+        "vitbench.requests.studies:GroundingRequest", "vitbench.captions.grounding_report:compose_grounding"
+    ),
+    "contact sheet": Kind(
+        "vitbench.requests.studies:ContactSheetRequest", "vitbench.data.preview:compose_contact_sheet"
+    ),
 }
 """What can be composed, by the name that a saved figure records."""
 

@@ -1,68 +1,73 @@
 """A contact sheet: augmented samples with their labels, as the network will see them."""
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vitbench.data.augment import Augmentation
+import numpy as np
+from PIL import Image
+
+from vitbench.captions.data_report import look_at_data
+from vitbench.data.augment import Augmentation, augmentation
 from vitbench.data.dataset import Dataset
 from vitbench.data.index import DataIndex
+from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.randomness import ORDER, generator
-from vitbench.text import clean
+from vitbench.errors import UserError
+from vitbench.figures.raster import Picture, enlarge
+from vitbench.figures.sheet import Panel, Sheet, in_rows
+from vitbench.progress import Progress, silent
+from vitbench.requests.studies import ContactSheetRequest
 
-_PAPER, _INK = (250, 250, 248), (40, 40, 40)
-_GAP, _LINE = 8, 20
+if TYPE_CHECKING:
+    from vitbench.compose.sources import Sources
+
+ROWS, COLUMNS = 4, 6
+CELL = 160
+"""The longer side of a picture on the sheet, in pixels."""
 
 
-def contact_sheet(
-    index: DataIndex,
-    augmentation: Augmentation,
-    *,
-    seed: int = 0,
-    epoch: int = 0,
-    split: str = "",
-    rows: int = 4,
-    columns: int = 6,
-    cell: int = 160,
-) -> Image.Image:
-    """`rows` x `columns` samples of a split (else train, else everything), drawn and augmented by seed and epoch.
+def contact_panels(
+    index: DataIndex, changes: Augmentation, *, seed: int = 0, epoch: int = 0, split: str = "", cell: int = CELL
+) -> tuple[Panel, ...]:
+    """ROWS x COLUMNS samples of a split (else train, else everything), drawn and augmented by seed and epoch.
 
-    `cell` is the longer side of a picture on the sheet, in pixels. Another epoch shows the same samples in the same
-    places, so that two sheets show what augmentation does. A file that cannot be read any more has no place.
+    Another epoch shows the same samples in the same places, so that two sheets show what augmentation does. A file
+    that cannot be read any more has no place.
     """
     wanted = split or ("train" if "train" in index.splits else "")
     positions = index.positions(wanted) if wanted else np.arange(len(index.samples))
-    dataset = Dataset(index, positions, augmentation, seed=seed)
-    numbers = generator(ORDER, seed).permutation(len(dataset))[: rows * columns]
+    dataset = Dataset(index, positions, changes, seed=seed)
+    numbers = generator(ORDER, seed).permutation(len(dataset))[: ROWS * COLUMNS]
     pixels, numbers, _ = dataset.pixels(numbers, epoch)
     labels = [index.classes[label] if label >= 0 else "" for label in dataset.labels[numbers]]
-    return draw_sheet(pixels, labels, columns=columns, cell=cell)
+    panels = [Panel(_fitted(picture, cell), label) for picture, label in zip(pixels, labels, strict=True)]
+    return in_rows(panels, COLUMNS)
 
 
-def draw_sheet(pixels: np.ndarray, labels: list[str], *, columns: int, cell: int) -> Image.Image:
-    """Pictures uint8 [B, height, width, 3] in rows, the label of each below it."""
-    height, width = pixels.shape[1:3]
+def contact_sheet(request: ContactSheetRequest, index: DataIndex) -> Sheet:
+    """The sheet of an index that was read as the request asks."""
+    changes = augmentation(request.augment, Preprocessing(request.image_size, request.image_size))
+    panels = contact_panels(index, changes, seed=request.seed, epoch=request.epoch)
+    caption = (
+        f"{len(panels)} samples of {Path(request.data).name}, augmentation {request.augment}, epoch {request.epoch}."
+    )
+    inputs = {"data": index.fingerprint}
+    return Sheet("contact sheet", request.record(), panels, {"data": request.data}, caption, inputs, two_columns=True)
+
+
+def compose_contact_sheet(request: ContactSheetRequest, sources: "Sources", progress: Progress = silent) -> Sheet:
+    """Reads the data again. Raises UserError if they are gone, or hold no labelled pictures."""
+    found = look_at_data(request.data, sources.folder, layout=request.layout, progress=progress)
+    if found.labels is None:
+        raise UserError(f"{request.data} holds captions; a contact sheet is drawn of labelled pictures.")
+    return contact_sheet(request, found.labels)
+
+
+def _fitted(picture: Picture, cell: int) -> Picture:
+    """A picture whose longer side is `cell` pixels, or of small ones a whole multiple of theirs: no moire, no blur."""
+    height, width = picture.shape[:2]
     scale = cell / max(height, width)
-    shown = max(1, round(width * scale)), max(1, round(height * scale))
-    count = max(1, len(labels))
-    columns = min(columns, count)
-    across, down = shown[0] + _GAP, shown[1] + _LINE + _GAP
-    sheet = Image.new("RGB", (_GAP + columns * across, _GAP + -(-count // columns) * down), _PAPER)
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=14)
-    # Small pictures stay square-cornered; large ones are shrunk without moire.
-    filter_ = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS
-    for place, (picture, label) in enumerate(zip(pixels, labels, strict=True)):
-        row, column = divmod(place, columns)
-        left, top = _GAP + column * across, _GAP + row * down
-        sheet.paste(Image.fromarray(picture).resize(shown, filter_), (left, top))
-        pen.text((left, top + shown[1] + 2), _fitted(clean(label), shown[0], font), fill=_INK, font=font)
-    return sheet
-
-
-def _fitted(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The text, its end replaced by three dots where it is wider than `width` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text + "..."
+    if scale >= 2:
+        return enlarge(picture, int(scale))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vitbench.errors import UserError
 
-COLOUR_MAPS = ("viridis", "inferno", "magma", "cividis", "turbo", "jet", "gray", "coolwarm", "RdBu_r")
+COLOUR_MAPS = ("viridis", "inferno", "magma", "cividis", "turbo", "jet", "gray", "coolwarm", "RdBu_r", "Blues")
 """The names, which are matplotlib's, in the order of the rows of `colour_maps.png`."""
 
 MISSING = (128, 128, 128)

@@ -10,31 +10,29 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.figures.provenance import file_hash, provenance
-from vitbench.figures.save import DPI, FORMATS, figure_bytes, wrapped
+from vitbench.figures.colours import colourise
+from vitbench.figures.raster import enlarge
+from vitbench.figures.save import FORMATS, sheet_bytes
+from vitbench.figures.sheet import Cells, Panel, Scale, Sheet
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION
-from vitbench.progress import Progress
-from vitbench.runs.store import Store
+from vitbench.progress import Progress, silent
+from vitbench.requests.drawing import Drawing
+from vitbench.requests.plots import ConfusionRequest
 from vitbench.text import clean
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ENDINGS = (*FORMATS, ".csv")
 
 _MATRIX = 800
-"""Pixels of the matrix, about; cells have at most `_CELL` and at least one."""
-_CELL = 44
-_LINE = 11
-"""Pixels that a label needs; where cells are smaller, only some classes are named."""
-_LEAST_FOR_NUMBERS = 16
+"""Pixels of the matrix's side, about."""
+_NAMED_ON_ONE_COLUMN = 12
+"""Classes; a larger matrix takes the width of the page."""
 _LONGEST_LABEL = 28
 
 
@@ -48,18 +46,58 @@ def confusion_bytes(
     """The confusions of an evaluation's `document` as a file with one of the ENDINGS.
 
     `name` is whose they are, for the title, and `source` the file that the document was read from. `style` may have
-    `width_cm`, `dpi`, and `caption` (whether there is a title).
+    `width_cm`, `dpi` and `caption`, as the app's export dialog gives them.
     """
-    style = style or {}
+    request = confusion_request(document, name, source)
+    if ending.lower() == ".csv":
+        return confusion_csv(_matrix(request), request.classes).encode("utf-8", "surrogateescape")
+    return sheet_bytes(compose_confusion(request), ending, Drawing.of_style(style or {}))
+
+
+def confusion_request(document: Mapping[str, Any], name: str = "", source: Path | None = None) -> ConfusionRequest:
+    """The matrix of an evaluation's `document` as a request that holds its numbers."""
     classes = [str(label) for label in document["classes"]]
     confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
-    if ending.lower() == ".csv":
-        return confusion_csv(confusion, classes).encode("utf-8", "surrogateescape")
-    facts = {key: document[key] for key in ("split", "step", "root", "correct", "pictures") if key in document}
-    request = {"evaluation": str(source.absolute()) if source else "", "name": name, "style": dict(style)}
-    inputs = {"evaluation": file_hash(source)} if source else {}
-    figure = _styled_figure(confusion, document, name, style)
-    return figure_bytes(figure, ending, provenance("confusion", request, inputs, facts))
+    return ConfusionRequest.read(
+        {
+            "classes": classes,
+            "counts": [[int(row), int(column), int(confusion[row, column])] for row, column in np.argwhere(confusion)],
+            "title": _title(document, name),
+            "evaluation": str(source.absolute()) if source else "",
+        }
+    )
+
+
+def compose_confusion(request: ConfusionRequest, sources: object = None, progress: Progress = silent) -> Sheet:
+    """The matrix, [true, predicted], shaded by the share of each row, with numbers of pictures where they fit."""
+    count = len(request.classes)
+    confusion = _matrix(request)
+    totals = confusion.sum(axis=1, keepdims=True)
+    shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
+    scale = Scale("Blues", 0, 100, "Per cent of the true class")
+    picture = enlarge(colourise(100 * shares, scale.colour_map, scale.low, scale.high), max(1, _MATRIX // count))
+    names = tuple(_label(name) for name in request.classes)
+    numbers = tuple(tuple(str(value) if value else "" for value in row) for row in confusion.tolist())
+    cells = Cells(count, count, "True class", "Predicted class", names, names, numbers)
+    panel = Panel(picture, request.title, scale=scale, cells=cells)
+    facts = {"title": request.title, "evaluation": request.evaluation}
+    return Sheet(
+        "confusion",
+        request.record(),
+        (panel,),
+        facts,
+        request.title,
+        arrays={"confusion": confusion},
+        two_columns=count > _NAMED_ON_ONE_COLUMN,
+    )
+
+
+def _matrix(request: ConfusionRequest) -> NDArray[np.int64]:
+    """[true, predicted] numbers of pictures."""
+    confusion = np.zeros((len(request.classes), len(request.classes)), np.int64)
+    for true, predicted, pictures in request.counts:
+        confusion[true, predicted] = pictures
+    return confusion
 
 
 def check_ending(file: Path) -> None:
@@ -79,30 +117,6 @@ def read_document(file: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def remake(recorded: Mapping[str, Any], store: Store, progress: Progress) -> tuple["Figure", dict[str, Any]]:
-    """The figure that `recorded` describes, drawn again, and its provenance now."""
-    source, name = Path(recorded["request"]["evaluation"]), str(recorded["request"]["name"])
-    if not recorded["request"]["evaluation"]:
-        raise UserError("This confusion matrix is not that of a run: `vitbench evaluate ... --confusion` draws it.")
-    document = read_document(source)
-    style = recorded["request"].get("style") or {}
-    figure = _styled_figure(np.array(document["confusion"], dtype=np.int64), document, name, style)
-    return figure, {**recorded, "inputs": {"evaluation": file_hash(source)}}
-
-
-def _styled_figure(
-    confusion: NDArray[np.int64], document: Mapping[str, Any], name: str, style: Mapping[str, Any]
-) -> "Figure":
-    classes = [str(label) for label in document["classes"]]
-    figure = confusion_figure(confusion, classes, _title(document, name) if style.get("caption", True) else "")
-    if style.get("width_cm"):
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(style["width_cm"] / 2.54, style["width_cm"] / 2.54 * height / width)
-    if style.get("dpi"):
-        figure.set_dpi(style["dpi"])
-    return figure
-
-
 def confusion_csv(confusion: NDArray[np.int64], classes: Sequence[str]) -> str:
     """A row for each true class, a column for each that it was taken for, numbers of pictures."""
     stream = io.StringIO()
@@ -110,44 +124,6 @@ def confusion_csv(confusion: NDArray[np.int64], classes: Sequence[str]) -> str:
     writer.writerow(["true class \\ predicted class", *classes])
     writer.writerows([name, *row] for name, row in zip(classes, confusion.tolist(), strict=True))
     return stream.getvalue()
-
-
-def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str], title: str) -> "Figure":
-    """The matrix, [true, predicted], shaded by the share of each row, with numbers of pictures where they fit."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    count = len(classes)
-    cell = min(_CELL, max(1, _MATRIX // count))
-    labels = [_label(name) for name in classes]
-    matrix, beside = max(220, cell * count) / DPI, 0.75 + 0.055 * max(map(len, labels))
-    figure = Figure(figsize=(matrix + beside + 0.8, matrix + beside + 0.45), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    totals = confusion.sum(axis=1, keepdims=True)
-    shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
-    picture = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
-    every = -(-_LINE // cell)
-    named = range(0, count, every)
-    axes.set_xticks(named, [labels[k] for k in named], rotation=90, fontsize=7.5)
-    axes.set_yticks(named, [labels[k] for k in named], fontsize=7.5)
-    axes.tick_params(length=0 if every == 1 else 3)
-    axes.set_xlabel("Predicted class")
-    axes.set_ylabel("True class")
-    axes.set_title(_literal("\n".join(wrapped(title, int(0.8 * matrix * DPI)))), loc="left", fontsize=10)
-    if cell >= _LEAST_FOR_NUMBERS:
-        for row, column in np.argwhere(confusion):
-            colour = "white" if shares[row, column] > 0.55 else "black"
-            number = f"{confusion[row, column]}"
-            axes.text(column, row, number, ha="center", va="center", color=colour, fontsize=6.5)
-        axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
-        axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
-        axes.grid(which="minor", color="#dddddd", linewidth=0.5)
-        axes.tick_params(which="minor", length=0)
-    bar = figure.colorbar(picture, ax=axes, shrink=0.6, pad=0.02, aspect=30)
-    bar.set_label("Per cent of the true class", fontsize=8)
-    bar.ax.tick_params(labelsize=7.5)
-    return figure
 
 
 def _title(document: Mapping[str, Any], name: str) -> str:
@@ -161,12 +137,7 @@ def _title(document: Mapping[str, Any], name: str) -> str:
 
 def _label(name: str) -> str:
     text = clean(name)
-    return _literal(text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…")
-
-
-def _literal(text: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
-    return text.replace("$", r"\$")
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 
 def main(ending: str, source: Path, name: str, style: str = "{}") -> int:

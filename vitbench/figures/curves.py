@@ -1,77 +1,93 @@
-"""Curves over a common axis as PNG, PDF or SVG: `python -m vitbench.figures.curves ENDING < description.json`.
+"""Curves over a common axis: `python -m vitbench.figures.curves ENDING < description.json` prints such a figure.
 
-It prints the bytes of the file. The app draws its charts through this process, because it never imports matplotlib
-itself.
+The app draws its charts through this process, because it never imports matplotlib itself.
 """
 
-import io
 import json
 import sys
 from typing import Any
 
 import numpy as np
 
-from vitbench.figures.fonts import every_glyph
+from vitbench.figures.plots import Curves, Series
+from vitbench.figures.sheet import Sheet
+from vitbench.progress import Progress, silent
+from vitbench.requests.drawing import Drawing
+from vitbench.requests.plots import CurvesRequest
 
-_DASHES = ("-", "--", "-.", ":")
+STYLE = ("width_cm", "dpi", "caption")
+
+_WORDS = {
+    "train/loss": ("Training loss", "Loss"),
+    "val/loss": ("Validation loss", "Loss"),
+    "train/accuracy": ("Training accuracy", "Accuracy"),
+    "val/accuracy": ("Validation accuracy", "Accuracy"),
+    "val/accuracy_top5": ("Validation accuracy, top 5", "Accuracy"),
+    "optim/lr": ("Learning rate", "Learning rate"),
+    "loss": ("Loss", "Loss"),
+    "accuracy": ("Accuracy", "Accuracy"),
+}
+_PARTS = {"train": "Training", "val": "Validation", "test": "Test", "optim": "Optimizer", "system": "System"}
+
+
+def spoken(tag: str) -> tuple[str, str]:
+    """A scalar as a person says it, and what its axis measures: `val/loss` is (Validation loss, Loss)."""
+    if known := _WORDS.get(tag.lower()):
+        return known
+    part, slash, name = tag.partition("/")
+    words = (name if slash else part).replace("_", " ").replace("percent", "(%)")
+    if not slash:
+        return tag, tag
+    said = _PARTS.get(part, part)
+    return f"{said} {words}", words[:1].upper() + words[1:]
+
+
+def compose_curves(request: CurvesRequest, sources: object = None, progress: Progress = silent) -> Sheet:
+    """The chart that a request holds."""
+    title, measured = spoken(request.title)
+    if request.smoothing and any(curve.smoothed is not None for curve in request.curves):
+        title += f" (smoothed with weight {request.smoothing:g}, raw values faint)"
+    elif request.note:
+        title += f", {request.note}"
+    series = tuple(
+        Series(
+            curve.name,
+            np.array(curve.x, float),
+            _floats(curve.y),
+            curve.colour,
+            curve.dash,
+            None if curve.smoothed is None else _floats(curve.smoothed),
+        )
+        for curve in request.curves
+    )
+    x_title = request.x_name[:1].upper() + request.x_name[1:]
+    plot = Curves(
+        title,
+        x_title,
+        spoken(request.y_name)[1] if request.y_name else measured,
+        series,
+        request.x_range,
+        request.y_range,
+        request.x_log,
+        request.y_log,
+    )
+    return Sheet("curves", request.record(), (), {"title": title}, title, plots=(plot,))
 
 
 def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
-    """`description` drawn, as a file with the ending .png, .pdf or .svg.
+    """The values of a `CurvesRequest` drawn, as a file with the ending .png, .pdf or .svg.
 
-    `curves` is a list of `name`, `colour`, `dash`, `x`, `y` and `smoothed` (None, or as long as `y`: then the raw
-    line is kept faint). `title`, `x_name`, `y_name`, `x_range`, `y_range` (None follows the data), `x_log`, `y_log`.
-    `width_cm` (None: 16), `dpi`, `caption` (whether the title and the `note` below it are written).
+    Among them may be a style: `width_cm`, `dpi` and `caption`, as the app's export dialog gives them.
     """
-    from matplotlib.figure import Figure
+    from vitbench.figures.save import sheet_bytes
 
-    width = (description.get("width_cm") or 16.0) / 2.54
-    figure = Figure(figsize=(width, width / 1.6), layout="constrained")
-    axes = figure.subplots()
-    for curve in description["curves"]:
-        x, y = np.array(curve["x"], float), np.array(curve["y"], float)
-        style = {"color": curve["colour"], "linestyle": _DASHES[curve["dash"] % len(_DASHES)], "linewidth": 1.4}
-        if curve["smoothed"] is not None:
-            axes.plot(x, y, color=curve["colour"], alpha=0.25, linewidth=0.7)
-            y = np.array(curve["smoothed"], float)
-        axes.plot(x, y, label=_plain(curve["name"]), marker="o" if np.isfinite(y).sum() == 1 else None, **style)
-    if description.get("caption", True):
-        parts = [description["title"], description.get("note", "")]
-        axes.set_title(_plain(", ".join(part for part in parts if part)), loc="left")
-    axes.set_ylabel(_plain(description.get("y_name", "")))
-    axes.set_xlabel(_plain(description["x_name"]))
-    if description["x_log"]:
-        axes.set_xscale("log")
-    if description["y_log"]:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_number)
-        axes.yaxis.set_minor_formatter(_number)
-    if description["x_range"]:
-        axes.set_xlim(*description["x_range"])
-    if description["y_range"]:
-        axes.set_ylim(*description["y_range"])
-    axes.grid(alpha=0.3, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(description["curves"]) > 0:
-        axes.legend(frameon=False)
-    content = io.BytesIO()
-    with every_glyph(figure):
-        figure.savefig(content, format=ending.lstrip(".").lower(), dpi=description.get("dpi") or 200)
-    return content.getvalue()
+    style = {name: description[name] for name in STYLE if name in description}
+    request = CurvesRequest.read({name: value for name, value in description.items() if name not in STYLE})
+    return sheet_bytes(compose_curves(request), ending, Drawing.of_style(style))
 
 
-def _number(value: float, _: object = None) -> str:
-    """A tick of a logarithmic axis as people write it; minor ones only at 2 and 5 times a power of ten."""
-    if not value > 0:
-        return ""
-    mantissa = round(value / 10.0 ** np.floor(np.log10(value) + 1e-9), 6)
-    return f"{value:g}" if mantissa in (1, 2, 5) else ""
-
-
-def _plain(text: str) -> str:
-    """A dollar sign would begin a formula, an underscore at the start hides a curve from the legend."""
-    escaped = text.replace("$", r"\$")
-    return " " + escaped if escaped.startswith("_") else escaped
+def _floats(values: tuple[float | None, ...]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], float)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _laid_out(sheet: Sheet, drawing: Drawing, shared: Scale | None) -> _Layout:
     panels = sheet.panels
     columns = 1 + max(panel.place[1] for panel in panels)
     rows = 1 + max(panel.place[0] for panel in panels)
-    millimetres = drawing.width or (ONE_COLUMN if columns <= 2 else TWO_COLUMNS)
+    millimetres = drawing.width or (ONE_COLUMN if columns <= 2 and not sheet.two_columns else TWO_COLUMNS)
     width = millimetres / INCH
     around = {index: _around(panel, shared) for index, panel in enumerate(panels)}
     widths = [_column_width(panels, column) for column in range(columns)]

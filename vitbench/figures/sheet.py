@@ -80,6 +80,8 @@ class Sheet:
     title: str = ""
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """The numbers behind the panels, by name."""
+    two_columns: bool = False
+    """Whether it is put on paper in the width of two columns where none is asked for."""
 
     def values(self) -> dict[str, Any]:
         """What JSON can carry of it: all but pixels, plots and numbers."""

@@ -1,6 +1,7 @@
 """Letters on paper: one typeface and its sizes, measured in inches, wrapped and shortened to fit."""
 
 import textwrap
+import warnings
 from functools import cache
 from typing import Any
 
@@ -52,7 +53,9 @@ def text_width(text: str, size: float = SIZE) -> float:
     from matplotlib.textpath import text_to_path
 
     known = "".join(character for character in text if ord(character) < 0x2E80)
-    wide, _, _ = text_to_path.get_text_width_height_descent(known, FontProperties(family=FAMILY, size=size), False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        wide, _, _ = text_to_path.get_text_width_height_descent(known, FontProperties(family=FAMILY, size=size), False)
     return float(1.03 * wide / 72 + (len(text) - len(known)) * size / 72)  # hinting widens letters
 
 

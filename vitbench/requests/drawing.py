@@ -1,6 +1,7 @@
 """How a figure is put on paper: its width, resolution, and whether its caption stands below it."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -22,6 +23,17 @@ class Drawing(Request):
     width: float | None = Field(None, ge=30, le=1000)
     dpi: int = Field(300, ge=50, le=1200)
     caption: bool = False
+
+    @classmethod
+    def of_style(cls, style: Mapping[str, Any]) -> "Drawing":
+        """From `width_cm`, `dpi` and `caption` as the app's export dialog gives them; None is the default."""
+        width = style.get("width_cm")
+        given = {
+            "width": None if width is None else 10 * width,
+            "dpi": style.get("dpi"),
+            "caption": style.get("caption"),
+        }
+        return cls.read({name: value for name, value in given.items() if value is not None})
 
     @field_validator("width", mode="before")
     @classmethod

@@ -1,0 +1,120 @@
+"""Figures of numbers: curves, a confusion matrix, a learning rate. They hold what they show, so they outlive a run."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vitbench.requests.base import Request
+
+MOST_POINTS = 2000
+"""Of a series; of longer ones the least and the greatest value of each stretch are kept, which a page cannot tell."""
+_DIGITS = 9
+
+Numbers = tuple[float | None, ...]
+
+
+class SeriesRequest(BaseModel):
+    """A line: `x` and `y` of one length, None as a gap; `smoothed` is as long as `y`, and `y` stays as a faint line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+    dash: int = Field(0, ge=0)
+    x: tuple[float, ...]
+    y: Numbers
+    smoothed: Numbers | None = None
+
+    @field_validator("x", "y", "smoothed", mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        """Numbers without the noise of single precision, NaN and infinity as gaps."""
+        return None if values is None else tuple(map(_rounded, values))
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if len(self.x) != len(self.y) or (self.smoothed is not None and len(self.smoothed) != len(self.y)):
+            raise ValueError(f"The series {self.name!r} has {len(self.x)} places and {len(self.y)} values.")
+        return self
+
+    def thinned(self) -> "SeriesRequest":
+        """The series with at most MOST_POINTS points that look the same."""
+        if len(self.y) <= MOST_POINTS:
+            return self
+        kept = _extremes(self.y, MOST_POINTS // 2)
+        smoothed = None if self.smoothed is None else tuple(self.smoothed[place] for place in kept)
+        changes = {"x": tuple(self.x[place] for place in kept), "y": tuple(self.y[place] for place in kept)}
+        return self.model_copy(update={**changes, "smoothed": smoothed})
+
+
+class CurvesRequest(Request):
+    """Series over a common axis. Ranges of None follow the data; `smoothing` is the weight of what was before."""
+
+    kind: ClassVar[str] = "curves"
+
+    title: str
+    x_name: str = "step"
+    y_name: str = ""
+    curves: tuple[SeriesRequest, ...]
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    x_log: bool = False
+    y_log: bool = False
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    note: str = ""
+    """What is said behind the title, such as how it is smoothed."""
+
+    @field_validator("curves")
+    @classmethod
+    def _short(cls, curves: tuple[SeriesRequest, ...]) -> tuple[SeriesRequest, ...]:
+        return tuple(curve.thinned() for curve in curves)
+
+
+class ConfusionRequest(Request):
+    """A confusion matrix: `counts` are (true, predicted, pictures), classes from 0; what is not named is 0."""
+
+    kind: ClassVar[str] = "confusion"
+
+    classes: tuple[str, ...] = Field(min_length=1)
+    counts: tuple[tuple[int, int, int], ...]
+    title: str = ""
+    evaluation: str = ""
+    """The file that the numbers were read from, if there was one."""
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        count = len(self.classes)
+        for true, predicted, pictures in self.counts:
+            if not (0 <= true < count and 0 <= predicted < count and pictures >= 0):
+                raise ValueError(f"({true}, {predicted}, {pictures}) is no cell of a matrix of {count} classes.")
+        return self
+
+
+class LearningRateRequest(Request):
+    """The learning rate of a `recipe` (its values by table) over its epochs."""
+
+    kind: ClassVar[str] = "learning rate"
+
+    recipe: dict[str, Any]
+
+
+def _rounded(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return float(f"{number:.{_DIGITS}g}") if math.isfinite(number) else None
+
+
+def _extremes(values: Sequence[float | None], stretches: int) -> list[int]:
+    """The places of the least and the greatest value of each stretch, and of the first gap in it, in order."""
+    kept: set[int] = {0, len(values) - 1}
+    for number in range(stretches):
+        start, stop = number * len(values) // stretches, (number + 1) * len(values) // stretches
+        known = [(value, place) for place, value in enumerate(values[start:stop], start) if value is not None]
+        if known:
+            kept |= {min(known)[1], max(known)[1]}
+        if len(known) < stop - start:
+            kept.add(next(place for place in range(start, stop) if values[place] is None))
+    return sorted(kept)
