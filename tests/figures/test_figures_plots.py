@@ -82,7 +82,7 @@ def test_a_learning_rate_is_made_again_without_its_recipe_file(tmp_path, monkeyp
 
 def test_a_contact_sheet_is_made_again_and_says_when_the_data_are_gone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    address = "scenes:base?count=30&size=32&seed=5"
+    address = "scenes:base?count=60&size=32&seed=5"
     assert main(["data", address, "--preview", "a.png", "--image-size", "64"]) == 0
     assert main(["figure", "again", "a.png", "--out", "b.png"]) == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
