@@ -33,7 +33,7 @@ class Export:
 
     file: Path
     width: float | None = None
-    resolution: int = 200
+    resolution: int = 300
     caption: bool = True
 
     @property
@@ -64,7 +64,7 @@ class ExportDialog(ModalScreen[Export | None]):
                 yield Static("Width, cm ")
                 yield Input(placeholder="as it is", id="width", compact=True)
                 yield Static("  Pixels per inch ")
-                yield Input("200", id="resolution", compact=True)
+                yield Input("300", id="resolution", compact=True)
                 yield Checkbox("Caption", True, id="caption", compact=True)
             yield OptionList(*(Option(FORMATS[ending], id=ending) for ending in self._endings), compact=True)
             yield Static(id="export-problem")
@@ -94,7 +94,7 @@ class ExportDialog(ModalScreen[Export | None]):
             problem = Text(str(error), self.app.theme_variables["error"])
             self.query_one("#export-problem", Static).update(problem)
             return
-        self.dismiss(Export(file, width, round(resolution or 200), self.query_one(Checkbox).value))
+        self.dismiss(Export(file, width, round(resolution or 300), self.query_one(Checkbox).value))
 
     def _number(self, name: str, called: str, limits: tuple[float, float], unit: str) -> float | None:
         """The number in a line, None where it is empty. Raises ValueError with a sentence."""

@@ -20,8 +20,8 @@ class Drawing(Request):
 
     kind: ClassVar[str] = "drawing"
 
-    width: float | None = Field(None, ge=30, le=1000)
-    dpi: int = Field(300, ge=50, le=1200)
+    width: float | None = Field(None, ge=20, le=1000)
+    dpi: int = Field(300, ge=30, le=1200)
     caption: bool = False
 
     @classmethod
