@@ -17,7 +17,10 @@ from PIL import Image
 
 NEEDED = ("skimage", "sklearn")
 missing = [name for name in NEEDED if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(missing), reason="needs scikit-image and scikit-learn: run make test-real")
+pytestmark = [
+    pytest.mark.skipif(bool(missing), reason="needs scikit-image and scikit-learn: run make test-real"),
+    pytest.mark.timeout(1800),
+]
 
 IN_SKIMAGE = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "ihc.png")
 IN_SKLEARN = ("china.jpg", "flower.jpg")
@@ -73,9 +76,9 @@ def test_photographs_are_trained_on_evaluated_and_explained(crops, tmp_path):
     home = tmp_path / "home"
     said = vitbench(home, "data", str(crops)).stdout
     assert "splits test and train" in said or "splits train and test" in said
-    settings = ["model.name=demo", "train.epochs=12", "train.device=cpu", "train.head_epochs=0", "train.batch_size=16"]
+    settings = ["model.name=demo", "train.epochs=6", "train.device=cpu", "train.head_epochs=0", "train.batch_size=16"]
     changes = [word for setting in settings for word in ("--set", setting)]
-    changes += ["--set", "schedule.warmup_epochs=1"]
+    changes += ["--set", "schedule.warmup_epochs=1", "--set", "optim.lr=1e-3"]
     run = vitbench(home, "train", "scratch", "--data", str(crops), *changes, "--foreground").stdout.splitlines()[0]
     evaluation = json.loads(vitbench(home, "evaluate", run, "--json").stdout)
     chance = 1 / len(evaluation["classes"])
@@ -88,10 +91,9 @@ def test_photographs_are_trained_on_evaluated_and_explained(crops, tmp_path):
 
 
 def test_photographs_are_captioned(photographs, tmp_path):
-    answer = vitbench(
-        tmp_path / "home", "caption", "demo", *map(str, photographs.values()), "--out", str(tmp_path / "f")
-    )
-    assert len(list((tmp_path / "f").iterdir())) == len(photographs)
+    files = [str(file) for file in photographs.values()][:3]
+    answer = vitbench(tmp_path / "home", "caption", "demo", *files, "--out", str(tmp_path / "f"))
+    assert len(list((tmp_path / "f").iterdir())) == len(files)
     assert answer.stdout
 
 

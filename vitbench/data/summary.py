@@ -109,7 +109,10 @@ def brief(index: DataIndex) -> list[str]:
     """What was recognised, in a few lines: the sentence, the splits, three examples a class, what is doubtful or was
     set aside, and how many files have which problem."""
     parts = ", ".join(f"{name or 'all'} {len(index.positions(name)):,}" for name in index.splits)
-    lines = [index.sentence, f"{len(index.classes):,} classes; pictures: {parts}."]
+    lines = [
+        index.sentence,
+        f"{len(index.classes):,} {'class' if len(index.classes) == 1 else 'classes'}; pictures: {parts}.",
+    ]
     shown = list(examples(index).items())
     if shown:
         some = "; ".join(f"{name}: {', '.join(map(_name, files))}" for name, files in shown[:3])

@@ -228,7 +228,10 @@ def _doubts(problems: Sequence[Problem], entries: Sequence[Entry], several: Mapp
         name, labels = next(iter(several.items()))
         some = f"such as {name}: {listed(sorted(labels)[:4])}"
         doubt = f"{len(several):,} of {len(entries):,} pictures have several labels, {some}."
-        way_out = "A network here learns one label a picture, and the first one counts."
+        way_out = (
+            "A network here learns one label a picture, and the first one counts. If this is meant, set"
+            " data.accept_doubts = true."
+        )
         return [Doubt(doubt, way_out, stops_training=len(several) * 2 > len(entries))]
     missing = [problem for problem in problems if problem.reason.startswith("No such file")]
     if len(missing) > len(entries):
