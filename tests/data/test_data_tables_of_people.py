@@ -143,3 +143,10 @@ def test_pictures_with_several_labels_are_doubted(tmp_path):
     layout = recognise(tmp_path)
     assert any(doubt.stops_training and "several labels" in doubt.reason for doubt in layout.doubts)
     assert sum("named twice" in problem.reason for problem in layout.problems) == len(ROWS)
+
+
+def test_a_spreadsheet_is_named_with_what_to_do(tmp_path):
+    draw(tmp_path, "images/IMG_1.jpg", "images/IMG_2.jpg")
+    (tmp_path / "labels.xlsx").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"labels\.xlsx is a spreadsheet: save it as CSV"):
+        recognise(tmp_path)

@@ -18,6 +18,7 @@ from vitbench.errors import UserError
 
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _TEXT_ENDINGS = (".csv", ".tsv")
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _MOST_TABLES = 40
 _DEEPEST = 3
 
@@ -39,7 +40,7 @@ class ReadTable:
     @property
     def is_text(self) -> bool:
         """Whether it is a CSV or TSV, which a person meant as a table; JSON may be anything."""
-        return self.name.lower().endswith(_TEXT_ENDINGS)
+        return self.name.lower().endswith((*_TEXT_ENDINGS, *_SPREADSHEETS))
 
     @property
     def found(self) -> int:
@@ -61,7 +62,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
             raise UserError(f"There is no table {wanted} in {place.root}.")
     tables = [read_label_table(place, name, options) for name in names]
     usable = [table for table in tables if not table.reason]
-    unused = [table for table in tables if table.reason]
+    unused = [table for table in tables if table.reason] + _spreadsheets(place)
     chosen, left = _choose(usable)
     if not chosen:
         unused.sort(key=lambda table: not table.is_text)
@@ -141,6 +142,13 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
             split = split_in(cells, columns) or read.split or _folder_split(file)
             entries[file] = Entry(file, label, split)
     read.entries = list(entries.values())
+
+
+def _spreadsheets(place: Place) -> list[ReadTable]:
+    """Tables that only another program reads, with what to do."""
+    names = [other for other in place.others if PurePosixPath(other).suffix.lower() in _SPREADSHEETS]
+    reason = "is a spreadsheet: save it as CSV"
+    return [ReadTable(name, "", reason=reason) for name in names[:3] if name.count("/") < _DEEPEST]
 
 
 def _choose(usable: Sequence[ReadTable]) -> tuple[list[ReadTable], list[ReadTable]]:
