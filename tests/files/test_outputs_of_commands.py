@@ -1,6 +1,7 @@
 """Every command that writes files, from the command line: what a person has is never replaced unasked."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,9 @@ def refuse(arguments, capsys, words):
         raise AssertionError("the network was opened before the outputs were judged")
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("attention", "positions"):
-            patch.setattr(f"vitbench.commands.{module}.open_network", opened)
+        for module in [module for name, module in sys.modules.items() if name.startswith("vitbench.")]:
+            if module is not networks and getattr(module, "open_network", None) is networks.open_network:
+                patch.setattr(module, "open_network", opened)
         assert main(arguments) == 2
     error = capsys.readouterr().err
     assert words in error
@@ -110,12 +112,12 @@ def test_what_recipe_data_and_scenes_write(here, store, capsys):
     refuse(["scenes", "set", "--count", "10", "--size", "32"], capsys, "not empty")
     refuse(["scenes", "a.png", "--count", "10", "--size", "32"], capsys, "is no folder")
     inside = sorted(Path("set/train").iterdir())[0]
-    refuse(["data", "set", "--preview", str(inside), "--overwrite"], capsys, "lies in the data set")
-    refuse(["data", "set", "--preview", "a.png"], capsys, "exists")
+    refuse(["data", "set/train", "--preview", str(inside), "--overwrite"], capsys, "lies in the data set")
+    refuse(["data", "set/train", "--preview", "a.png"], capsys, "exists")
     for _ in range(2):
-        assert main(["data", "set", "--preview", "sheet.png"]) == 0
+        assert main(["data", "set/train", "--preview", "sheet.png"]) == 0
     capsys.readouterr()
-    refuse(["data", "set", "--preview", "sheet.xyz"], capsys, "saved as .png")
+    refuse(["data", "set/train", "--preview", "sheet.xyz"], capsys, "saved as .png")
 
 
 def test_predictions_go_through_a_pipe_or_into_a_file_of_ours(here, tmp_path, capfd):

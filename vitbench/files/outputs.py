@@ -7,11 +7,10 @@ not write, or that a person has changed since, is replaced only with `--overwrit
 
 import errno
 import os
-import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitbench.errors import UserError
@@ -19,7 +18,7 @@ from vitbench.files.ledger import Content, Ledger, content_of
 from vitbench.files.names import LONGEST_NAME, alike, fitting_name, shown
 from vitbench.files.reading import what_it_is
 from vitbench.files.streams import Stream, is_stream, open_stream
-from vitbench.files.writing import sync_folder, temporary_name
+from vitbench.files.writing import sync_folder, temporary_file, temporary_folder
 
 _MOST_NUMBERS = 9999
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
@@ -142,17 +141,14 @@ class Outputs:
         """
         self.plan_folder(folder)
         real = folder.resolve()
-        unfinished = temporary_name(real)
         try:
             real.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.mkdir()
-            fill(unfinished)
-            unfinished.replace(real)  # refused by the system where it is not empty by now
+            with temporary_folder(real) as unfinished:
+                fill(unfinished)
+                unfinished.replace(real)  # refused by the system where it is not empty by now
             sync_folder(real.parent)
         except OSError as error:
             raise _refused_by_disk(folder, error) from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
         return folder
 
     # What may be written ----------------------------------------------------------------------------------------
@@ -219,34 +215,26 @@ class Outputs:
         """Writes beside the file, then takes its name if that is still free, or still ours."""
         real = _real(file)
         real.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _written_beside(real, data)
-        try:
-            with self._ledger.locked():
-                self._checked(file, first=False)
-                found = _lstat(real)
-                if found is not None and stat.S_ISREG(found.st_mode):
-                    temporary.chmod(stat.S_IMODE(found.st_mode))
-                # Both contents until the new one is there, so that a kill in between costs no rerun an --overwrite.
-                self._note(real, self._ledger.written(real) | {content_of(data)})
-                if found is None:
-                    _take_free_name(temporary, real)
-                else:
-                    temporary.replace(real)
-                self._note(real, {content_of(data)})
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _written_beside(real, data) as temporary, self._ledger.locked():
+            self._checked(file, first=False)
+            found = _lstat(real)
+            if found is not None and stat.S_ISREG(found.st_mode):
+                temporary.chmod(stat.S_IMODE(found.st_mode))
+            # Both contents until the new one is there, so that a kill in between costs no rerun an --overwrite.
+            self._note(real, self._ledger.written(real) | {content_of(data)})
+            if found is None:
+                _take_free_name(temporary, real)
+            else:
+                temporary.replace(real)
+            self._note(real, {content_of(data)})
         sync_folder(real.parent)
 
     def _create(self, file: Path, data: bytes) -> None:
         """Writes a file that does not exist. Raises FileExistsError if another process was quicker."""
         real = _real(file)
-        temporary = _written_beside(real, data)
-        try:
-            with self._ledger.locked():
-                _take_free_name(temporary, real)
-                self._note(real, {content_of(data)})
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _written_beside(real, data) as temporary, self._ledger.locked():
+            _take_free_name(temporary, real)
+            self._note(real, {content_of(data)})
         sync_folder(real.parent)
 
     def _note(self, real: Path, contents: set[Content]) -> None:
@@ -273,17 +261,13 @@ def _check_place(real: Path) -> None:
         raise UserError(f"{shown(real)} cannot be written: the folder {folder} may not be changed (permissions).")
 
 
-def _written_beside(real: Path, data: bytes) -> Path:
-    temporary = temporary_name(real)
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+@contextmanager
+def _written_beside(real: Path, data: bytes) -> Iterator[Path]:
+    with temporary_file(real) as (temporary, stream):
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+        yield temporary
 
 
 def _take_free_name(temporary: Path, file: Path) -> None:

@@ -1,10 +1,13 @@
 """Files that are whole or absent, whenever the power goes."""
 
+import fcntl
 import os
+import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +16,9 @@ from vitbench.files.reading import what_it_is
 
 _LONGEST_NAME = 255
 """In bytes, on every common file system."""
+_MOST_CLEARED = 4096
+_cleared: set[Path] = set()
+"""Beside which files this process has looked for what killed writers left; once is enough."""
 
 
 class Unwritable(UserError, OSError):
@@ -32,17 +38,12 @@ def writing(file: Path, durable: bool = True) -> Iterator[BinaryIO]:
         mode = stat.S_IFREG  # it does not exist, or creating the temporary file says what is wrong
     if not stat.S_ISREG(mode):
         raise Unwritable(f"{file} cannot be written: it is {what_it_is(mode)}, not a regular file.")
-    temporary = temporary_name(file)
-    try:
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
+    with temporary_file(file) as (temporary, stream):
+        yield stream
+        stream.flush()
+        if durable:
+            os.fsync(stream.fileno())
         temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     if durable:
         sync_folder(file.parent)
 
@@ -74,11 +75,88 @@ def open_to_append(file: Path) -> BinaryIO:
     return os.fdopen(descriptor, "ab", buffering=0)
 
 
+@contextmanager
+def temporary_file(file: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside `file`, locked as long as its writer lives. It is gone afterwards, unless it was renamed.
+
+    What writers of the same file left when they were killed is removed. Raises OSError.
+    """
+    clear_litter(file)
+    while True:
+        temporary = temporary_name(file)
+        stream = temporary.open("xb")
+        if _locked(temporary, stream.fileno()):
+            break
+        stream.close()  # somebody took it for litter before it was locked
+    try:
+        with stream:
+            yield temporary, stream
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """As `temporary_file`, a folder."""
+    clear_litter(folder)
+    while True:
+        temporary = temporary_name(folder)
+        temporary.mkdir()
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if _locked(temporary, descriptor):
+            break
+        os.close(descriptor)
+    try:
+        yield temporary
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def temporary_name(file: Path) -> Path:
     """A new name beside `file`, hidden, with the writer's pid: `.status.json.4711-9f2c.tmp`."""
-    ending = f".{os.getpid()}-{secrets.token_hex(2)}.tmp"
-    beginning = os.fsencode(file.name)[: _LONGEST_NAME - len(ending) - 1]
-    return file.with_name(f".{os.fsdecode(beginning)}{ending}")
+    return file.with_name(f"{_beginning(file)}.{os.getpid()}-{secrets.token_hex(2)}.tmp")
+
+
+def clear_litter(file: Path) -> None:
+    """Removes temporary files and folders of `file` whose writers are gone: the kernel has freed their locks."""
+    if file in _cleared:
+        return
+    if len(_cleared) >= _MOST_CLEARED:
+        _cleared.clear()
+    _cleared.add(file)
+    name = re.compile(re.escape(_beginning(file)) + r"\.\d+(-[0-9a-f]{4})?\.tmp")
+    with suppress(OSError):
+        for entry in [entry for entry in os.scandir(file.parent) if name.fullmatch(entry.name)]:
+            _remove_abandoned(Path(entry.path))
+
+
+def _beginning(file: Path) -> str:
+    room = _LONGEST_NAME - len(".") - len(".1234567890-1234.tmp")
+    return f".{os.fsdecode(os.fsencode(file.name)[:room])}"
+
+
+def _locked(path: Path, descriptor: int) -> bool:
+    """Locks a new file or folder; whether it is still there by its name."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_abandoned(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -114,7 +114,12 @@ class Lessons(Dataset[Any]):
         if self._kept is None:
             self._kept = _opened(self.file)
         if not self._kept[index]["drawn"]:
-            self._kept[index] = self._drawn(index)
+            lesson = self._drawn(index)
+            unfinished = lesson.copy()
+            unfinished["drawn"] = 0
+            self._kept[index] = unfinished
+            # Last, so that a process that is killed in between leaves no picture that only seems to be drawn.
+            self._kept["drawn"][index] = 1
         return self._kept[index]
 
     def _drawn(self, index: int) -> Any:
