@@ -76,6 +76,10 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     "runs": (
         Action("enter", "open_run", "open", "Watch the selected run.", True),
         Action("n", "new_run", "new run", "Start a run from a preset and a folder of pictures.", True),
+        *(
+            Action(str(number), f"first_step({number})", title, f"Where there are no runs yet: {title}.")
+            for number, title in enumerate(("demo", "own pictures", "look inside", "this machine"), 1)
+        ),
         Action("slash", "search", "filter", "Show only some runs: words, key:value, accuracy>0.9.", True, shown="/"),
         Action("c", "compare", "compare", "The curves of the marked runs side by side.", True),
         *_RUN_CONTROLS,

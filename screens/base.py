@@ -63,6 +63,16 @@ class WorkbenchScreen(Screen[None]):
         self.workers.cancel_node(self)
         return super().remove()
 
+    def ask(self, question: str, yes: str, then: Callable[[], object]) -> None:
+        """Asks before something that cannot be undone."""
+        from screens.dialogs import ConfirmDialog
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                then()
+
+        self.app.push_screen(ConfirmDialog(question, yes), answered)
+
     def copied(self) -> list[Choice]:
         """What can be copied of what is selected, the likeliest first: the value, and what it is."""
         return []
@@ -225,16 +235,6 @@ class RunControls(WorkbenchScreen):
     def action_demo_captions(self) -> None:
         """The package's captioner on the sample pictures."""
         self.app.push_screen(make_screen("captions", captioner="demo"))
-
-    def ask(self, question: str, yes: str, then: Callable[[], None]) -> None:
-        """Asks before something that cannot be undone."""
-        from screens.dialogs import ConfirmDialog
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                then()
-
-        self.app.push_screen(ConfirmDialog(question, yes), answered)
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)

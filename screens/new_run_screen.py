@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from rich.text import Text
 from textual import on, work
@@ -26,6 +27,7 @@ from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.progress import duration, progress_words
 from vitbench.recipe import preset_names
+from vitbench.rough_time import rough_seconds
 from vitbench.text import clean
 
 _SCENES = (
@@ -45,6 +47,9 @@ _PRESET_NOTES = {
 }
 
 
+_LONG = 3600.0
+"""Seconds from which a run's time is said before it starts."""
+_SMALL_NETWORK = "timm:vit_tiny_patch16_224, or demo"
 _TYPING_PAUSE = 0.4
 """Seconds without a change before the data are looked at: not every letter of a path is a path."""
 
@@ -57,6 +62,7 @@ class Checked:
     doing: str = ""
     recognised: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    pictures: int = 0
 
 
 class NewRunScreen(WorkbenchScreen):
@@ -68,6 +74,8 @@ class NewRunScreen(WorkbenchScreen):
         super().__init__()
         self.draft = RecipeDraft(preset=preset, data=data, model=model)
         self._estimate = ""
+        self._measured: tuple[str, float] = ("", 0.0)
+        """The recipe that was measured, and the seconds that the whole run would take."""
         self._checked = Checked()
 
     def body(self) -> ComposeResult:
@@ -195,7 +203,8 @@ class NewRunScreen(WorkbenchScreen):
             self._show_checked(Checked(recipe, f"Recipe and data were not checked: {error}."))
         else:
             recognised, problems = map(tuple, (answer.values["recognised"], answer.values["problems"]))
-            self._show_checked(Checked(recipe, "", recognised, problems))
+            pictures = int(answer.values.get("pictures", 0))
+            self._show_checked(Checked(recipe, "", recognised, problems, pictures))
 
     def _show_checked(self, checked: Checked) -> None:
         if checked.recipe == self._checked.recipe:
@@ -214,6 +223,8 @@ class NewRunScreen(WorkbenchScreen):
                 text.append("\n" + clean(sentence), colours["foreground"])
             if self._checked.doing:
                 text.append("\n" + clean(self._checked.doing), colours["secondary"])
+        if not problem and (long := self._long_words()):
+            text.append("\n" + clean(long.removesuffix(" Start it?")), colours["warning"])
         for warning in self.draft.warnings:
             text.append("\n" + clean(warning).rstrip(".") + ".", colours["warning"])
         text.append(
@@ -241,6 +252,9 @@ class NewRunScreen(WorkbenchScreen):
                 "estimate", recipe=self.draft.recipe.to_toml(), progress=progress, replaces="estimate"
             )
             self._estimate = estimate_words(answer.values)
+            epoch = answer.values.get("epoch_seconds")
+            if isinstance(epoch, int | float) and self.draft.recipe is not None:
+                self._measured = (self.draft.recipe.to_toml(), epoch * self.draft.recipe.train.epochs)
         except Superseded:
             return
         except UserError as error:
@@ -261,7 +275,28 @@ class NewRunScreen(WorkbenchScreen):
         settings = self.workbench.settings
         settings.remember("preset", self.draft.preset)
         settings.remember("data", self.draft.data)
-        self._start(self.query_one("#name", Picker).value)
+        name = self.query_one("#name", Picker).value
+        if long := self._long_words():
+            self.ask(long, "Start it all the same", partial(self._start, name))
+        else:
+            self._start(name)
+
+    def _long_words(self) -> str:
+        """A question where the run would take over an hour here, as measured, or on a CPU as computed roughly."""
+        recipe = self.draft.recipe
+        seconds, how = None, "as measured"
+        if recipe is not None and self._measured[0] == recipe.to_toml():
+            seconds = self._measured[1]
+        elif recipe is not None and self._checked.pictures and not _has_gpu(recipe.train.device):
+            seconds, how = rough_seconds(recipe, self._checked.pictures), "roughly, on this machine without a GPU"
+        if recipe is None or seconds is None or seconds < _LONG:
+            return ""
+        size = recipe.model.image_size
+        return (
+            f"This run takes about {duration(seconds)} here ({how}). It is faster with a smaller network "
+            f"(Model: {_SMALL_NETWORK}), smaller pictures (model.image_size{f' = {size}' if size else ''}), or fewer "
+            f"than {recipe.train.epochs} epochs (train.epochs). Start it?"
+        )
 
     @work(thread=True, exclusive=True, group="start")
     def _start(self, name: str) -> None:
@@ -285,6 +320,14 @@ class NewRunScreen(WorkbenchScreen):
     def action_back(self) -> None:
         """Back without starting."""
         self.dismiss()
+
+
+@cache
+def _has_gpu(device: str) -> bool:
+    """Whether a run on this device would find a GPU."""
+    from vitbench.runs.lease import allowed_gpus
+
+    return device != "cpu" and bool(allowed_gpus())
 
 
 def estimate_words(values: dict[str, object]) -> str:

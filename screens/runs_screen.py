@@ -1,7 +1,7 @@
 """The table of all runs, live, with a filter, marks for comparison, and the details of the selected one beside it."""
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input
@@ -21,6 +21,8 @@ from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import COLUMNS, RunTable
+from screens.widgets.welcome import Welcome
+from vitbench.doctor import examine
 from vitbench.errors import UserError
 from vitbench.text import clean
 
@@ -28,7 +30,8 @@ _BESIDE_FROM = 120
 """Columns from which the details stand beside the table; else they are a few rows below it."""
 _BELOW_FROM = 20
 """Rows from which there is room for details below the table."""
-_NO_RUNS = "No runs yet. Press n to start one."
+DEMO_DATA = "scenes:new?count=5180&size=96&seed=0"
+"""The pictures of the demo."""
 
 
 class FilterLine(Input):
@@ -52,6 +55,7 @@ class RunsScreen(RunControls):
     def body(self) -> ComposeResult:
         yield Line(id="title")
         yield FilterLine(placeholder="words, state:running, accuracy>0.9, age<2h, -word", id="filter", compact=True)
+        yield Welcome()
         with Horizontal(id="panels"):
             yield RunTable(id="table")
             yield RunDetails(id="details")
@@ -86,9 +90,10 @@ class RunsScreen(RunControls):
     def apply(self, snapshot: Snapshot) -> None:
         table, details = self.query_one(RunTable), self.query_one(RunDetails)
         shown = self._filter.of(snapshot.runs)
-        table.empty_text = snapshot.problem or (_NO_RUNS if not snapshot.runs else "No run passes the filter.")
+        table.empty_text = snapshot.problem or "No run passes the filter."
         table.show(shown)
         below = self.app.size.width < _BESIDE_FROM
+        self._show_welcome(not snapshot.runs and not snapshot.problem)
         self.query_one("#panels").set_class(below, "-below")
         details.display = self._details_wanted and (not below or self.app.size.height >= _BELOW_FROM)
         if details.display:
@@ -97,6 +102,40 @@ class RunsScreen(RunControls):
             details.show(current, snapshot.followed.get(current.id) if current else None)
         self._show_title(snapshot, len(shown))
         self.show_run_controls()
+
+    def _show_welcome(self, empty: bool) -> None:
+        """What one can do, in place of a table without runs."""
+        welcome = self.query_one(Welcome)
+        if welcome.display != empty:
+            welcome.display = empty
+            self.refresh_bindings()
+        if empty:
+            welcome.show()
+        self.query_one("#panels").set_class(empty, "-empty-store")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The numbered first steps are for an empty store."""
+        if action == "first_step":
+            return self.is_mounted and bool(self.query_one(Welcome).display)
+        return super().check_action(action, parameters)
+
+    def action_first_step(self, number: int) -> None:
+        """One of the steps that an empty store offers."""
+        match number:
+            case 1:
+                self.app.push_screen(make_screen("new_run", preset="demo", data=DEMO_DATA))
+            case 2:
+                self.action_new_run()
+            case 3:
+                self.action_demo_attention()
+            case _:
+                self.query_one(Welcome).show_machine(None)
+                self._look_at_machine()
+
+    @work(thread=True, exclusive=True, group="machine")
+    def _look_at_machine(self) -> None:
+        findings = examine(self.workbench.store_folder, self.workbench.colour_setting())
+        self.app.call_from_thread(self.query_one(Welcome).show_machine, findings)
 
     def _show_title(self, snapshot: Snapshot, shown: int) -> None:
         colours = self.app.theme_variables

@@ -69,5 +69,5 @@ def test_a_dialog_and_its_answer_in_one_packet(store: Path) -> None:
         app.settle()
         assert run.run.folder.exists()
         app.press("Dy")
-        app.wait_for("Press n to start one")
+        app.wait_for("No runs yet")
         assert not run.run.folder.exists()

@@ -37,7 +37,7 @@ SAME_ACTIONS = {
     "slash": {"search"},
     "space": {"mark", "patch_mode"},
     "0": {"digit", "head", "reset"},
-    **{str(digit): {"view", "digit", "head"} for digit in range(1, 10)},
+    **{str(digit): {"view", "digit", "head", "first_step"} for digit in range(1, 10)},
     "right_square_bracket": {"next_pair", "next_tag", "next_head"},
     "left_square_bracket": {"next_pair", "next_tag", "next_head"},
     "plus": {"zoom", "strength"},

@@ -12,6 +12,8 @@ from screens.widgets.recipe_fields import FieldList
 from tests.screens.opened_app import opened
 from vitbench.errors import UserError
 from vitbench.inspector.client import Answer, InspectorError
+from vitbench.recipe import load_recipe
+from vitbench.rough_time import rough_seconds
 
 
 @pytest.fixture
@@ -201,3 +203,32 @@ async def test_leaving_ends_the_screen_s_work_before_its_widgets_go(store):
         await at.press("escape", "escape")
         await at.until(lambda: worker.is_finished, "the end of the work")
         assert worker.is_cancelled
+
+
+async def test_hours_on_this_machine_are_said_before_the_start(store, tmp_path, checking, launched, monkeypatch):
+    """ViT-S at 224 on 1,437 small pictures: seven hours on two cores, which nothing said."""
+    monkeypatch.setattr("screens.new_run_screen._has_gpu", lambda device: False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    checking.answer.values["pictures"] = 1437
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("Ready to start", "This run takes about", "without a GPU", "fewer")
+        await at.press("ctrl+s")
+        await at.see("Start it?", "Start it all the same")
+        await at.press("n")
+        assert not launched
+        await at.press("ctrl+s", "y")
+        await at.until(lambda: launched, "the start")
+
+
+def test_a_rough_time_is_that_of_the_machine():
+    recipe = load_recipe("scratch", ["data.path=/data/pets", "model.name=timm:vit_small_patch16_224"])
+    seconds = rough_seconds(recipe, 1437, cores=2)
+    assert 1437 * recipe.train.epochs / 3 < seconds < 1437 * recipe.train.epochs / 0.7, "about 1.5 pictures a second"
+    assert rough_seconds(recipe, 1437, cores=8) == pytest.approx(seconds / 4)
+    smaller = load_recipe(
+        "scratch", ["data.path=/data/pets", "model.name=timm:vit_small_patch16_224", "model.image_size=112"]
+    )
+    assert rough_seconds(smaller, 1437, cores=2) == pytest.approx(seconds / 4)
+    unknown = recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": "timm:nothing"})})
+    assert rough_seconds(unknown, 1437) is None

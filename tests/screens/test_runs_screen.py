@@ -178,9 +178,17 @@ async def test_hostile_names_are_only_text(store):
 
 async def test_an_empty_store_says_what_to_do(store):
     async with opened(store, (80, 24)) as at:
-        await at.see("No runs yet. Press n to start one.")
+        await at.see("No runs yet. Press a key to:", "1  train the demo", "4  see what this machine has")
         await at.press("enter", "space", "c", "p", "s", "D", "d")
         await at.see("No runs yet.")
+        await at.press("4")
+        await at.see("This machine", "disk")
+        await at.press("2")
+        await at.see("New run", "Choose the data")
+        await at.press("escape")
+        await at.see("No runs yet.")
+        await at.press("1")
+        await at.until(lambda: at.screen.draft.preset == "demo", "the demo's recipe")
 
 
 async def test_a_run_deleted_elsewhere_leaves_the_table(runs, store):

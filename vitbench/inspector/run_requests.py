@@ -41,7 +41,7 @@ class RunRequests:
         progress(0, 0, "looking at the data")
         recipe = parse_recipe(parse_toml(str(arguments["recipe"]), "the recipe"), "the recipe").anchored()
         check = check_recipe(recipe, self.store, progress)
-        return Reply({"recognised": check.recognised, "problems": check.problems})
+        return Reply({"recognised": check.recognised, "problems": check.problems, "pictures": check.pictures})
 
     def evaluate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """`network`, on labelled pictures in `data` or without it on its run's own.

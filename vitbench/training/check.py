@@ -22,10 +22,14 @@ from vitbench.training.device import check_device
 
 @dataclass
 class Check:
-    """`recognised` says what the data are, a sentence each; `problems` why the recipe cannot be trained."""
+    """`recognised` says what the data are, a sentence each; `problems` why the recipe cannot be trained.
+
+    `pictures` is how many there are, 0 where nobody has counted them.
+    """
 
     recognised: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    pictures: int = 0
 
 
 def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Check:
@@ -64,6 +68,7 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
         return head_labels(recipe.model.num_classes, label_order(KIND_SETS[read_address(path).kinds]), Path(path))
     data = open_recipe_data(recipe.data, store, progress)
     check.recognised += brief(data)
+    check.pictures = len(data.samples)
     if not data.classes:
         raise UserError(f"{data.root} has no labels to learn.")
     with_parts(recipe, data)

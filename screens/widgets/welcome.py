@@ -1,0 +1,56 @@
+"""What an empty store shows: what one can do, each by one key, and what this machine has."""
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from vitbench.doctor import Finding
+from vitbench.text import clean
+
+STEPS = (
+    ("1", "train the demo", "a small network on generated pictures; a few minutes on a CPU"),
+    ("2", "train on a folder of your own", "pictures named {label}_{id}.jpg, class folders, a CSV; also n"),
+    ("3", "look inside the package's network", "what it looks at in sample pictures; also I"),
+    ("4", "see what this machine has", "GPUs, colours, tmux, free disk; `vitbench doctor` in a shell"),
+)
+"""Key, what it does, and what that means."""
+
+
+class Welcome(VerticalScroll, can_focus=False):
+    """The first screen of a new store."""
+
+    DEFAULT_CSS = """
+    Welcome { display: none; height: 1fr; padding: 1 2; scrollbar-size-vertical: 1; }
+    Welcome Static { height: auto; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="welcome-steps")
+        yield Static(id="welcome-machine")
+
+    def show(self) -> None:
+        """Writes the steps in the theme's colours."""
+        colours = self.app.theme_variables
+        text = Text.assemble(("No runs yet. Press a key to:\n", Style(color=colours["foreground"], bold=True)))
+        for key, title, said in STEPS:
+            text.append(f"\n  {key}  ", Style(color=colours["accent"], bold=True))
+            text.append(f"{title:<36}", Style(color=colours["foreground"]))
+            text.append(said, Style(color=colours["secondary"]))
+        text.append("\n\n  ?  ", Style(color=colours["accent"], bold=True))
+        text.append("all keys", Style(color=colours["foreground"]))
+        self.query_one("#welcome-steps", Static).update(text)
+
+    def show_machine(self, findings: list[Finding] | None) -> None:
+        """What was found, a line each, with what to do where something is not fine; None while it is looked for."""
+        colours = self.app.theme_variables
+        text = Text("\nLooking at this machine ..." if findings is None else "\nThis machine", colours["foreground"])
+        for finding in findings or ():
+            text.append(f"\n  {clean(finding.topic):<12} ", Style(color=colours["secondary"]))
+            text.append(clean(finding.words), Style(color=colours["foreground"]))
+            if finding.advice:
+                text.append(
+                    f"  {clean(finding.advice)}", Style(color=colours["error" if finding.serious else "warning"])
+                )
+        self.query_one("#welcome-machine", Static).update(text)
