@@ -250,7 +250,8 @@ class ConfusionView(Vertical):
         words = f"{count} of {total} {true} were predicted as {taken}"
         if row == column:
             words = f"{count} of {total} {true} were recognised"
-        where = f"{split_words(evaluation.split)}, step {evaluation.step:,}"
+        split = split_words(evaluation.split) if self.app.size.width >= 100 else evaluation.split
+        where = f"{split}, step {evaluation.step:,}"
         head = f"{where}: {evaluation.correct} of {evaluation.pictures} right"
         quiet = self.app.theme_variables["secondary"]
         self.query_one(Line).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
