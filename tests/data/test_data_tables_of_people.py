@@ -150,3 +150,15 @@ def test_a_spreadsheet_is_named_with_what_to_do(tmp_path):
     (tmp_path / "labels.xlsx").write_bytes(b"PK")
     with pytest.raises(UserError, match=r"labels\.xlsx is a spreadsheet: save it as CSV"):
         recognise(tmp_path)
+
+
+def test_a_split_first_without_a_header_and_a_list_with_the_path_last(tmp_path):
+    draw(tmp_path / "a", *EXPECTED)
+    parts = ("TRAIN", "VALIDATION", "TEST")
+    rows = "".join(f"{parts[n % 3]},gs://bucket/images/{f},{k}\n" for n, (f, k) in enumerate(ROWS))
+    (tmp_path / "a" / "import.csv").write_text(rows)
+    assert found(tmp_path / "a") == EXPECTED
+    assert {entry.split for entry in recognise(tmp_path / "a").entries} == {"train", "val", "test"}
+    draw(tmp_path / "b", *EXPECTED)
+    (tmp_path / "b" / "train.lst").write_text("".join(f"{n}\t{k}\timages/{f}\n" for n, (f, k) in enumerate(ROWS)))
+    assert found(tmp_path / "b") == EXPECTED

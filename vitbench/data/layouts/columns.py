@@ -130,7 +130,10 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
         file = _file_column(names, values, finds)
     if file is None:
         return f"has no column that names pictures{_found(table)}"
-    split, true_split = _split_column(names, values, _chosen("split", table, names, options))
+    if not names and "split" not in options:
+        split, true_split = _split_without_header(values, file), ""
+    else:
+        split, true_split = _split_column(names, values, _chosen("split", table, names, options))
     label = _chosen("label", table, names, options)
     one_hot: tuple[int, ...] = ()
     note = ""
@@ -195,6 +198,15 @@ def _split_column(names: Sequence[str], values: Sequence[Sequence[str]], chosen:
         if column_ is not None and all(value.lower() in (*_TRUE, *_FALSE) for value in values[column_]):
             return column_, split
     return None, ""
+
+
+def _split_without_header(values: Sequence[Sequence[str]], file: int) -> int | None:
+    """The column whose values are all names of splits, two different ones at least (Google's import CSVs)."""
+    for number, column in enumerate(values):
+        known = {value for value in column if value}
+        if number != file and len(known) > 1 and all(split_of(value) for value in known):
+            return number
+    return None
 
 
 def _label_column(

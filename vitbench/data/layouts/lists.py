@@ -11,6 +11,7 @@ from vitbench.data.layouts.labels import Labels
 from vitbench.data.layouts.names import split_in_name
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import Tree, entries_sentence
+from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.reading import TABLE
@@ -126,6 +127,12 @@ def _matters(other: str, splits: list[str], tree: Tree, lists: list[SplitList], 
 def _named(place: Place, line: str, folder: str, split: str) -> tuple[str, str, list[str]]:
     """The name in a line, what follows it, and the pictures that may be meant."""
     folders = [folder, f"{folder}/../images" if folder else "images", "images", split, ""]
+    cells = re.split(r"[\s,;]+", line)
+    if len(cells) > 1 and _ends_as_picture(cells[-1]) and not _ends_as_picture(cells[0]):
+        # MXNet's .lst: number, label, path; or label and path.
+        last = place.finder.find(cells[-1], folders)
+        if len(last) == 1:
+            return cells[-1], " ".join(cells[1:-1]) or cells[0], last
     words = re.split(r"[\s,;]+", line, maxsplit=1)
     pictures = place.finder.find(words[0], folders)
     if pictures or len(words) == 1:
@@ -135,6 +142,10 @@ def _named(place: Place, line: str, folder: str, split: str) -> tuple[str, str, 
         return line, "", whole
     name, _, rest = line.rpartition(" ")
     return name or line, rest, place.finder.find(name, folders) if name else []
+
+
+def _ends_as_picture(word: str) -> bool:
+    return PurePosixPath(word).suffix.lower() in picture_extensions()
 
 
 def _first_of_numbered(others: list[str]) -> list[tuple[str, str]]:

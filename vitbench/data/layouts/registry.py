@@ -178,7 +178,8 @@ def _untrained(layout: Layout, overrule: str) -> Iterable[Doubt]:
     if trained and missing:
         some = listed(missing[:5]) if len(missing) < 6 else f"{', '.join(missing[:5])}, ..."
         yield Doubt(
-            f"{len(missing):,} classes have no pictures to train on, so they cannot be learned: {some}.",
+            f"{len(missing):,} {'class has' if len(missing) == 1 else 'classes have'} no pictures to train on, so"
+            f" {'it' if len(missing) == 1 else 'they'} cannot be learned: {some}.",
             overrule,
             stops_training=True,
         )
