@@ -22,11 +22,11 @@ def questions(kind: str, number: int) -> dict[str, Any]:
     pictures = sorted(sample_images().glob("*.png"))
     if kind == "method, not seen yet":
         methods = ("libra", "generic", "rollout", "chefer_lrp", "grad_cam")
-        return {"method": methods[number % 5], "picture": str(pictures[1 + number // 5])}
-    subject = {"picture": str(pictures[0])}
+        return {"method": methods[number % 5], "pictures": [str(pictures[1 + number // 5])]}
+    subject = {"pictures": [str(pictures[0])]}
     if kind == "method, seen before":
         return subject | {"method": ("libra", "generic", "rollout", "raw")[number % 4]}
-    return subject | {"method": "raw", kind: number % (LAYERS if kind == "layer" else HEADS)}
+    return subject | {"method": "raw", kind: 1 + number % (LAYERS if kind == "layer" else HEADS)}
 
 
 async def measure(rounds: int) -> None:
@@ -36,7 +36,8 @@ async def measure(rounds: int) -> None:
             times = []
             for number in range(rounds + 4):
                 began = time.perf_counter()
-                await inspector.ask("explain", network="demo", **questions(kind, number))
+                request = {"network": "demo", **questions(kind, number)}
+                await inspector.ask("sheet", kind="attention", request=request)
                 times.append((time.perf_counter() - began) * 1e3)
             first, kept = times[0], times[4:]
             print(f"| {kind} | {first:.0f} ms | {statistics.median(kept):.0f} ms | {max(kept):.0f} ms |", flush=True)

@@ -114,9 +114,9 @@ def _queue(bench: Bench, store: Store) -> None:
 async def _inspector(bench: Bench, store: Store) -> None:
     inspector = Inspector(store.folder)
     picture = next(Path(__file__).resolve().parents[2].joinpath("sample_images").glob("*.png"))
-    question = {"network": "demo", "picture": str(picture), "method": "raw"}
+    question = {"network": "demo", "pictures": [str(picture)], "method": "raw"}
     try:
-        await inspector.ask("explain", **question)
+        await inspector.ask("sheet", kind="attention", request=question)
         bench.goal("the inspector takes a free GPU", not is_free(), f"{used():.2f} GiB in use")
         one = store.create(little(bench, train=LONG), "beside the inspector")
         waits = launch(one) is None
@@ -124,7 +124,7 @@ async def _inspector(bench: Bench, store: Store) -> None:
         await asyncio.to_thread(begun, one)
         later = f"the run computed {time.monotonic() - start:.1f} s later"
         bench.goal("the inspector gives it back to a run", waits, later)
-        answer = await inspector.ask("explain", **question)
+        answer = await inspector.ask("sheet", kind="attention", request=question)
         bench.goal("and answers from the CPU", bool(answer.values), "an answer")
         control.kill(one)
     finally:

@@ -9,7 +9,6 @@ from vitbench.files.parsing import json_type
 from vitbench.text import shortened
 
 _LONGEST_TEXT = 2**18
-_MOST_IDS = 4096
 
 
 @dataclass(frozen=True)
@@ -21,43 +20,31 @@ class Argument:
     required: bool = False
 
 
-def _is_whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
 def _text(required: bool = False) -> Argument:
     return Argument(
         "a text", lambda value: isinstance(value, str) and len(value) <= _LONGEST_TEXT and "\0" not in value, required
     )
 
 
-def _whole(low: int, high: int, required: bool = False) -> Argument:
-    return Argument(f"a whole number from {low:,} to {high:,}", lambda value: _is_whole(value, low, high), required)
-
-
 _FLAG = Argument("true or false", lambda value: isinstance(value, bool))
-_IDS = Argument(
-    "a list of words' numbers",
-    lambda value: (
-        isinstance(value, list) and len(value) <= _MOST_IDS and all(_is_whole(number, 0, 2**31) for number in value)
-    ),
-)
-_MAPS = {"method": _text(), "layer": _whole(-1000, 1000), "head": _whole(-1000, 1000), "row": _text()}
-_READ = {"captioner": _text(required=True), "picture": _text(required=True), "text": _text(), "ids": _IDS}
+_REQUEST = Argument("the values of a request", lambda value: isinstance(value, dict), required=True)
+"""Checked whole by its type in `vitbench.requests`."""
+_KIND = _text(required=True)
+_FILE = _text(required=True)
 
 ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
-    "caption": {**_READ, "beams": _whole(1, 1000), "best": _whole(1, 1000)},
-    "caption_maps": {**_READ, **_MAPS},
-    "caption_export": {
-        **_READ,
-        **_MAPS,
-        "folder": _text(required=True),
-        "what": _text(required=True),
-        "one_scale": _FLAG,
-        "word": _whole(0, _MOST_IDS),
+    "sheet": {"kind": _KIND, "request": _REQUEST, "arrays": _FLAG},
+    "save_sheet": {
+        "kind": _KIND,
+        "request": _REQUEST,
+        "file": _FILE,
+        "drawing": Argument("the values of a drawing", lambda value: isinstance(value, dict)),
     },
+    "caption": {"request": _REQUEST},
+    "caption_maps": {"request": _REQUEST},
+    "caption_arrays": {"request": _REQUEST, "file": _FILE},
     "caption_pictures": {"path": _text(), "captioner": _text()},
-    "pictures": {"path": _text(), "network": _text()},
+    "attention_pictures": {"path": _text(), "network": _text()},
     "check_recipe": {"recipe": _text(required=True)},
     "estimate": {"recipe": _text(required=True)},
     "evaluate": {"network": _text(required=True), "data": _text()},

@@ -1,8 +1,8 @@
 """The app's side of the inspector: asks by name, awaits the answer, and never imports torch.
 
 inspector = Inspector(store_folder)
-answer = await inspector.ask("explain", network="demo", picture="cat.png", method="libra")
-answer.values["top"], answer.arrays["overlay"]
+answer = await inspector.ask("sheet", kind="attention", request={"network": "demo", "pictures": ["cat.png"]})
+answer.values["facts"], answer.arrays["panel 1"]
 """
 
 import asyncio
