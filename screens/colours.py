@@ -86,7 +86,8 @@ def _in_few_colours(style: Style, sixteen: bool) -> Style:
     new_ink = _nearest(ink.triplet, sixteen, False, contrast) if changed[0] and ink and ink.triplet else ink
     if ink and ink.triplet and paper and paper.triplet and new_ink and new_ink.triplet and new_paper:
         under = _lightness(new_paper.triplet or paper.triplet)
-        if contrast >= _READABLE / 2 and abs(_lightness(new_ink.triplet) - under) < _READABLE:
+        left = abs(_lightness(new_ink.triplet) - under)
+        if contrast >= _READABLE / 2 and left < _READABLE and left < contrast / 2:
             new_ink = (
                 _numbered((15 if under < 0.6 else 0), _SIXTEEN)
                 if sixteen

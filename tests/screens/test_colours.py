@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from screens.coloured_app import ColourHint
 from screens.colours import DepthFilter
 from screens.settings import Settings
+from screens.widgets.dithering import to_palette
 from screens.widgets.oklab import oklab
 from screens.widgets.picture import Picture
 from tests.screens.fake_runs import FakeRun
@@ -89,6 +90,20 @@ async def test_a_picture_in_256_colours_is_dithered() -> None:
         numbers = {style.color.number for style in sent(app) if style.color}
     assert len(numbers) > 50
     assert min(numbers) >= 16
+
+
+async def test_each_pixel_in_256_colours_arrives_as_it_was_dithered() -> None:
+    """Also where two pixels of a cell differ little: what keeps text readable leaves pictures alone."""
+    ramp = np.linspace(0, 255, 30).astype(np.uint8)
+    pixels = np.stack([np.tile(ramp, (20, 1)), np.tile(ramp[::-1], (20, 1)), np.full((20, 30), 90, np.uint8)], -1)
+    app = PictureApp(Depth.PALETTE)
+    async with app.run_test(size=(30, 10)) as pilot:
+        app.query_one(Picture).show(pixels)
+        await pilot.pause()
+        strips = app.screen._compositor.render_strips()
+    cells = [[(s.style.color.triplet, s.style.bgcolor.triplet) for s in strip for _ in s.text] for strip in strips]
+    shown = np.array(cells).transpose(0, 2, 1, 3).reshape(20, 30, 3)
+    assert np.array_equal(shown, to_palette(pixels))
 
 
 async def test_a_picture_in_16_colours_is_made_of_greys() -> None:
