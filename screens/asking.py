@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.text import Text
+from textual import work
 
 from screens.base import WorkbenchScreen
 from screens.snapshot import Snapshot
@@ -14,6 +15,7 @@ from vitbench.figures.remote import scp_line
 from vitbench.figures.sheet import Sheet, sheet_from
 from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.requests.base import Request
+from vitbench.requests.drawing import Drawing
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
@@ -66,9 +68,25 @@ class AskingScreen(WorkbenchScreen):
         answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
         return None if answer is None else sheet_from(answer.values, answer.arrays)
 
-    async def _save_sheet(self, request: Request, file: Path) -> str | None:
+    def _export_sheet(self, request: Request, proposal: Path) -> None:
+        """Asks where to, as what and how wide, then saves the figure of a request."""
+        from screens.export_dialog import PICTURES, Export, ExportDialog
+
+        def answered(export: Export | None) -> None:
+            if export is not None:
+                self._save_as(request, export.file, Drawing.of_style(export.style()))
+
+        self.app.push_screen(ExportDialog(proposal, "figure", PICTURES), answered)
+
+    @work(group="save")
+    async def _save_as(self, request: Request, file: Path, drawing: Drawing) -> None:
+        await self._save_sheet(request, file, drawing)
+
+    async def _save_sheet(self, request: Request, file: Path, drawing: Drawing | None = None) -> str | None:
         """Saves the figure of a request under a name that is free, and says where it is; None if it was not saved."""
         asked: dict[str, Any] = {"kind": request.kind, "request": request.record(), "file": str(file)}
+        if drawing is not None:
+            asked["drawing"] = drawing.record()
         answer = await self._ask("save_sheet", **asked)
         if answer is None:
             return None

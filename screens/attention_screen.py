@@ -395,13 +395,9 @@ class AttentionScreen(AskingScreen):
 
     def action_export(self) -> None:
         """Saves what is shown as a figure, and says where it is."""
-        if self.seen is not None:
-            self._save()
-
-    @work(group="save")
-    async def _save(self) -> None:
-        assert self.seen is not None
+        if self.seen is None:
+            return
         request = AttentionRequest.read(self.seen.sheet.request)
         stem = Path(self.files[self.number]).stem
         folder = self._figures_folder(str(self.seen.facts["reference"]))
-        await self._save_sheet(request, folder / f"{stem}-{request.grid or request.method}.png")
+        self._export_sheet(request, folder / f"{stem}-{request.grid or request.method}.png")

@@ -282,16 +282,12 @@ class PositionsScreen(AskingScreen):
     def action_export(self) -> None:
         """Saves all tiles; with the network beside it, if one is shown."""
         if self.seen is not None:
-            self._save(self.request, "positions.png")
+            self._export_sheet(self.request, self._figures_folder(self.seen.reference) / "positions.png")
 
     def action_export_tile(self) -> None:
         """Saves the tile under the cursor."""
         if self.seen is not None:
             row, column = self.cursor[0] + 1, self.cursor[1] + 1
             request = self.request.changed(view="tile", patch=[row, column])
-            self._save(request, f"positions-tile-{row}-{column}.png")
-
-    @work(group="save")
-    async def _save(self, request: PositionRequest, name: str) -> None:
-        assert self.seen is not None
-        await self._save_sheet(request, self._figures_folder(self.seen.reference) / name)
+            folder = self._figures_folder(self.seen.reference)
+            self._export_sheet(request, folder / f"positions-tile-{row}-{column}.png")

@@ -151,7 +151,7 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
         assert (request.mask_outliers, request.preprocess) == (True, "report")
         await at.press("pagedown")
         assert "two.png" in at.line("title")
-        await at.press("e")
+        await at.press("e", "enter")
         saved = list((tmp_path / "figures").glob("*.png"))
         assert [file.name for file in saved] == ["two-libra.png"]
         assert "Saved" in at.line("note")
@@ -161,7 +161,7 @@ async def test_the_path_and_the_scp_line_of_a_saved_figure_are_whole(opened, sub
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.2 5000 10.0.0.7 22")
     async with opened("attention", size=(80, 24), **subject) as at:
-        await at.press("e")
+        await at.press("e", "enter")
         note = at.screen.query_one("#note")
         said = "".join(row.plain.strip() for row in note.render().split("\n"))
         assert str(tmp_path / "figures" / "one-libra.png") in said
