@@ -206,6 +206,8 @@ def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
         ("data.augment", data.augment, "none", ": sentences speak of colours, sides and the whole picture"),
         ("data.random_erasing", data.random_erasing, 0, ": a sentence speaks of the whole picture"),
         ("data.validation_fraction", data.validation_fraction, 0.1, ": a twentieth is split off, by name"),
+        ("data.accept_doubts", data.accept_doubts, False, ": there are no labels to doubt"),
+        ("data.value_range", data.value_range, None, ": each picture is scaled by itself"),
         ("model.num_classes", model.num_classes, None, ": the encoder has no head"),
         ("model.drop_rate", model.drop_rate, 0, ": the encoder has no head; caption.drop_rate is the decoder's"),
     ):
