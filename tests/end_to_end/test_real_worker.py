@@ -112,7 +112,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         process = wait_for(run, lambda _: bool(checkpoints_told(run)), app).process
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
-        app.wait_for("pets has crashed: its process is gone", "Resume from the last checkpoint (r)")
+        app.wait_for("pets has crashed: its process is gone", "Resume from the last checkpoint (p)")
         saved = checkpoints_told(run)[-1]
         app.wait_for(saved)
         app.press("p")
@@ -122,7 +122,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         app.press("enter")
         app.wait_for("E evaluate")
         app.press("E")
-        app.wait_for("its own test part")
+        app.wait_for("its own test split")
         app.press("enter")
         app.wait_for("Test set: Average loss: ", patience=PATIENCE)
         kept = max((run.folder / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
@@ -143,7 +143,7 @@ def test_a_worker_that_died_while_nobody_looked(run: Run, store: Path) -> None:
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     with Terminal(store) as app:
-        app.wait_for("has crashed: its process is gone", "Resume from the last checkpoint (r)")
+        app.wait_for("has crashed: its process is gone", "Resume from the last checkpoint (p)")
         # The log's end: how far it came until it was killed is the machine's affair.
         app.wait_until(lambda: "Starting on" in app.text or "Saved the checkpoint" in app.text, "the log")
         app.press("escape")
