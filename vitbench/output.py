@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from vitbench.files.parsing import to_json
-from vitbench.text import clean, clean_lines
+from vitbench.text import clean, clean_lines, shortened
 
 _ADVICE = {
     errno.ENOSPC: "free some space (`df -h`, and `df -i` for files), or choose another disk",
@@ -85,7 +85,7 @@ def print_row(*cells: object) -> None:
 def complain(message: str) -> None:
     """Says on stderr what went wrong; if even that cannot be written, the exit code has to do."""
     with suppress(OSError, ValueError):
-        print(f"vitbench: {clean(message)}", file=sys.stderr, flush=True)
+        print(f"vitbench: {clean(shortened(message, 4000))}", file=sys.stderr, flush=True)
 
 
 def os_error_sentence(error: OSError) -> str:

@@ -101,7 +101,8 @@ def run(target: Target, count: int, seed: int, folder: Path) -> Outcome:
             if not sentence or len(sentence) > 4000 or "Traceback" in sentence:
                 outcome.faults.append(f"{label}: a sentence of {len(sentence)} characters")
         except (Exception, Hang) as error:  # noqa: BLE001 - any exception is what is looked for
-            last = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            last = frames[-2 if isinstance(error, Hang) and len(frames) > 1 else -1]
             where = f"{Path(last.filename).name}:{last.lineno}"
             outcome.faults.append(f"{label}: {type(error).__name__} at {where}: {str(error)[:160]!r}")
         outcome.slowest = max(outcome.slowest, time.monotonic() - started)

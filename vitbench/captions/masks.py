@@ -11,6 +11,7 @@ from vitbench.captions.formats.rows import Region
 from vitbench.data.pictures import largest_picture
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
+from vitbench.text import shortened
 
 Mask = NDArray[np.bool_]
 _LARGEST_SHIFT = 60
@@ -33,7 +34,8 @@ def region_mask(region: Region, note: Callable[[str], None] = lambda said: None)
         _check_size(region.height, region.width)
         return _from_polygons(segmentation, region.height, region.width, note)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"The segmentation of a {region.category} is in no form of COCO's ({error}).") from error
+        what, reason = shortened(region.category, 80), shortened(str(error))
+        raise UserError(f"The segmentation of a {what} is in no form of COCO's ({reason}).") from error
 
 
 def word_masks(word: Word, masks: Sequence[Mask | None]) -> tuple[Mask, ...]:

@@ -3,6 +3,7 @@
 A log may have any size, so it is never read whole: a piece at a time, and what is wanted of its end from the end.
 """
 
+import errno
 import json
 import math
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json
-from vitbench.files.reading import LOG, MissingFile, Unreadable, open_file, read_piece
+from vitbench.files.reading import LOG, MissingFile, Unreadable, open_file
 from vitbench.files.writing import open_to_append
 from vitbench.text import size_in_words
 
@@ -22,6 +23,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 _PIECE = 2**20
 """Bytes that are read at once. A line that is longer is left out."""
+_END = 2**26
 _LARGEST_STEP = 2**62
 
 
@@ -75,15 +77,18 @@ class LogTail:
         try:
             with open_file(self.file, LOG) as stream:
                 size = os.fstat(stream.fileno()).st_size
-            if size < self._offset:
-                self._begin_at(0)
-            if self.limit is not None and size - self._offset > self.limit:
-                yield self._pass_over(size - self.limit)
-            while self._offset < size and (data := read_piece(self.file, self._offset, _PIECE, LOG)):
-                before = self._offset
-                yield from self._take(data)
-                if self._offset == before:
-                    break
+                if size < self._offset:
+                    self._begin_at(0)
+                if self.limit is not None and size - self._offset > self.limit:
+                    yield self._pass_over(size - self.limit)
+                while self._offset < size:
+                    if self._in_long_line:
+                        self._offset = _data_from(stream.fileno(), self._offset, size)
+                    stream.seek(self._offset)
+                    before, data = self._offset, stream.read(min(_PIECE, size - self._offset))
+                    yield from self._take(data)
+                    if self._offset == before:
+                        break
             self._problem = ""
         except MissingFile:
             return
@@ -125,8 +130,12 @@ def read_log(file: Path) -> Iterator[LogLine]:
     return LogTail(file).lines()
 
 
-def last_lines(file: Path, count: int, within: int = LOG.limit) -> list[LogLine]:
-    """The last `count` whole lines of a log that lie within its last `within` bytes, read from the end."""
+def last_lines(file: Path, count: int, within: int | None = None) -> list[LogLine]:
+    """The last `count` whole lines of a log that lie within its last `within` bytes, read from the end.
+
+    Without `within` that is as much as so many of the longest lines take.
+    """
+    within = max(_END, count * _PIECE) if within is None else within
     lines = LogTail(file, _offset_of_last(file, count, within)).read()
     return lines[-count:] if count else []
 
@@ -162,6 +171,14 @@ def _offset_of_last(file: Path, count: int, within: int) -> int:
             return first
     except OSError:
         return 0  # reading it says why
+
+
+def _data_from(descriptor: int, offset: int, size: int) -> int:
+    """Where a file has data from `offset` on: a file of 20 GB may be one hole, which has no line's end."""
+    try:
+        return os.lseek(descriptor, offset, os.SEEK_DATA)
+    except OSError as error:
+        return size if error.errno == errno.ENXIO else offset
 
 
 def _line(row: bytes) -> LogLine:
