@@ -27,6 +27,7 @@ from screens.key_order import KeyOrder
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import make_screen
 from screens.palette import ActionCommands
+from screens.paths import typed_path
 from screens.restoring import Restoring
 from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
@@ -231,7 +232,7 @@ class Workbench(ColouredApp[str]):
     @work(exclusive=True, group="evaluation")
     async def evaluate_run(self, run_id: str, data: str) -> None:
         """Evaluates a run aside, on its own pictures or on those in the folder `data`."""
-        await self.evaluator.evaluate(run_id, str(Path(data).expanduser().absolute()) if data else "")
+        await self.evaluator.evaluate(run_id, str(typed_path(data).absolute()) if data else "")
 
     def cancel_evaluation(self) -> None:
         """Ends the evaluation that goes on; nothing of it stays."""

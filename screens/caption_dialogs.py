@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens.paths import captioners_below
+from screens.paths import captioners_below, typed_path
 from screens.snapshot import Snapshot
 from screens.widgets.picker import Choice, matching
 from vitbench.runs.store import Store
@@ -103,7 +103,7 @@ class SaveDialog(ModalScreen[tuple[str, Path] | None]):
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
-        folder = Path(self.query_one(Input).value.strip() or ".").expanduser().absolute()
+        folder = typed_path(self.query_one(Input).value.strip() or ".").absolute()
         self.dismiss((event.option_id or "grid", folder))
 
     def action_cancel(self) -> None:

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from screens.paths import typed_path
 from vitbench.text import clean
 
 FORMATS = {
@@ -74,11 +75,11 @@ class ExportDialog(ModalScreen[Export | None]):
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
-        self._save(Path(self.query_one("#file", Input).value.strip()).expanduser())
+        self._save(typed_path(self.query_one("#file", Input).value.strip()))
 
     @on(OptionList.OptionSelected)
     def _format(self, event: OptionList.OptionSelected) -> None:
-        file = Path(self.query_one("#file", Input).value.strip()).expanduser()
+        file = typed_path(self.query_one("#file", Input).value.strip())
         known = file.suffix.lower() in FORMATS
         self._save(file.with_suffix(event.option_id or "") if known else Path(f"{file}{event.option_id}"))
 

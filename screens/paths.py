@@ -5,6 +5,8 @@ from pathlib import Path
 
 from screens.widgets.picker import Choice
 from vitbench.data.pictures import picture_extensions
+from vitbench.errors import UserError
+from vitbench.places import expanded
 
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 
@@ -47,7 +49,15 @@ def _continued(typed: str) -> tuple[str, str, list[tuple[str, bool]]]:
     """The folder of a typed path, how its last part begins, and (name, is a folder) of all that is there."""
     folder, _, start = typed.rpartition("/")
     try:
-        with os.scandir(Path(folder or "/").expanduser()) as found:
+        with os.scandir(typed_path(folder or "/")) as found:
             return folder, start, sorted((entry.name, entry.is_dir()) for entry in found if entry.name[:1] != ".")
     except OSError:
         return folder, start, []
+
+
+def typed_path(text: str) -> Path:
+    """The path that a person typed, with `~` replaced if that means a home; else as it is, which is then not found."""
+    try:
+        return expanded(text)
+    except UserError:
+        return Path(text)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from screens.paths import typed_path
 from screens.snapshot import Floats
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe, warnings
@@ -119,4 +120,4 @@ def written(value: Any) -> str:
 
 def full_path(data: str) -> str:
     """The data path as the worker, which starts elsewhere, can find it; `scenes:` stays."""
-    return data if ":" in data.split("/")[0] else str(Path(data).expanduser().absolute())
+    return data if ":" in data.split("/")[0] else str(typed_path(data).absolute())

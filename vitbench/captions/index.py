@@ -13,6 +13,7 @@ from vitbench.data.layouts.registry import parse_choice
 from vitbench.data.pictures import UnreadablePicture, open_picture
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
+from vitbench.places import expanded
 from vitbench.progress import Progress, silent
 
 
@@ -57,7 +58,7 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     hash of the picture's name: the same on each machine. Raises UserError if nothing is recognised or no sentence finds
     its picture.
     """
-    given = Path(path).expanduser()
+    given = expanded(path)
     if not given.exists():
         raise UserError(f"There is no {given}; name a folder of pictures with sentences, or an annotation file.")
     name, options = parse_choice(layout)

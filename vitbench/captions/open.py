@@ -9,7 +9,7 @@ from vitbench.captions.hugging_face import is_encoder_decoder, open_folder
 from vitbench.captions.saved import is_captioner
 from vitbench.errors import UserError
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
-from vitbench.places import shipped_weights
+from vitbench.places import expanded, shipped_weights
 
 
 class RunStore(Protocol):
@@ -27,7 +27,7 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
     """
     if reference == "demo":
         return _demo()
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if path.is_dir():
         return _folder(path)
     if path.suffix == ".safetensors" and path.with_suffix(".json").is_file():
@@ -45,7 +45,7 @@ def pinned(reference: str, store: RunStore) -> str:
 
     Raises UserError if it names no run, or one without a checkpoint.
     """
-    if reference == "demo" or Path(reference).expanduser().exists():
+    if reference == "demo" or expanded(reference).exists():
         return reference
     text, _, which = reference.partition("@")
     run = store.find(text)

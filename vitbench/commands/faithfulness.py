@@ -8,7 +8,7 @@ from vitbench.commands._networks import add_network, open_chosen
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.places import expanded, store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         outputs.plan(arguments.out, arguments.out.with_suffix(".png"))
     address = arguments.data
     if not address.startswith("scenes:"):
-        address = str(Path(address).expanduser().absolute())  # the figure may be made again from elsewhere
+        address = str(expanded(address).absolute())  # the figure may be made again from elsewhere
     given = {"split": arguments.split, "methods": arguments.methods.split(",") if arguments.methods else None}
     request = FaithfulnessRequest.read(
         {

@@ -2,11 +2,11 @@
 
 import argparse
 import os
-from pathlib import Path
 
 from vitbench.commands._runs import find_run
 from vitbench.errors import UserError
 from vitbench.output import complain, print_json, print_row
+from vitbench.places import expanded
 from vitbench.runs.logs import event_files_below, read_logs
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the scalars. Values that are not finite are written `nan` and `inf` in CSV, and null in JSON."""
-    path = Path(arguments.run).expanduser()
+    path = expanded(arguments.run)
     if not os.path.lexists(path) or (path.is_dir() and not event_files_below(path) and _is_run(arguments)):
         path = find_run(arguments).folder
     logs = read_logs(path)

@@ -18,6 +18,7 @@ from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.sheet import Panel, Sheet, in_rows
 from vitbench.figures.word_panels import shown_picture, word_panel
+from vitbench.places import expanded
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 
@@ -33,8 +34,8 @@ def encoded_picture(
     Raises UserError if there is no such captioner or picture.
     """
     named = pinned(reference, sources.store)
-    if named == reference and reference != "demo" and Path(reference).expanduser().exists():
-        named = str(Path(reference).expanduser().absolute())
+    if named == reference and reference != "demo" and expanded(reference).exists():
+        named = str(expanded(reference).absolute())
     if not Path(file).exists():
         raise UserError(f"There is no picture {file}.")
 

@@ -8,6 +8,7 @@ import torch
 from vitbench.captions.open import pinned
 from vitbench.errors import UserError
 from vitbench.models.network import DEMO, Network, open_network
+from vitbench.places import expanded
 from vitbench.progress import Progress
 from vitbench.recent import Recent
 from vitbench.runs.store import Store
@@ -89,7 +90,7 @@ class OpenNetworks:
         try:
             run = store.find(reference.partition("@")[0])
         except UserError:
-            path = Path(reference).expanduser()
+            path = expanded(reference)
             return str(path.absolute()) if path.exists() else reference
         if run.recipe().task == "caption":
             raise UserError(f"Run {run.id} trains a captioner: w opens its captions.")

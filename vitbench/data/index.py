@@ -16,6 +16,7 @@ from vitbench.data.problems import Problem
 from vitbench.data.scan import Look, look_at_all
 from vitbench.data.value_range import ValueRange, common_range
 from vitbench.errors import UserError
+from vitbench.places import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import DataTable
 
@@ -101,7 +102,7 @@ def open_index(
     if path.startswith("scenes:"):
         folder, sentence = scenes_folder(path, store, progress)
     else:
-        folder = Path(path).expanduser().absolute()
+        folder = expanded(path).absolute()
     found = recognise(folder, layout, said=path)
     if sentence:  # generated here: a small set may well lack a class in a split
         found = replace(found, doubts=())
@@ -116,7 +117,7 @@ def open_recipe_data(data: DataTable, store: Path, progress: Progress = silent) 
 
 def open_pictures(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
     """The index of a folder of pictures whose labels are unknown: each label is -1, and there are no classes."""
-    return _index(unlabelled(Path(path).expanduser().absolute()), store, progress)
+    return _index(unlabelled(expanded(path).absolute()), store, progress)
 
 
 def label_order(labels: Iterable[str]) -> tuple[str, ...]:

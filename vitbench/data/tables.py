@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from vitbench.data.encodings import read_decoded
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import TABLE
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -109,16 +109,16 @@ def _json_lines(text: str, table: Table) -> Iterator[tuple[int, Any]]:
         if not content.strip():
             continue
         try:
-            yield line, json.loads(content)
-        except (ValueError, RecursionError) as error:
-            table.problems.append(Problem(table.path.name, f"is not JSON ({_message(error)}, line {line})"))
+            yield line, parse_json(content, table.path.name, line, allow_nan=True)
+        except Malformed as error:
+            table.problems.append(Problem(table.path.name, f"is not JSON ({error.reason}, line {line})"))
 
 
 def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, Any]]:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {_message(error)}.") from error
+        document = parse_json(text, str(path), allow_nan=True)
+    except Malformed as error:
+        raise UserError(f"{path} is not valid JSON: {error.reason}.") from error
     if isinstance(document, dict) and document and all(isinstance(value, str | int) for value in document.values()):
         document = [{"filename": name, "label": value} for name, value in document.items()]
     if not isinstance(document, list):
@@ -143,9 +143,3 @@ def _read_objects(objects: Iterator[tuple[int, Any]], table: Table) -> None:
 def _plain(value: Any) -> str:
     """A JSON value as a label or a name: text, whole numbers and truth values; anything else is none."""
     return str(value).strip() if isinstance(value, str | int) else ""
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return error.msg
-    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)

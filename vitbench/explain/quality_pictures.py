@@ -21,6 +21,7 @@ from vitbench.data.pictures import load_picture, open_picture, read_file
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS
+from vitbench.places import expanded
 from vitbench.progress import Progress, silent
 
 Mask = NDArray[np.bool_]
@@ -93,7 +94,7 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
     if address.startswith("scenes:"):
         root, sentence = scenes_folder(address, store, progress)
     else:
-        root, sentence = Path(address).expanduser().absolute(), ""
+        root, sentence = expanded(address).absolute(), ""
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; name one with pictures and masks, or scenes:base.")
     place = CaptionPlace(root, address)

@@ -36,7 +36,14 @@ _ESCAPE = re.compile(
 
 
 class Malformed(UserError):
-    """Text that is not what it should be, or holds what cannot be used; the message says where."""
+    """Text that is not what it should be, or holds what cannot be used; the message says where.
+
+    `reason` says why without the place; `place` is the line in a larger text, `line 3: `, or nothing.
+    """
+
+    def __init__(self, sentence: str, reason: str = "", place: str = "") -> None:
+        super().__init__(sentence)
+        self.reason, self.place = reason or sentence, place
 
 
 class _UnusableNumberError(ValueError):
@@ -244,4 +251,4 @@ def _line_of(text: str, pattern: re.Pattern[str]) -> int | None:
 
 def _refuse(where: str, line: int | None, what: str) -> NoReturn:
     place = f"{where}, line {line}" if line else where
-    raise Malformed(f"{place}: {what}.") from None
+    raise Malformed(f"{place}: {what}.", what, f"line {line}: " if line else "") from None

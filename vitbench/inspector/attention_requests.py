@@ -8,7 +8,7 @@ from vitbench.captions.describing import picture_files
 from vitbench.errors import UserError
 from vitbench.inspector.server import Handler, Reply
 from vitbench.models.network import DEMO
-from vitbench.places import sample_images
+from vitbench.places import expanded, sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 
@@ -28,7 +28,7 @@ class AttentionRequests:
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
         if arguments.get("path"):
-            path = Path(arguments["path"]).expanduser()
+            path = expanded(arguments["path"])
             files = picture_files([path.parent if path.is_file() else path])
             first = next((n for n, file in enumerate(files) if file.name == path.name), 0)
             return Reply({"files": [str(file.absolute()) for file in files[:_MOST_PICTURES]], "first": first})

@@ -21,7 +21,7 @@ from vitbench.files.outputs import Outputs
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text
 from vitbench.inspector.server import Handler, Reply
-from vitbench.places import sample_images
+from vitbench.places import expanded, sample_images
 from vitbench.progress import Progress
 from vitbench.requests.captions import CaptionRequest
 from vitbench.runs.store import Run, Store
@@ -105,7 +105,7 @@ class CaptionRequests:
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
         if arguments.get("path"):
-            path = Path(arguments["path"]).expanduser()
+            path = expanded(arguments["path"])
             files = picture_files([path])
             first = 0
             if path.is_file():
@@ -117,7 +117,7 @@ class CaptionRequests:
 
     def _own_pictures(self, reference: str, progress: Progress) -> list[Path]:
         samples = picture_files([sample_images()])
-        if reference == "demo" or Path(reference).expanduser().exists():
+        if reference == "demo" or expanded(reference).exists():
             return samples
         run = Store(self.store).find(reference.partition("@")[0])
         recipe = run.recipe()

@@ -11,6 +11,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION, MissingFile
 from vitbench.files.writing import write_whole
+from vitbench.text import shortened
 
 FILE_NAME = "network.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -50,4 +51,4 @@ def read_network_json(file: Path) -> NetworkDescription:
     except (UserError, ValidationError) as error:
         problem = error.errors()[0] if isinstance(error, ValidationError) else None
         what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise UserError(f"{file} is no description of a network ({what.rstrip('.')}).") from error
+        raise UserError(f"{file} is no description of a network ({shortened(what.rstrip('.'))}).") from error

@@ -25,7 +25,7 @@ from vitbench.models.doors import DOORS, Door, find_door
 from vitbench.models.hugging_face_folder import is_saved_network, read_saved_network
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
-from vitbench.places import shipped_weights
+from vitbench.places import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
 from vitbench.runs.store import Store
@@ -182,7 +182,7 @@ def _started(
         return network
     door = find_door(model.name)
     if model.weights:
-        network = _from_file(door, Path(model.weights).expanduser(), size, options)
+        network = _from_file(door, expanded(model.weights), size, options)
         if model.pretrained:
             network.source += " They were taken instead of the published ones, which model.pretrained asks for."
     elif model.pretrained:
@@ -200,7 +200,7 @@ def open_network(reference: str, store: Store | None = None, progress: Progress 
     a bare timm name with its published weights, `NAME@FILE` with those of a file, `NAME@random` with fresh ones; or the
     path of a checkpoint folder. Raises UserError if it names nothing, or if its weights are not to be had.
     """
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     name, _, which = reference.partition("@")
     if reference == DEMO:
         network = _demo({})
@@ -236,7 +236,7 @@ def _by_name(name: str, which: str, progress: Progress) -> Network:
     if which == RANDOM:
         return _fresh(door, None, None, {})
     if which:
-        return _from_file(door, Path(which).expanduser(), None, {})
+        return _from_file(door, expanded(which), None, {})
     return _published(door, None, {}, progress)
 
 

@@ -1,6 +1,5 @@
 """What a format of captions is: declarations only, which every format imports and which import no format."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from vitbench.data.encodings import Decoded, read_decoded
 from vitbench.data.layouts.base import Declined
 from vitbench.data.layouts.place import Place
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
 
 _MOST_FILES = 60
@@ -88,13 +88,9 @@ class CaptionPlace(Place):
 
     def _document(self, name: str) -> Document:
         try:
-            return Document(json.loads(self.text(name).text))
-        except json.JSONDecodeError as error:
-            return Document(problem=f"{self.root / name} is not valid JSON (line {error.lineno}: {error.msg})")
-        except RecursionError:
-            return Document(problem=f"{self.root / name} is not valid JSON (it is nested too deep)")
-        except ValueError as error:
-            return Document(problem=f"{self.root / name} is not valid JSON ({error})")
+            return Document(parse_json(self.text(name).text, str(self.root / name), allow_nan=True))
+        except Malformed as error:
+            return Document(problem=f"{self.root / name} is not valid JSON ({error.place}{error.reason})")
         except UserError as error:
             return Document(problem=str(error).rstrip("."))
 
@@ -148,8 +144,8 @@ def sentences_in(value: Any) -> list[Any]:
         return [" ".join(value)]
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         try:
-            listed = json.loads(value)
-        except (ValueError, RecursionError):
+            listed = parse_json(value, "a caption")
+        except Malformed:
             listed = None
         if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
             return listed

@@ -1,6 +1,5 @@
 """COCO captions (and instances, for masks); later homeworks' `train.json` and `val.json` have the same shape."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts.base import Declined
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
 
 
@@ -109,24 +109,22 @@ def read_scene_truths(file: Path, rows: Rows) -> None:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = parse_json(line, file.name, number)
             words = tuple(
                 Word(str(w["text"]), str(w["role"]), tuple(map(int, w["objects"])), bool(w["background"]))
                 for w in entry["words"]
             )
             rows.truths[(split, str(entry["file_name"]))] = words
-        except (ValueError, KeyError, TypeError) as error:
+        except (UserError, ValueError, KeyError, TypeError, OverflowError) as error:
             rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({error})")
 
 
 def _document(file: Path) -> Any:
     """The JSON document in `file`. Raises UserError with the place if it is broken."""
     try:
-        return json.loads(read_decoded(file, CAPTIONS).text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file} is not valid JSON (line {error.lineno}: {error.msg}).") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file} is not valid JSON ({error}).") from error
+        return parse_json(read_decoded(file, CAPTIONS).text, str(file), allow_nan=True)
+    except Malformed as error:
+        raise UserError(f"{file} is not valid JSON ({error.place}{error.reason}).") from error
 
 
 def _recognise(place: CaptionPlace) -> Recognised | Declined:

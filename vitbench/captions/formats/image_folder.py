@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,6 +10,7 @@ from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Re
 from vitbench.captions.formats.rows import Rows, split_of
 from vitbench.data.layouts.base import Declined
 from vitbench.data.tables import METADATA, delimiter_of
+from vitbench.files.parsing import Malformed, parse_json
 
 _KEYS = ("text", *KEYS.sentence)
 
@@ -53,10 +53,9 @@ def _json_entries(text: str, name: str, rows: Rows) -> Iterable[tuple[int, dict[
         if not content.strip():
             continue
         try:
-            entry = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            rows.problems.append(f"{name}, line {line}: not valid JSON ({message})")
+            entry = parse_json(content, name, line, allow_nan=True)
+        except Malformed as error:
+            rows.problems.append(f"{name}, line {line}: not valid JSON ({error.reason})")
             continue
         if isinstance(entry, dict):
             yield line, entry

@@ -1,6 +1,5 @@
 """Captions in JSON without a standard: `[{"image": ..., "caption": ...}]`, `{"a.jpg": ["...", ...]}`, JSON lines."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +17,7 @@ from vitbench.captions.formats.rows import Rows, split_of
 from vitbench.data.layouts.base import Declined
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_json
 
 _LISTS = ("annotations", "data", "images", "captions", "items", "samples", "train", "val", "test")
 
@@ -121,9 +121,9 @@ def _lines(text: str, name: str, rows: Rows) -> Iterator[tuple[int, Any]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             try:
-                yield line, json.loads(content)
-            except (ValueError, RecursionError) as error:
-                rows.problems.append(f"{name}, line {line}: not valid JSON ({error})")
+                yield line, parse_json(content, name, line, allow_nan=True)
+            except Malformed as error:
+                rows.problems.append(f"{name}, line {line}: not valid JSON ({error.reason})")
 
 
 def _caption(entry: dict[str, Any]) -> str | None:
