@@ -326,7 +326,7 @@ class Walk:
             if run.status().state in ("paused", "stopped", "crashed", "queued") and not self.shares_lock(run):
                 self.step_on(run, "resume")
         deadline = time.monotonic() + 120
-        while live := [run for run in self.runs() if run.status().state in ("running", "queued")]:
+        while live := [run for run in self.runs() if run.status().state == "running" or run.status().is_waiting]:
             self.step_on(live[0], "look")
             if time.monotonic() > deadline:
                 states = {run.id: (run.status().state, run.status().waits_for) for run in live}
