@@ -24,6 +24,14 @@ def slow(arguments, progress):
     return Reply({"done": True})
 
 
+def deaf(arguments, progress):
+    """Works without a report of progress."""
+    end = time.monotonic() + arguments["seconds"]
+    while time.monotonic() < end:
+        sum(range(1000))
+    return Reply({"done": True})
+
+
 def refuse(arguments, progress):
     raise UserError("No such picture: cat.png.")
 
@@ -52,5 +60,5 @@ def chatter(arguments, progress):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    handlers = (echo, slow, refuse, fail, die, die_late, chatter)
+    handlers = (echo, slow, deaf, refuse, fail, die, die_late, chatter)
     Server({handler.__name__: handler for handler in handlers}, sys.stdin.buffer, answers).serve()

@@ -47,6 +47,20 @@ async def test_a_cancelled_request_ends_at_once_and_the_next_is_answered(inspect
     assert answer.arrays["map"].shape == (3, 4)
 
 
+async def test_work_that_reports_nothing_is_ended_too_and_holds_nobody_up(inspector):
+    await inspector.ask("echo")
+    long = asyncio.create_task(inspector.ask("deaf", seconds=60))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(inspector.ask("echo"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert (await asyncio.wait_for(waiting, timeout=20)).arrays["map"].shape == (3, 4)
+    assert (await asyncio.wait_for(inspector.ask("slow", steps=2), timeout=20)).values["done"]
+
+
 async def test_a_newer_request_replaces_one_that_waits(inspector):
     started = asyncio.Event()
     first = asyncio.create_task(inspector.ask("slow", steps=20, progress=lambda *_: started.set()))

@@ -6,6 +6,7 @@ request at a time. Whatever libraries print goes to stderr: stdout carries frame
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -29,8 +30,13 @@ from vitbench.text import shortened
 _MOST_WAITING = 1000
 
 
+_INTERRUPT, _PATIENCE = signal.SIGUSR1, 0.1
+"""What ends a cancelled handler that has not reported progress for so many seconds."""
+
+
 class Cancelled(Exception):
-    """Raised inside a handler, at its next report of progress, when nobody waits for the answer any more."""
+    """Raised inside a handler when nobody waits for the answer any more: at its next report of progress, or where it
+    is, if that does not come soon."""
 
 
 @dataclass
@@ -62,6 +68,9 @@ class Server:
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._cancelled: set[int] = set()
+        self._working = 0
+        """The request whose handler may be interrupted now; 0 while a frame is written, which must be whole."""
+        self._thread = 0
         self._ended = False
 
     def serve(
@@ -73,6 +82,9 @@ class Server:
     ) -> None:
         """Answers until the requests end; calls `between` after each answer and each `pause` seconds while there is
         nothing to do, and `idle` each time nothing was asked for `idle_after` seconds."""
+        if threading.current_thread() is threading.main_thread():
+            self._thread = threading.get_ident()
+            signal.signal(_INTERRUPT, lambda number, frame: self._stop_cancelled())
         threading.Thread(target=self._read, daemon=True).start()
         answered = time.monotonic()
         while True:
@@ -118,6 +130,8 @@ class Server:
         if isinstance(request, Cancel):
             if request.number in self._open:
                 self._cancelled.add(request.number)
+                if self._thread:
+                    threading.Timer(_PATIENCE, self._interrupt, (request.number,)).start()
             return
         if request.number in self._open:
             self._send(_refusal(0, f"The id {request.number} belongs to a request that is not answered yet."))
@@ -140,7 +154,9 @@ class Server:
         def progress(done: int, total: int, what: str) -> None:
             if number in self._cancelled or -1 in self._cancelled:
                 raise Cancelled
+            self._working = 0
             self._send({"id": number, "kind": "progress", "done": done, "total": total, "what": what})
+            self._working = number
 
         try:
             if number in self._cancelled:
@@ -150,19 +166,35 @@ class Server:
             if handler is None:
                 raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
             check_arguments(request.name, request.arguments)
+            self._working = number
             reply = handler(dict(request.arguments), progress)
+            self._working = 0
             self._send({"id": number, "kind": "result", "values": reply.values}, reply.arrays)
         except Cancelled:
+            self._working = 0
             self._send({"id": number, "kind": "cancelled"})
         except UserError as error:
+            self._working = 0
             self._send(_refusal(number, str(error)))
         except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
+            self._working = 0
             traceback.print_exc()
             self._send({"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"})
         finally:
             with self._changed:
                 self._open.discard(number)
                 self._cancelled.discard(number)
+
+    def _interrupt(self, number: int) -> None:
+        """From another thread: ends the handler of a cancelled request that is still at work."""
+        if self._working == number:
+            signal.pthread_kill(self._thread, _INTERRUPT)
+
+    def _stop_cancelled(self) -> None:
+        """In the thread that works, between two instructions: a request that was answered meanwhile is left alone."""
+        if self._working and self._working in self._cancelled:
+            self._working = 0
+            raise Cancelled
 
     def announce(self, kind: str) -> None:
         """Tells the client something that answers no request; a client that is gone needs it no more."""
