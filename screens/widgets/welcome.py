@@ -11,8 +11,8 @@ from vitbench.text import clean
 
 STEPS = (
     ("1", "train the demo", "generated pictures, minutes on a CPU"),
-    ("2", "train on a folder of your own", "class folders, a CSV, {label}_{id}.jpg"),
-    ("3", "look inside the package's network", "what it looks at in sample pictures"),
+    ("2", "train on a folder of your own", "class folders, a CSV, or named files"),
+    ("3", "look inside the package's network", "what it sees in sample pictures"),
     ("4", "see what this machine has", "as `vitbench doctor` in a shell"),
 )
 """Key, what it does, and what that means."""
@@ -36,7 +36,7 @@ class Welcome(VerticalScroll, can_focus=False):
         text = Text.assemble(("No runs yet. Press a key to:\n", Style(color=colours["foreground"], bold=True)))
         for key, title, said in STEPS:
             text.append(f"\n  {key}  ", Style(color=colours["accent"], bold=True))
-            text.append(f"{title:<34}", Style(color=colours["foreground"]))
+            text.append(f"{title:<35}", Style(color=colours["foreground"]))
             text.append(said, Style(color=colours["secondary"]))
         text.append("\n\n  ?  ", Style(color=colours["accent"], bold=True))
         text.append("all keys", Style(color=colours["foreground"]))
