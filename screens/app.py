@@ -18,6 +18,7 @@ from textual.theme import Theme
 from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
+from screens.caption_view import CaptionSession
 from screens.coloured_app import ColouredApp
 from screens.colours import SELECTION_IN_16
 from screens.copying import clipboard_sequence
@@ -83,6 +84,8 @@ class Workbench(ColouredApp[str]):
         self.watcher = Watcher(self.store, self._post_snapshot)
         self.inspector = Inspector(store)
         self.evaluator = Evaluator(self)
+        self.caption_sessions: dict[str, CaptionSession] = {}
+        """Where one was on the captions screen, by captioner: leaving it and coming back finds the same."""
         self._states: dict[str, str] | None = None
         self._inspector_start: InspectorStart | None = None
         self._keys = KeyOrder(self, super().on_event)

@@ -12,7 +12,7 @@ from screens.actions import bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog, captioners
-from screens.caption_view import Maps, Reference, Sentence, panel, word_facts
+from screens.caption_view import CaptionSession, Maps, Reference, Sentence, panel, word_facts
 from screens.paths import pictures_below
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
@@ -92,10 +92,28 @@ class CaptionScreen(AskingScreen):
     async def _find_pictures(self, path: str) -> None:
         if self.sentence is None:
             self._note("Starting the inspector ...")
+            session = self.workbench.caption_sessions.get(self.captioner)
+            if session is not None and not path:
+                self._take_up(session)
+                return
         answer = await self._ask("caption_pictures", captioner=self.captioner, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
             self._new_picture()
+
+    def _take_up(self, session: CaptionSession) -> None:
+        """Goes on where one was when the screen was left."""
+        self.files, self.number, self.request = session.files, session.number, session.request
+        self.word, self.one_scale = session.word, session.one_scale
+        self._ask_sentence(session.typed, () if session.typed else session.request.ids)
+
+    def action_back(self) -> None:
+        """Back to the screen below; where one was is remembered."""
+        if self.sentence is not None:
+            self.workbench.caption_sessions[self.captioner] = CaptionSession(
+                self.files, self.number, self._typed, self.request, self.word, self.one_scale
+            )
+        super().action_back()
 
     def _new_picture(self) -> None:
         self.word, self.reference, self._typed = 0, None, ""

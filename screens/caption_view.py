@@ -15,6 +15,18 @@ from vitbench.inspector.client import Answer
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 
 
+@dataclass(frozen=True)
+class CaptionSession:
+    """Where one was: which picture of which files, the sentence (typed, or by its tokens), how it was looked at."""
+
+    files: tuple[str, ...]
+    number: int
+    typed: str
+    request: CaptionRequest
+    word: int
+    one_scale: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Sentence:
     """What a captioner said, or what was typed, on one picture. `sentences` are the beam's: text, tokens, score."""

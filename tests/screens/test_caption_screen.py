@@ -234,6 +234,26 @@ async def test_words_that_the_vocabulary_lacks_are_named(opened):
         assert "zebra" in app.note()
 
 
+async def test_leaving_and_coming_back_finds_sentence_word_and_method(opened):
+    async with opened() as app:
+        await app.press("t")
+        app.pilot.app.screen.query_one(Input).value = "two blue hearts here"
+        await app.press("enter")
+        await app.press("right", "m", "pageup")
+        await app.press("pagedown", "t")
+        app.pilot.app.screen.query_one(Input).value = "a blue heart"
+        await app.press("enter", "right", "right", "escape")
+        assert app.pilot.app.screen is not app.screen
+        again = CaptionScreen("demo")
+        app.pilot.app.push_screen(again)
+        app.screen = again
+        await app.pilot.pause()
+        await app.settled()
+        assert again.sentence.text == "a blue heart"
+        assert (again.word, again.request.method) == (2, "raw_minus_mean")
+        assert "typed" in app.note()
+
+
 async def test_a_difference_is_saved_as_it_is_shown(opened, tmp_path):
     async with opened() as app:
         await app.press("right", "c", "enter", "e")
