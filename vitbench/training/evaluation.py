@@ -1,7 +1,6 @@
 """How good a classifier is: a row a picture, and every figure derived from the rows."""
 
 import io
-import json
 import math
 import struct
 import zipfile
@@ -22,6 +21,7 @@ from vitbench.data.on_device import on_device
 from vitbench.data.problems import LeftOut, Problem
 from vitbench.data.split import read_split, read_split_part
 from vitbench.errors import UserError
+from vitbench.files.parsing import to_json
 from vitbench.files.reading import EVALUATION, check_file
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
@@ -165,7 +165,7 @@ class Evaluation:
             "left_out": np.array([[problem.file, problem.reason] for problem in self.left_out], np.str_).reshape(-1, 2),
         }
         folder.mkdir(exist_ok=True)
-        write_whole(folder / f"{split}-{step}.json", json.dumps({"split": split, "step": step} | self.document()))
+        write_whole(folder / f"{split}-{step}.json", to_json({"split": split, "step": step} | self.document()))
         write_whole(folder / f"{split}-{step}.npz", _npz(arrays))
 
 
