@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
-from vitbench.files.reading import EVALUATION, PICTURE, open_file
+from vitbench.files.reading import EVALUATION, PICTURE, Unreadable, open_file
 
 _LARGEST_PREVIEW = 512
 
@@ -95,6 +95,8 @@ def read_preview(file: Path) -> NDArray[np.uint8]:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.thumbnail((_LARGEST_PREVIEW, _LARGEST_PREVIEW))
             return np.asarray(upright)
+    except Unreadable as error:
+        raise UserError(f"{file.name} cannot be shown: {str(error).replace(str(file), 'it', 1)}") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{file.name} cannot be shown: {reason}.") from error

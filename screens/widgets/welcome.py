@@ -10,8 +10,8 @@ from vitbench.doctor import Finding
 from vitbench.text import clean
 
 STEPS = (
-    ("1", "train the demo", "generated pictures, minutes on a CPU"),
-    ("2", "train on a folder of your own", "class folders, a CSV, or named files"),
+    ("1", "train the demo", "generated pictures, in minutes"),
+    ("2", "train on a folder of your own", "folders, CSV or named files"),
     ("3", "look inside the package's network", "what it sees in sample pictures"),
     ("4", "see what this machine has", "as `vitbench doctor` in a shell"),
 )

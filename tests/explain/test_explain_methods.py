@@ -194,7 +194,11 @@ class Quadratic(nn.Module):
 
     def __init__(self):
         super().__init__()
+        self.num_classes, self.head = 10, nn.Identity()
         self.weight = nn.Parameter(torch.randn(10, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+
+    def get_classifier(self):
+        return self.head
 
     def forward(self, pixels):
         return torch.einsum("bchw,kchw->bk", pixels**2, self.weight)

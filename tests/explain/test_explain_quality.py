@@ -195,7 +195,7 @@ def test_masks_beside_pictures_in_both_forms(tmp_path):
     (found,) = look_at_masks(data.pictures[0], Preprocessing(60, 60, resize="crop")).masks.values()
     assert np.array_equal(found, whole[:, 10:70] > 0)
     Image.fromarray(whole[:50]).save(tmp_path / "circle" / "a_mask.png")
-    with pytest.raises(UserError, match="has 80x60 pixels, but its mask has 80x50"):
+    with pytest.raises(UserError, match="its mask has 80x50 pixels, and the picture 80x60"):
         look_at_masks(data.pictures[0], Preprocessing(48, 96))
 
 

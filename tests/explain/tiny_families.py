@@ -20,7 +20,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "DeiT III": ("deit3_small_patch16_224", {"img_size": 64, **_S}),
     "BEiT": ("beit_base_patch16_224", {"img_size": 64, **_S}),
     "BEiT v2": ("beitv2_base_patch16_224", {"img_size": 64, **_S}),
-    "EVA-02": ("eva02_tiny_patch14_224", {"img_size": 56, **_S}),
+    "EVA-02": ("eva02_tiny_patch14_224", {"img_size": 56, "num_classes": 10, **_S}),
     "ViT, rotary": ("vit_small_patch16_rope_224", {"img_size": 64, **_S}),
     "Perception Encoder": ("vit_pe_core_tiny_patch16_384", {"img_size": 64, "num_classes": 10, **_S}),
     "ViT, relative positions": ("vit_relpos_small_patch16_224", {"img_size": 64, **_S}),

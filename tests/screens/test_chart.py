@@ -115,17 +115,6 @@ async def test_log_axes_and_vertical_zoom() -> None:
         assert app.chart.view.y_high == before.y_high
 
 
-async def test_few_points_are_never_smoothed() -> None:
-    app = ChartApp()
-    async with app.run_test(size=(80, 20)) as pilot:
-        app.chart.smoothing = 0.9
-        app.chart.show([curve(30)])
-        await pilot.pause()
-        assert "smooth" not in lines(app.chart)[0]
-        app.chart.show([curve(300)])
-        assert "smooth 0.9" in lines(app.chart)[0]
-
-
 async def test_names_from_outside_are_words() -> None:
     app = ChartApp()
     async with app.run_test(size=(80, 20)) as pilot:

@@ -120,6 +120,6 @@ async def test_a_real_network_is_evaluated_in_a_process_of_its_own(store, tmp_pa
         await at.press("enter", "E", "enter")
         await at.see("Test set: Average loss: ", "/21 (")
         await at.press("5")
-        await at.see("test at step 40")
+        await at.see("test split, step 40")
         await at.press("6")
         await at.see("in 21 pictures")

@@ -29,7 +29,7 @@ async def test_without_unicode_everything_is_ascii(store, tmp_path):
             ("2", "Memory"),
             ("3", "epoch"),
             ("4", "task"),
-            ("5", "taken"),
+            ("5", "predicted as"),
             ("6", "Conf"),
         ):
             await at.press(key)

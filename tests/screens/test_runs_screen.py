@@ -182,7 +182,7 @@ async def test_an_empty_store_says_what_to_do(store):
         await at.press("enter", "space", "c", "p", "s", "D", "d")
         await at.see("No runs yet.")
         await at.press("4")
-        await at.see("This machine", "disk")
+        await at.see("This machine", "Disk")
         await at.press("2")
         await at.see("New run", "Choose the data")
         await at.press("escape")
