@@ -116,7 +116,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
         saved = checkpoints_told(run)[-1]
         app.wait_for(saved)
         app.press("p")
-        app.wait_for("pets goes on from its last checkpoint")
+        app.wait_for("goes on from its last checkpoint")
         end = wait_for(run, lambda status: status.state == "finished", app)
         app.wait_for("finished")
         app.press("enter")
