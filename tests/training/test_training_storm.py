@@ -216,7 +216,7 @@ def test_no_loader_outlives_a_killed_worker(whole: Whole) -> None:
     assert run.status().state == "crashed"
 
 
-def until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
+def until(condition: Callable[[], bool], timeout: float = 120.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline

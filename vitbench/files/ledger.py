@@ -61,17 +61,12 @@ class Ledger:
     def is_ours(self, file: Path) -> bool:
         """Whether the regular file at `file`, a real path, holds the very bytes that this program wrote there."""
         written = self.written(file)
-        if not written:
-            return False
-        try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return False
-        with os.fdopen(descriptor, "rb") as stream:
-            facts = os.fstat(stream.fileno())
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size not in {size for _, size in written}:
+        while written and not _holds_one_of(file, written):
+            # A parallel call may have replaced the file between the two looks; it notes its content first.
+            before, written = written, self.written(file)
+            if written == before:
                 return False
-            return (hashlib.file_digest(stream, "sha256").hexdigest(), facts.st_size) in written
+        return bool(written)
 
     def note(self, file: Path, contents: set[Content]) -> None:
         """Notes that `file` holds one of `contents`. Raises OSError if that cannot be written."""
@@ -82,6 +77,18 @@ class Ledger:
 
     def _entry(self, file: Path) -> Path:
         return self.folder / f"{hashlib.sha256(os.fsencode(file)).hexdigest()[:32]}.json"
+
+
+def _holds_one_of(file: Path, contents: set[Content]) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size not in {size for _, size in contents}:
+            return False
+        return (hashlib.file_digest(stream, "sha256").hexdigest(), facts.st_size) in contents
 
 
 def content_of(data: bytes) -> Content:
