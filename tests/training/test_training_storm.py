@@ -18,6 +18,7 @@ from worker_for_tests import (
     limit_file_size,
     poison_step,
     run_out_of_memory_above,
+    slow_steps,
     start_worker,
     worker_recipe,
     write_pictures,
@@ -135,7 +136,7 @@ def test_two_loader_processes_change_nothing(whole: Whole) -> None:
 def test_paused_and_resumed_by_request_and_by_signal(whole: Whole) -> None:
     run = whole.store.create(whole.recipe)
     for ask in (lambda process: control.pause(run), lambda process: os.kill(process.pid, signal.SIGTERM)):
-        process = start_worker(run.folder)
+        process = start_worker(run.folder, (slow_steps, 0.1))
         until(lambda: run.status().state == "running")
         ask(process)
         assert ended(process) == 0
@@ -147,7 +148,7 @@ def test_paused_and_resumed_by_request_and_by_signal(whole: Whole) -> None:
 
 def test_a_hang_up_is_nothing(whole: Whole) -> None:
     run = whole.store.create(whole.recipe)
-    process = start_worker(run.folder)
+    process = start_worker(run.folder, (slow_steps, 0.1))
     until(lambda: run.status().state == "running")
     os.kill(process.pid, signal.SIGHUP)
     assert ended(process) == 0

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -111,6 +112,19 @@ def die_in_save(number: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
+
+
+def slow_steps(seconds: float) -> None:
+    """Each step takes so much longer, so that a busy machine sees the run while it is running."""
+    from vitbench.training.state import Training
+
+    original = Training.clip_gradients
+
+    def slow(self: Training, *arguments: Any, **options: Any) -> Any:
+        time.sleep(seconds)
+        return original(self, *arguments, **options)
+
+    Training.clip_gradients = slow  # type: ignore[method-assign]
 
 
 def limit_file_size(size: int) -> None:

@@ -103,6 +103,16 @@ class Monitor:
         self._host_measured = now
         return self.host.scalars()
 
+    def begins(self, training: Training) -> None:
+        """Tells where the training stands before its first step: a run that was killed at its end has none left."""
+        self._latest = dict(self.heartbeat.progress.latest)
+        self.heartbeat.update(
+            step=training.step,
+            total_steps=training.total_steps,
+            epoch=training.step / training.steps_per_epoch,
+            best=training.best,
+        )
+
     def _tell(self, training: Training, **changes: Any) -> None:
         self.heartbeat.update(
             step=training.step,

@@ -157,6 +157,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         gpu_uuids=gpu_uuids(device),
         fp16=recipe.train.amp == "fp16",
     )
+    monitor.begins(training)
     outcome = train(training, monitor)
     if device.type == "cuda" and training.batch_size == recipe.train.batch_size:
         store = run.folder.parent.parent
