@@ -25,6 +25,8 @@ def start(bench: Bench, run: Run, *, again: bool = False) -> None:
         control.resume(run) if again else launch(run)
     else:
         multiprocessing.get_context("fork").Process(target=_work, args=(run,)).start()
+        if again:  # until the new worker has spoken, the run reads as the killed one left it
+            until(lambda: run.status().state != "crashed")
 
 
 def _work(run: Run) -> None:
