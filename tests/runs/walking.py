@@ -94,14 +94,14 @@ class World:
 
     def __init__(self, folder: Path, chance: random.Random, deadly: float) -> None:
         self.folder, self.chance, self.deadly = folder, chance, deadly
-        self.registry = folder / "processes"
-        self.registry.touch()
+        self.process_list = folder / "processes"
+        self.process_list.touch()
         self.may_end = folder / "may-end"
         """The last step of a long run waits until this file is there."""
 
     def registered(self) -> list[tuple[str, int, str]]:
         """Kind, pid, and folder of every worker and scheduler that was ever started."""
-        rows = [line.split(" ", 2) for line in self.registry.read_text().splitlines()]
+        rows = [line.split(" ", 2) for line in self.process_list.read_text().splitlines()]
         return [(kind, int(pid), folder) for kind, pid, folder in rows]
 
     def start_detached(
@@ -138,7 +138,7 @@ class World:
             os._exit(code)
 
     def _register(self, kind: str, folder: str) -> None:
-        with self.registry.open("ab", buffering=0) as stream:
+        with self.process_list.open("ab", buffering=0) as stream:
             stream.write(f"{kind} {os.getpid()} {folder}\n".encode())
 
     def work(self, folder: Path) -> int:
