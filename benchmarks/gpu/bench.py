@@ -89,10 +89,12 @@ class Bench:
             self.end("failed", f"its process ended with code {code}")
 
     def clear(self) -> None:
-        """Ends whatever runs the step has left."""
+        """Ends whatever runs the step has left, and keeps what all of its runs have logged in `logs.txt`."""
         for run in Store(self.store).runs():
             if run.status().state in ("running", "queued"):
                 control.kill(run)
+            with (self.out / "logs.txt").open("a") as logs:
+                logs.write(f"== {self.step}: {run.id}\n{_tail(run.log)}{_tail(run.folder / 'worker.log')}")
 
     def _change(self, change: Any) -> None:
         document = _read(self.out)
@@ -137,6 +139,10 @@ def _load() -> dict[str, Any]:
     if usage is not None:
         load["gpu_gib"] = round((usage.total - usage.free) / 2**30, 2)
     return load
+
+
+def _tail(file: Path) -> str:
+    return file.read_text(errors="replace")[-10_000:] if file.exists() else ""
 
 
 def _read(out: Path) -> dict[str, Any]:

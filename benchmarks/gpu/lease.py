@@ -58,8 +58,18 @@ def begun(run: Run, step: int = 3) -> Run:
     return run
 
 
+def settled(seconds: float = 10.0) -> float:
+    """What is used once it stays the same for a second: the driver frees what a process had a moment after its end."""
+    last, since, deadline = used(), time.monotonic(), time.monotonic() + seconds
+    while time.monotonic() < min(since + 1, deadline):
+        time.sleep(0.1)
+        if abs(used() - last) > 0.01:
+            last, since = used(), time.monotonic()
+    return last
+
+
 def _pause(bench: Bench, store: Store) -> None:
-    before = used()
+    before = settled()
     one = store.create(little(bench, train=LONG), "paused")
     launch(one)
     begun(one)
@@ -67,6 +77,8 @@ def _pause(bench: Bench, store: Store) -> None:
     bench.goal("no second lease while a run computes", isinstance(lease_for("auto"), Busy), "lease_for answers Busy")
     start = time.monotonic()
     control.pause(one)
+    until(lambda: one.status().state == "paused", one)
+    bench.note("from the pause to its state", time.monotonic() - start, "s")
     control.wait(one, 60)
     until(is_free)
     bench.note("from the pause to a free GPU", time.monotonic() - start, "s")
