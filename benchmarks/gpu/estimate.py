@@ -10,7 +10,7 @@ from vitbench.runs.store import Store
 
 
 def run(bench: Bench) -> None:
-    train = {"epochs": 1, "evaluate_every": 1, "compile": False}
+    train = {"epochs": 2, "evaluate_every": 1, "compile": False}
     model = {} if bench.small else {"name": "timm:vit_small_patch16_384"}
     chosen = recipe(bench, jpegs(bench), train=train, model=model)
     estimate = estimated(bench, chosen)
@@ -19,8 +19,8 @@ def run(bench: Bench) -> None:
     start(bench, one)
     ended(one)
     lines = read_log(one.log)
-    began = next(line.time for line in lines if line.text.startswith("Starting"))
-    stopped = next(line.time for line in lines if line.text.startswith("validation"))
+    # The second epoch: the first begins with what a process does once.
+    began, stopped = (line.time for line in lines if line.text.startswith("validation"))
     seconds = stopped - began
     bench.note("an epoch, estimated", estimate["epoch_seconds"], "s")
     bench.note("an epoch, measured", seconds, "s")

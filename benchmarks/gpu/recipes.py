@@ -9,14 +9,14 @@ from vitbench.recipe import Recipe, parse_recipe
 TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 16}
 
 
-def recipe(bench: Bench, data: Path | str, **tables: dict[str, Any]) -> Recipe:
+def recipe(bench: Bench, pictures: Path | str, **tables: dict[str, Any]) -> Recipe:
     """ViT-B/16 at 384 in bf16 with the report's augmentation from the cache, changed by `tables`."""
     model: dict[str, Any] = {"name": "timm:vit_base_patch16_384", "image_size": 384}
     if bench.small:
         model = {"name": "timm:vit_tiny_patch16_224", "image_size": 32, "options": TINY}
     values: dict[str, Any] = {
         "model": model,
-        "data": {"path": str(data), "augment": "report", "workers": 1 if bench.small else 8},
+        "data": {"path": str(pictures), "augment": "report", "workers": 1 if bench.small else 8},
         "train": {
             "epochs": 100,
             "batch_size": 4 if bench.small else 128,

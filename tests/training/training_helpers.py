@@ -96,6 +96,9 @@ class TinyTask:
             "accuracy": (logits.argmax(1) == labels).float().mean().item(),
         }
 
+    def close(self) -> None:
+        """There is nothing to end."""
+
 
 def start(folder: Path, recipe: Recipe, run: Run | None = None, **task: object) -> tuple[Training, Monitor, Run]:
     """A training and its monitor in a new run folder, or going on in `run`."""

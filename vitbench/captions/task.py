@@ -164,6 +164,9 @@ class Captioning:
             scalars |= self._grounding(module, read)
         return scalars
 
+    def close(self) -> None:
+        """Does nothing: batches are made in threads, which end with each of them."""
+
     def _grounding(self, module: Captioner, pictures: list[CaptionedPicture]) -> dict[str, float]:
         """AUC of raw attention against the words' masks, a role at a time, on the first pictures."""
         found: dict[str, list[float]] = {}

@@ -67,3 +67,6 @@ class Task(Protocol):
 
         `module` is in evaluation mode, and stays in it.
         """
+
+    def close(self) -> None:
+        """Ends the processes that make batches."""

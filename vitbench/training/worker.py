@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,8 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         fp16=recipe.train.amp == "fp16",
     )
     monitor.begins(training)
-    outcome = train(training, monitor)
+    with closing(task):
+        outcome = train(training, monitor)
     if device.type == "cuda" and training.batch_size == recipe.train.batch_size:
         store = run.folder.parent.parent
         note_memory(store, recipe, torch.cuda.max_memory_reserved(device), describe_device(device))
