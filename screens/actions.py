@@ -122,7 +122,9 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     "mistakes": (Action("enter", "open_mistake", "open", "What the network looked at in this picture.", True),),
     "compare": (
         _BACK,
-        Action("t", "choose_scalar", "scalar", "Another scalar, such as the accuracy, from a list.", True),
+        Action("t", "choose_scalar", "scalar", "Another scalar in this chart, from a list.", True),
+        Action("g", "choose_grid", "grid", "Which scalars have a chart, from a list; remembered.", True),
+        Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
         Action("right_square_bracket", "next_tag(1)", "next scalar", "The next scalar.", True, "[ ]"),
         Action("left_square_bracket", "next_tag(-1)", "scalar before", "The scalar before.", shown="["),
         _AXIS,

@@ -24,6 +24,7 @@ _TYPES: dict[str, type] = {
     "marked": list,
     "axis": str,
     "smoothing": str,
+    "compare_scalars": list,
     "preset": str,
     "data": str,
     "seen_crashes": list,

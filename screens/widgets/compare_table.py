@@ -36,10 +36,10 @@ class CompareTable(ScrollView, can_focus=True):
         self._heading = Text()
         self._lines: list[Text] = []
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Replaces the rows; nothing is sent if they read the same."""
+    def show(self, rows: Sequence[Row], scalar: str = "") -> None:
+        """Replaces the rows; nothing is sent if they read the same. `scalar` says of what the values are."""
         before, width = [self._heading, *self._lines], self._name_width(rows)
-        self._heading = self._written_heading(width)
+        self._heading = self._written_heading(width, scalar)
         self._lines = [self._written(row, width) for row in rows]
         now = [self._heading, *self._lines]
         if len(now) != len(before):
@@ -66,9 +66,11 @@ class CompareTable(ScrollView, can_focus=True):
         longest = max((cell_len(clean(run.title)) for run, *_ in rows), default=0)
         return max(10, min(longest, 40, self.app.size.width - _OTHER_COLUMNS))
 
-    def _written_heading(self, width: int) -> Text:
+    def _written_heading(self, width: int, scalar: str) -> Text:
+        colours = self.app.theme_variables
         head = f"  {'Run':<{width}}  {'State':<10} {'Value':>9} {'at':>9} {'Lowest':>9} {'Highest':>9}"
-        return Text(end="").append(head, Style(color=self.app.theme_variables["secondary"]))
+        text = Text(end="").append(head, Style(color=colours["secondary"]))
+        return text.append(f"   {clean(scalar)}" if scalar else "", Style(color=colours["accent"]))
 
     def _written(self, row: Row, width: int) -> Text:
         run, colour, curve, at = row

@@ -124,13 +124,21 @@ class Picker(Vertical):
         id: str,
         always_open: bool = False,
         free: bool = True,
+        several: bool = False,
     ) -> None:
-        """`always_open` shows the list from the beginning; without `free`, only what is in it can be taken."""
+        """`always_open` shows the list from the beginning; without `free`, only what is in it can be taken.
+
+        With `several`, taking an entry leaves line and list as they are, for the next one.
+        """
         super().__init__(id=id, classes="" if label else "-bare")
-        self.always_open, self._free = always_open, free
+        self.always_open, self._free, self._several = always_open, free, several
         self._label, self._source, self._first, self._placeholder = label, source, value, placeholder
         self._choices: list[Choice] = []
         self._quiet = False
+        self._width = 0
+        """The width for which the list was filled."""
+        self._asked = ""
+        """What the source was asked for."""
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -146,6 +154,11 @@ class Picker(Vertical):
         if self.always_open:
             self._fill(self._first if self._first.endswith("/") else "")
 
+    def on_resize(self) -> None:
+        """The entries are cut to the room that there is, which is known only now."""
+        if self.open and self.size.width != self._width:
+            self.refill()
+
     @property
     def value(self) -> str:
         """What stands in the line."""
@@ -160,6 +173,22 @@ class Picker(Vertical):
     def open(self) -> bool:
         """Whether the list is shown."""
         return bool(self.query_one(OptionList).display)
+
+    def refill(self) -> None:
+        """Asks for the entries anew; the cursor stays where it was."""
+        options = self.query_one(OptionList)
+        highlighted = options.highlighted
+        self._fill(self._asked)
+        if highlighted is not None and highlighted < len(self._choices):
+            options.highlighted = highlighted
+
+    def clear(self) -> bool:
+        """Takes away what was typed to filter the list; False if there is nothing."""
+        line = self.query_one(_Typed)
+        if not line.value:
+            return False
+        line.value = ""
+        return True
 
     def close(self) -> None:
         """Hides the list, unless it is always open."""
@@ -204,6 +233,7 @@ class Picker(Vertical):
         self.post_message(self.Changed(self, event.value.strip()))
 
     def _fill(self, typed: str) -> None:
+        self._width, self._asked = self.size.width, typed
         self._choices = list(self._source(typed))[:_MOST]
         options = self.query_one(OptionList)
         options.clear_options()
@@ -252,6 +282,9 @@ class Picker(Vertical):
 
     def _take(self, index: int) -> None:
         choice = self._choices[index]
+        if self._several:
+            self.post_message(self.Accepted(choice.value))
+            return
         line = self.query_one(_Typed)
         self._quiet = True
         if line.value == choice.value:

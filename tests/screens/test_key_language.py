@@ -50,7 +50,7 @@ SAME_ACTIONS = {
     "home": {"cursor_to"},
     "end": {"cursor_to"},
     "c": {"compare", "difference"},
-    "g": {"grid", "sheet"},
+    "g": {"choose_grid", "sheet"},
     "h": {"checkpoints", "before"},
     "m": {"method", "kind"},
     "t": {"choose_evaluation", "choose_scalar", "target", "edit"},

@@ -4,6 +4,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
+from screens.ask_dialog import choose
 from screens.paths import folders_below
 from screens.widgets.picker import Choice, Picker, matching
 
@@ -58,3 +59,18 @@ async def test_enter_goes_into_a_folder_and_once_more_takes_it(tmp_path):
         app.query_one("#data-line").focus()
         await pilot.press("end", "down", "down", "enter")
         assert picker.value == f"{tmp_path}/pictures/train/"
+
+
+async def test_a_list_that_is_open_at_once_shows_whole_entries():
+    """It was filled before it had a width: every entry was cut to ten cells."""
+    names = ["validation/accuracy_top5", "train/pictures_per_second"]
+
+    class Asking(App[None]):
+        def on_mount(self) -> None:
+            self.push_screen(choose("Which?", [Choice(name, "a note") for name in names]))
+
+    async with Asking().run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        seen = "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+        assert f"{names[1]}  a note" in seen
+        assert all(name in seen for name in names)
