@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from machine import describe
 
-from vitbench.explain.explanation import explain
-from vitbench.explain.kept_attention import all_attention
+from vitbench.attention.cache import all_attention
+from vitbench.attribution.explanation import explain
 from vitbench.models.network import open_network
 
 REACH = {

@@ -9,12 +9,12 @@ import torch
 
 from gpu.bench import Bench
 from gpu.clock import median_seconds
+from vitbench.attribution.explanation import explain
 from vitbench.captions.decoding import greedy
 from vitbench.captions.open import open_captioner
 from vitbench.captions.word_maps import METHODS as WORD_METHODS
 from vitbench.captions.word_maps import MapSettings, word_maps
 from vitbench.data.pictures import open_picture
-from vitbench.explain.explanation import explain
 from vitbench.models.network import Network, open_network
 from vitbench.places import sample_images
 

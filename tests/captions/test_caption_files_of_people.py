@@ -15,7 +15,7 @@ from vitbench.captions.index import CaptionIndex, open_captions
 from vitbench.captions.tokenizer import CharacterTokenizer, tokenizer_from_dict, unfit_for_words
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.explain.quality_pictures import look_at_masks, open_masks
+from vitbench.faithfulness.pictures import look_at_masks, open_masks
 
 PAIRS = {"a.jpg": "A dog runs on the grass", "b.jpg": "A cat sleeps on a mat", "c.jpg": "Two birds fly over water"}
 

@@ -15,7 +15,7 @@ from vitbench.captions.relevance import explained_away, gradient_attention, occl
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
 from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
 from vitbench.errors import UserError
-from vitbench.explain.tap import AttentionTap
+from vitbench.models.attention_hooks import AttentionTap
 
 TOKENIZER = WordTokenizer(["a", "b", "c"])
 IDS = (1, 4, 5, 6, 2)

@@ -9,11 +9,11 @@ import torch
 from explain_networks import TINY, fill, pixels_for, small_network
 from tiny_families import FAMILIES
 
+from vitbench.attribution import block_by_block
+from vitbench.attribution.explanation import explain
+from vitbench.attribution.relevance import LinearOutputs, linear_rule
 from vitbench.data.preprocessing import Preprocessing
-from vitbench.explain import block_by_block
-from vitbench.explain.explanation import explain
-from vitbench.explain.relevance import LinearOutputs, linear_rule
-from vitbench.explain.tap import AttentionTap
+from vitbench.models.attention_hooks import AttentionTap
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
 

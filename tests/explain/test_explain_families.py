@@ -11,9 +11,9 @@ import torch
 from explain_networks import fill, settle
 from tiny_families import FAMILIES
 
+from vitbench.attribution.explanation import METHODS, explain
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.explain.explanation import METHODS, explain
 from vitbench.models.network import Network
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"

@@ -9,13 +9,13 @@ from captum.attr import IntegratedGradients, Occlusion
 from explain_networks import TINY, fill, pixels_for, settle, small_network
 from torch import nn
 
+from vitbench.attention.methods import without_smallest
+from vitbench.attribution.explanation import METHODS, explain
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.explain.attention_methods import without_smallest
-from vitbench.explain.explanation import METHODS, explain
-from vitbench.explain.opened import OpenedForward
-from vitbench.explain.tap import AttentionTap
+from vitbench.models.attention_hooks import AttentionTap
 from vitbench.models.network import Network
+from vitbench.models.unfused import OpenedForward
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +351,6 @@ def test_maps_are_finite_and_not_flat(network):
 
 def test_libra_refuses_where_watching_moves_the_logits(monkeypatch):
     network = small_network(**TINY)
-    monkeypatch.setattr("vitbench.explain.libra._MOST_MOVED", -1.0)
+    monkeypatch.setattr("vitbench.attribution.libra._MOST_MOVED", -1.0)
     with pytest.raises(UserError, match="other logits"):
         explain(network, pixels_for(network, 1), "libra")

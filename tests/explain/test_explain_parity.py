@@ -15,8 +15,8 @@ from chefer_by_hand import chefer_by_hand
 from explain_networks import small_network
 from scipy.stats import spearmanr
 
-from vitbench.explain.explanation import explain
-from vitbench.explain.relevance import linear_rule
+from vitbench.attribution.explanation import explain
+from vitbench.attribution.relevance import linear_rule
 
 REFERENCE = np.load(Path(__file__).with_name("reference_maps.npz"))
 

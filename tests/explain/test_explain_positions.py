@@ -6,26 +6,26 @@ import torch
 from explain_networks import TINY, pixels_for, small_network
 from scipy.stats import spearmanr
 
+from vitbench.attention.cache import all_attention
 from vitbench.errors import UserError
-from vitbench.explain.kept_attention import all_attention
-from vitbench.explain.position_scores import (
-    Pairs,
-    additive_r2,
-    best_match_is_neighbour,
-    cosine_similarity,
-    line_lift,
-    locality,
-    ranks,
-    scorecard,
-    toeplitz_r2,
-)
-from vitbench.explain.positions import (
+from vitbench.positions.embeddings import (
     components_as_colour,
     filter_components,
     positions,
     principal_components,
     spectrum,
 )
+from vitbench.positions.scores import (
+    Pairs,
+    additive_r2,
+    best_match_is_neighbour,
+    cosine_similarity,
+    line_lift,
+    locality,
+    scorecard,
+    toeplitz_r2,
+)
+from vitbench.statistics import ranks
 
 GRID = (14, 14)
 ROWS, COLUMNS = np.divmod(np.arange(196), 14)

@@ -12,14 +12,15 @@ from torch import nn
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes.export import write_scenes
 from vitbench.errors import UserError
-from vitbench.explain import quality
-from vitbench.explain.quality import score_map, spearman
-from vitbench.explain.quality_claims import claims, colourfulness, looks_of
-from vitbench.explain.quality_curves import curves, pixel_order
-from vitbench.explain.quality_pictures import look_at_masks, open_masks
-from vitbench.explain.quality_study import shuffled_weights, study
-from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown, to_text
+from vitbench.faithfulness import scores as quality
+from vitbench.faithfulness.claims import claims, colourfulness, looks_of
+from vitbench.faithfulness.curves import curves, pixel_order
+from vitbench.faithfulness.pictures import look_at_masks, open_masks
+from vitbench.faithfulness.scores import score_map
+from vitbench.faithfulness.study import shuffled_weights, study
+from vitbench.faithfulness.table import method_table, to_csv, to_dict, to_markdown, to_text
 from vitbench.models.network import Network
+from vitbench.statistics import spearman
 
 HEIGHT, WIDTH = 12, 20
 

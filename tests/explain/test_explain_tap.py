@@ -12,10 +12,10 @@ from pytorch_pretrained_vit.transformer import Transformer
 from torch import nn
 
 from vitbench.errors import UserError
-from vitbench.explain import opened
-from vitbench.explain.opened import scaled_dot_product_attention
-from vitbench.explain.quiet import flushed_denormals, quiet
-from vitbench.explain.tap import AttentionTap, head_mean
+from vitbench.models import unfused as opened
+from vitbench.models.attention_hooks import AttentionTap, head_mean
+from vitbench.models.inference import flushed_denormals, quiet
+from vitbench.models.unfused import scaled_dot_product_attention
 
 
 def attention_inputs(heads=4, key_heads=4):

@@ -5,9 +5,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from vitbench.attribution.explanation import METHODS, explain
+from vitbench.compose.prepared import guess_in_words, likeliest, top_classes
 from vitbench.errors import UserError
-from vitbench.explain.explanation import METHODS, explain
-from vitbench.explain.prepared import guess_in_words, likeliest, top_classes
 from vitbench.models.network import open_network
 
 SMALL = {"depth": 2, "embed_dim": 32, "num_heads": 2}

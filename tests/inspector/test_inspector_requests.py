@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_checkpoint, tiny_picture
+from vitbench.attribution.explanation import explain
 from vitbench.compose.networks import OpenNetworks
+from vitbench.compose.prepared import prepare_picture
 from vitbench.errors import UserError
-from vitbench.explain.explanation import explain
-from vitbench.explain.positions import positions
-from vitbench.explain.prepared import prepare_picture
 from vitbench.figures.colours import colourise
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.sheet import sheet_from
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import open_network
+from vitbench.positions.embeddings import positions
 from vitbench.progress import silent
 from vitbench.recent import Recent
 

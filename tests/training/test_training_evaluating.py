@@ -8,8 +8,8 @@ import torch
 
 from tests.inspector.evaluated_run import STEP, tiny_pictures, tiny_run
 from vitbench.cli import main
+from vitbench.compose.prepared import prepare_picture
 from vitbench.errors import UserError
-from vitbench.explain.prepared import prepare_picture
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import open_network
 from vitbench.progress import silent

@@ -12,7 +12,7 @@ from vitbench.captions.scene_data import scene_vocabulary, sentence_ids
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
-from vitbench.explain.tap import AttentionTap
+from vitbench.models.attention_hooks import AttentionTap
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export

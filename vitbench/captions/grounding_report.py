@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.grounding import ground
-from vitbench.captions.grounding_table import Estimate, RoleRow, grounding_table, to_csv, to_markdown
+from vitbench.captions.grounding_table import RoleRow, grounding_table, to_csv, to_markdown
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import MapSettings
@@ -19,6 +19,7 @@ from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
 from vitbench.progress import Progress, silent
 from vitbench.requests.studies import CONTROLS, GroundingRequest
+from vitbench.statistics import Estimate
 
 if TYPE_CHECKING:
     from vitbench.compose.sources import Sources

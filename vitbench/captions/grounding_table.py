@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitbench.captions.grounding import WordRecord
+from vitbench.statistics import Estimate, bootstrap_counts, clustered_mean
 
 COLUMNS = {
     "correct": "Token accuracy",
@@ -21,17 +21,7 @@ COLUMNS = {
     "distinctness": "Distinctness",
     "deletion_drop": "Deletion drop",
 }
-_RESAMPLES = 1000
 _ORDER = ("NOUN", "COLOUR", "SIZE", "NUMBER", "RELATION", "BACKGROUND", "DETERMINER", "PREPOSITION", "CONJUNCTION")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95% bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -49,30 +39,16 @@ def grounding_table(records: Sequence[WordRecord], *, seed: int = 0) -> list[Rol
     roles = [role for role in _ORDER if role in found] + sorted(found - set(_ORDER))
     pictures = sorted({record.picture for record in records})
     place = {picture: number for number, picture in enumerate(pictures)}
-    draws = np.random.default_rng(seed).integers(0, len(pictures), (_RESAMPLES, len(pictures)))
-    times = np.stack([np.bincount(draw, minlength=len(pictures)) for draw in draws])
+    times = bootstrap_counts(len(pictures), seed=seed)
     rows = []
     for role in roles:
         own = [record for record in records if record.role == role]
         where = np.array([place[record.picture] for record in own])
         columns = {
-            name: _estimate(np.array([getattr(record, name) for record in own]), where, times) for name in COLUMNS
+            name: clustered_mean(np.array([getattr(record, name) for record in own]), where, times) for name in COLUMNS
         }
         rows.append(RoleRow(role, len(own), columns))
     return rows
-
-
-def _estimate(values: NDArray[np.float64], where: NDArray[np.int64], times: NDArray[np.int64]) -> Estimate | None:
-    """Mean of the numbers that there are; the interval from the ratio of resampled sums and counts."""
-    known = ~np.isnan(values)
-    if not known.any():
-        return None
-    sums = np.bincount(where[known], values[known], minlength=times.shape[1])
-    counts = np.bincount(where[known], minlength=times.shape[1])
-    resampled = times @ counts
-    means = (times @ sums)[resampled > 0] / resampled[resampled > 0]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Estimate(float(values[known].mean()), float(low), float(high))
 
 
 def to_csv(rows: Sequence[RoleRow], facts: Mapping[str, str]) -> str:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import Captioner, CaptionModule
 from vitbench.errors import UserError
-from vitbench.explain.quiet import quiet
-from vitbench.explain.tap import ROW_SUM_TOLERANCE, AttentionCall, AttentionTap
+from vitbench.models.attention_hooks import ROW_SUM_TOLERANCE, AttentionCall, AttentionTap
+from vitbench.models.inference import quiet
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import CaptionModule
 from vitbench.captions.reading import Reading, decoder_calls, encoder_calls
-from vitbench.explain.quiet import quiet
-from vitbench.explain.tap import AttentionTap
+from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.inference import quiet
 from vitbench.progress import Progress, silent
 
 _PICTURES_AT_ONCE = 32

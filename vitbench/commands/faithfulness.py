@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, prints the table, and writes it where asked."""
-    from vitbench.explain.quality_claims import claims
-    from vitbench.explain.quality_claims import to_dict as claims_to_dict
-    from vitbench.explain.quality_figure import faithfulness_sheet, measured, title_of
-    from vitbench.explain.quality_pictures import open_masks
-    from vitbench.explain.quality_table import method_table, to_csv, to_dict, to_markdown
+    from vitbench.compose.faithfulness import faithfulness_sheet, measured, title_of
+    from vitbench.faithfulness.claims import claims
+    from vitbench.faithfulness.claims import to_dict as claims_to_dict
+    from vitbench.faithfulness.pictures import open_masks
+    from vitbench.faithfulness.table import method_table, to_csv, to_dict, to_markdown
     from vitbench.figures.save import sheet_bytes
     from vitbench.requests.studies import FaithfulnessRequest
 
@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(document: dict[str, Any], rows: Any, said: Any) -> None:
     from vitbench.captions.data_report import problem_lines
-    from vitbench.explain import quality_claims
-    from vitbench.explain.quality_table import GROUPS, legend, to_text
+    from vitbench.faithfulness import claims
+    from vitbench.faithfulness.table import GROUPS, legend, to_text
 
     print(clean(document["title"]))
     for group, sentence in GROUPS.items():
@@ -105,7 +105,7 @@ def _print(document: dict[str, Any], rows: Any, said: Any) -> None:
     print(legend(rows))
     for method in dict.fromkeys(claim.method for claim in said):
         print(f"\n{method}: does the map depend on how the object looks? (95% intervals)")
-        print(quality_claims.to_text(said, method))
+        print(claims.to_text(said, method))
     for method, sentence in document["refusals"].items():
         print(clean(f"{method}: {sentence}"))
     for line in problem_lines(document["problems"], ()):

@@ -30,7 +30,7 @@ KINDS: dict[str, Kind] = {
         "vitbench.requests.plots:LearningRateRequest", "vitbench.figures.learning_rate:compose_learning_rate"
     ),
     "faithfulness": Kind(
-        "vitbench.requests.studies:FaithfulnessRequest", "vitbench.explain.quality_figure:compose_faithfulness"
+        "vitbench.requests.studies:FaithfulnessRequest", "vitbench.compose.faithfulness:compose_faithfulness"
     ),
     "grounding": Kind(
         "vitbench.requests.studies:GroundingRequest", "vitbench.captions.grounding_report:compose_grounding"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.attention.tutorial import tutorial_attention
 from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
+from vitbench.compose.prepared import class_name, guess_in_words, likeliest, top_classes
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
-from vitbench.explain.prepared import class_name, guess_in_words, likeliest, top_classes
-from vitbench.explain.tutorial import tutorial_attention
 from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_placed, place
 from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
 from vitbench.models.network import Network

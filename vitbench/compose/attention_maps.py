@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
+from vitbench.attention.cache import KeptAttention, all_attention
+from vitbench.attention.outliers import OutlierTokens, outlier_tokens
+from vitbench.attribution.explanation import Explanation, explain
+from vitbench.compose.prepared import PreparedPicture, chosen_preprocessing, class_number, prepare_picture
 from vitbench.compose.sources import Sources, file_key
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.explain.explanation import Explanation, explain
-from vitbench.explain.kept_attention import KeptAttention, all_attention
-from vitbench.explain.outliers import OutlierTokens, outlier_tokens
-from vitbench.explain.prepared import PreparedPicture, chosen_preprocessing, class_number, prepare_picture
 from vitbench.figures.raster import OverlayStyle, Picture, mark_patch, overlay
 from vitbench.figures.sheet import Scale
 from vitbench.models.network import Network

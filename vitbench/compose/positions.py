@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vitbench.attention.cache import all_attention
+from vitbench.attention.subject import no_patch
+from vitbench.attention.tutorial import own_scale_tiles
 from vitbench.compose.sources import Sources, file_key
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
-from vitbench.explain.kept_attention import all_attention
-from vitbench.explain.position_scores import Floats, Score
-from vitbench.explain.positions import Positions, components_as_colour, filter_components, positions, spectrum
-from vitbench.explain.subject import no_patch
-from vitbench.explain.tutorial import own_scale_tiles
 from vitbench.figures.colours import colourise
 from vitbench.figures.raster import Picture, enlarge, mosaic, tile_grid
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet
 from vitbench.models.network import Network
+from vitbench.positions.embeddings import Positions, components_as_colour, filter_components, positions, spectrum
+from vitbench.positions.scores import Floats, Score
 from vitbench.progress import Progress, silent
 from vitbench.requests.positions import PositionRequest
 

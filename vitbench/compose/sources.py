@@ -5,9 +5,9 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
 
+from vitbench.compose.before import network_before
 from vitbench.compose.networks import Gpu, OpenNetworks
 from vitbench.errors import UserError
-from vitbench.explain.before import network_before
 from vitbench.figures.provenance import file_hash
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent

@@ -1,7 +1,6 @@
 """How good a classifier is: a row a picture, and every figure derived from the rows."""
 
 import io
-import math
 import struct
 import zipfile
 import zlib
@@ -27,6 +26,7 @@ from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 from vitbench.runs.store import Run
+from vitbench.statistics import wilson_interval
 from vitbench.training.precision import Precision
 
 MOST_CLASSES_AS_SCALARS = 100
@@ -323,11 +323,3 @@ def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:
             f"are not among them: {some}."
         )
     return np.array([known[name] for name in data.classes], dtype=np.int64)
-
-
-def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """The interval of a proportion (Wilson 1927); 95% with the default `z`."""
-    share = successes / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)

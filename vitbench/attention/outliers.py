@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vitbench.explain.quiet import quiet
-from vitbench.explain.subject import Subject
+from vitbench.attention.subject import Subject
+from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 
 LENGTHS_ABOVE_MEDIAN = 6.0

@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from vitbench.explain.position_scores import ranks
-
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -148,11 +146,3 @@ def class_leak(values: Floats, own: Mask, others: Mask) -> float:
     positive = values.clip(min=0)
     mine, theirs = positive[own].sum(), positive[others].sum()
     return float(theirs / (mine + theirs)) if mine + theirs > 0 else float("nan")
-
-
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Rank correlation of two maps or lists; 0 if one is everywhere the same."""
-    a, b = (ranks(values.ravel()) for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 0 else 0.0

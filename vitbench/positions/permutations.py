@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.explain.position_scores import Floats, Grid, Pairs, ranks
+from vitbench.positions.scores import Floats, Grid, Pairs
+from vitbench.statistics import ranks
 
 Order = NDArray[np.intp]
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.captions.grounding_table import Estimate
-from vitbench.explain.quality import pixel_accuracy_and_miou
-from vitbench.explain.quality_study import Record, Study
+from vitbench.faithfulness.scores import pixel_accuracy_and_miou
+from vitbench.faithfulness.study import Record, Study
+from vitbench.statistics import Estimate, bootstrap_counts, clustered_mean, percentile_interval
 
-RESAMPLES = 1000
 GROUPS = {
     "correct": "each picture's own class, where the network names it first",
     "all": "each picture's own class",
@@ -79,8 +78,7 @@ def method_table(study: Study, *, seed: int = 0) -> list[MethodRow]:
     """A row for each group and method that has maps. Intervals come from resampling pictures, the same draws for all
     methods."""
     pictures = len(study.pictures)
-    draws = np.random.default_rng(seed).integers(0, pictures, (RESAMPLES, pictures))
-    times = np.stack([np.bincount(draw, minlength=pictures) for draw in draws])
+    times = bootstrap_counts(pictures, seed=seed)
     methods = list(dict.fromkeys(record.method for record in study.records))
     rows = []
     for group in GROUPS:
@@ -109,25 +107,12 @@ def _columns(records: Sequence[Record], times: NDArray[np.int64]) -> dict[str, E
     whole = dict(zip(("pixel_accuracy", "miou"), zip(pooled, drawn, strict=True), strict=True))
     for name, measure in MEASURES.items():
         if measure.value is None:
-            columns[name] = _with_interval(float(whole[name][0]), whole[name][1])
+            columns[name] = percentile_interval(float(whole[name][0]), whole[name][1])
         else:
             values = [measure.value(record) for record in records]
-            columns[name] = _mean(np.array([np.nan if v is None else v for v in values], dtype=float), where, times)
+            known = np.array([np.nan if value is None else value for value in values], dtype=float)
+            columns[name] = clustered_mean(known, where, times)
     return columns
-
-
-def _mean(values: NDArray[np.float64], where: NDArray[np.int64], times: NDArray[np.int64]) -> Estimate | None:
-    known = ~np.isnan(values)
-    if not known.any():
-        return None
-    sums = np.bincount(where[known], values[known], minlength=times.shape[1])
-    drawn = times @ np.bincount(where[known], minlength=times.shape[1])
-    return _with_interval(float(values[known].mean()), (times @ sums)[drawn > 0] / drawn[drawn > 0])
-
-
-def _with_interval(value: float, resampled: NDArray[np.float64]) -> Estimate:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
 
 
 def to_text(rows: Sequence[MethodRow], group: str) -> str:

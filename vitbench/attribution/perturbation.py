@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vitbench.attention.layout import pixel_sums
+from vitbench.attention.result import MethodResult
+from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
-from vitbench.explain.layout import pixel_sums
-from vitbench.explain.quiet import require_gradient
-from vitbench.explain.result import MethodResult
-from vitbench.explain.subject import Subject
+from vitbench.models.inference import require_gradient
 
 FILLS = ("black", "mean")
 PICTURES_AT_ONCE = 16

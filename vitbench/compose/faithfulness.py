@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vitbench.explain.quality_pictures import MaskedData, open_masks
-from vitbench.explain.quality_study import CONTROLS, Study, study
-from vitbench.explain.quality_table import GROUPS, MEASURES, MethodRow, method_table
+from vitbench.faithfulness.pictures import MaskedData, open_masks
+from vitbench.faithfulness.study import CONTROLS, Study, study
+from vitbench.faithfulness.table import GROUPS, MEASURES, MethodRow, method_table
 from vitbench.figures.plots import Forest, Interval
 from vitbench.figures.provenance import file_hash
 from vitbench.figures.sheet import Sheet

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from vitbench.attention.result import Query
+from vitbench.attention.subject import Subject, attend, no_patch, reading_row
 from vitbench.errors import UserError
-from vitbench.explain.quiet import quiet
-from vitbench.explain.result import Query
-from vitbench.explain.subject import Subject, attend, no_patch, reading_row
-from vitbench.explain.tap import whole
+from vitbench.models.attention_hooks import whole
+from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 
 

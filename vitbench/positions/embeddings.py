@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitbench.errors import UserError
-from vitbench.explain.position_scores import PERMUTATIONS, Floats, Score, cosine_similarity, scorecard
 from vitbench.models.network import Network
+from vitbench.positions.scores import PERMUTATIONS, Floats, Score, cosine_similarity, scorecard
 from vitbench.progress import Progress, silent
 
 
@@ -39,7 +39,7 @@ class Positions:
         return self.similarity[row * self.grid[1] + column].reshape(self.grid)
 
     def scorecard(self, permutations: int = PERMUTATIONS, progress: Progress = silent) -> list[Score]:
-        """The numbers of `vitbench.explain.position_scores` for this network."""
+        """The numbers of `vitbench.positions.scores` for this network."""
         return scorecard(self.similarity, self.grid, self.vectors, permutations=permutations, progress=progress)
 
 

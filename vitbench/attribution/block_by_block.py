@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.explain.kept_attention import layer_number
-from vitbench.explain.quiet import require_gradient
-from vitbench.explain.relevance import LinearOutputs, RelevanceTap
-from vitbench.explain.subject import Layers, Subject, sorted_layers
-from vitbench.explain.tap import whole
+from vitbench.attention.cache import layer_number
+from vitbench.attention.subject import Layers, Subject, sorted_layers
+from vitbench.attribution.relevance import LinearOutputs, RelevanceTap
+from vitbench.models.attention_hooks import whole
+from vitbench.models.inference import require_gradient
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vitbench.attention.subject import Subject
+from vitbench.attribution.explanation import Explanation, explain, find_method
+from vitbench.attribution.perturbation import fill
 from vitbench.captions.masks import on_grid
 from vitbench.errors import UserError
-from vitbench.explain.explanation import Explanation, explain, find_method
-from vitbench.explain.perturbation import fill
-from vitbench.explain.quality import MapScores, class_leak, on_pixels, score_map, spearman
-from vitbench.explain.quality_curves import Curves, curves, pixel_order
-from vitbench.explain.quality_pictures import MaskedPicture, SeenPicture, look_at_masks
-from vitbench.explain.quiet import quiet
-from vitbench.explain.subject import Subject
+from vitbench.faithfulness.curves import Curves, curves, pixel_order
+from vitbench.faithfulness.pictures import MaskedPicture, SeenPicture, look_at_masks
+from vitbench.faithfulness.scores import MapScores, class_leak, on_pixels, score_map
+from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
+from vitbench.statistics import spearman
 
 CONTROLS = ("random", "oracle")
 """A map of random numbers, one a patch; and the mask itself."""

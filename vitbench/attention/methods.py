@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from vitbench.attention.cache import attend_to_all, layer_number
+from vitbench.attention.result import MethodResult, Query
+from vitbench.attention.subject import Layers, Subject, attend, reading_row
 from vitbench.errors import UserError
-from vitbench.explain.kept_attention import attend_to_all, layer_number
-from vitbench.explain.result import MethodResult, Query
-from vitbench.explain.subject import Layers, Subject, attend, reading_row
-from vitbench.explain.tap import head_mean
+from vitbench.models.attention_hooks import head_mean
 
 
 def raw(

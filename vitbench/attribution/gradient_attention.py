@@ -7,12 +7,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vitbench.explain.attention_methods import start_row
-from vitbench.explain.kept_attention import layer_number
-from vitbench.explain.quiet import require_gradient
-from vitbench.explain.result import MethodResult, Query
-from vitbench.explain.subject import Layers, Subject, reading_row, sorted_layers
-from vitbench.explain.tap import AttentionTap, whole
+from vitbench.attention.cache import layer_number
+from vitbench.attention.methods import start_row
+from vitbench.attention.result import MethodResult, Query
+from vitbench.attention.subject import Layers, Subject, reading_row, sorted_layers
+from vitbench.models.attention_hooks import AttentionTap, whole
+from vitbench.models.inference import require_gradient
 
 Reduce = Callable[[Tensor, Tensor], Tensor]
 """From a map A [B, H, N, N] and its gradient G of the same shape to what is kept of the pair."""

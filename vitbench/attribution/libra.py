@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vitbench.attention.layout import blocks_of, on_grid, total_on
+from vitbench.attention.result import MethodResult
+from vitbench.attention.subject import Subject
+from vitbench.attribution.constant_gates import Gated, HalfGradient, LayerNorm
 from vitbench.errors import UserError
-from vitbench.explain.constant_gates import Gated, HalfGradient, LayerNorm
-from vitbench.explain.layout import blocks_of, on_grid, total_on
-from vitbench.explain.opened import SOFTMAX_CALLS, OpenedForward
-from vitbench.explain.quiet import require_gradient
-from vitbench.explain.result import MethodResult
-from vitbench.explain.subject import Subject
+from vitbench.models.inference import require_gradient
+from vitbench.models.unfused import SOFTMAX_CALLS, OpenedForward
 
 ACTIVATIONS = (F.gelu, F.silu, F.mish, F.hardswish, F.elu, F.selu)
 """Functions f with f(0) = 0, taken as x times the gate f(x) / x."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.explain.tap import AttentionTap, Keep, whole
+from vitbench.models.attention_hooks import AttentionTap, Keep, whole
 
 Rule = Callable[..., tuple[Tensor, ...]]
 """rule(relevance of the output, output, *inputs) -> the relevance of each input, in their shapes."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitbench.attention.cache import all_attention
+from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
-from vitbench.explain.kept_attention import all_attention
-from vitbench.explain.position_scores import Floats
-from vitbench.explain.positions import Positions
-from vitbench.explain.quiet import quiet
-from vitbench.explain.subject import Subject
+from vitbench.models.inference import quiet
 from vitbench.models.network import Network
+from vitbench.positions.embeddings import Positions
+from vitbench.positions.scores import Floats
 
 QUERY_TOKEN = 100
 HEADS = 7

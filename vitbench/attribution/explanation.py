@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vitbench.attention.result import Explanation, MethodResult
+from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
-from vitbench.explain.quiet import quiet
-from vitbench.explain.result import Explanation, MethodResult
-from vitbench.explain.subject import Subject
+from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.requests.methods import DEFAULT_METHOD, METHODS, find_method

@@ -2,11 +2,11 @@
 
 import torch
 
-from vitbench.explain.attention_methods import start_row
-from vitbench.explain.block_by_block import weighted_attention
-from vitbench.explain.quiet import flushed_denormals
-from vitbench.explain.result import MethodResult, Query
-from vitbench.explain.subject import Subject
+from vitbench.attention.methods import start_row
+from vitbench.attention.result import MethodResult, Query
+from vitbench.attention.subject import Subject
+from vitbench.attribution.block_by_block import weighted_attention
+from vitbench.models.inference import flushed_denormals
 
 
 def chefer_lrp(subject: Subject, *, start_layer: int = 0, query: Query | None = None) -> MethodResult:

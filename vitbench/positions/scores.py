@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.progress import Progress, silent
+from vitbench.statistics import ranks
 
 Floats = NDArray[np.float64]
 Grid = tuple[int, int]
@@ -115,7 +116,7 @@ def scorecard(
 
     A measure that the grid is too small for is NaN. `progress` is told of each few shuffles, and may end the work.
     """
-    from vitbench.explain.position_permutations import Permutations, p_values
+    from vitbench.positions.permutations import Permutations, p_values
 
     pairs = Pairs(grid)
     found = {
@@ -151,10 +152,3 @@ def scorecard(
         lambda done, total: progress(done, total, "shuffling patches for the p-values"),
     )
     return [Score(name, title, value, shuffled.get(name, float("nan"))) for name, (title, value) in found.items()]
-
-
-def ranks(values: NDArray[np.floating]) -> Floats:
-    """Ranks from 0, ties sharing their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[inverse.ravel()]

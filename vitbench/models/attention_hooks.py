@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
-from vitbench.explain.opened import SOFTMAX_CALLS, OpenedForward
+from vitbench.models.unfused import SOFTMAX_CALLS, OpenedForward
 
 OPENED_TOLERANCE = 1e-4
 ROW_SUM_TOLERANCE = 1e-4

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vitbench.attention.layout import blocks_of, on_grid
+from vitbench.attention.result import MethodResult
+from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
-from vitbench.explain.layout import blocks_of, on_grid
-from vitbench.explain.quiet import require_gradient
-from vitbench.explain.result import MethodResult
-from vitbench.explain.subject import Subject
+from vitbench.models.inference import require_gradient
 
 
 def token_grad_cam(subject: Subject) -> MethodResult:

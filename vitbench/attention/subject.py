@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
-from vitbench.explain.tap import AttentionCall, AttentionTap, Keep, whole
+from vitbench.models.attention_hooks import AttentionCall, AttentionTap, Keep, whole
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
@@ -17,7 +17,7 @@ WITHOUT_ATTENTION = "token_grad_cam, libra, integrated_gradients and occlusion w
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, quiet (see `vitbench.explain.quiet`), and the pictures it is asked about.
+    """A network, quiet (see `vitbench.models.inference`), and the pictures it is asked about.
 
     N = P prefix tokens + T patches; `grid` is (rows, columns) with rows x columns = T.
     """

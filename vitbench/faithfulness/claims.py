@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.captions.grounding_table import Estimate
-from vitbench.explain.quality import spearman
-from vitbench.explain.quality_study import CONTROLS, Study
-from vitbench.explain.quality_table import in_group
+from vitbench.faithfulness.study import CONTROLS, Study
+from vitbench.faithfulness.table import in_group
+from vitbench.statistics import Estimate, percentile_interval, spearman
 
 RESAMPLES = 400
 LOOKS = {
@@ -59,8 +58,8 @@ def claims(study: Study, *, seed: int = 0) -> list[Claim]:
             first = np.array([looks[record.target.picture][look] for record in own])
             for quality in QUALITIES:
                 second = np.array([getattr(record.scores, quality) for record in own])
-                low, high = np.percentile([spearman(first[draw], second[draw]) for draw in draws], [2.5, 97.5])
-                value = Estimate(spearman(first, second), float(low), float(high))
+                drawn = np.array([spearman(first[draw], second[draw]) for draw in draws])
+                value = percentile_interval(spearman(first, second), drawn)
                 found.append(Claim(method, look, quality, len(own), value))
     return found
 

@@ -1,0 +1,1 @@
+"""Maps of what a class depends on: gradients, relevance, and asking the network again."""

@@ -1,1 +1,0 @@
-"""From a network and a picture to maps, and how good a map is."""

@@ -1,0 +1,1 @@
+"""Position embeddings: what they are, and what they know about place."""
