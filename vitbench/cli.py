@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "rm": "delete runs",
     "evaluate": "loss and accuracy of a run on a data set",
     "predict": "labels for a folder of pictures, as CSV",
+    "export": "a network as a folder that timm, transformers, pytorch_pretrained_vit or onnxruntime loads",
     "recipe": "print a recipe, draw its learning rate, or check it against its data",
     "data": "what a data set holds, and what is wrong with it",
     "scenes": "write a data set of generated scenes",

@@ -109,7 +109,18 @@ def _with_pool(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """DINOv2's gated MLP: timm packs the two matrices that are multiplied in one, the gate first."""
+    """DINOv2's gated MLP: timm packs the two matrices that are multiplied in one, the gate first.
+
+    Its head of transformers also reads the mean of the patches. Where that half is zero, as `vitbench export` writes
+    it, timm's head is the other one; else there is none in timm.
+    """
+    head, width = tensors.get("head.weight"), tensors["cls_token"].shape[-1] if "cls_token" in tensors else 0
+    if head is not None and head.shape[1] == 2 * width:
+        token, mean = head.split(width, dim=1)
+        if bool(mean.any()):
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
+        else:
+            tensors["head.weight"] = token.contiguous()
     for name in [name for name in tensors if ".mlp.gate." in name]:
         other = tensors.pop(name.replace(".gate.", ".up."))
         tensors[name.replace(".gate.", ".fc1.")] = torch.cat([tensors.pop(name), other])
@@ -154,6 +165,7 @@ FAMILIES = (
             *_blocks(_ATTENTION | _NAMED | _GATED | {r"mlp\.weights_in": "mlp.fc1", r"mlp\.weights_out": "mlp.fc2"}),
             (_BLOCK + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
         ),
+        _HEAD,
         finish=_packed,
     ),
     Family(

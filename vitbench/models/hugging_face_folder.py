@@ -11,16 +11,19 @@ from typing import Any
 
 from torch import Tensor
 
-from vitbench.data.hugging_face_preprocessing import read_preprocessing
+from vitbench.data.hugging_face_preprocessing import PreparedAs, read_preprocessing
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
 from vitbench.models.foreign_names import to_timm_names
+from vitbench.models.pretrained_vit_folder import CONFIG_KEY, default_preprocessing, read_row
 from vitbench.models.state_dicts import StateDict
 from vitbench.models.weight_files import read_state_dict
 from vitbench.text import clean
 
+OWN_KEY = "vitbench"
+"""In config.json: what `vitbench export` adds, the preprocessing as vitbench describes it."""
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.pth", "model.pt")
 _ACTIVATIONS = {
     "gelu": None,
@@ -57,12 +60,14 @@ def is_saved_network(folder: Path) -> bool:
         config = read_json_object(folder / "config.json", DESCRIPTION)
     except (UserError, OSError):
         return False
-    return "architecture" in config or _vision(config).get("model_type") in _TYPES
+    return "architecture" in config or CONFIG_KEY in config or _vision(config).get("model_type") in _TYPES
 
 
 def read_saved_network(folder: Path) -> SavedNetwork:
     """The network in a folder. Raises UserError naming the file and the key that is missing or not understood."""
     config = read_json_object(folder / "config.json", DESCRIPTION)
+    if CONFIG_KEY in config:
+        return _of_pretrained_vit(folder, config)
     state = _read_weights(folder)
     if "architecture" in config:
         return _of_timm(folder, config, state)
@@ -81,9 +86,13 @@ def read_saved_network(folder: Path) -> SavedNetwork:
         architecture, options = _TYPES[kind](vision, converted)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(f"{folder / 'config.json'} does not say what is needed of a {kind} ({error}).") from error
-    prepared = read_preprocessing(folder, kind, size)
+    own = _own_preprocessing(folder, config)
+    prepared = PreparedAs(own) if own is not None else read_preprocessing(folder, kind, size)
+    notes = prepared.notes
+    if kind.startswith("dinov2") and "classifier.weight" in state.tensors and "head.weight" not in converted.tensors:
+        notes += ("Left out: the head, which reads the mean of the patches beside the class token.",)
     labels = _labels(config, converted)
-    return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, prepared.notes)
+    return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, notes)
 
 
 def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -241,14 +250,37 @@ def _of_timm(folder: Path, config: Mapping[str, Any], state: StateDict) -> Saved
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / 'config.json'}: pretrained_cfg does not say {error}.") from error
     names = config.get("label_names")
+    preprocessing = _own_preprocessing(folder, config) or preprocessing
     return SavedNetwork(
         str(config["architecture"]).partition(".")[0],
-        dict(arguments) if isinstance(arguments, Mapping) else {},
+        # The head is as large as the weights say, and the pictures are those of `pretrained_cfg`.
+        {name: value for name, value in arguments.items() if name not in ("num_classes", "img_size", "in_chans")}
+        if isinstance(arguments, Mapping)
+        else {},
         (height, width),
         state,
         preprocessing,
         _timm_labels(names, config.get("label_descriptions")),
     )
+
+
+def _of_pretrained_vit(folder: Path, config: Mapping[str, Any]) -> SavedNetwork:
+    """What `vitbench export --format pretrained_vit` writes."""
+    options, size, state = read_row(folder, config)
+    preprocessing = _own_preprocessing(folder, config) or default_preprocessing(size)
+    labels = _timm_labels(config.get("label_names"), None)
+    return SavedNetwork("vit_base_patch16_224", options, size, state, preprocessing, labels)
+
+
+def _own_preprocessing(folder: Path, config: Mapping[str, Any]) -> Preprocessing | None:
+    """As `vitbench export` described it, to the last detail; None in folders of others."""
+    own = config.get(OWN_KEY)
+    if not isinstance(own, Mapping) or not isinstance(own.get("preprocessing"), Mapping):
+        return None
+    try:
+        return Preprocessing.from_dict(own["preprocessing"])
+    except UserError as error:
+        raise UserError(f"{folder / 'config.json'}: {OWN_KEY}.preprocessing: {error}") from error
 
 
 def _timm_labels(names: object, descriptions: object) -> tuple[str, ...] | None:

@@ -241,7 +241,12 @@ def _by_name(name: str, which: str, progress: Progress) -> Network:
 
 
 def _described_file(file: Path) -> Network:
-    """A weight file with its description beside it, under its own name or in its checkpoint folder."""
+    """A weight file with its description beside it, under its own name or in its checkpoint folder.
+
+    An ONNX file cannot be looked into: the weights that `vitbench export` writes beside it are opened.
+    """
+    if file.suffix == ".onnx" and (file.parent / FILE_NAME).is_file():
+        return open_checkpoint(file.parent)
     for description in (file.with_suffix(".json"), file.with_name(FILE_NAME)):
         if description.is_file():
             return _described(read_network_json(description), file)

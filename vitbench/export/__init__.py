@@ -1,0 +1,1 @@
+"""A network as a folder that other libraries load: weights, configuration, preprocessing, class names, model card."""
