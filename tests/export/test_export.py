@@ -236,8 +236,19 @@ def test_the_packages_network_by_the_command_and_what_opens_it(tmp_path, capsys)
     figure = tmp_path / "figure.png"
     assert main(["attention", str(out), str(pictures / "a.png"), "--method", "raw", "--out", str(figure)]) == 0
     assert figure.exists()
-    # A folder that holds something is never written into.
-    assert main(["export", "demo", "--format", "timm", "--out", str(out)]) == 2
+    # A rerun replaces its own output, an edited one only with --overwrite, and never a folder of somebody else's.
+    again = ["export", "demo", "--format", "timm", "--out", str(out)]
+    assert main(again) == 0
+    (out / "README.md").write_text("edited")
+    assert main(again) == 2
+    assert (out / "README.md").read_text() == "edited"
+    assert main([*again, "--overwrite"]) == 0
+    assert (out / "README.md").read_text() == card
+    (out / "mine.txt").write_text("mine")
+    capsys.readouterr()
+    assert main([*again, "--overwrite"]) == 2
+    assert "mine.txt" in capsys.readouterr().err
+    assert (out / "mine.txt").read_text() == "mine"
     assert json.loads((out / "config.json").read_text())["label_names"]
 
 

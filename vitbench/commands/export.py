@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vitbench.commands._outputs import outputs_of
+from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.export.formats import FORMATS
 from vitbench.output import print_json
 from vitbench.places import store_folder
@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, choices=list(FORMATS), help=said)
     parser.add_argument("--checkpoint", metavar="best|last|STEP", help="of a run (default: best)")
     parser.add_argument("--half", action="store_true", help="store the weights in half precision (fp16)")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="a new folder (default: NAME-FORMAT)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="a folder (default: NAME-FORMAT)")
     parser.add_argument("--json", action="store_true")
+    add_overwrite(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,7 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         if "@" in reference:
             raise UserError(f"{reference} names a checkpoint already; leave --checkpoint out.")
         reference = f"{reference}@{arguments.checkpoint}"
-    arguments.overwrite = False
     folder = arguments.out or Path(names_of(arguments.network, arguments.format))
     store, progress = Store(store_folder(arguments.store)), ConsoleProgress()
     exported = export_network(

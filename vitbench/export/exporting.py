@@ -16,6 +16,7 @@ from vitbench.export import onnx_folder, pretrained_vit_folder, timm_folder, tra
 from vitbench.export.card import Origin, model_card
 from vitbench.export.formats import Format, find_format
 from vitbench.files.outputs import Outputs
+from vitbench.files.own_folders import make_own_folder, plan_own_folder
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.models.network import Network, open_network
 from vitbench.progress import Progress, silent
@@ -55,7 +56,7 @@ def export_network(
     half: bool = False,
     progress: Progress = silent,
 ) -> Exported:
-    """Writes the network that `reference` names (see `open_network`) into the new `folder`, whole or not at all.
+    """Writes the network that `reference` names (see `open_network`) into `folder`, whole or not at all.
 
     With `half` the weights are stored in half precision. The folder is opened by its library, where that is installed,
     and both networks are asked about the same pictures: UserError where the logits differ, and for a network that the
@@ -65,7 +66,7 @@ def export_network(
     writer = _WRITERS[format]
     if format == "onnx":
         onnx_folder.check_installed()
-    outputs.plan_folder(folder)
+    plan_own_folder(outputs, folder)
     progress(0, _STEPS, "exporting")
     network = open_network(reference, store, progress)
     network.module.requires_grad_(False)
@@ -89,7 +90,7 @@ def export_network(
             (unfinished / "preprocessing.json").write_text(described, encoding="utf-8")
         progress(4, _STEPS, "exporting")
 
-    outputs.make_folder(folder, fill)
+    make_own_folder(outputs, folder, fill)
     progress(_STEPS, _STEPS, "exporting")
     return Exported(folder, form.name, checked[0], notes)
 

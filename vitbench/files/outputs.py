@@ -97,7 +97,7 @@ class Outputs:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _refused_by_disk(file, error) from error
+            raise refused_by_disk(file, error) from error
         return file
 
     def write_new(self, file: Path, content: bytes | str) -> Path:
@@ -117,7 +117,7 @@ class Outputs:
                 elif _holds(candidate, data):
                     return candidate
         except (OSError, ValueError) as error:
-            raise _refused_by_disk(file, error) from error
+            raise refused_by_disk(file, error) from error
         raise UserError(f"{file.parent} has {_MOST_NUMBERS:,} files named like {file.name}; name another folder.")
 
     def plan_folder(self, folder: Path) -> None:
@@ -132,7 +132,7 @@ class Outputs:
                     raise UserError(f"{shown(folder)} exists already and is not empty; name a new folder.")
             _check_place(folder.resolve())
         except (OSError, ValueError, RuntimeError) as error:
-            raise _refused_by_disk(folder, error) from error
+            raise refused_by_disk(folder, error) from error
 
     def make_folder(self, folder: Path, fill: Callable[[Path], None]) -> Path:
         """A new folder, filled by `fill(temporary folder)`, which appears when it is whole.
@@ -148,7 +148,7 @@ class Outputs:
                 unfinished.replace(real)  # refused by the system where it is not empty by now
             sync_folder(real.parent)
         except OSError as error:
-            raise _refused_by_disk(folder, error) from error
+            raise refused_by_disk(folder, error) from error
         return folder
 
     # What may be written ----------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Outputs:
             else:
                 self._check_ours(file, real)
         except (OSError, ValueError, RuntimeError) as error:
-            raise _refused_by_disk(file, error) from error
+            raise refused_by_disk(file, error) from error
         return None
 
     def _check_no_input(self, file: Path) -> None:
@@ -327,7 +327,8 @@ def _encoded(content: bytes | str) -> bytes:
     return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
 
 
-def _refused_by_disk(file: Path, error: Exception) -> UserError:
+def refused_by_disk(file: Path, error: Exception) -> UserError:
+    """What a person is told when the system refuses to write `file`; a UserError stays as it is."""
     if isinstance(error, UserError):
         return error
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -51,7 +51,7 @@ def read_scored(file: Path) -> Scored:
         return Scored(
             file=file,
             part=str(document.get("split", match[1])),
-            step=int(document.get("step", match[2])),
+            step=int(document["step"]) if "step" in document else int(match[2]),
             root=str(document["root"]),
             pictures=int(document["pictures"]),
             correct=int(document["correct"]),
