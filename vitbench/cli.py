@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "attention": "what a network looks at, as a figure and as numbers",
     "faithfulness": "how good the maps of each method are, on pictures with masks",
     "positions": "what a network knows about place, as a figure and a scorecard",
+    "features": "what a network makes of each patch: colours, likeness, nearest pictures",
     "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",
     "doctor": "what this machine, terminal and store are good for, and what to do",

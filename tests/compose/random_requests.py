@@ -9,6 +9,8 @@ from vitbench.errors import UserError
 from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.recipe import Recipe
 from vitbench.requests.attention import GRIDS, AttentionRequest
+from vitbench.requests.features import VIEWS as FEATURE_VIEWS
+from vitbench.requests.features import FeaturesRequest
 from vitbench.requests.methods import METHODS, QUICK_METHODS
 from vitbench.requests.positions import VIEWS, PositionRequest
 from vitbench.runs.store import Run, Store
@@ -89,3 +91,27 @@ def random_positions(chance: random.Random, subjects: Subjects) -> PositionReque
     if view == "distance":
         given["pictures"] = chance.sample(subjects.pictures, 2)
     return PositionRequest.read(given)
+
+
+def random_features(chance: random.Random, subjects: Subjects) -> FeaturesRequest:
+    """A view of features of one network, of two, or of checkpoints, with options that belong to it."""
+    beside = chance.choice((None, "other", "steps"))
+    wanted = {
+        "view": chance.choice(FEATURE_VIEWS),
+        "pictures": chance.sample(subjects.pictures, chance.choice((1, 2))),
+        "layer": chance.choice((None, *range(1, LAYERS + 1))),
+        "image_size": chance.choice((None, None, (32, 64))),
+        "only_foreground": chance.random() < 0.3,
+        "mask_outliers": chance.random() < 0.4,
+        "patch": chance.choice((None, (chance.randint(1, 2), chance.randint(1, CELLS)))),
+        "data": str(Path(subjects.pictures[0]).parent),
+        "pool": chance.choice((None, "class", "mean")),
+        "count": chance.choice((1, 2, 5)),
+        "other": chance.choice(subjects.networks) if beside == "other" else None,
+        "steps": chance.choice(("all", [3, 9])) if beside == "steps" else [],
+        "strength": chance.choice((None, round(chance.random(), 2))),
+        "colour_map": chance.choice(COLOUR_MAPS),
+        "smooth": chance.random() < 0.5,
+    }
+    network = subjects.run if beside == "steps" else chance.choice(subjects.networks)
+    return FeaturesRequest(network=network, pictures=(subjects.pictures[0],)).fitting(**wanted)

@@ -23,6 +23,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "attention": Kind("vitbench.requests.attention:AttentionRequest", "vitbench.compose.attention:compose_attention"),
     "positions": Kind("vitbench.requests.positions:PositionRequest", "vitbench.compose.positions:compose_positions"),
+    "features": Kind("vitbench.requests.features:FeaturesRequest", "vitbench.compose.features:compose_features"),
     "caption": Kind("vitbench.requests.captions:CaptionRequest", "vitbench.compose.captions:compose_caption"),
     "curves": Kind("vitbench.requests.plots:CurvesRequest", "vitbench.figures.curves:compose_curves"),
     "confusion": Kind("vitbench.requests.plots:ConfusionRequest", "vitbench.figures.confusion:compose_confusion"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitbench.attention.tutorial import tutorial_attention
 from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
+from vitbench.compose.checkpoints import pinned_steps
 from vitbench.compose.prepared import class_name, guess_in_words, likeliest, top_classes
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
@@ -95,15 +96,8 @@ def _pinned(request: AttentionRequest, sources: Sources) -> AttentionRequest:
         assert request.other is not None
         changes["other"] = sources.networks.pinned(request.other)
     if request.steps:
-        run = sources.store.find(request.network.partition("@")[0])
-        there = [entry.step for entry in run.checkpoints()]
-        wanted = there if request.steps == "all" else [int(step) for step in request.steps]
-        if not there:
-            raise UserError(f"Run {run.id} has no checkpoint yet.")
-        if missing := [step for step in wanted if step not in there]:
-            kept = ", ".join(f"{step:,}" for step in there)
-            raise UserError(f"Run {run.id} has no checkpoint of step {missing[0]:,}; it has those of {kept}.")
-        return request.changed(network=run.id, steps=wanted)
+        network, steps = pinned_steps(request.network, request.steps, sources)
+        return request.changed(network=network, steps=steps)
     return request.changed(network=sources.networks.pinned(request.network), **changes)
 
 

@@ -8,6 +8,7 @@ import torch
 from vitbench.captions.open import pinned
 from vitbench.errors import UserError
 from vitbench.models.network import DEMO, Network, open_network
+from vitbench.models.resizing import at_image_size
 from vitbench.places import expanded
 from vitbench.progress import Progress
 from vitbench.recent import Recent
@@ -40,10 +41,13 @@ class OpenNetworks:
         self.gpu = gpu
         self._networks = Recent(1000, most_bytes=most_bytes, size=_bytes)
 
-    def open(self, reference: str, progress: Progress) -> tuple[str, Network]:
-        """The network, and its reference with the checkpoint that `@last` or `@best` means now.
+    def open(
+        self, reference: str, progress: Progress, image_size: tuple[int, int] | None = None
+    ) -> tuple[str, Network]:
+        """The network, and its reference with the checkpoint that `@last` or `@best` means now; set to pictures of
+        `image_size` (height, width), if that is another than its own.
 
-        Raises UserError if it names none, or a captioner.
+        Raises UserError if it names none, or a captioner, or if it cannot be set to that size.
         """
         store = Store(self.store)
         named = self.pinned(reference)
@@ -53,6 +57,9 @@ class OpenNetworks:
             return open_network(named, store, progress)
 
         network = self._networks.get(named, opened)
+        if image_size is not None and image_size != network.image_size:
+            own = network
+            network = self._networks.get((named, image_size), lambda: at_image_size(own, image_size))
         if self.gpu is not None:
             network.module.to(self.gpu.device())
         return named, network

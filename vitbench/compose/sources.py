@@ -10,6 +10,7 @@ from vitbench.compose.networks import Gpu, OpenNetworks
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash
 from vitbench.models.network import Network
+from vitbench.models.resizing import at_image_size
 from vitbench.progress import Progress, silent
 from vitbench.recent import Recent
 from vitbench.runs.store import Store
@@ -17,6 +18,7 @@ from vitbench.runs.store import Store
 Value = TypeVar("Value")
 
 _LIMITS = {"attention": 4, "map": 400, "outliers": 40, "picture": 40, "hash": 400, "before": 2, "positions": 8}
+_FEATURE_LIMITS = {"features": 64, "embeddings": 12}
 _CAPTION_LIMITS = {"captioner": 3, "encoded": 12, "word maps": 200}
 
 
@@ -27,7 +29,7 @@ class Sources:
     def __init__(self, folder: Path, gpu: Gpu | None = None) -> None:
         self.folder = folder
         self.networks = OpenNetworks(folder, gpu=gpu)
-        self._recent = {kind: Recent(most) for kind, most in (_LIMITS | _CAPTION_LIMITS).items()}
+        self._recent = {kind: Recent(most) for kind, most in (_LIMITS | _CAPTION_LIMITS | _FEATURE_LIMITS).items()}
 
     @property
     def store(self) -> Store:
@@ -38,13 +40,21 @@ class Sources:
         """The value of `key`, made if it was not used lately."""
         return self._recent[kind].get(key, make)
 
-    def network(self, reference: str, progress: Progress = silent) -> tuple[str, Network]:
-        """The network, and its reference with the checkpoint that it means now. Raises UserError if there is none."""
-        return self.networks.open(reference, progress)
+    def network(
+        self, reference: str, progress: Progress = silent, image_size: tuple[int, int] | None = None
+    ) -> tuple[str, Network]:
+        """The network, and its reference with the checkpoint that it means now; set to pictures of `image_size`
+        (height, width) if one is asked for. Raises UserError if there is none, or if it cannot take that size."""
+        return self.networks.open(reference, progress, image_size)
 
-    def before(self, reference: str, progress: Progress = silent) -> Network:
+    def before(self, reference: str, progress: Progress = silent, image_size: tuple[int, int] | None = None) -> Network:
         """What a run started from. Raises UserError where that cannot be had."""
-        return self.recent("before", reference, lambda: network_before(reference, self.store, progress))
+
+        def made() -> Network:
+            network = network_before(reference, self.store, progress)
+            return network if image_size is None else at_image_size(network, image_size)
+
+        return self.recent("before", (reference, image_size), made)
 
     def title(self, reference: str) -> str:
         """A network as figures name it: of a run its name and step, else the reference's last part."""

@@ -75,6 +75,26 @@ def overlay_placed(picture: Picture, placed: Values, style: OverlayStyle, *, dim
     return np.where(unseen, 0.35 * picture.astype(np.float64), mixed).round().astype(np.uint8)
 
 
+def overlay_colours(
+    picture: Picture,
+    colours: Picture,
+    where: NDArray[np.bool_],
+    strength: float = 1.0,
+    smooth: bool = False,
+    box: Box | None = None,
+) -> Picture:
+    """Colours [rows, columns, 3] of the patches mixed into the picture `where` [rows, columns] they are shown; the
+    rest of what the network saw is dark, and what it did not see is dimmed."""
+    height, width = picture.shape[:2]
+    planes = [place(colours[..., channel].astype(np.float32), height, width, box, smooth) for channel in range(3)]
+    placed = np.stack(planes, axis=-1)
+    shown = place(where.astype(np.float32), height, width, box, smooth=False)
+    mixed = (1 - strength) * picture + strength * np.nan_to_num(placed)
+    dark = (1 - strength) * picture
+    result = np.where((shown > 0)[..., None], mixed, dark)
+    return np.where(np.isnan(shown)[..., None], 0.35 * picture.astype(np.float64), result).round().astype(np.uint8)
+
+
 def mark_patch(
     picture: Picture, grid: tuple[int, int], patch: tuple[int, int], box: Box | None = None, colour: str = "#ffffff"
 ) -> Picture:

@@ -1,0 +1,29 @@
+"""The picture size that a request asks a network to take: a side, or height and width."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+LEAST, MOST = 8, 4096
+
+
+def _size(value: object) -> object:
+    """A number or `HEIGHTxWIDTH` as (height, width). Raises ValueError with one sentence."""
+    if value is None:
+        return None
+    given = value
+    if isinstance(value, str):
+        value = value.lower().replace("×", "x").split("x")
+        value = value[0] if len(value) == 1 else value
+    sides = [value, value] if isinstance(value, int | str) else value
+    try:
+        height, width = (int(side) for side in sides)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f"--image-size is a side in pixels, or HEIGHTxWIDTH, not {given!r}.") from None
+    if not (LEAST <= height <= MOST and LEAST <= width <= MOST):
+        raise ValueError(f"--image-size is from {LEAST} to {MOST} pixels, not {height}x{width}.")
+    return height, width
+
+
+ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(_size)]
+"""(height, width) in pixels; None is the network's own."""
