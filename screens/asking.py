@@ -68,15 +68,15 @@ class AskingScreen(WorkbenchScreen):
         answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
         return None if answer is None else sheet_from(answer.values, answer.arrays)
 
-    def _export_sheet(self, request: Request, proposal: Path) -> None:
-        """Asks where to, as what and how wide, then saves the figure of a request."""
-        from screens.export_dialog import PICTURES, Export, ExportDialog
+    def _export_sheet(self, request: Request, proposal: Path, *, arrays: bool = False) -> None:
+        """Asks where to, as what and how wide, then saves the figure of a request, or the `arrays` behind it."""
+        from screens.export_dialog import ARRAYS, PICTURES, Export, ExportDialog
 
         def answered(export: Export | None) -> None:
             if export is not None:
                 self._save_as(request, export.file, Drawing.of_style(export.style()))
 
-        self.app.push_screen(ExportDialog(proposal, "figure", PICTURES), answered)
+        self.app.push_screen(ExportDialog(proposal, "figure", (*PICTURES, *([ARRAYS] if arrays else []))), answered)
 
     @work(group="save")
     async def _save_as(self, request: Request, file: Path, drawing: Drawing) -> None:

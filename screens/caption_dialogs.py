@@ -1,7 +1,5 @@
-"""The captions screen's questions: one of several, a sentence, and what to save where."""
+"""The captions screen's questions: a sentence, and which captioner."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,43 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 
-from screens.paths import captioners_below, typed_path
+from screens.paths import captioners_below
 from screens.snapshot import Snapshot
 from screens.widgets.picker import Choice, matching
 from vitbench.runs.store import Store
-from vitbench.text import clean
 
 _CANCEL = Binding("escape", "cancel", "cancel")
-
-
-class ChooseDialog(ModalScreen[int | None]):
-    """One of several lines; the answer is its number."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
-
-    def __init__(self, question: str, lines: Sequence[str], chosen: int = 0) -> None:
-        super().__init__()
-        self._question, self._lines, self._chosen = question, lines, chosen
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide"):
-            yield Static(Text(clean(self._question)), classes="words")
-            yield OptionList(*(Option(Text(clean(line))) for line in self._lines), compact=True)
-
-    def on_mount(self) -> None:
-        options = self.query_one(OptionList)
-        options.highlighted = self._chosen
-        options.focus()
-
-    @on(OptionList.OptionSelected)
-    def _picked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_index)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 class SentenceDialog(ModalScreen[str | None]):
@@ -69,42 +38,6 @@ class SentenceDialog(ModalScreen[str | None]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
-
-
-class SaveDialog(ModalScreen[tuple[str, Path] | None]):
-    """What to save (grid, panel, arrays), and into which folder."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
-
-    def __init__(self, folder: Path, word: str) -> None:
-        super().__init__()
-        self._folder, self._word = folder, word
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide"):
-            yield Static(Text("Save into the folder"), classes="words")
-            yield Input(str(self._folder), id="folder-line", compact=True)
-            yield OptionList(
-                Option("Grid    the picture, then a panel for each word (PNG)", id="grid"),
-                Option(Text(f"Panel   this word, {clean(self._word)} (PNG)"), id="panel"),
-                Option("Arrays  attention of all layers and heads, words, probabilities (NPZ)", id="arrays"),
-                compact=True,
-            )
-
-    def on_mount(self) -> None:
-        self.query_one(OptionList).focus()
-
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self.query_one(OptionList).focus()
-
-    @on(OptionList.OptionSelected)
-    def _picked(self, event: OptionList.OptionSelected) -> None:
-        folder = typed_path(self.query_one(Input).value.strip() or ".").absolute()
-        self.dismiss((event.option_id or "grid", folder))
 
     def action_cancel(self) -> None:
         self.dismiss(None)

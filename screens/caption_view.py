@@ -1,66 +1,79 @@
-"""What the captions screen knows, as values that do not change: a sentence, its maps, how one looks at them."""
+"""What the captions screen says about a sheet: the sentence word by word, and how each word was found."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from screens import wording
 from screens.widgets.picture import Pixels
 from screens.widgets.words_view import WordCell
-from vitbench.figures.word_panels import word_panel
-from vitbench.inspector.client import Answer
+from vitbench.figures.sheet import Sheet
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
+
+_ROWS = {"predicting": "predicting: where it looked to say the word", "reading": "reading: where it looks once said"}
 
 
 @dataclass(frozen=True)
 class CaptionSession:
-    """Where one was: which picture of which files, the sentence (typed, or by its tokens), how it was looked at."""
+    """Where one was: which picture of which files, whether the sentence was typed, what was asked, which word."""
 
     files: tuple[str, ...]
     number: int
     typed: str
     request: CaptionRequest
     word: int
-    one_scale: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Sentence:
-    """What a captioner said, or what was typed, on one picture. `sentences` are the beam's: text, tokens, score."""
+@dataclass(frozen=True)
+class Written:
+    """A sentence that the captioner found: its text, tokens and score."""
 
-    captioner: str
-    source: str
     text: str
     ids: tuple[int, ...]
-    words: tuple[str, ...]
-    layers: int
-    heads: int
-    box: tuple[float, float, float, float]
-    picture: Pixels
-    sentences: tuple[tuple[str, tuple[int, ...], float], ...] = ()
-    unknown: tuple[str, ...] = ()
+    score: float
 
-    @staticmethod
-    def of(answer: Answer) -> "Sentence":
-        """From the answer to `caption`."""
-        values = answer.values
-        left, top, right, bottom = (float(edge) for edge in values["box"])
-        return Sentence(
-            captioner=str(values["captioner"]),
-            source=str(values["source"]),
-            text=str(values["sentence"]),
-            ids=tuple(values["ids"]),
-            words=tuple(values["words"]),
-            layers=int(values["layers"]),
-            heads=int(values["heads"]),
-            box=(left, top, right, bottom),
-            picture=answer.arrays["picture"],
-            sentences=tuple((one["sentence"], tuple(one["ids"]), float(one["score"])) for one in values["sentences"]),
-            unknown=tuple(values["unknown"]),
-        )
+
+class CaptionSheet:
+    """A sheet of one sentence, as the screen reads it: the picture, then a panel for each word."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.facts = sheet.facts
+        self.request = CaptionRequest.read(sheet.request)
+        """What was asked, with the checkpoint and the tokens that were found."""
+        self.text = str(sheet.facts["sentence"])
+        self.words: tuple[str, ...] = tuple(str(word["word"]) for word in sheet.facts["words"])
+        self.layers, self.heads = int(sheet.facts["layers"]), int(sheet.facts["heads"])
+        self.warnings: tuple[str, ...] = tuple(sheet.facts["warnings"])
+        self.unknown: tuple[str, ...] = tuple(sheet.facts["unknown"])
+        self.picture: Pixels = sheet.panels[0].picture
+
+    @property
+    def written(self) -> tuple[Written, ...]:
+        """The captioner's own sentences, best first; none where the sentence was given."""
+        facts = self.facts
+        if facts["score"] is None:
+            return ()
+        first = Written(self.text, self.request.ids, float(facts["score"]))
+        others = (Written(o["sentence"], tuple(o["ids"]), float(o["score"])) for o in facts["alternatives"])
+        return (first, *others)
+
+    @property
+    def log_probability(self) -> float:
+        """Of the whole sentence."""
+        return float(sum(word["log_probability"] for word in self.facts["words"]))
+
+    def panel(self, word: int) -> Pixels:
+        """The picture under the map of `word`, from 0."""
+        return self.sheet.panels[word + 1].picture
+
+    def panels(self) -> tuple[tuple[str, Pixels], ...]:
+        """All words with their panels."""
+        return tuple((panel.title, panel.picture) for panel in self.sheet.panels[1:])
+
+    def cells(self) -> list[WordCell]:
+        """The words with their bars."""
+        return [WordCell(w["word"], float(w["entropy"]), float(w["peak"])) for w in self.facts["words"]]
 
     def possible(self, request: CaptionRequest, **changes: Any) -> CaptionRequest:
         """The request with other values, without a layer or a head that this captioner or method has not."""
@@ -70,96 +83,33 @@ class Sentence:
             values["layer"] = None
         if values["head"] is not None and (not method.has_heads or values["head"] > self.heads):
             values["head"] = None
+        if values["minus_method"] == values["method"]:
+            values["minus_method"] = None
         return request.read(values)
 
-
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """The maps [words, rows, columns] of a sentence, and numbers [words]."""
-
-    maps: NDArray[np.float32]
-    entropy: NDArray[np.float64]
-    peak: NDArray[np.float64]
-    prefix_mass: NDArray[np.float32]
-    log_probs: NDArray[np.float32]
-    ranks: NDArray[np.int64]
-    words: tuple[str, ...] = ()
-    describe: str = ""
-    warnings: tuple[str, ...] = field(default=())
-
-    @staticmethod
-    def of(answer: Answer) -> "Maps":
-        """From the answer to `caption_maps`."""
-        names = ("maps", "entropy", "peak", "prefix_mass", "log_probs", "ranks")
-        values = answer.values
-        return Maps(
-            **{name: answer.arrays[name] for name in names},
-            words=tuple(values["words"]),
-            describe=str(values["describe"]),
-            warnings=tuple(values["warnings"]),
-        )
-
-    def cells(self, words: tuple[str, ...]) -> list[WordCell]:
-        """The words with their bars."""
-        return [
-            WordCell(word, float(entropy), float(peak))
-            for word, entropy, peak in zip(words, self.entropy, self.peak, strict=True)
+    def word_facts(self, word: int) -> list[tuple[str, str, str]]:
+        """Name, value and the theme's colour of what is told beside the picture."""
+        found, request, minus = self.facts["words"][word], self.request, str(self.facts["minus"])
+        rank = int(found["rank"])
+        probability = wording.percent(math.exp(float(found["log_probability"])))
+        facts = [
+            ("word", f"{self.words[word]}   {word + 1} of {len(self.words)}", "accent"),
+            ("said at", f"{probability}, rank {rank}", "foreground" if rank == 1 else "warning"),
+            ("method", WORD_METHODS[request.method].title, "foreground"),
+            ("layer", self._chosen("layer", self.layers, WORD_METHODS[request.method].has_layers), "foreground"),
+            ("head", self._chosen("head", self.heads, WORD_METHODS[request.method].has_heads), "foreground"),
+            ("row", _ROWS[request.row], "foreground"),
+            ("scale", "one for all words" if request.one_scale else "one for each word", "foreground"),
+            ("entropy", f"{found['entropy']:.2f} of 1 (1 is everywhere)", "primary"),
+            ("peak", f"{found['peak']:.1f} times an even map", "accent"),
+            ("prefix", f"{wording.percent(float(found['prefix_mass']), 0)} on tokens without a place", "foreground"),
         ]
+        if minus:
+            facts.append(("minus", f"{minus}; red is more, blue is less", "warning"))
+        return facts + [("warning", warning, "warning") for warning in self.warnings]
 
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """What is taken from the map under the cursor: `maps` [words, rows, columns], of one `word` or of the same one."""
-
-    title: str
-    maps: NDArray[np.float32]
-    word: int | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    """What a request for the same difference says."""
-
-    def of(self, word: int) -> NDArray[np.float32]:
-        """The map that is taken from that of `word`."""
-        found: NDArray[np.float32] = self.maps[word if self.word is None else self.word]
-        return found
-
-
-def panel(sentence: Sentence, maps: Maps, word: int, *, one_scale: bool, reference: Reference | None = None) -> Pixels:
-    """The picture under a word's map, or under the difference to another one, as a figure has it."""
-    minus = None if reference is None else reference.of(word)
-    return word_panel(sentence.picture, maps.maps, word, sentence.box, one_scale=one_scale, minus=minus)[0]
-
-
-def word_facts(
-    sentence: Sentence, maps: Maps, request: CaptionRequest, word: int, *, one_scale: bool, reference: Reference | None
-) -> list[tuple[str, str, str]]:
-    """Name, value and the theme's colour of what is told beside the picture."""
-    probability = float(np.exp(maps.log_probs[word]))
-    rank = int(maps.ranks[word])
-    row = {"predicting": "predicting: where it looked to say the word", "reading": "reading: where it looks once said"}
-    facts = [
-        ("word", f"{sentence.words[word]}   {word + 1} of {len(sentence.words)}", "accent"),
-        ("said at", f"{wording.percent(probability)}, rank {rank}", "foreground" if rank == 1 else "warning"),
-        ("method", WORD_METHODS[request.method].title, "foreground"),
-        ("layer", _layer(sentence, request), "foreground"),
-        ("head", _head(sentence, request), "foreground"),
-        ("row", row[request.row], "foreground"),
-        ("scale", "one for all words" if one_scale else "one for each word", "foreground"),
-        ("entropy", f"{maps.entropy[word]:.2f} of 1 (1 is everywhere)", "primary"),
-        ("peak", f"{maps.peak[word]:.1f} times an even map", "accent"),
-        ("prefix", f"{wording.percent(float(maps.prefix_mass[word]), 0)} on tokens without a place", "foreground"),
-    ]
-    if reference is not None:
-        facts.append(("minus", f"{reference.title}; red is more, blue is less", "warning"))
-    return facts + [("warning", warning, "warning") for warning in maps.warnings]
-
-
-def _layer(sentence: Sentence, request: CaptionRequest) -> str:
-    if not WORD_METHODS[request.method].has_layers:
-        return "all (this method takes them together)"
-    return f"mean of {sentence.layers}" if request.layer is None else f"{request.layer} of {sentence.layers}"
-
-
-def _head(sentence: Sentence, request: CaptionRequest) -> str:
-    if not WORD_METHODS[request.method].has_heads:
-        return "all (this method takes them together)"
-    return f"mean of {sentence.heads}" if request.head is None else f"{request.head} of {sentence.heads}"
+    def _chosen(self, what: str, count: int, has: bool) -> str:
+        if not has:
+            return "all (this method takes them together)"
+        number = getattr(self.request, what)
+        return f"mean of {count}" if number is None else f"{number} of {count}"

@@ -25,6 +25,7 @@ FORMATS = {
     ".npz": "NPZ   the arrays",
 }
 PICTURES = (".png", ".pdf", ".svg")
+ARRAYS = ".npz"
 _WIDTHS, _RESOLUTIONS = (2.0, 100.0), (30, 1200)
 
 

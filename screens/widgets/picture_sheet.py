@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -43,6 +44,7 @@ class PictureSheet(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._panels: tuple[tuple[str, Pixels], ...] = ()
+        self._marked: int | None = None
         self._painted: list[Strip] | None = None
         self._painted_for: tuple[object, ...] = ()
 
@@ -51,16 +53,20 @@ class PictureSheet(Widget):
         """What is shown, unscaled."""
         return self._panels
 
-    def show(self, panels: Sequence[tuple[str, Pixels]]) -> None:
-        """Replaces titles and pictures, uint8 [height, width, 3]."""
-        if panels is not self._panels:
-            self._panels, self._painted = tuple(panels), None
+    def show(self, panels: Sequence[tuple[str, Pixels]], marked: int | None = None) -> None:
+        """Replaces titles and pictures, uint8 [height, width, 3]; the title of number `marked`, from 0, is lit."""
+        new = tuple(panels)
+        same = len(new) == len(self._panels) and all(
+            mine[0] == theirs[0] and mine[1] is theirs[1] for mine, theirs in zip(new, self._panels, strict=True)
+        )
+        if not same or marked != self._marked:
+            self._panels, self._marked, self._painted = new, marked, None
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
         size = (self.size.width, self.size.height)
-        wanted = (size, depth_of(self.app), self.app.current_theme.dark)
+        wanted = (size, depth_of(self.app), self.app.theme)
         if self._painted is None or self._painted_for != wanted:
             self._painted, self._painted_for = self._paint(*size), wanted
         if y >= len(self._painted):
@@ -74,7 +80,8 @@ class PictureSheet(Widget):
         across, wide, high = arranged(len(self._panels), (shape[0], shape[1]), columns, rows)
         strips: list[Strip] = []
         for start in range(0, len(self._panels), across):
-            painted = [self._one(title, pixels, wide, high) for title, pixels in self._panels[start : start + across]]
+            row = self._panels[start : start + across]
+            painted = [self._one(*panel, wide, high, start + n == self._marked) for n, panel in enumerate(row)]
             height = max(map(len, painted))
             for y in range(height):
                 cells: list[Segment] = []
@@ -84,11 +91,13 @@ class PictureSheet(Widget):
                 strips.append(Strip(cells).adjust_cell_length(columns))
         return [Strip.blank(columns) for _ in range((rows - len(strips)) // 2)] + strips
 
-    def _one(self, title: str, pixels: Pixels, wide: int, high: int) -> list[Strip]:
+    def _one(self, title: str, pixels: Pixels, wide: int, high: int, marked: bool) -> list[Strip]:
         """A title and its picture, `wide` cells each row."""
         size = fitted_size(pixels.shape[1], pixels.shape[0], wide, high)
         scaled = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
         rows = painted(scaled, self)
         left = " " * ((wide - size[0]) // 2)
-        head = Strip([Segment(wording.fit(title, wide))])
+        colours = self.app.theme_variables
+        lit = Style(color=colours["block-cursor-foreground"], bgcolor=colours["block-cursor-background"], bold=True)
+        head = Strip([Segment(wording.fit(title, wide), lit if marked else None)])
         return [head, *(Strip([Segment(left), *row]).adjust_cell_length(wide) for row in rows)]

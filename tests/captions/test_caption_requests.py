@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from screens.caption_view import Maps, Reference, Sentence, panel
+from screens.caption_view import CaptionSheet
 from vitbench.captions import encoded as encoded_module
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.describing import Decoding, describe_picture
@@ -20,7 +20,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.sheet import sheet_from
-from vitbench.figures.word_panels import PANEL_SIDE
+from vitbench.figures.word_panels import PANEL_SIDE, word_panel
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import build_network
 from vitbench.progress import silent
@@ -65,21 +65,13 @@ class Asked:
     def _ask(self, name, values, **more):
         return self.handlers[name]({"request": CaptionRequest.read(values).record(), **more}, silent)
 
-    def caption(self, values):
-        return self._ask("caption", values)
-
-    def maps(self, values):
-        return self._ask("caption_maps", values)
-
     def sheet(self, values):
-        reply = self._ask("sheet", values, kind="caption")
+        reply = self._ask("sheet", values, kind="caption", arrays=True)
+        json.dumps(reply.values)
         return sheet_from(reply.values, reply.arrays)
 
     def save(self, values, file):
         return self._ask("save_sheet", values, kind="caption", file=str(file)).values["file"]
-
-    def arrays(self, values, file):
-        return self._ask("caption_arrays", values, file=str(file)).values["file"]
 
     def pictures(self, arguments):
         return self.handlers["caption_pictures"](arguments, silent)
@@ -92,24 +84,27 @@ def requests(tmp_path):
 
 def test_the_sentence_and_its_maps_are_the_engines(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
-    answer = requests.caption(base)
+    sheet = requests.sheet({**base, "best": 4})
     with Image.open(picture) as opened:
         expected = describe_picture(open_captioner(saved), opened.convert("RGB"), decoding=Decoding(best=4))
-    assert answer.values["sentence"] == expected.sentence
-    assert [one["sentence"] for one in answer.values["sentences"][1:]] == [text for text, _ in expected.alternatives]
-    assert answer.arrays["picture"].shape == (150, PANEL_SIDE, 3)
-    assert answer.values["box"] == [0, 0, PANEL_SIDE, 150]
-    assert (answer.values["layers"], answer.values["heads"]) == (2, 2)
+    facts = sheet.facts
+    assert (facts["sentence"], facts["ids"]) == (expected.sentence, list(expected.ids))
+    assert facts["score"] == pytest.approx(expected.score, abs=1e-4)
+    assert [(o["sentence"], o["ids"]) for o in facts["alternatives"]] == [
+        (other.sentence, list(other.ids)) for other in expected.alternatives
+    ]
+    assert sheet.panels[0].picture.shape == (150, PANEL_SIDE, 3)
+    assert sheet.panels[0].box == (0, 0, PANEL_SIDE, 150)
+    assert (facts["layers"], facts["heads"]) == (2, 2)
     for method in WORD_METHODS:
-        asked = {**base, "ids": answer.values["ids"], "method": method, "row": "reading"}
-        found = requests.maps(asked)
+        found = requests.sheet({**base, "ids": facts["ids"], "method": method, "row": "reading"})
         with Image.open(picture) as opened:
             wanted = describe_picture(
                 open_captioner(saved), opened.convert("RGB"), settings=MapSettings(method, row="reading")
             ).maps
         np.testing.assert_allclose(found.arrays["maps"], wanted.maps, atol=1e-5)
-        np.testing.assert_allclose(found.arrays["entropy"], wanted.entropy, atol=1e-4)
-    json.dumps(answer.values)
+        entropy = [word["entropy"] for word in found.facts["words"]]
+        np.testing.assert_allclose(entropy, wanted.entropy, atol=1e-4)
 
 
 def test_a_picture_is_encoded_once(requests, saved, picture, monkeypatch):
@@ -119,21 +114,21 @@ def test_a_picture_is_encoded_once(requests, saved, picture, monkeypatch):
         encoded_module.EncodedPicture, "__init__", lambda self, *given: made.append(1) or original(self, *given)
     )
     base = {"captioner": saved, "picture": str(picture)}
-    ids = requests.caption(base).values["ids"]
+    ids = requests.sheet(base).facts["ids"]
     for layer in (None, 1, 2):
         for head in (None, 1, 2):
-            requests.maps({**base, "ids": ids, "layer": layer, "head": head})
-    requests.caption({**base, "text": "two red hearts"})
+            requests.sheet({**base, "ids": ids, "layer": layer, "head": head})
+    requests.sheet({**base, "text": "two red hearts"})
     assert len(made) == 1
     requests.give_back()
-    requests.caption(base)
+    requests.sheet(base)
     assert len(made) == 2
 
 
 def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture), "text": "two red hearts"}
-    assert requests.caption(base).values["words"] == ["two", "red", "hearts", "<end>"]
-    answer = requests.maps(base)
+    words = requests.sheet(base).facts["words"]
+    assert [word["word"] for word in words] == ["two", "red", "hearts", "<end>"]
     captioner = open_captioner(saved)
     with Image.open(picture) as opened, torch.no_grad():
         prepared = captioner.prepare(opened.convert("RGB"))
@@ -141,40 +136,41 @@ def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
         scores = captioner.module(prepared.pixels, ids)[0].log_softmax(-1)
     for place in range(4):
         token = int(ids[0, place + 1])
-        assert answer.arrays["log_probs"][place] == pytest.approx(float(scores[place, token]), abs=1e-4)
-        assert answer.arrays["ranks"][place] == int((scores[place] > scores[place, token]).sum()) + 1
+        assert words[place]["log_probability"] == pytest.approx(float(scores[place, token]), abs=1e-4)
+        assert words[place]["rank"] == int((scores[place] > scores[place, token]).sum()) + 1
 
 
 def test_words_that_the_vocabulary_lacks_are_told(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
-    assert requests.caption({**base, "text": "a red zebra, a gnu"}).values["unknown"] == ["zebra", ",", "gnu"]
-    assert requests.caption({**base, "text": "two red hearts"}).values["unknown"] == []
+    assert requests.sheet({**base, "text": "a red zebra, a gnu"}).facts["unknown"] == ["zebra", ",", "gnu"]
+    assert requests.sheet({**base, "text": "two red hearts"}).facts["unknown"] == []
 
 
 def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
-    values = requests.caption({**base, "ids": [1, 2]}).values
-    assert (values["sentence"], values["words"]) == ("", ["<end>"])
     for method in WORD_METHODS:
-        maps = requests.maps({**base, "ids": [1, 2], "method": method})
-        assert maps.arrays["maps"].shape == (1, 4, 6)
+        sheet = requests.sheet({**base, "ids": [1, 2], "method": method})
+        assert (sheet.facts["sentence"], [word["word"] for word in sheet.facts["words"]]) == ("", ["<end>"])
+        assert sheet.arrays["maps"].shape == (1, 4, 6)
     with pytest.raises(UserError, match="no words"):
-        requests.caption({**base, "text": " "})
+        requests.sheet({**base, "text": " "})
 
 
-def test_the_screens_panels_are_those_of_the_sheet(requests, saved, picture):
-    base = {"captioner": saved, "picture": str(picture), "text": "a red circle"}
-    sheet = requests.sheet({**base, "layer": 2, "head": 1})
+def test_the_screen_shows_the_panels_of_the_sheet_and_its_words(requests, saved, picture):
+    base = {"captioner": saved, "picture": str(picture), "text": "a red circle", "layer": 2, "head": 1}
+    sheet = requests.sheet(base)
     assert [panel.title for panel in sheet.panels] == ["<start>", "a", "red", "circle", "<end>"]
-    sentence = Sentence.of(requests.caption(base))
-    maps = Maps.of(requests.maps({**base, "layer": 2, "head": 1}))
+    seen = CaptionSheet(sheet)
+    assert seen.words == ("a", "red", "circle", "<end>")
+    assert seen.written == ()
     for word in range(4):
-        shown = panel(sentence, maps, word, one_scale=False)
-        np.testing.assert_array_equal(sheet.panels[word + 1].picture, shown)
-    taken = requests.sheet({**base, "layer": 2, "head": 1, "minus_word": 2})
-    reference = Reference("red", maps.maps, 1)
-    shown = panel(sentence, maps, 2, one_scale=False, reference=reference)
-    np.testing.assert_array_equal(taken.panels[3].picture, shown)
+        wanted = word_panel(seen.picture, sheet.arrays["maps"], word, sheet.panels[0].box)[0]
+        np.testing.assert_array_equal(seen.panel(word), wanted)
+    taken = CaptionSheet(requests.sheet({**base, "minus_word": 2}))
+    minus = sheet.arrays["maps"][1]
+    wanted = word_panel(seen.picture, sheet.arrays["maps"], 2, sheet.panels[0].box, minus=minus)[0]
+    np.testing.assert_array_equal(taken.panel(2), wanted)
+    assert "the map of red" in {name: value for name, value, _ in taken.word_facts(2)}["minus"]
 
 
 def test_figures_and_arrays(requests, saved, picture, tmp_path):
@@ -190,10 +186,11 @@ def test_figures_and_arrays(requests, saved, picture, tmp_path):
     assert [panel.title for panel in alone.panels] == ["circle"]
     with pytest.raises(UserError, match="no word 9: the sentence has 4, counted from 1"):
         requests.sheet({**base, "word": 9})
-    with np.load(requests.arrays(base, out / "wide ü.npz")) as arrays:
+    with np.load(requests.save(base, out / "wide ü.npz")) as arrays:
         assert arrays["words"].tolist() == ["a", "red", "circle", "<end>"]
-        assert arrays["maps"].shape == (2, 2, 4, 4, 6)
-        np.testing.assert_allclose(arrays["maps"].sum((-2, -1)), 1, rtol=1e-4)
+        assert arrays["maps"].shape == (4, 4, 6)
+        assert arrays["layers_and_heads"].shape == (2, 2, 4, 4, 6)
+        np.testing.assert_allclose(arrays["layers_and_heads"].sum((-2, -1)), 1, rtol=1e-4)
         np.testing.assert_allclose(arrays["attention"].sum(-1), 1, rtol=1e-4)
     assert requests.save(base, picture).endswith("wide ü-2.png")
     with Image.open(picture) as untouched:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
 from screens.app import Workbench
 from screens.ask_dialog import AskDialog
-from screens.caption_dialogs import SaveDialog
 from screens.caption_screen import CaptionScreen
+from screens.export_dialog import ExportDialog
 from screens.navigation import make_screen
 from screens.new_run_screen import NewRunScreen
 from screens.run_screen import RunScreen
@@ -145,8 +145,8 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, CaptionScreen), "the captions screen")
         screen = app.screen
-        await until(pilot, lambda: screen.sentence is not None, "the first checkpoint's sentence")
-        first = int(screen.sentence.captioner.partition("@")[2])
+        await until(pilot, lambda: screen.seen is not None, "the first checkpoint's sentence")
+        first = int(screen.request.captioner.partition("@")[2])
         assert "boules, training: newest checkpoint, step " in title(screen)
         assert len(screen.files) == 12
         assert all(Path(file).parent.name == "val2024" for file in screen.files)
@@ -154,27 +154,26 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
         # It follows the run, until a picture that was never trained on has its own sentence.
         await until(pilot, lambda: run.status().step >= 60, "sixty steps")
         wanted = split_words(photograph(100)[1])
-        await until(pilot, lambda: list(screen.sentence.words[:-1]) == wanted, f"the words {wanted}")
-        assert screen.sentence.words == ("une", "boule", "verte", "à", "gauche", "[", "b", "]", ".", "<end>")
-        later = int(screen.sentence.captioner.partition("@")[2])
+        await until(pilot, lambda: list(screen.seen.words[:-1]) == wanted, f"the words {wanted}")
+        assert screen.seen.words == ("une", "boule", "verte", "à", "gauche", "[", "b", "]", ".", "<end>")
+        later = int(screen.request.captioner.partition("@")[2])
         assert later > first
         assert f"newest checkpoint, step {later}" in title(screen)
         assert run.status().state == "running"
         control.stop(run)
         await until(pilot, lambda: run.status().state == "stopped", "the run to stop")
         last = run.checkpoint("last").step
-        await until(pilot, lambda: screen.sentence.captioner == f"{run.id}@{last}", "the last checkpoint")
+        await until(pilot, lambda: screen.request.captioner == f"{run.id}@{last}", "the last checkpoint")
         assert "training" not in title(screen)
-        shown = list(screen.sentence.words[:-1])
+        shown = list(screen.seen.words[:-1])
 
         # The picture is turned by EXIF; the grid shows it upright, with the words in five columns.
-        height, width = screen.sentence.picture.shape[:2]
+        height, width = screen.seen.picture.shape[:2]
         wanted = SIZES[100 % 4]
         assert abs(width / height - wanted[0] / wanted[1]) < 0.02
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, SaveDialog), "the question where to save")
-        app.screen.query_one(Input).value = str(tmp_path / "figures")
-        app.screen.query_one(OptionList).focus()
+        await until(pilot, lambda: isinstance(app.screen, ExportDialog), "the question where to save")
+        app.screen.query_one("#file", Input).value = str(tmp_path / "figures" / "été 100 写真.png")
         await pilot.press("enter")
         await until(pilot, lambda: "Saved" in note(pilot), "the file")
     log = (run.folder / "worker.log").read_text() + (run.folder / "log.jsonl").read_text()
@@ -197,7 +196,7 @@ async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionS
     """The captions screen with the package's captioner, then `N`, a path as it is typed, and Enter."""
     app = pilot.app
     app.push_screen(make_screen("captions", captioner="demo", path=str(picture)))
-    await until(pilot, lambda: isinstance(app.screen, CaptionScreen) and app.screen.sentence, "the demo's sentence")
+    await until(pilot, lambda: isinstance(app.screen, CaptionScreen) and app.screen.seen, "the demo's sentence")
     screen = app.screen
     await pilot.press("N")
     await until(pilot, lambda: isinstance(app.screen, AskDialog), "the question which captioner")
@@ -205,7 +204,7 @@ async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionS
     await pilot.pause()
     await pilot.press("enter")
     path = typed.rstrip("/")
-    await until(pilot, lambda: screen.sentence.captioner.rstrip("/") == path, f"the sentence of {path}")
+    await until(pilot, lambda: screen.request.captioner.rstrip("/") == path, f"the sentence of {path}")
     return screen
 
 
@@ -259,20 +258,19 @@ async def test_captioners_of_other_makers_are_opened_by_their_path(store, tmp_pa
     async with opened_app(store) as (_, pilot):
         screen = await open_captioner_of(pilot, picture, str(catr))
         rows = -(-int(height * 299 / width) // 16)
-        assert screen.maps.maps.shape[1:] == (rows, 19)
-        np.testing.assert_allclose(screen.maps.maps.sum((1, 2)), 1, rtol=1e-4)
-        assert screen.sentence.words == ("<end>",)
+        assert screen.seen.facts["grid"] == [rows, 19]
+        assert screen.seen.words == ("<end>",)
         await pilot.press("t")
         pilot.app.screen.query_one(Input).value = "a balls on wall."
         await pilot.press("enter")
-        await until(pilot, lambda: screen.sentence.words[:2] == ("a", "balls"), "the typed sentence")
-        assert screen.sentence.words == ("a", "balls", "on", "wall", ".", "<end>")
+        await until(pilot, lambda: screen.seen.words[:2] == ("a", "balls"), "the typed sentence")
+        assert screen.seen.words == ("a", "balls", "on", "wall", ".", "<end>")
         await pilot.press("escape")
 
         screen = await open_captioner_of(pilot, picture, f"{folder}/")
-        assert screen.maps.maps.shape[1:] == (4, 4)
-        assert (screen.sentence.layers, screen.sentence.heads) == (2, 2)
-        before = screen.maps
+        assert screen.seen.facts["grid"] == [4, 4]
+        assert (screen.seen.layers, screen.seen.heads) == (2, 2)
+        before = screen.seen.panel(0)
         await pilot.press("up")
         await until(pilot, lambda: screen.request.layer == 1, "the first layer")
-        assert not np.array_equal(before.maps, screen.maps.maps)
+        assert not np.array_equal(before, screen.seen.panel(0))

@@ -28,10 +28,5 @@ async def test_every_kind_of_sheet_comes_through_the_process(tmp_path):
             file = tmp_path / f"{request.kind}.png"
             asked = {"kind": request.kind, "request": sheet.request, "file": str(file)}
             assert (await inspector.ask("save_sheet", **asked)).values["file"] == str(file)
-        asked = requests[-1].record()
-        answer = await inspector.ask("caption", request=asked)
-        assert answer.values["words"] == ["a", "red", "heart", "<end>"]
-        maps = await inspector.ask("caption_maps", request=asked)
-        assert maps.arrays["maps"].shape[0] == 4
     finally:
         await inspector.close()

@@ -9,19 +9,25 @@ from textual.widgets import Input, OptionList
 
 from screens.app import Workbench
 from screens.ask_dialog import AskDialog
-from screens.caption_dialogs import ChooseDialog, SaveDialog, SentenceDialog
+from screens.caption_dialogs import SentenceDialog
 from screens.caption_screen import CaptionScreen
+from screens.export_dialog import ExportDialog
 from screens.navigation import make_screen
 from screens.paths import pictures_below
 from screens.widgets.picture import Picture
+from screens.widgets.picture_sheet import PictureSheet
 from screens.widgets.run_details import Facts
 from screens.widgets.words_view import WordCell, WordsView, wrapped
 from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, overlay
+from vitbench.figures.sheet import Panel, Sheet
+from vitbench.figures.word_panels import word_panel
 from vitbench.inspector.client import Answer
+from vitbench.requests.captions import WORD_METHODS
 
 OWN, SECOND = "a red circle", "a red square"
 LAYERS, HEADS, GRID = 2, 3, (3, 4)
+BARE, BOX = np.full((30, 40, 3), 128, np.uint8), (0, 0, 40, 30)
 
 
 class KnownInspector:
@@ -51,45 +57,68 @@ class KnownInspector:
             return text
         return self.known.get(tuple(request["ids"]), OWN)
 
-    def caption(self, request):
+    def sheet(self, kind, request, arrays):
         text = self.text_of(request)
         if text == "too long":
             raise UserError("The sentence has 99 tokens with its marks; this captioner reads 40.")
+        words = [*text.split(), "<end>"]
+        maps = maps_of(len(words), request)
         own = not request["text"] and not request["ids"]
-        sentences = [{"sentence": OWN, "ids": [1, 4], "score": -0.1}, {"sentence": SECOND, "ids": [1, 5], "score": -2}]
-        values = {
+        pinned = {
             "captioner": self.steps.get(request["captioner"], request["captioner"]),
-            "name": "net",
-            "source": "",
-            "sentence": text,
             "ids": list(next(ids for ids, known in self.known.items() if known == text)),
-            "words": [*text.split(), "<end>"],
+            "text": None,
+            "best": 1,
+        }
+        minus, what = self.minus(request, maps, words)
+        panels = [Panel(BARE, "<start>")]
+        for number, word in enumerate(words):
+            taken = None if minus is None else minus[number]
+            picture = word_panel(BARE, maps, number, BOX, one_scale=request["one_scale"], minus=taken)[0]
+            panels.append(Panel(picture, word))
+        facts = {
+            "sentence": text,
+            "score": -0.1 if own else None,
+            "alternatives": [{"sentence": SECOND, "ids": [1, 5], "score": -2}] if own else [],
+            "words": [
+                {
+                    "word": word,
+                    "log_probability": float(np.log(0.9 - 0.1 * number)),
+                    "rank": number + 1,
+                    "entropy": 0.2 + 0.1 * number,
+                    "peak": float(maps[number].max()) * 12,
+                    "prefix_mass": 0.25,
+                }
+                for number, word in enumerate(words)
+            ],
             "layers": LAYERS,
             "heads": HEADS,
-            "box": [0, 0, 40, 30],
             "unknown": [word for word in (request["text"] or "").split() if word == "zebra"],
-            "sentences": sentences if own else [],
+            "minus": what,
+            "warnings": ["The maps have collapsed: all words share one map."]
+            if request["method"] == "relevancy"
+            else [],
         }
-        return Answer(values, {"picture": np.full((30, 40, 3), 128, np.uint8)})
+        sheet = Sheet("caption", request | pinned, tuple(panels), facts)
+        return Answer(sheet.values(), sheet.pixels())
 
-    def caption_maps(self, request):
-        words = [*self.text_of(request).split(), "<end>"]
-        method = request["method"]
-        maps = known_maps(len(words), request["captioner"], method, request["layer"], request["head"], request["row"])
-        count = len(words)
-        arrays = {
-            "maps": maps,
-            "entropy": np.linspace(0.2, 0.9, count),
-            "peak": maps.reshape(count, -1).max(1) * 12,
-            "prefix_mass": np.full(count, 0.25),
-            "log_probs": np.log(np.linspace(0.9, 0.5, count)),
-            "ranks": np.arange(1, count + 1),
-        }
-        warnings = ["The maps have collapsed: all words share one map."] if method == "relevancy" else []
-        return Answer({"words": words, "describe": method, "warnings": warnings}, arrays)
+    def minus(self, request, maps, words):
+        if request["minus_word"]:
+            word = request["minus_word"] - 1
+            return np.broadcast_to(maps[word], maps.shape), f"the map of {words[word]}"
+        if request["minus_method"]:
+            return maps_of(len(words), request | {"method": request["minus_method"]}), request["minus_method"]
+        if request["minus_captioner"]:
+            other = request["minus_captioner"]
+            return maps_of(len(words), request | {"captioner": other}), f"the map by {other}"
+        return None, ""
 
-    def save_sheet(self, kind, request, file):
+    def save_sheet(self, kind, request, file, drawing):
         return Answer({"file": file}, {})
+
+
+def maps_of(words, request):
+    return known_maps(words, *(request[name] for name in ("captioner", "method", "layer", "head", "row")))
 
 
 def known_maps(words, captioner, method, layer, head, row):
@@ -110,7 +139,7 @@ class Opened:
             await self.settled()
 
     async def settled(self) -> None:
-        groups = ("pictures", "sentence", "maps", "difference", "save", "newest")
+        groups = ("pictures", "sentence", "maps", "save", "newest")
         while workers := [worker for worker in self.pilot.app.workers if worker.group in groups]:
             await self.pilot.app.workers.wait_for_complete(workers)
         await self.pilot.pause()
@@ -119,7 +148,7 @@ class Opened:
         return {name: value for name, value, _ in self.screen.query_one(Facts).facts}
 
     def shown(self) -> np.ndarray:
-        return self.screen.query_one(Picture).pixels
+        return self.screen.query_one("#caption-map", Picture).pixels
 
     def note(self) -> str:
         return self.screen.query_one("#note")._left.plain
@@ -173,7 +202,7 @@ async def test_a_key_that_was_pressed_before_asks_nobody(opened):
     async with opened() as app:
         await app.press("up", "up", "up")
         asked = len(app.inspector.asked)
-        await app.press("up", "right", "down", "u")
+        await app.press("up", "right", "down")
         assert len(app.inspector.asked) == asked
 
 
@@ -186,14 +215,27 @@ async def test_a_head_that_is_not_there_is_refused_in_words(opened):
 
 async def test_methods_without_layers_say_so_and_warnings_are_shown(opened):
     async with opened() as app:
-        await app.press("up", "m", "m", "m", "m")
+        await app.press("up", "m", *"relevancy", "enter")
         assert (app.screen.request.method, app.screen.request.layer) == ("relevancy", None)
         assert "collapsed" in app.note()
         assert "collapsed" in app.facts()["warning"]
         await app.press("up")
         assert "takes all layers together" in app.note()
-        await app.press("m", "m")
-        assert app.screen.request.method == "raw"
+
+
+async def test_methods_open_as_a_list_with_the_quick_ones_first(opened):
+    async with opened() as app:
+        await app.press("m")
+        options = app.pilot.app.screen.query_one(OptionList)
+        titles = [str(options.get_option_at_index(n).prompt) for n in range(options.option_count)]
+        assert len(titles) == len(WORD_METHODS)
+        assert titles[0].startswith("cross-attention above the mean over the sentence's words")
+        assert "takes long" in titles[-2]
+        assert "shown now" in titles[-1]
+        await app.press(*"nonsense")
+        assert "Nothing matches" in app.pilot.app.screen.query_one(".nothing").content.plain
+        await app.press(*["backspace"] * 8, "enter")
+        assert app.screen.request.method == "raw_minus_mean"
 
 
 async def test_one_scale_dims_words_that_are_less_sure(opened):
@@ -215,14 +257,14 @@ async def test_a_typed_sentence_is_read_on_the_same_picture(opened):
         assert dialog.query_one(Input).value == OWN
         dialog.query_one(Input).value = "two blue hearts here"
         await app.press("enter")
-        assert app.screen.sentence.words == ("two", "blue", "hearts", "here", "<end>")
+        assert app.screen.seen.words == ("two", "blue", "hearts", "here", "<end>")
         assert "typed" in app.note()
         assert app.facts()["said at"].startswith("90.0%")
         await app.press("t")
         app.pilot.app.screen.query_one(Input).value = "too long"
         await app.press("enter")
         assert "99 tokens" in app.note()
-        assert app.screen.sentence.text == "two blue hearts here"
+        assert app.screen.seen.text == "two blue hearts here"
 
 
 async def test_words_that_the_vocabulary_lacks_are_named(opened):
@@ -239,7 +281,7 @@ async def test_leaving_and_coming_back_finds_sentence_word_and_method(opened):
         await app.press("t")
         app.pilot.app.screen.query_one(Input).value = "two blue hearts here"
         await app.press("enter")
-        await app.press("right", "m", "pageup")
+        await app.press("right", "m", "enter", "pageup")
         await app.press("pagedown", "t")
         app.pilot.app.screen.query_one(Input).value = "a blue heart"
         await app.press("enter", "right", "right", "escape")
@@ -249,7 +291,7 @@ async def test_leaving_and_coming_back_finds_sentence_word_and_method(opened):
         app.screen = again
         await app.pilot.pause()
         await app.settled()
-        assert again.sentence.text == "a blue heart"
+        assert again.seen.text == "a blue heart"
         assert (again.word, again.request.method) == (2, "raw_minus_mean")
         assert "typed" in app.note()
 
@@ -257,25 +299,25 @@ async def test_leaving_and_coming_back_finds_sentence_word_and_method(opened):
 async def test_a_difference_is_saved_as_it_is_shown(opened, tmp_path):
     async with opened() as app:
         await app.press("right", "c", "enter", "e")
-        dialog = app.pilot.app.screen
-        dialog.query_one(Input).value = str(tmp_path)
-        dialog.query_one(OptionList).highlighted = 0
+        app.pilot.app.screen.query_one("#file", Input).value = f"{tmp_path}/a.pdf"
         await app.press("enter")
-        assert app.inspector.asked[-1][1]["request"]["minus_word"] == 2
+        request, arguments = app.inspector.asked[-1]
+        assert (request, arguments["file"]) == ("save_sheet", f"{tmp_path}/a.pdf")
+        assert arguments["request"]["minus_word"] == 2
 
 
 async def test_the_beams_sentences_can_be_chosen(opened):
     async with opened() as app:
         assert "beam's sentence 1 of 2" in app.note()
         await app.press("b", "down", "enter")
-        assert app.screen.sentence.text == SECOND
+        assert app.screen.seen.text == SECOND
         assert "beam's sentence 2 of 2" in app.note()
 
 
 async def test_the_difference_of_two_words(opened):
     async with opened() as app:
         await app.press("right", "c")
-        assert isinstance(app.pilot.app.screen, ChooseDialog)
+        assert isinstance(app.pilot.app.screen, AskDialog)
         await app.press("enter")
         assert app.screen.word == 2
         maps = known_maps(4, "demo", "raw", None, None, "predicting")
@@ -292,17 +334,18 @@ async def test_the_difference_of_two_words(opened):
 async def test_the_difference_to_another_method_and_to_another_checkpoint(opened):
     async with opened() as app:
         await app.press("c", "down", "enter")
-        reference = app.screen.reference
-        np.testing.assert_array_equal(reference.maps, known_maps(4, "demo", "raw_minus_mean", None, None, "predicting"))
-        await app.press("c", "c", "end", "enter")
+        assert app.screen.request.minus_method == "raw_minus_mean"
+        assert app.facts()["minus"].startswith("raw_minus_mean")
+        await app.press("c", "c", "up", "enter")
         dialog = app.pilot.app.screen
         assert isinstance(dialog, AskDialog)
         dialog.query_one(Input).value = "/other"
         await app.press("enter")
-        reference = app.screen.reference
-        assert reference.title == "/other"
-        np.testing.assert_array_equal(reference.maps, known_maps(4, "/other", "raw", None, None, "predicting"))
-        assert app.inspector.asked[-1][1]["request"]["text"] == OWN
+        assert "/other" in app.facts()["minus"]
+        mine = known_maps(4, "demo", "raw", None, None, "predicting")
+        theirs = known_maps(4, "/other", "raw", None, None, "predicting")
+        expected = word_panel(BARE, mine, 0, BOX, minus=theirs[0])[0]
+        np.testing.assert_array_equal(app.shown(), expected)
 
 
 async def test_pictures_and_folders(opened):
@@ -321,17 +364,31 @@ async def test_pictures_and_folders(opened):
 async def test_saving_says_where(opened, tmp_path, monkeypatch):
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
     async with opened() as app:
-        await app.press("right", "e")
+        await app.press("right", "ctrl+e")
         dialog = app.pilot.app.screen
-        assert isinstance(dialog, SaveDialog)
-        dialog.query_one(Input).value = str(tmp_path)
-        dialog.query_one(OptionList).highlighted = 1
+        assert isinstance(dialog, ExportDialog)
+        assert dialog.query_one("#file", Input).value.endswith("captions/0-02-red.png")
+        dialog.query_one("#file", Input).value = f"{tmp_path}/red.svg"
+        dialog.query_one("#width", Input).value = "8.5"
         await app.press("enter")
         request, arguments = app.inspector.asked[-1]
         assert (request, arguments["kind"], arguments["request"]["word"]) == ("save_sheet", "caption", 2)
         assert arguments["request"]["ids"] == [1, 4]
-        assert f"{tmp_path}/0-02-red.png" in app.note()
+        assert arguments["drawing"] == {"width": 85.0, "dpi": 300, "caption": True}
+        assert f"{tmp_path}/red.svg" in app.note()
         assert "scp" in app.note()
+
+
+async def test_all_words_or_the_arrays_behind_them_are_saved_by_one_dialog(opened, tmp_path):
+    async with opened() as app:
+        await app.press("right", "e")
+        dialog = app.pilot.app.screen
+        dialog.query_one("#file", Input).value = f"{tmp_path}/all.png"
+        dialog.query_one(OptionList).focus()
+        await app.press("end", "enter")
+        arguments = app.inspector.asked[-1][1]
+        assert arguments["file"] == f"{tmp_path}/all.npz"
+        assert arguments["request"]["word"] is None
 
 
 async def test_a_run_that_trains_gives_its_newest_checkpoint(opened, store):
@@ -350,19 +407,32 @@ async def test_a_run_that_trains_gives_its_newest_checkpoint(opened, store):
         app.pilot.app.watcher.wake()
         for _ in range(100):
             await app.settled()
-            if app.screen.sentence.captioner == f"{run.id}@20":
+            if app.screen.request.captioner == f"{run.id}@20":
                 break
             await asyncio.sleep(0.05)
-        assert app.screen.sentence.captioner == f"{run.id}@20"
+        assert app.screen.request.captioner == f"{run.id}@20"
         title = app.screen.query_one("#title")._right.plain
         assert "newest checkpoint, step 20" in title
 
 
-@pytest.mark.parametrize("size", [(80, 24), (50, 12), (160, 50)])
+@pytest.mark.parametrize("size", [(80, 24), (50, 12), (120, 40), (200, 60)])
 async def test_words_and_picture_find_room(opened, size):
     async with opened(size=size) as app:
-        assert app.screen.query_one(Picture).size.height >= 4
+        assert app.screen.query_one("#caption-map").size.height >= 4
         assert app.screen.query_one(WordsView).size.height >= 3
+        room = size[0] >= 120
+        assert app.screen.query_one("#caption-picture").display is room
+        assert app.screen.query_one(PictureSheet).display is room
+
+
+async def test_where_there_is_room_the_bare_picture_and_all_words_stand_beside_the_map(opened):
+    async with opened(size=(120, 40)) as app:
+        await app.press("right", "right")
+        np.testing.assert_array_equal(app.screen.query_one("#caption-picture", Picture).pixels, BARE)
+        titles = [title for title, _ in app.screen.query_one(PictureSheet).panels]
+        assert titles == ["a", "red", "circle", "<end>"]
+        for word, (_, pixels) in enumerate(app.screen.query_one(PictureSheet).panels):
+            np.testing.assert_array_equal(pixels, heat(word))
 
 
 def test_words_are_wrapped_and_none_is_lost():

@@ -51,6 +51,7 @@ SAME_ACTIONS = {
     "end": {"cursor_to"},
     "c": {"compare", "difference"},
     "g": {"choose_grid", "sheet"},
+    "ctrl+e": {"export_tile", "export_word"},
     "h": {"checkpoints", "before"},
     "m": {"method", "kind"},
     "t": {"choose_evaluation", "choose_scalar", "target", "edit"},

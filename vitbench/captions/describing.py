@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from vitbench.captions.captioner import Box, OpenedCaptioner
-from vitbench.captions.encoded import Decoding, EncodedPicture
+from vitbench.captions.decoding import Hypothesis
+from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
 from vitbench.captions.word_maps import MapSettings, WordMaps
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
@@ -20,14 +21,27 @@ from vitbench.progress import Progress, silent
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another sentence that the captioner found, and its score."""
+
+    sentence: str
+    ids: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True)
 class Described:
-    """What a captioner says about a picture. `alternatives` are other sentences with their scores, best first."""
+    """What a captioner says about a picture. `alternatives` are other sentences, best first.
+
+    `score` is the sentence's own: its log-probability over the length penalty, None where it was given.
+    """
 
     sentence: str
     ids: tuple[int, ...]
     maps: WordMaps
     box: Box
-    alternatives: tuple[tuple[str, float], ...] = field(default=())
+    alternatives: tuple[Alternative, ...] = field(default=())
+    score: float | None = None
 
     def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
         """Plain values for JSON; `arrays` adds the maps as nested lists [rows][columns]."""
@@ -48,12 +62,16 @@ class Described:
         return {
             "sentence": self.sentence,
             "ids": list(self.ids),
+            "score": None if self.score is None else round(self.score, 5),
             "words": words,
             "grid": list(maps.maps.shape[1:]),
             "box": [round(edge, 2) for edge in self.box],
             "maps": maps.settings.describe(),
             "warnings": maps.warnings(),
-            "alternatives": [{"sentence": text, "score": round(score, 5)} for text, score in self.alternatives],
+            "alternatives": [
+                {"sentence": other.sentence, "ids": list(other.ids), "score": round(other.score, 5)}
+                for other in self.alternatives
+            ],
         }
 
 
@@ -74,8 +92,15 @@ def describe_picture(
     found = [] if text is not None else encoded.written(decoding or Decoding())
     read = encoded.read(found[0].ids if text is None else encoded.ids_of(text))
     maps = read.maps(settings or MapSettings(), progress)
-    alternatives = tuple((captioner.tokenizer.decode(other.ids), other.score) for other in found[1:])
-    return Described(read.sentence, read.ids, maps, encoded.prepared.box, alternatives)
+    return described(read, found, maps)
+
+
+def described(read: ReadSentence, found: Sequence[Hypothesis], maps: WordMaps) -> Described:
+    """What there is to say of a sentence: `found` are the captioner's own, best first, none where it was given."""
+    decode = read.picture.captioner.tokenizer.decode
+    others = tuple(Alternative(decode(other.ids), tuple(other.ids), other.score) for other in found[1:])
+    score = found[0].score if found else None
+    return Described(read.sentence, read.ids, maps, read.picture.prepared.box, others, score)
 
 
 def picture_files(given: Sequence[Path]) -> list[Path]:

@@ -1,13 +1,7 @@
 """What the commands that save figures share."""
 
 import argparse
-import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vitbench.commands._outputs import say
 from vitbench.errors import UserError
@@ -64,10 +58,3 @@ def drawing_of(arguments: argparse.Namespace) -> Drawing:
     """How the arguments put a figure on paper."""
     given = {"width": arguments.width, "dpi": arguments.dpi, "caption": arguments.caption or None}
     return Drawing.read({name: value for name, value in given.items() if value is not None})
-
-
-def array_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays as an .npz file."""
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)
-    return content.getvalue()

@@ -1,22 +1,22 @@
 """A request for a caption becomes a Sheet: the picture, then a panel for each word of the sentence."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.captions.captioner import OpenedCaptioner
-from vitbench.captions.describing import Described
+from vitbench.captions.decoding import Hypothesis
+from vitbench.captions.describing import described
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
 from vitbench.captions.open import open_captioner, pinned
-from vitbench.captions.tokenizer import START
-from vitbench.captions.word_maps import MapSettings
+from vitbench.captions.tokenizer import START, unknown_words
+from vitbench.captions.word_maps import MapSettings, all_word_maps
 from vitbench.compose.sources import Sources, file_key
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
-from vitbench.figures.sheet import Panel, Sheet, in_rows
+from vitbench.figures.sheet import Computed, Panel, Sheet, in_rows
 from vitbench.figures.word_panels import shown_picture, word_panel
 from vitbench.places import expanded
 from vitbench.progress import Progress, silent
@@ -57,7 +57,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     read, found = read_sentence(request, encoded, progress)
     settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
-    minus, taken = _minus(request, sources, read, progress)
+    minus = _minus(request, sources, read, progress)
     opened = open_picture(Path(request.picture))
     shown, box = shown_picture(opened, encoded.prepared.box)
     if request.word is not None and request.word > len(maps.words):
@@ -65,38 +65,78 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     wanted = range(len(maps.words)) if request.word is None else [request.word - 1]
     panels = [] if request.word is not None else [Panel(shown, START, box=box)]
     for word in wanted:
-        taken_away = None if minus is None else minus[word if minus.shape[0] > 1 else 0]
+        taken_away = None if minus is None else minus.of(word)
         picture, scale = word_panel(shown, maps.maps, word, box, one_scale=request.one_scale, minus=taken_away)
         panels.append(Panel(picture, maps.words[word], scale=scale, box=box))
     captioner = encoded.captioner
-    alternatives = tuple((captioner.tokenizer.decode(other.ids), other.score) for other in found[1:])
-    described = Described(read.sentence, read.ids, maps, encoded.prepared.box, alternatives)
     scale_words = "one colour scale for all words" if request.one_scale else "a colour scale for each word"
+    taken = f"minus {minus.what}; red is more, blue is less" if minus else scale_words
     caption = [
         f"{Path(request.picture).name}: {read.sentence}",
-        f"{captioner.name}, weights {captioner.tag}. {settings.describe()}; {taken or scale_words}.",
+        f"{captioner.name}, weights {captioner.tag}. {settings.describe()}; {taken}.",
         *maps.warnings(),
     ]
     pinned_request = request.changed(
-        captioner=named, ids=read.ids, text=None, beams=CaptionRequest.model_fields["beams"].default, best=1, seed=None
+        captioner=named,
+        minus_captioner=minus.captioner if minus else None,
+        ids=read.ids,
+        text=None,
+        beams=CaptionRequest.model_fields["beams"].default,
+        best=1,
+        seed=None,
     )
     inputs = {f"weights of {named}": sources.recent("hash", ("captioner", named), lambda: captioner.weights_hash)}
+    if minus and minus.captioner:
+        inputs[f"weights of {minus.captioner}"] = minus.weights_hash
     inputs[request.picture] = sources.file_hash(request.picture)
-    facts = {"reference": named, "captioner": captioner.name, "tag": captioner.tag, "source": captioner.source}
+    facts = {
+        "reference": named,
+        "captioner": captioner.name,
+        "tag": captioner.tag,
+        "source": captioner.source,
+        "layers": int(read.reading.attention.shape[0]),
+        "heads": int(read.reading.attention.shape[1]),
+        "unknown": unknown_words(captioner.tokenizer, request.text or ""),
+        "minus": minus.what if minus else "",
+    }
     return Sheet(
         kind="caption",
         request=pinned_request.record(),
         panels=in_rows(panels, min(COLUMNS, len(panels))),
-        facts=facts | described.to_dict(),
+        facts=facts | described(read, found, maps).to_dict(),
         caption="\n".join(caption),
         inputs=inputs,
-        arrays={"maps": maps.maps},
+        arrays=_arrays(read, maps.maps),
+    )
+
+
+def _arrays(read: ReadSentence, maps: NDArray[np.float32]) -> Computed:
+    """The `maps` of the panels [words, rows, columns], and all behind them: `layers_and_heads` [layers, heads, words,
+    rows, columns] of the predicting rows, scaled to sum 1, and `attention` [layers, heads, tokens, prefix + patches]
+    as it was."""
+    reading, tokenizer = read.reading, read.picture.captioner.tokenizer
+    spans = tokenizer.words(read.ids)
+    return Computed(
+        {
+            "maps": lambda: maps,
+            "layers_and_heads": lambda: all_word_maps(reading, tokenizer),
+            "attention": lambda: reading.attention.cpu().numpy(),
+            "self_attention": lambda: reading.self_attention.cpu().numpy(),
+            "log_probs": lambda: reading.log_probs.cpu().numpy(),
+            "ranks": lambda: reading.ranks.cpu().numpy(),
+            "ids": lambda: np.array(read.ids),
+            "words": lambda: np.array([span.text for span in spans]),
+            "first_token": lambda: np.array([span.first for span in spans]),
+            "stop_token": lambda: np.array([span.stop for span in spans]),
+            "grid": lambda: np.array([reading.rows, reading.columns]),
+            "num_prefix_tokens": lambda: np.array(reading.num_prefix_tokens),
+        }
     )
 
 
 def read_sentence(
     request: CaptionRequest, encoded: EncodedPicture, progress: Progress
-) -> tuple[ReadSentence, list[Any]]:
+) -> tuple[ReadSentence, list[Hypothesis]]:
     """The sentence, read once, and what the captioner wrote if it was asked to."""
     if request.ids:
         return encoded.read(request.ids), []
@@ -107,17 +147,31 @@ def read_sentence(
     return encoded.read(found[0].ids), found
 
 
-def _minus(
-    request: CaptionRequest, sources: Sources, read: ReadSentence, progress: Progress
-) -> tuple[NDArray[np.float32] | None, str]:
-    """What is taken from each map: one map [1, rows, columns] or one a word; and that in words."""
+@dataclass(frozen=True, eq=False)
+class _Minus:
+    """What is taken from each map: `maps` of all words, or that of one `word` from each; and what it is."""
+
+    maps: NDArray[np.float32]
+    what: str
+    word: int | None = None
+    captioner: str | None = None
+    weights_hash: str = ""
+
+    def of(self, word: int) -> NDArray[np.float32]:
+        """The map that is taken from that of `word`, from 0."""
+        found: NDArray[np.float32] = self.maps[word if self.word is None else self.word]
+        return found
+
+
+def _minus(request: CaptionRequest, sources: Sources, read: ReadSentence, progress: Progress) -> _Minus | None:
+    """What the request takes away, if anything. Raises UserError where that is not there, or of another shape."""
     settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
     if request.minus_word is not None:
         if request.minus_word > len(maps.words):
             raise UserError(f"There is no word {request.minus_word}: the sentence has {len(maps.words)} words.")
-        place = request.minus_word - 1
-        return maps.maps[place : place + 1], f"minus the map of {maps.words[place]}; red is more, blue is less"
+        word = request.minus_word - 1
+        return _Minus(maps.maps, f"the map of {maps.words[word]}", word)
     if request.minus_method is not None:
         method = WORD_METHODS[request.minus_method]
         other = replace(
@@ -126,11 +180,12 @@ def _minus(
             layer=settings.layer if method.has_layers else None,
             head=settings.head if method.has_heads else None,
         )
-        return read.maps(other, progress).maps, f"minus {other.describe()}; red is more, blue is less"
+        return _Minus(read.maps(other, progress).maps, other.describe())
     if request.minus_captioner is not None:
         named, encoded = encoded_picture(sources, request.minus_captioner, request.picture, progress)
         theirs = encoded.read(encoded.ids_of(read.sentence)).maps(settings, progress)
         if theirs.words != maps.words or theirs.maps.shape != maps.maps.shape:
             raise UserError(f"{named} splits the picture or the sentence differently, so there is no difference.")
-        return theirs.maps, f"minus that of {named}; red is more, blue is less"
-    return None, ""
+        weights = sources.recent("hash", ("captioner", named), lambda: encoded.captioner.weights_hash)
+        return _Minus(theirs.maps, f"the map by {named}", captioner=named, weights_hash=weights)
+    return None

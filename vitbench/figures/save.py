@@ -2,9 +2,12 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.errors import UserError
 from vitbench.figures.draw import draw
@@ -18,12 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".pdf", ".svg")
+ARRAYS = ".npz"
 
 
-def check_figure_ending(path: Path) -> None:
-    """Raises UserError for a name that chooses no format; before the work."""
-    if path.suffix.lower() not in FORMATS:
-        raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {path.name} ends otherwise.")
+def check_figure_ending(path: Path, formats: Sequence[str] = FORMATS) -> None:
+    """Raises UserError for a name that chooses none of the formats; before the work."""
+    if path.suffix.lower() not in formats:
+        raise UserError(f"A figure is saved as {', '.join(formats)}; {path.name} ends otherwise.")
 
 
 def sheet_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
@@ -32,6 +36,22 @@ def sheet_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> by
     facts = {**sheet.facts, "caption": sheet.caption, "panels": [panel.title for panel in sheet.panels]}
     recorded = provenance(sheet.kind, sheet.request, sheet.inputs, facts, drawing.record())
     return figure_bytes(draw(sheet, drawing), ending, recorded)
+
+
+def saved_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
+    """The sheet as a file of any of FORMATS, or the numbers behind it as ARRAYS. Raises UserError where it has none."""
+    if ending.lower() != ARRAYS:
+        return sheet_bytes(sheet, ending, drawing)
+    if not sheet.arrays:
+        raise UserError(f"There are no arrays behind this figure, so it cannot be saved as {ARRAYS}.")
+    return array_bytes(sheet.arrays)
+
+
+def array_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as an .npz file."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
 
 
 def figure_bytes(figure: "Figure", ending: str, facts: Mapping[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ A Sheet is plain data without torch and matplotlib. The preview in the terminal 
 them on paper with axes and colour bars, and a saved figure records the request that makes the same Sheet again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,6 +64,22 @@ class Panel:
     profile: Profile | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Plain values that are told beside this panel, such as its network and that network's likeliest classes."""
+
+
+class Computed(Mapping[str, NDArray[Any]]):
+    """Arrays that are computed when they are asked for: few who look at a picture want all the numbers behind it."""
+
+    def __init__(self, make: Mapping[str, Callable[[], NDArray[Any]]]) -> None:
+        self._make = make
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._make[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
 
 
 @dataclass(frozen=True, eq=False)

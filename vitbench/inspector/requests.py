@@ -24,7 +24,7 @@ class Workbench:
         self._rooms = (
             SheetRequests(sources),
             AttentionRequests(store),
-            CaptionRequests(sources),
+            CaptionRequests(store),
             RunRequests(store, gpu, networks.leave_gpu),
         )
         self._networks = networks

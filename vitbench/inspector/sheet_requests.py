@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.compose import compose, read_request
 from vitbench.compose.sources import Sources
-from vitbench.figures.save import check_figure_ending, sheet_bytes
+from vitbench.figures.save import ARRAYS, FORMATS, check_figure_ending, saved_bytes
 from vitbench.files.outputs import Outputs
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
@@ -32,12 +32,13 @@ class SheetRequests:
         return Reply(sheet.values(), {**sheet.pixels(), **numbers})
 
     def save(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """Saves the sheet into `file`, or under the next free name, put on paper as `drawing` says; answers with it."""
+        """Saves the sheet into `file`, or under the next free name, put on paper as `drawing` says, or as .npz the
+        numbers behind it; answers with the file."""
         request = read_request(str(arguments["kind"]), dict(arguments["request"]))
         drawing = Drawing.read(dict(arguments.get("drawing") or {}))
         file = Path(arguments["file"])
-        check_figure_ending(file)
+        check_figure_ending(file, (*FORMATS, ARRAYS))
         sheet = compose(request, self.sources, progress)
         progress(0, 0, "drawing the figure")
-        content = sheet_bytes(sheet, file.suffix, drawing)
+        content = saved_bytes(sheet, file.suffix, drawing)
         return Reply({"file": str(Outputs(self.sources.folder).write_new(file, content))})

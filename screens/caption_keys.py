@@ -1,0 +1,214 @@
+"""The keys of the captions screen: layers, heads and methods, other sentences, differences, pictures and files."""
+
+from pathlib import Path
+
+from screens.ask_dialog import AskDialog, choose
+from screens.asking import AskingScreen
+from screens.caption_dialogs import SentenceDialog, captioners
+from screens.caption_view import CaptionSheet, Written
+from screens.paths import pictures_below
+from screens.widgets.picker import Choice
+from vitbench.requests.captions import WORD_METHODS, CaptionRequest
+
+
+class CaptionKeys(AskingScreen):
+    """What keys change of the `request` that the screen looks by."""
+
+    captioner: str
+    files: tuple[str, ...]
+    number: int
+    request: CaptionRequest
+    seen: CaptionSheet | None
+    word: int
+    beam: tuple[Written, ...]
+    typed: str
+
+    def ask_sentence(self, text: str = "", ids: tuple[int, ...] = ()) -> object:
+        """Asks for the captioner's own sentence, or for another one."""
+        raise NotImplementedError
+
+    def look(self, request: CaptionRequest) -> object:
+        """Asks for the same sentence, looked at in another way."""
+        raise NotImplementedError
+
+    def find_pictures(self, path: str) -> object:
+        """Asks for the pictures at a path."""
+        raise NotImplementedError
+
+    def new_picture(self) -> None:
+        """Asks for the captioner's own sentence on the picture that is chosen now."""
+        raise NotImplementedError
+
+    # Layers, heads, methods
+
+    def action_layer(self, step: int) -> None:
+        """The next layer up or down; below the first is the mean of all."""
+        seen, request = self.seen, self.request
+        if seen is not None and self._has(WORD_METHODS[request.method].has_layers, "layers"):
+            self.look(request.changed(layer=((request.layer or 0) + step) % (seen.layers + 1) or None))
+
+    def action_next_head(self, step: int) -> None:
+        """The next head; before the first is the mean of all."""
+        if self.seen is not None:
+            self.action_head(((self.request.head or 0) + step) % (self.seen.heads + 1))
+
+    def action_head(self, number: int) -> None:
+        """Head `number`, counted from 1; 0 is the mean of all."""
+        seen = self.seen
+        if seen is None or not self._has(WORD_METHODS[self.request.method].has_heads, "heads"):
+            return
+        if number > seen.heads:
+            self._note(f"There are {seen.heads} heads.", "warning")
+        else:
+            self.look(self.request.changed(head=number or None))
+
+    def _has(self, has: bool, what: str) -> bool:
+        if not has:
+            self._note(f"This method takes all {what} together; m chooses another one.", "warning")
+        return has
+
+    def action_method(self) -> None:
+        """Another method of making the maps, from a list."""
+        seen = self.seen
+        if seen is None:
+            return
+        here = self.request.method
+        methods = sorted(WORD_METHODS.values(), key=lambda method: (method.name == here, method.slow))
+        choices = [Choice(method.name, _about(method.name, here), shown=method.title) for method in methods]
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.look(seen.possible(self.request, method=name))
+
+        self.app.push_screen(choose("The method of making the maps", choices), chosen)
+
+    def action_row(self) -> None:
+        """The row that predicts a word, or the one that reads it."""
+        if self.seen is not None:
+            self.look(self.request.changed(row="reading" if self.request.row == "predicting" else "predicting"))
+
+    def action_scale(self) -> None:
+        """One colour scale for all words, or one for each."""
+        if self.seen is not None:
+            self.look(self.request.changed(one_scale=not self.request.one_scale))
+
+    # Sentences
+
+    def action_beam(self) -> None:
+        """The beam's sentences, to choose one."""
+        if not self.beam:
+            return
+        choices = [
+            Choice(str(number), f"log-probability over the length penalty {one.score:.3f}", shown=one.text)
+            for number, one in enumerate(self.beam)
+        ]
+
+        def chosen(number: str | None) -> None:
+            if number is not None:
+                self.ask_sentence(ids=self.beam[int(number)].ids)
+
+        self.app.push_screen(choose("The beam's captions", choices), chosen)
+
+    def action_edit(self) -> None:
+        """Another sentence on the same picture."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.ask_sentence(text=text)
+
+        self.app.push_screen(SentenceDialog(self.seen.text if self.seen else ""), answered)
+
+    # Differences
+
+    def action_difference(self) -> None:
+        """Off if a difference is shown; else asks what is to be taken from the map under the cursor."""
+        seen, request = self.seen, self.request
+        if seen is None:
+            return
+        if seen.facts["minus"]:
+            self.look(request.changed(minus_word=None, minus_method=None, minus_captioner=None))
+            return
+        word = f"the map of this word, {seen.words[self.word]}, from the map of each word that you move to"
+        choices = [
+            Choice("word", word, shown="This word"),
+            *(
+                Choice(method.name, "the same word's map by this method", shown=method.title)
+                for method in WORD_METHODS.values()
+                if method.name != request.method
+            ),
+            Choice("captioner", "the same word's map by it", shown="Another checkpoint or captioner ..."),
+        ]
+
+        def chosen(value: str | None) -> None:
+            if value == "word":
+                self.look(request.changed(minus_word=self.word + 1))
+                self.word = (self.word + 1) % len(seen.words)
+            elif value == "captioner":
+                self.app.push_screen(AskDialog("The captioner to compare with", self._captioners), other)
+            elif value is not None:
+                self.look(request.changed(minus_method=value))
+
+        def other(captioner: str | None) -> None:
+            if captioner:
+                self.look(request.changed(minus_captioner=captioner))
+
+        self.app.push_screen(choose("Show a difference: take away", choices), chosen)
+
+    # Pictures, captioners, files
+
+    def action_picture(self, step: int) -> None:
+        """The next picture, or the one before."""
+        if self.files:
+            self.number = (self.number + step) % len(self.files)
+            self.new_picture()
+
+    def action_open(self) -> None:
+        """Any picture, or a folder of them."""
+        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
+
+        def answered(path: str | None) -> None:
+            if path:
+                self.find_pictures(path)
+
+        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+
+    def action_captioner(self) -> None:
+        """Another captioner on the same picture."""
+
+        def answered(captioner: str | None) -> None:
+            if captioner:
+                self.captioner = captioner
+                self.request = self.request.changed(layer=None, head=None)
+                self.ask_sentence(text=self.typed)
+
+        self.app.push_screen(AskDialog("The captioner", self._captioners), answered)
+
+    def _captioners(self, typed: str) -> list[Choice]:
+        return captioners(self.workbench.snapshot, self.workbench.store, typed)
+
+    def action_export(self) -> None:
+        """Saves all words as a figure, or the numbers of all layers and heads."""
+        if self.seen is not None:
+            self._export_sheet(self.seen.request, self._proposal(""), arrays=True)
+
+    def action_export_word(self) -> None:
+        """Saves the panel of this word alone."""
+        if self.seen is not None:
+            letters = "".join(letter for letter in self.seen.words[self.word] if letter.isalnum()) or "mark"
+            request = self.seen.request.changed(word=self.word + 1)
+            self._export_sheet(request, self._proposal(f"-{self.word + 1:02d}-{letters}"))
+
+    def _proposal(self, what: str) -> Path:
+        folder = self._figures_folder(self.captioner, "captions")
+        return folder / f"{Path(self.files[self.number]).stem}{what}.png"
+
+
+def _about(name: str, here: str) -> str:
+    """What stands beside a method in the list."""
+    method = WORD_METHODS[name]
+    words = ["shown now"] if name == here else []
+    if method.has_layers:
+        words.append("of each layer and head" if method.has_heads else "of each layer")
+    if method.slow:
+        words.append("takes long")
+    return ", ".join(words)
