@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from vitbench.commands._figures import add_drawing, announce, array_bytes, drawing_of, figure_path, patch_from
+from vitbench.commands._figures import add_drawing, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
-from vitbench.figures.save import check_figure_ending, sheet_bytes
+from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.output import print_json
 from vitbench.places import store_folder
