@@ -138,10 +138,10 @@ def test_predictions_go_through_a_pipe_or_into_a_file_of_ours(here, tmp_path, ca
 def test_every_command_that_names_an_output_has_overwrite(capsys):
     from vitbench.cli import COMMANDS, build_parser
 
-    options = ("--out", "--csv FILE", "--curve", "--preview", "--confusion", "--arrays")
+    options = ("--out", "OUTDIR", "--csv FILE", "--curve", "--preview", "--confusion", "--arrays")
     writing = set()
     for name in COMMANDS:
-        arguments = [name, "again", "--help"] if name == "figure" else [name, "--help"]
+        arguments = [name, *{"figure": ["again"], "homework": ["p2"]}.get(name, []), "--help"]
         with pytest.raises(SystemExit):
             build_parser(name).parse_args(arguments)
         text = capsys.readouterr().out

@@ -47,7 +47,8 @@ class HostMonitor:
         psutil.cpu_percent()
 
     def scalars(self) -> dict[str, float]:
-        """`system/cpu_percent` of the whole machine; memory of this process; mean GPU load and summed GPU memory."""
+        """`system/cpu_percent` of the whole machine; memory of this process; mean GPU load, summed GPU memory
+        and power."""
         figures = {
             "system/cpu_percent": psutil.cpu_percent(),
             "system/memory_gib": self._process.memory_info().rss / 2**30,
@@ -58,11 +59,21 @@ class HostMonitor:
             try:
                 load = [pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu for gpu in self._gpus]
                 used = [pynvml.nvmlDeviceGetMemoryInfo(gpu).used for gpu in self._gpus]
+                figures |= self._power()
             except pynvml.NVMLError:
                 return figures
             figures["system/gpu_utilization"] = sum(load) / len(load)
             figures["system/gpu_memory_gib"] = sum(used) / 2**30
         return figures
+
+    def _power(self) -> dict[str, float]:
+        """The GPUs' power in watts, from which a report makes the energy; nothing where NVML does not tell it."""
+        import pynvml
+
+        try:
+            return {"system/gpu_power_watts": sum(pynvml.nvmlDeviceGetPowerUsage(gpu) for gpu in self._gpus) / 1000}
+        except (pynvml.NVMLError, AttributeError):
+            return {}
 
 
 def _handles(uuids: list[str]) -> list[object]:
