@@ -241,9 +241,14 @@ def test_data_shows_captions_and_problems_of_masks(tmp_path, store):
     found = look_at_data(str(tmp_path), store)
     text = found.report()
     assert "COCO captions with instances" in text
-    for problem in ("polygon 1 of 2 is left out", "annotations[2]: no segmentation (only a box)", "annotations[3]"):
+    for problem in (
+        "polygon 1 of 2 is left out",
+        "annotations[1]: it covers no pixel",
+        "annotations[2]: no segmentation (only a box)",
+        "annotations[3]",
+    ):
         assert problem in text
-    assert len(found.to_dict()["problems"]) == 3
+    assert len(found.to_dict()["problems"]) == 4
 
 
 def test_masks_follow_exif_and_scale_where_that_is_certain():

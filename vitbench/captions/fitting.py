@@ -59,6 +59,8 @@ def fitted_masks(file: Path, regions: Sequence[Region], frame: Frame | None = No
         try:
             known = region if region.height and region.width else _sized(region, frame)
             mask = region_mask(known, lambda said, where=where: found.problems.append(f"{where}: {said}"))  # type: ignore[misc]
+            if not mask.any():
+                raise UserError("it covers no pixel of the picture")
             found.masks.append(fitted(mask, frame))
         except UserError as error:
             found.masks.append(None)

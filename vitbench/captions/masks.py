@@ -104,11 +104,18 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
     draw = ImageDraw.Draw(canvas)
     if polygons and not isinstance(polygons[0], list | tuple):
         polygons = [polygons]  # one polygon without the list around it
+    if (lengths := _bare_run_lengths(polygons, height, width)) is not None:
+        note("its numbers add up to the pixels of the picture, so they are read as run lengths and no polygon")
+        return from_run_lengths(lengths, height, width)
     wrong: list[str] = []
     reason = ""
     for number, polygon in enumerate(polygons):
         try:
-            draw.polygon(_corners(polygon), fill=1)
+            numbers = _numbers(polygon)
+            if _are_fractions(numbers):
+                note(f"polygon {number} of {len(polygons)} is read as fractions of the sides")
+                numbers = [one * (height if place % 2 else width) for place, one in enumerate(numbers)]
+            draw.polygon(_corners(numbers), fill=1)
         except (TypeError, ValueError) as error:
             wrong.append(f"polygon {number} of {len(polygons)} is left out ({error})")
             reason = str(error)
@@ -119,13 +126,36 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
     return np.asarray(canvas)
 
 
-def _corners(polygon: Any) -> list[tuple[float, float]]:
-    """The corners of x, y, x, y, ... or of pairs. Raises ValueError if they are no polygon."""
+def _bare_run_lengths(polygons: Any, height: int, width: int) -> list[int] | None:
+    """Run lengths that stand where polygons belong, without their size: their sum is the number of pixels."""
+    numbers = polygons[0] if len(polygons) == 1 else None
+    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+        return None
+    return list(numbers) if sum(numbers) == height * width else None
+
+
+def _numbers(polygon: Any) -> list[float]:
+    """The numbers x, y, x, y, ... of a polygon, which may be written as pairs or as objects with x and y.
+
+    Raises ValueError if they are none.
+    """
+    if polygon and isinstance(polygon[0], Mapping):
+        polygon = [(corner["x"], corner["y"]) for corner in polygon]
     if polygon and isinstance(polygon[0], list | tuple):
         polygon = [number for pair in polygon for number in pair]
     if len(polygon) % 2:
         raise ValueError("an x without its y")
-    points = [(float(x) - 0.5, float(y) - 0.5) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+    return [float(number) for number in polygon]
+
+
+def _are_fractions(numbers: Sequence[float]) -> bool:
+    """Whether coordinates are shares of the sides: a polygon within one pixel would be no object."""
+    return all(0 <= n <= 1 for n in numbers) and not all(n.is_integer() for n in numbers)
+
+
+def _corners(numbers: Sequence[float]) -> list[tuple[float, float]]:
+    """The corners as Pillow counts them. Raises ValueError if they are no polygon in a picture."""
+    points = [(x - 0.5, y - 0.5) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
     if len(points) < 3:
         raise ValueError("a polygon with fewer than three corners")
     if not all(abs(number) < 1e6 for point in points for number in point):

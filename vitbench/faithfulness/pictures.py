@@ -12,12 +12,16 @@ from PIL import Image
 from vitbench.captions.fitting import fitted, fitted_masks, frame_of
 from vitbench.captions.formats.base import CaptionPlace
 from vitbench.captions.formats.coco import read_instances
+from vitbench.captions.formats.instances import PHRASE as INSTANCES
+from vitbench.captions.formats.instances import instance_files, read_labelme
 from vitbench.captions.formats.rows import Region, Rows, split_of
+from vitbench.captions.mask_files import PHRASE as OBJECT_OF_A_MASK
+from vitbench.captions.mask_files import is_trimap, mask_in
 from vitbench.data.encodings import read_decoded
 from vitbench.data.generated import scenes_folder
 from vitbench.data.layouts.names import IMAGE_FOLDERS, pictured_by
 from vitbench.data.layouts.tree import mask_files
-from vitbench.data.pictures import load_picture, open_picture, read_file
+from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS
@@ -98,12 +102,14 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; name one with pictures and masks, or scenes:base.")
     place = CaptionPlace(root, address)
-    instances = sorted({*root.glob("instances*.json"), *root.glob("annotations/instances*.json")})
+    instances = sorted(root / name for name in instance_files(place))
     data = _from_instances(instances, place) if instances else _from_mask_files(place)
+    if not data.pictures:
+        data = _from_labelme(place, data.problems)
     if not data.pictures:
         why = f" ({data.problems[0]})" if data.problems else ""
         raise UserError(
-            f"No picture in {root} has a mask{why}: vitbench reads COCO instances (annotations/instances_*.json), and"
+            f"No picture in {root} has a mask{why}: vitbench reads {INSTANCES}, and"
             " masks/NAME.png, trimaps/NAME.png or NAME_mask.png for a picture NAME."
         )
     return MaskedData(sentence or data.sentence, data.pictures, data.problems)
@@ -145,28 +151,6 @@ def _masks_of(picture: MaskedPicture) -> tuple[list[tuple[str | None, Mask]], li
     return [(picture.label, covered)], []
 
 
-def mask_in(file: Path) -> Mask:
-    """The object's pixels in a picture of a mask, bool [height, width]: those that are not 0.
-
-    Of a trimap (in a folder of that name) they are those of 1, the foreground, and 3, the border that nobody drew; in a
-    palette picture 255 is what nobody judged (PASCAL VOC). Raises UnreadablePicture.
-    """
-    image = load_picture(read_file(file), str(file))
-    values = np.asarray(image)
-    if is_trimap(file) and set(np.unique(values).tolist()) <= {0, 1, 2, 3}:
-        return np.asarray((values == 1) | (values == 3))
-    # A palette or grey picture says which object; transparency says nothing.
-    covered = np.any(values.reshape(*values.shape[:2], -1)[:, :, :3], axis=2)
-    if image.mode == "P" and set(np.unique(values).tolist()) - {0, 255}:
-        covered &= values != 255
-    return np.asarray(covered)
-
-
-def is_trimap(file: Path) -> bool:
-    """Whether a mask is one of Oxford-IIIT Pet: 1 is the animal, 2 the background, 3 the border between."""
-    return any(part.lower().startswith("trimap") for part in file.parent.parts)
-
-
 def _through(mask: Mask, preprocessing: Preprocessing) -> Mask:
     picture = Image.fromarray(mask.astype(np.uint8) * 255).convert("RGB")
     return np.asarray(preprocessing.resized(picture)[:, :, 0] >= 128)
@@ -176,7 +160,7 @@ def _from_instances(files: Sequence[Path], place: CaptionPlace) -> MaskedData:
     rows = Rows()
     labels: dict[tuple[str, str], str] = {}
     for file in files:
-        split = split_of(file.stem)
+        split = split_of(file.stem) or split_of(file.parent.name)
         read_instances(file, split, rows)
         scenes = file.with_name(file.name.replace("instances", "scenes")).with_suffix(".jsonl")
         if scenes.is_file():
@@ -194,6 +178,17 @@ def _from_instances(files: Sequence[Path], place: CaptionPlace) -> MaskedData:
             pictures.append(MaskedPicture(place.root / found, split, tuple(regions), label=label))
     form = "Scenes with their instances" if labels else "COCO instances"
     return MaskedData(f"{form}: {len(pictures):,} pictures with masks.", tuple(pictures), tuple(problems))
+
+
+def _from_labelme(place: CaptionPlace, problems: Sequence[str]) -> MaskedData:
+    rows = Rows()
+    read_labelme(place, rows)
+    pictures = [
+        MaskedPicture(place.root / name, split_of(PurePosixPath(name).parent.as_posix()), tuple(regions))
+        for (_, name), regions in sorted(rows.regions.items())
+    ]
+    sentence = f"labelme's JSON beside pictures: {len(pictures):,} pictures with masks."
+    return MaskedData(sentence, tuple(pictures), (*problems, *rows.problems))
 
 
 def _scene_labels(file: Path, rows: Rows) -> Iterator[tuple[str, str]]:
@@ -230,7 +225,7 @@ def _from_mask_files(place: CaptionPlace) -> MaskedData:
         split = split_of(folder.as_posix())
         pictures.append(MaskedPicture(place.root / file, split, (), place.root / mask, label))
     trimaps = any(picture.mask_file is not None and is_trimap(picture.mask_file) for picture in pictures)
-    object_ = "1 is the object, 3 its border" if trimaps else "every pixel that is not 0 is the object"
+    object_ = "1 is the object, 3 its border" if trimaps else OBJECT_OF_A_MASK
     return MaskedData(f"Masks beside pictures ({object_}): {len(pictures):,} pictures.", tuple(pictures), ())
 
 

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.files.reading import EVENTS, MissingFile, Unreadable, open_file
-from vitbench.runs.records import Batch, Points, read_batch, record_size
+from vitbench.runs.records import Batch, Points, file_version, read_batch, record_size
 
 _LATEST = 10**10
 """The largest time in a name that is believed, in the year 2286."""
 _CHUNK = 2**20
 _LARGEST_RECORD = 2**26
 _MOST_SCALARS = 20_000
+_SAYS_RESTARTS = 2
+"""The version of event files from which on a restart is a record of its own (tensorboard's event_accumulator.py)."""
 
 
 class Series:
@@ -81,6 +83,7 @@ class _File:
     problem: str = ""
     damaged: int = 0
     inode: int = 0
+    version: int | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -97,6 +100,7 @@ class EventReader:
     series: dict[str, Series] = field(default_factory=dict)
     _files: dict[Path, _File] = field(default_factory=dict)
     _too_many: bool = False
+    _says_restarts: bool = False
 
     @property
     def problems(self) -> list[str]:
@@ -167,6 +171,9 @@ class EventReader:
 
     def _take(self, data: bytes, known: _File) -> int:
         """Takes all whole records of `data`; how many bytes they were."""
+        if known.version is None and known.offset == 0:
+            known.version = file_version(data)
+        self._says_restarts |= (known.version or 0) >= _SAYS_RESTARTS
         batch = read_batch(data)
         known.damaged += batch.damaged
         if batch.corrupt:
@@ -186,10 +193,26 @@ class EventReader:
             part = points if (first, end) == (0, batch.count) else points.between(first, end)
             if not len(part.steps):
                 continue
-            if tag in self.series or len(self.series) < _MOST_SCALARS:
+            if tag not in self.series and len(self.series) >= _MOST_SCALARS:
+                self._too_many = True
+            elif self._says_restarts:
                 self.series.setdefault(tag, Series()).extend(part)
             else:
-                self._too_many = True
+                _extend_rising(self.series.setdefault(tag, Series()), part)
+
+
+def _extend_rising(series: Series, points: Points) -> None:
+    """Adds points of a file that does not say restarts: where its steps go back, what was at that step and later goes.
+
+    TensorBoard does so too (files of tensorboardX before its 1.4, and of TensorFlow before its 0.8).
+    """
+    falls = np.flatnonzero(np.diff(points.steps) < 0) + 1
+    for first, end in zip([0, *falls.tolist()], [*falls.tolist(), len(points.steps)], strict=True):
+        part = slice(first, end)
+        if len(series) and points.steps[first] < series.steps[-1]:
+            series.cut_from(int(points.steps[first]))
+        rows = points.records[part], points.steps[part], points.values[part], points.wall_times[part]
+        series.extend(Points(*rows))
 
 
 def event_files(folder: Path) -> list[Path]:

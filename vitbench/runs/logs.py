@@ -6,11 +6,14 @@ folder a run, and so its scalars are told apart here by the folder before their 
 
 import gzip
 import os
+import re
 import tempfile
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.files.reading import EVENTS, open_file
@@ -18,6 +21,14 @@ from vitbench.runs.events import EventReader, Series
 
 _LARGEST_UNPACKED = 4 * 1024**3
 _PIECE = 2**20
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+_OTHER_LOGS = {
+    "metrics.csv": "metrics.csv of Lightning's CSVLogger; its TensorBoardLogger writes event files",
+    "trainer_state.json": "trainer_state.json of Hugging Face's Trainer; report_to=tensorboard writes event files",
+    "history.csv": "a table of Keras's CSVLogger; its TensorBoard callback writes event files",
+}
+_OTHER_ENDINGS = {".wandb": "a log of Weights & Biases; sync_tensorboard=True keeps event files too"}
+"""Logs of other kinds, by the names of their files, with the way to event files."""
 
 
 @dataclass
@@ -35,8 +46,10 @@ def is_event_file(name: str) -> bool:
 
 def event_files_below(path: Path) -> list[Path]:
     """The event files that a path names: itself, or all below a folder at any depth, each real folder once."""
-    if path.is_file():
-        return [path]
+    return [path] if path.is_file() else [file for file in _files_below(path) if is_event_file(file.name)]
+
+
+def _files_below(path: Path) -> list[Path]:
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
     for here, folders, files in os.walk(path, followlinks=True):
@@ -46,7 +59,7 @@ def event_files_below(path: Path) -> list[Path]:
             continue
         seen.add((facts.st_dev, facts.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here) / name for name in sorted(files) if is_event_file(name)]
+        found += [Path(here) / name for name in sorted(files)]
     return found
 
 
@@ -54,7 +67,8 @@ def read_logs(path: Path) -> Logs:
     """The scalars of the event files that `path` names. Raises UserError if there are none, or a file is none."""
     files = event_files_below(path)
     if not files:
-        raise UserError(f"There are no TensorBoard event files (events.out.tfevents.*) in {path} or below it.")
+        instead = _what_is_there(_files_below(path))
+        raise UserError(f"There are no TensorBoard event files (events.out.tfevents.*) in {path} or below it{instead}.")
     root = path if path.is_dir() else path.parent
     folders: dict[Path, list[Path]] = defaultdict(list)
     for file in files:
@@ -63,25 +77,86 @@ def read_logs(path: Path) -> Logs:
     for folder, own in folders.items():
         prefix = "" if folder == root else f"{os.path.relpath(folder, root)}/"
         reader, unreadable = _read(own)
-        logs.problems += [*(f"{prefix}{problem}" for problem in reader.problems), *unreadable]
+        logs.problems += [f"{prefix}{problem}" for problem in (*_reader_problems(reader, own), *unreadable)]
+        logs.problems += [f"{prefix or root.name + '/'}: {said}" for said in _steps_that_go_back(reader, len(own))]
         for tag, series in reader.series.items():
-            logs.series[f"{prefix}{tag}"] = series
+            name = f"{prefix}{tag}"
+            if name in logs.series:
+                # TensorBoard calls the folders two runs, so nothing tells that these are one scalar.
+                name = f"{prefix.rstrip('/')}:{tag}"
+                said = f"{prefix}{tag} is a scalar of two folders; that of {prefix} is called {name}."
+                logs.problems.append(said)
+            logs.series[name] = series
     if path.is_file() and not logs.series:
-        why = f" ({logs.problems[0].rstrip('.')})" if logs.problems else ""
-        raise UserError(f"{path} holds no scalars of a TensorBoard event file{why}.")
+        raise UserError(f"{path} holds no scalars of a TensorBoard event file{_why_not(path, logs.problems)}.")
     return logs
+
+
+def _why_not(path: Path, problems: list[str]) -> str:
+    """Why a file that was named has no scalars."""
+    if path.name.endswith(_ARCHIVES):
+        return ": it is an archive; unpack it and name the folder"
+    if known := _other_log(path):
+        return f": it is {known}"
+    if any("damaged at byte 0;" in problem for problem in problems):
+        return ": its first bytes are not those of one"
+    return f" ({problems[0].rstrip('.')})" if problems else ""
+
+
+def _what_is_there(files: list[Path]) -> str:
+    """What a folder without event files holds instead, and what to do."""
+    for file in files:
+        if file.name.endswith(_ARCHIVES):
+            return f"; {file.name} is an archive, which may hold some: unpack it"
+        if known := _other_log(file):
+            return f"; there is {known}"
+    return ""
+
+
+def _other_log(file: Path) -> str:
+    return _OTHER_LOGS.get(file.name, "") or _OTHER_ENDINGS.get(file.suffix, "")
+
+
+def _steps_that_go_back(reader: EventReader, files: int) -> list[str]:
+    """A sentence on scalars whose steps are not in their order, since their lines in a chart run back."""
+    fallen = {tag: np.flatnonzero(np.diff(series.steps) < 0) for tag, series in sorted(reader.series.items())}
+    fallen = {tag: places for tag, places in fallen.items() if places.size}
+    if not fallen:
+        return []
+    tag, places = next(iter(fallen.items()))
+    before, after = (int(reader.series[tag].steps[places[0] + number]) for number in (0, 1))
+    which = f"of {len(fallen):,} scalars, such as {tag}," if len(fallen) > 1 else f"of {tag}"
+    why = (
+        f"{files} files were written here, by several processes or by a run that went on from an earlier step"
+        if files > 1
+        else "the run went on from an earlier step"
+    )
+    return [f"the steps {which} go back (from {before:,} to {after:,}): {why}; all points are kept."]
+
+
+def _reader_problems(reader: EventReader, files: list[Path]) -> list[str]:
+    """A reader's problems with the names that the files really have."""
+    said = []
+    for problem in reader.problems:
+        number = re.match(r"events\.out\.tfevents\.0\.(\d+)\.", problem)
+        rest = problem.partition(" ")[2]
+        said.append(f"{files[int(number[1])].name} {rest}" if number and int(number[1]) < len(files) else problem)
+    return said
 
 
 def _read(files: list[Path]) -> tuple[EventReader, list[str]]:
     """A reader that has read the files of one folder, in the order of their times, and what could not be unpacked."""
     problems = []
+    names = {file.name for file in files}
     with tempfile.TemporaryDirectory(prefix="vitbench-") as place:
         for number, file in enumerate(files):
             name = file.name.removesuffix(".gz")
+            if name != file.name and name in names:
+                problems.append(f"{file.name} is not read, since {name} lies beside it.")
+                continue
             # Names that TensorBoard did not choose are read too; their number keeps equal ones apart.
             usual = name.startswith("events.out.tfevents.")
             link = Path(place) / (name if usual else f"events.out.tfevents.0.{number}.{name}")
-            link = link if not os.path.lexists(link) else link.with_name(f"{link.name}.{number}")
             try:
                 if file.name.endswith(".gz"):
                     _unpack(file, link)

@@ -7,6 +7,7 @@ classes. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
 types: protobuf.dev/programming-guides/encoding.
 """
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ _VALUE = 0x0A
 _TAG, _SIMPLE_VALUE = 0x0A, 0x15
 
 _SESSION_START = 1
+_VERSION = re.compile(rb"brain\.Event:(\d{1,4})")
 _LONGEST_VARINT = 10
 """Bytes that a number takes at most."""
 _MOST_LAYOUTS = 16
@@ -302,6 +304,13 @@ def _scalar(value: Any) -> float | None:
         if array.size == 1 and array.dtype.kind in "fiu":
             return float(array.reshape(()))
     return None
+
+
+def file_version(data: bytes) -> int:
+    """The version that the first record of a file says (`brain.Event:2`); 0 if it says none."""
+    length = _checked_length(data[:_HEADER_SIZE]) if len(data) >= _HEADER_SIZE else None
+    said = _VERSION.search(data[_HEADER_SIZE : _HEADER_SIZE + min(length or 0, 200)])
+    return int(said[1]) if said else 0
 
 
 def record_size(data: bytes) -> int | None:

@@ -64,7 +64,7 @@ def _identifier(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _side(value: Any) -> int:
+def side_of(value: Any) -> int:
     """A height or width as a whole number, however it is written; 0 if it is none."""
     try:
         number = float(value)
@@ -88,7 +88,7 @@ def read_instances(file: Path, split: str, rows: Rows) -> None:
     for where, entry in dictionaries(document, "annotations", file, rows):
         image = _identifier(entry.get("image_id"))
         category = categories.get(_identifier(entry.get("category_id")))
-        height, width = (_side(side) for side in sizes.get(image, (None, None)))
+        height, width = (side_of(side) for side in sizes.get(image, (None, None)))
         if image not in names or category is None:
             rows.problems.append(f"{where}: its picture or its category is not in the file")
         elif not entry.get("segmentation"):
