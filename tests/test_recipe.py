@@ -187,3 +187,26 @@ text = st.text(st.characters(exclude_categories=("Cs",)))
 def test_any_text_survives_the_file(name: str, path: str, options: dict) -> None:
     recipe = parse_recipe({"name": name, "data": {"path": path}, "model": {"options": options}}, "test")
     assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe
+
+
+@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7])
+def test_a_first_try_with_few_epochs_is_adapted_and_says_so(preset, epochs):
+    before, recipe = load_recipe(preset), load_recipe(preset, [f"train.epochs={epochs}"])
+    head, warmup = recipe.train.head_epochs, recipe.schedule.warmup_epochs
+    assert head + warmup < epochs or before.schedule.name == "constant"
+    changed = (head, warmup) != (before.train.head_epochs, before.schedule.warmup_epochs)
+    assert changed == (before.train.head_epochs + before.schedule.warmup_epochs >= epochs)
+    assert parse_recipe(tomllib.loads(recipe.to_toml()), "again") == recipe
+    said = [sentence for sentence in warnings(recipe) if "to fit train.epochs" in sentence]
+    assert len(said) == changed
+    assert recipe.learning_rate(0, 10) > 0 or recipe.learning_rate(10 * epochs - 1, 10) > 0
+
+
+def test_what_somebody_set_themselves_is_not_adapted():
+    with pytest.raises(UserError, match=r"schedule\.warmup_epochs = 9"):
+        load_recipe("report", ["train.epochs=3", "schedule.warmup_epochs=9"])
+    recipe = load_recipe("fast", ["train.epochs=5", "train.head_epochs=1"])
+    assert (recipe.train.head_epochs, recipe.schedule.warmup_epochs) == (1, 1)
+    assert "head_epochs" not in "".join(warnings(recipe))
+    assert load_recipe("fast", ["train.epochs=24"]).with_changes(["train.epochs=4"]).train.head_epochs == 3

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
 from vitbench.places import expanded
+from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import CaptionTable, DataTable, ModelTable, OptimTable, ScheduleTable, TrainTable
 from vitbench.schedules import learning_rate_with_head
 from vitbench.text import shortened
@@ -55,6 +56,8 @@ class Recipe(BaseModel):
     optim: OptimTable = OptimTable()
     schedule: ScheduleTable = ScheduleTable()
     caption: CaptionTable = CaptionTable()
+    _adapted: str = PrivateAttr("")
+    """What was changed so that the keys fit each other, in a sentence; empty where nothing was."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -63,9 +66,12 @@ class Recipe(BaseModel):
             raise ValueError("; ".join(problems))
         return self
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.model_dump() == other.model_dump()
+
     def with_changes(self, overrides: Sequence[str]) -> "Recipe":
         """The recipe with `table.key=value` applied; raises UserError as `load_recipe` does."""
-        return parse_recipe(_with_overrides(self.model_dump(exclude_none=True), overrides), "the recipe")
+        return _parse_with(self.model_dump(exclude_none=True), overrides, "the recipe")
 
     def with_data(self, path: str) -> "Recipe":
         """The recipe on other data, whatever signs its path has."""
@@ -132,7 +138,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise UserError(f"{error} Name a recipe file (TOML) or a preset: {', '.join(preset_names())}.") from error
     if preset:
         values["preset"] = preset
-    return parse_recipe(_with_overrides(values, overrides), f"preset {preset}" if preset else str(file))
+    return _parse_with(values, overrides, f"preset {preset}" if preset else str(file))
 
 
 def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
@@ -145,7 +151,8 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    """A sentence for each name of a network or an optimizer that the shipped catalogue does not know."""
+    """A sentence for each name of a network or an optimizer that the shipped catalogue does not know, and for keys that
+    were adapted to others."""
     from vitbench import catalogue
 
     def unknown(key: str, name: str, known: Sequence[str]) -> str:
@@ -153,12 +160,22 @@ def warnings(recipe: Recipe) -> list[str]:
 
     models, optimizers = catalogue.model_names(), catalogue.optimizer_names()
     name = recipe.model.name
-    sentences = []
+    sentences = [recipe._adapted] if recipe._adapted else []
     if name not in models and f"timm:{name}" not in models:
         sentences.append(unknown("model.name", name, models))
     if recipe.optim.name not in optimizers:
         sentences.append(unknown("optim.name", recipe.optim.name, optimizers))
     return sentences
+
+
+def _parse_with(values: Mapping[str, Any], overrides: Sequence[str], where: str) -> Recipe:
+    """The recipe with these values and `table.key=value` over them; a preset's head epochs and warm-up are adapted to
+    fewer epochs."""
+    changed = _with_overrides(values, overrides)
+    adapted = fitted_to_epochs(values, changed, {override.partition("=")[0].strip() for override in overrides})
+    recipe = parse_recipe(changed, where)
+    recipe._adapted = adapted
+    return recipe
 
 
 def _existing(path: str, key: str) -> str:

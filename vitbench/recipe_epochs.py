@@ -1,0 +1,44 @@
+"""Fewer epochs than a preset's first ones take: the head's epochs and the warm-up are shortened, and it is said."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vitbench.recipe_tables import TrainTable
+
+
+def fitted_to_epochs(before: Mapping[str, Any], changed: dict[str, Any], set_by_hand: set[str]) -> str:
+    """Shortens the head's epochs and the warm-up in `changed` where somebody asked for fewer epochs than they take.
+
+    They keep their share of the whole; at least one epoch of two trains the whole network. A warm-up that changes with
+    the epoch takes whole ones. What somebody set themselves stays. Answers what was changed, in a sentence.
+    """
+    if "train.epochs" not in set_by_hand:
+        return ""
+    train, schedule = (changed.get(name, {}) for name in ("train", "schedule"))
+    tables = before.get("train", {})
+    if not isinstance(train, dict) or not isinstance(schedule, dict) or not isinstance(tables, Mapping):
+        return ""
+    defaults = TrainTable()
+    epochs, whole = train.get("epochs"), tables.get("epochs", defaults.epochs)
+    head, warmup = train.get("head_epochs", defaults.head_epochs), schedule.get("warmup_epochs", 0)
+    numbers = epochs, whole, head, warmup
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers) or not 1 <= epochs < whole:
+        return ""
+    if head + warmup < epochs:
+        return ""
+    new_head = head
+    if "train.head_epochs" not in set_by_hand:
+        new_head = min(round(head * epochs / whole), epochs - 1 if head < whole else epochs)
+    left, left_before = epochs - new_head, whole - head
+    new_warmup = warmup
+    if "schedule.warmup_epochs" not in set_by_hand and left_before > 0:
+        new_warmup = round(min(warmup * left / left_before, left), 3)
+        new_warmup = int(new_warmup) if schedule.get("step_on") == "epoch" else new_warmup
+    said = []
+    if new_head != head:
+        train["head_epochs"] = new_head
+        said.append(f"train.head_epochs = {new_head} (it was {head})")
+    if new_warmup != warmup:
+        schedule["warmup_epochs"] = new_warmup
+        said.append(f"schedule.warmup_epochs = {new_warmup:g} (it was {warmup:g})")
+    return f"{' and '.join(said)}, to fit train.epochs = {epochs}." if said else ""
