@@ -223,6 +223,9 @@ def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
         ("data.augment", data.augment, "none", ": sentences speak of colours, sides and the whole picture"),
         ("data.random_erasing", data.random_erasing, 0, ": a sentence speaks of the whole picture"),
         ("data.validation_fraction", data.validation_fraction, 0.1, ": a twentieth is split off, by name"),
+        ("data.class_weights", data.class_weights, None, ": a sentence has no class"),
+        ("data.sampler", data.sampler, "shuffle", ": a sentence has no class"),
+        ("train.monitor", recipe.train.monitor, "accuracy", ": sentences are judged by CIDEr, BLEU or an exact match"),
         ("data.accept_doubts", data.accept_doubts, False, ": there are no labels to doubt"),
         ("data.value_range", data.value_range, None, ": each picture is scaled by itself"),
         ("model.num_classes", model.num_classes, None, ": the encoder has no head"),
@@ -281,6 +284,8 @@ def _problem(detail: ErrorDetails) -> str:
 
 
 def _allowed(key: str, detail: ErrorDetails) -> str:
+    if key == "data.class_weights":
+        return 'must be "balanced", or a table of classes with weights of at least 0'
     if key == "model.freeze":
         return 'must be "none", "backbone" or a whole number of blocks, at least 1'
     if key == "model.image_size":

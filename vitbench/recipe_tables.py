@@ -54,6 +54,12 @@ class DataTable(Table):
         "none", description=" | ".join(AUGMENTATIONS)
     )
     random_erasing: float = Field(0.0, ge=0, le=1, description="probability of blanking a rectangle")
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="of each picture's loss: balanced, or { class = weight }; without it, 1"
+    )
+    sampler: Literal["shuffle", "balanced"] = Field(
+        "shuffle", description="shuffle | balanced: each class equally often in an epoch of the same length"
+    )
     mixup: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
     cutmix: float = Field(0.0, ge=0, description="alpha of the beta distribution; 0 is off")
     cache: bool = Field(True, description="decode and resize once, into a memory map that all runs share")
@@ -82,6 +88,9 @@ class TrainTable(Table):
     deterministic: bool = Field(False, description="deterministic kernels on a GPU; CPU runs always repeat bit for bit")
     on_oom: Literal["stop", "halve"] = Field(
         "stop", description="stop | halve: out of memory halves batch_size and doubles accumulate"
+    )
+    monitor: Literal["accuracy", "mean_class_accuracy", "macro_f1"] = Field(
+        "accuracy", description="accuracy | mean_class_accuracy | macro_f1: which checkpoint is the best"
     )
     early_stopping: int = Field(0, ge=0, description="end after so many evaluations without a new best; 0 is off")
     log_every: Positive = Field(10, description="steps between two reads of the metrics from the device")

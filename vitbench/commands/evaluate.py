@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         f" {evaluation.batch_size}, summed and divided by the pictures"
     )
     print(f"95% interval of the accuracy: {low:.1%} to {high:.1%}; top 5: {evaluation.accuracy_top5:.1%}")
+    print(f"Each class alike: mean class accuracy {evaluation.mean_class_accuracy:.1%}, F1 {evaluation.macro_f1:.3f}")
     left_out = [*evaluation.left_out, *(problem for problem in evaluated.data.problems if problem.left_out)]
     if left_out:
         print(f"Left out: {len(left_out)} files, such as {clean(left_out[0].file)} ({clean(left_out[0].reason)})")

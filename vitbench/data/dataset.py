@@ -53,21 +53,23 @@ class Dataset:
         """uint8 [B, height, width, 3], which of the `numbers` they are, and the files that could not be read.
 
         The index has opened each file, so one that fails here has changed or gone since: it is left out by name.
+        The number i + k N, for N samples, is a repeat of sample i with an augmentation of its own.
         """
-        numbers = np.asarray(numbers, dtype=np.int64)
+        repeats = np.asarray(numbers, dtype=np.int64)
+        numbers = repeats % max(1, len(self))
         if self.cache is not None and not self.augmentation.is_random:
             return self.cache.gather(self.positions[numbers]), numbers, []
         height, width = self.preprocessing.height, self.preprocessing.width
         pixels = np.empty((len(numbers), height, width, 3), dtype=np.uint8)
         kept: list[int] = []
         problems: list[Problem] = []
-        for number in numbers.tolist():
+        for number, repeat in zip(numbers.tolist(), repeats.tolist(), strict=True):
             try:
                 resized = self._resized(number)
             except UnreadablePicture as error:
                 problems.append(Problem(self.sample(number).file, error.reason))
                 continue
-            pixels[len(kept)] = self.augmentation.apply(resized, seed=self.seed, epoch=epoch, index=number)
+            pixels[len(kept)] = self.augmentation.apply(resized, seed=self.seed, epoch=epoch, index=repeat)
             kept.append(number)
         return pixels[: len(kept)], np.array(kept, dtype=np.int64), problems
 

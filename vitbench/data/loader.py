@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from vitbench.data.balance import balanced_order
 from vitbench.data.dataset import Dataset
 from vitbench.data.problems import LeftOut, Problem
 from vitbench.data.randomness import ORDER, generator
@@ -63,6 +64,7 @@ class Loader:
     They work ahead over the end of an epoch, up to the end of `epochs`: the next epoch finds its first batches made.
     With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU. A network that
     normalises over the batch needs `at_least` two pictures: a shorter last batch begins with pictures of the first.
+    With `balanced` an epoch, as long as ever, shows each class equally often; a repeat is augmented by itself.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Loader:
         batch_size: int,
         workers: int = 0,
         shuffle: bool = True,
+        balanced: bool = False,
         drop_last: bool = False,
         pin_memory: bool = False,
         normalize: bool = True,
@@ -83,6 +86,7 @@ class Loader:
         self.dataset, self.epochs, self.at_least = dataset, epochs, at_least
         self.left_out = left_out if left_out is not None else LeftOut()
         self.seed, self.batch_size = seed, batch_size
+        self.balanced = balanced
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
         self._workers: DataLoader[Batch] | None = None
         self._stream: Iterator[Batch] | None = None
@@ -107,9 +111,14 @@ class Loader:
         return whole + (rest > 0 and not self.drop_last)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The numbers of the samples in the order of an epoch, int64 [N]: f(seed, epoch)."""
+        """The numbers of the samples in the order of an epoch, int64 [N]: f(seed, epoch).
+
+        The k-th repeat of a sample has its number plus k N (see `Dataset.pixels`).
+        """
         if not self.shuffle:
             return np.arange(len(self.dataset))
+        if self.balanced:
+            return balanced_order(self.dataset.labels, seed=self.seed, epoch=epoch)
         return generator(ORDER, self.seed, epoch).permutation(len(self.dataset))
 
     def whole(self, order: np.ndarray, start: int, size: int) -> np.ndarray:

@@ -5,8 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from vitbench.data.balance import class_weights, said_balance
 from vitbench.data.generated import read_address
 from vitbench.data.index import head_labels, label_order, open_recipe_data
 from vitbench.data.scenes import KIND_SETS
@@ -71,8 +73,15 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
     check.pictures = len(data.samples)
     if not data.classes:
         raise UserError(f"{data.root} has no labels to learn.")
-    with_parts(recipe, data)
-    return head_labels(recipe.model.num_classes, data.classes, data.root)
+    parted = with_parts(recipe, data)
+    labels = head_labels(recipe.model.num_classes, data.classes, data.root)
+    trained = np.array([sample.label for sample in parted.split("train")])
+    class_weights(recipe.data.class_weights, trained, data.classes, len(labels))
+    counts = np.bincount(trained, minlength=len(data.classes)).tolist()
+    said = said_balance(dict(zip(data.classes, counts, strict=True)))
+    if said and recipe.data.class_weights is None and recipe.data.sampler == "shuffle":
+        check.recognised.append(said)
+    return labels
 
 
 def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Check) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitbench.data.augment import Augmentation, augmentation
+from vitbench.data.balance import class_weights
 from vitbench.data.cache import DecodedCache, open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex, head_labels, open_recipe_data, refuse_doubts
@@ -55,8 +56,6 @@ class Classification:
     augmentation and with nothing dropped; after them the whole network sees augmented pictures.
     """
 
-    headline = "accuracy"
-
     def __init__(
         self,
         network: Network,
@@ -72,9 +71,12 @@ class Classification:
         self.network, self.data, self.recipe, self.device = network, data, recipe, device
         self.evaluation_cache = evaluation_cache
         self.progress = progress
+        self.headline = recipe.train.monitor
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
+        weights = class_weights(recipe.data.class_weights, self.train.labels, data.classes, network.num_classes)
+        self.weights = None if weights is None else torch.from_numpy(weights).float().to(device)
         self.left_out = LeftOut()
         self.at_least = 2 if needs_two(network.module) else 1
         self.evaluation_batch = recipe.train.batch_size
@@ -90,7 +92,8 @@ class Classification:
             features, labels, known = self._frozen_features()
             order = loader.order(epoch)
             for start in range(first_batch * batch_size, len(order), batch_size):
-                chosen = torch.from_numpy(loader.whole(order, start, batch_size)).to(self.device)
+                numbers = loader.whole(order, start, batch_size) % len(self.train)
+                chosen = torch.from_numpy(numbers).to(self.device)
                 chosen = chosen if known is None else chosen[known[chosen]]
                 yield Features(features[chosen], labels[chosen])
             return
@@ -105,16 +108,28 @@ class Classification:
             yield Pictures(pixels, batch.labels, shares)
 
     def loss(self, module: nn.Module, batch: Pictures | Features) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross-entropy, smoothed or mixed as the recipe says; with the accuracy where pictures are not mixed."""
-        smoothing = self.recipe.train.label_smoothing
+        """Cross-entropy, smoothed or mixed as the recipe says; with the accuracy where pictures are not mixed.
+
+        Class weights multiply the loss of each picture, and the sum is divided by the number of pictures, not by the
+        sum of the weights: a picture then weighs the same in whatever batch it lies. A mixed picture has the mean
+        weight of its shares.
+        """
         if isinstance(batch, Features):
             logits = self._head(module, batch.features).float()
         else:
             logits = module(batch.pixels).float()
             if batch.shares is not None:
-                return F.cross_entropy(logits, batch.shares, label_smoothing=smoothing), {}
+                return self._cross_entropy(logits, batch.shares), {}
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
-        return F.cross_entropy(logits, batch.labels, label_smoothing=smoothing), {"accuracy": accuracy}
+        return self._cross_entropy(logits, batch.labels), {"accuracy": accuracy}
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """`target` is int64 [B], or the share of each class, float32 [B, classes]."""
+        smoothing = self.recipe.train.label_smoothing
+        if self.weights is None:
+            return F.cross_entropy(logits, target, label_smoothing=smoothing)
+        weights = target @ self.weights if target.is_floating_point() else self.weights[target]
+        return (weights * F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")).mean()
 
     def size(self, batch: Pictures | Features) -> BatchSize:
         """The loss is a mean over pictures; one alone, where two are needed (batch norm), counts as none."""
@@ -162,6 +177,7 @@ class Classification:
                 batch_size=batch_size,
                 workers=self.recipe.data.workers,
                 pin_memory=self.device.type == "cuda",
+                balanced=self.recipe.data.sampler == "balanced",
                 normalize=False,
                 epochs=self.recipe.train.epochs,
                 at_least=self.at_least,

@@ -92,6 +92,23 @@ class Evaluation:
         right = np.bincount(self.label[self.correct], minlength=len(self.classes))
         return {name: float(right[k] / total[k]) for k, name in enumerate(self.classes) if total[k]}
 
+    @property
+    def mean_class_accuracy(self) -> float:
+        """The mean of the classes' accuracies, over those that have pictures (balanced accuracy)."""
+        return float(np.mean(list(self.class_accuracy().values())))
+
+    def class_f1(self) -> dict[str, float]:
+        """2 TP / (2 TP + FP + FN) of each class that has pictures or predictions."""
+        matrix = self.confusion()
+        hits, labelled, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+        known = np.flatnonzero(labelled + predicted)
+        return {self.classes[k]: float(2 * hits[k] / (labelled[k] + predicted[k])) for k in known}
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1, over those that have pictures or predictions, as scikit-learn counts them."""
+        return float(np.mean(list(self.class_f1().values())))
+
     def confusion(self) -> np.ndarray:
         """Pictures of class i that were taken for class j, int64 [classes, classes]."""
         matrix = np.zeros((len(self.classes), len(self.classes)), dtype=np.int64)
@@ -116,6 +133,7 @@ class Evaluation:
     def scalars(self) -> dict[str, float]:
         """What an evaluation logs; the accuracy of each class too, unless there are very many."""
         scalars = {"loss": self.mean_loss, "accuracy": self.accuracy, "accuracy_top5": self.accuracy_top5}
+        scalars |= {"mean_class_accuracy": self.mean_class_accuracy, "macro_f1": self.macro_f1}
         if len(self.classes) <= MOST_CLASSES_AS_SCALARS:
             scalars |= {f"class_accuracy/{name}": value for name, value in self.class_accuracy().items()}
         if self.left_out:
@@ -141,10 +159,13 @@ class Evaluation:
             "accuracy": self.accuracy,
             "accuracy_interval_95": [low, high],
             "accuracy_top5": self.accuracy_top5,
+            "mean_class_accuracy": self.mean_class_accuracy,
+            "macro_f1": self.macro_f1,
             "mean_loss": self.mean_loss,
             "report_batch_mean_loss": self.report_batch_mean_loss,
             "batch_size": self.batch_size,
             "class_accuracy": self.class_accuracy(),
+            "class_f1": self.class_f1(),
             "classes": list(self.classes),
             "confusion": self.confusion().tolist(),
             "worst": self.worst(),
