@@ -19,8 +19,10 @@ def fitted_to_epochs(before: Mapping[str, Any], changed: dict[str, Any], set_by_
     if not isinstance(train, dict) or not isinstance(schedule, dict) or not isinstance(tables, Mapping):
         return ""
     defaults = TrainTable()
-    epochs, whole = train.get("epochs"), tables.get("epochs", defaults.epochs)
-    head, warmup = train.get("head_epochs", defaults.head_epochs), schedule.get("warmup_epochs", 0)
+    epochs: Any = train.get("epochs")
+    whole: Any = tables.get("epochs", defaults.epochs)
+    head: Any = train.get("head_epochs", defaults.head_epochs)
+    warmup: Any = schedule.get("warmup_epochs", 0)
     numbers = epochs, whole, head, warmup
     if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers) or not 1 <= epochs < whole:
         return ""

@@ -71,7 +71,7 @@ class Classification:
         self.network, self.data, self.recipe, self.device = network, data, recipe, device
         self.evaluation_cache = evaluation_cache
         self.progress = progress
-        self.headline = recipe.train.monitor
+        self.headline: str = recipe.train.monitor
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
