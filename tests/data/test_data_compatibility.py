@@ -18,7 +18,7 @@ from vitbench.captions.mask_files import mask_in
 from vitbench.data.layouts import recognise
 from vitbench.data.scenes.export import run_lengths
 from vitbench.errors import UserError
-from vitbench.explain.quality_pictures import open_masks
+from vitbench.faithfulness.pictures import open_masks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 LOG_TESTS = Path(__file__).resolve().parents[1] / "runs" / "test_logs_compatibility.py"
