@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "features": "what a network makes of each patch: colours, likeness, nearest pictures",
     "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",
+    "gpus": "this machine's GPUs, who holds them, and what waits",
     "doctor": "what this machine, terminal and store are good for, and what to do",
     "ground": "how well the maps of words find what they mean",
 }

@@ -287,6 +287,19 @@ def _reserve(gpu: Gpu) -> Lease | str:
     return Lease(gpu.name, reservation.detach())
 
 
+def is_leased(gpu: str) -> bool:
+    """Whether some process holds the lease of a GPU by this name. Nothing is reserved by asking."""
+    name = _kernel_name(gpu)[1:].decode(errors="surrogateescape")
+    try:
+        return any(line.rstrip("\n").endswith(f" @{name}") for line in _unix_sockets())
+    except OSError:
+        return False
+
+
+def _unix_sockets() -> list[str]:
+    return Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
+
+
 def _kernel_name(gpu: str) -> bytes:
     """The name of the abstract socket. VITBENCH_GPU_LOCKS, any text, sets leases apart from those of other tests."""
     name = f"vitbench-gpu/{os.environ.get('VITBENCH_GPU_LOCKS', '')}/{gpu}".encode(errors="surrogateescape")

@@ -38,6 +38,15 @@ class SeenGpu:
     number: int
     _handle: Any = field(repr=False, compare=False)
 
+    @property
+    def handle(self) -> Any:
+        """What NVML's functions take."""
+        return self._handle
+
+    def processes(self) -> dict[int, int | None]:
+        """Bytes held by each process, by pid; None where NVML does not say how many."""
+        return _processes(self._handle)
+
     def usage(self) -> Usage | None:
         """Who holds its memory, this process aside; None if NVML does not say."""
         import pynvml
@@ -48,11 +57,11 @@ class SeenGpu:
             return None
         users: dict[str, int | None] = {}
         ours = 0
-        for pid, size in _processes(self._handle).items():
+        for pid, size in self.processes().items():
             if pid == os.getpid():
                 ours += size or 0
                 continue
-            user = _user(pid)
+            user = user_of(pid)
             known = users.get(user, 0)
             users[user] = None if size is None or known is None else known + size
         return Usage(int(memory.free) + ours, int(memory.total), users)
@@ -122,7 +131,8 @@ def _processes(gpu: Any) -> dict[int, int | None]:
     return found
 
 
-def _user(pid: int) -> str:
+def user_of(pid: int) -> str:
+    """Whose a process is, in words."""
     try:
         uid = Path(f"/proc/{pid}").stat().st_uid
     except OSError:

@@ -84,6 +84,24 @@ def nvmlDeviceGetUtilizationRates(handle):  # noqa: N802
     return SimpleNamespace(gpu=50, memory=10)
 
 
+def nvmlDeviceGetPowerUsage(handle):  # noqa: N802
+    return _known(handle, "power") * 1000
+
+
+def nvmlDeviceGetEnforcedPowerLimit(handle):  # noqa: N802
+    return 700_000
+
+
+def nvmlDeviceGetTemperature(handle, sensor):  # noqa: N802
+    return _known(handle, "temperature")
+
+
+def _known(handle, what):
+    if what not in _at(handle):
+        raise NVMLError("Not Supported")
+    return _at(handle)[what]
+
+
 def _at(handle):
     number, place = handle
     gpu = _state()["gpus"][number]
