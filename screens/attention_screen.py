@@ -12,6 +12,7 @@ from screens.actions import bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.attention_view import GRIDS, AttentionSheet, HeadNumber, TopClasses, next_colours, stronger
+from screens.navigation import make_screen
 from screens.networks import classifiers
 from screens.paths import pictures_below
 from screens.snapshot import Snapshot
@@ -392,6 +393,11 @@ class AttentionScreen(AskingScreen):
                 self._look(None if request is None else request.changed(**plain))
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
+
+    def action_features(self) -> None:
+        """What the network makes of each patch of this picture."""
+        path = self.files[self.number] if self.files else self._path
+        self.app.push_screen(make_screen("features", network=self.network, path=path))
 
     def action_export(self) -> None:
         """Saves what is shown as a figure, and says where it is."""

@@ -204,6 +204,10 @@ class RunControls(WorkbenchScreen):
         """What the network knows about place of the run that the keys act on."""
         self._look_inside("positions")
 
+    def action_features(self) -> None:
+        """What the network makes of each patch, of the run that the keys act on."""
+        self._look_inside("features")
+
     def _look_inside(self, screen: str) -> None:
         run = self.current_run()
         if run is None:

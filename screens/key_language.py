@@ -57,6 +57,7 @@ VERBS: dict[str, str] = {
     "d": "details",
     "e": "export",
     "E": "evaluate",
+    "f": "features",
     "g": "grid",
     "h": "history: over the training",
     "i": "attention",
@@ -87,7 +88,6 @@ VERBS: dict[str, str] = {
 """Key: its one verb. A key that is not here is not used."""
 
 RESERVED: dict[str, str] = {
-    "f": "features",
     "M": "machine",
     "S": "sweep",
     "C": "clone",
@@ -108,6 +108,7 @@ TITLES: dict[str, str] = {
     "mistakes": "Mistakes",
     "compare": "Compare",
     "attention": "Attention",
+    "features": "Features",
     "positions": "Positions",
     "captions": "Captions",
     "new": "New run",

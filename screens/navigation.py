@@ -12,6 +12,7 @@ SCREENS: dict[str, str] = {
     "compare": "screens.compare_screen:CompareScreen",
     "attention": "screens.attention_screen:AttentionScreen",
     "positions": "screens.positions_screen:PositionsScreen",
+    "features": "screens.features_screen:FeaturesScreen",
     "captions": "screens.caption_screen:CaptionScreen",
     "new_run": "screens.new_run_screen:NewRunScreen",
 }

@@ -20,6 +20,7 @@ _OPENED_BY = {
     "compare": "c",
     "attention": "i",
     "positions": "v",
+    "features": "f",
     "captions": "w",
 }
 """Screen: the key that opens it from the table of runs, for the run that the table's cursor is on."""

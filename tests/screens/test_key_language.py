@@ -54,7 +54,7 @@ SAME_ACTIONS = {
     "ctrl+e": {"export_tile", "export_word"},
     "h": {"checkpoints", "before"},
     "m": {"method", "kind"},
-    "t": {"choose_evaluation", "choose_scalar", "target", "edit"},
+    "t": {"choose_evaluation", "choose_scalar", "target", "edit", "foreground"},
     "u": {"colours", "scale"},
     "x": {"smoothing", "smooth"},
     "N": {"network", "captioner"},
@@ -79,7 +79,7 @@ def test_keys_of_trainings_do_nothing_else_anywhere():
 
 def test_each_action_of_a_screen_exists():
     places = {"runs": "runs", "run": "run", "compare": "compare", "new_run": "new"}
-    places |= {name: name for name in ("attention", "positions", "captions")}
+    places |= {name: name for name in ("attention", "features", "positions", "captions")}
     assert set(places) == set(SCREENS)
     for name, place in places.items():
         cls = screen_class(name)

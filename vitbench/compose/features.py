@@ -292,6 +292,7 @@ def _subject_facts(subject: Subject) -> dict[str, Any]:
         "layers": first.layers,
         "grid": list(first.grid),
         "outliers": subject.outliers,
+        "words": subject.words,
         **subject.facts,
     }
 
