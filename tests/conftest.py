@@ -35,6 +35,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that `vitbench` takes for its store during one test, in this process and in those it starts."""
     folder = tmp_path / "store"
     monkeypatch.setenv("VITBENCH_HOME", str(folder))
+    monkeypatch.setenv("VITBENCH_SETTINGS", str(tmp_path / "settings.toml"))
     return folder
 
 

@@ -47,6 +47,7 @@ COMMANDS: dict[str, str] = {
     "figure": "make a saved figure again from what it records",
     "caption": "a sentence for each picture, and a figure of its words",
     "gpus": "this machine's GPUs, who holds them, and what waits",
+    "settings": "your own settings: what is run when a run has ended, the bell",
     "doctor": "what this machine, terminal and store are good for, and what to do",
     "ground": "how well the maps of words find what they mean",
 }

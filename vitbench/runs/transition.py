@@ -10,6 +10,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.runs.liveness import has_worker, is_elsewhere, process_lives
 from vitbench.runs.lock import FileLock, RunLock
+from vitbench.runs.notify import tell_of_end
 from vitbench.runs.process import this_host
 from vitbench.runs.states import ENDED, Actor, State, is_allowed
 from vitbench.runs.status import Status, parse_status, read_status, status_file, write_status
@@ -47,7 +48,7 @@ def transition(
     `where` may ask for more of the status that is there. `facts` are further fields of the status; what the new state
     implies (times, no process, no GPUs) need not be given. Whoever holds the run's lock gives it as `lock`, and then
     temporary files that killed processes left in the folder are removed. Requests of the time before are taken away
-    when a run starts, and when its worker leaves it.
+    when a run starts, and when its worker leaves it. What ended by itself is told to its owner (`notify`).
 
     Raises StateChanged if the run is in another state, RunGone if its folder is, RunBusy, and OSError (a full disk; the
     old state stands). Raises ValueError for a change that `states.TRANSITIONS` does not allow.
@@ -67,6 +68,8 @@ def transition(
         write_status(run.folder, status)
         if lock is not None:
             _remove_litter(run.folder)
+    if by in ("worker", "scheduler"):
+        tell_of_end(run, status)
     return status
 
 
