@@ -22,8 +22,8 @@ from screens.widgets.picker import Choice, matching
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.picture_sheet import PictureSheet
 from vitbench.errors import UserError
+from vitbench.methods import METHODS, offered
 from vitbench.requests.attention import AttentionRequest
-from vitbench.requests.methods import METHODS
 from vitbench.text import clean
 
 
@@ -255,7 +255,7 @@ class AttentionScreen(AskingScreen):
         said."""
         assert self.request is not None
         method = METHODS[self.request.method]
-        if option in method.options or value is None:
+        if method.has(option) or value is None:
             self._look(self.request.fitting(**{option: value}))
         else:
             said = f"{method.title} has no {'patch that looks' if option == 'query' else option}: now raw attention"
@@ -264,16 +264,18 @@ class AttentionScreen(AskingScreen):
     def action_method(self, step: int = 1) -> None:
         """The next way to explain; the slow ones, too."""
         if self.request is not None:
-            names = list(METHODS)
-            method = names[(names.index(self.request.method) + step) % len(names)]
-            self._look(self.request.fitting(method=method, layer=None, head=None))
+            # Until something is seen nobody knows whether the network has attention over the whole picture.
+            names = offered(needs_attention=self.seen is None or self.seen.layers > 0)
+            here = names.index(self.request.method) if self.request.method in names else -step
+            method = names[(here + step) % len(names)]
+            self._look(self.request.fitting(method=method, layer=None, head=None), METHODS[method].caution)
 
     def action_target(self) -> None:
         """Another class to explain."""
         seen, request = self.seen, self.request
         if seen is None or request is None:
             return
-        if not METHODS[request.method].of_a_class:
+        if not METHODS[request.method].needs_class:
             self._note(
                 f"{METHODS[request.method].title} does not depend on a class; m chooses another method.", "warning"
             )

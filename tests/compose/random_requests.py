@@ -7,11 +7,11 @@ from pathlib import Path
 from tests.inspector.tiny_checkpoint import LABELS, tiny_checkpoint, tiny_picture
 from vitbench.errors import UserError
 from vitbench.figures.colours import COLOUR_MAPS
+from vitbench.methods import METHODS, quick_methods
 from vitbench.recipe import Recipe
 from vitbench.requests.attention import GRIDS, AttentionRequest
 from vitbench.requests.features import VIEWS as FEATURE_VIEWS
 from vitbench.requests.features import FeaturesRequest
-from vitbench.requests.methods import METHODS, QUICK_METHODS
 from vitbench.requests.positions import VIEWS, PositionRequest
 from vitbench.runs.store import Run, Store
 
@@ -52,8 +52,8 @@ def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequ
     plain = AttentionRequest(network=network, pictures=(chance.choice(subjects.pictures),))
     wanted = {
         "pictures": chance.sample(subjects.pictures, chance.choice((1, 1, 2))),
-        "method": chance.choice(QUICK_METHODS if chance.random() < 0.9 else tuple(METHODS)),
-        "methods": chance.sample(QUICK_METHODS, 2) if grid == "methods" and chance.random() < 0.8 else (),
+        "method": chance.choice(quick_methods() if chance.random() < 0.9 else tuple(METHODS)),
+        "methods": chance.sample(quick_methods(), 2) if grid == "methods" and chance.random() < 0.8 else (),
         "layer": chance.choice((None, *range(1, LAYERS + 1))),
         "head": chance.choice((None, *range(1, HEADS + 1))),
         "target": chance.choice((None, None, *LABELS, "2")),

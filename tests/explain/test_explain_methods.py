@@ -9,10 +9,11 @@ from captum.attr import IntegratedGradients, Occlusion
 from explain_networks import TINY, fill, pixels_for, settle, small_network
 from torch import nn
 
-from vitbench.attention.methods import without_smallest
-from vitbench.attribution.explanation import METHODS, explain
+from vitbench.attribution.explanation import explain
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.methods import METHODS
+from vitbench.methods.rollout import without_smallest
 from vitbench.models.attention_hooks import AttentionTap
 from vitbench.models.network import Network
 from vitbench.models.unfused import OpenedForward
@@ -109,7 +110,7 @@ def test_generic_and_gradient_rollout_by_their_formulas(network):
     assert torch.allclose(ours, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_token_grad_cam_by_its_formula(network):
+def test_methods_on_the_last_blocks_tokens_by_their_formulas(network):
     pixels = pixels_for(network)
     module = network.module.eval()
     tokens = []
@@ -121,6 +122,10 @@ def test_token_grad_cam_by_its_formula(network):
     expected = (weights * tokens[-1][:, 1:]).sum(-1).clamp(min=0).detach()
     ours = explain(network, pixels, "token_grad_cam", target=4).maps.flatten(1)
     assert torch.allclose(ours, expected, rtol=1e-4, atol=1e-7)
+    one_by_one = torch.stack([(g * x).sum(-1).clamp(min=0) for g, x in zip(gradient, tokens[-1].detach(), strict=True)])
+    ours = explain(network, pixels, "hires_cam", target=4).maps.flatten(1)
+    assert torch.allclose(ours, one_by_one[:, 1:], rtol=1e-4, atol=1e-7)
+    assert not torch.allclose(ours, expected, rtol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +328,8 @@ def test_attention_pooling_shows_the_pools_own_map():
         ({"method": "generic", "target": 10}, "no class 10"),
         ({"method": "generic", "target": [1, 2, 3]}, "3 classes were named for 2"),
         ({"method": "rollout", "fuse": "median"}, "median"),
-        ({"method": "rollout", "discard": 1.0}, "share"),
+        ({"method": "rollout", "discard": 1.0}, "discard=1.0 must be below 1: the share"),
+        ({"method": "integrated_gradients", "steps": 2.5}, "steps=2.5 is not a whole number"),
         ({"method": "occlusion", "window": 2}, "square"),
         ({"method": "integrated_gradients", "baseline": "pink"}, "pink"),
     ],
@@ -345,12 +351,12 @@ def test_maps_are_finite_and_not_flat(network):
     for method in METHODS:
         maps = explain(network, pixels, method, target=[0, 1]).maps.numpy()
         assert np.isfinite(maps).all()
-        if method not in ("grad_cam", "token_grad_cam"):
+        if not METHODS[method].may_be_empty:
             assert (maps.std(axis=(1, 2)) > 0).all()
 
 
 def test_libra_refuses_where_watching_moves_the_logits(monkeypatch):
     network = small_network(**TINY)
-    monkeypatch.setattr("vitbench.attribution.libra._MOST_MOVED", -1.0)
+    monkeypatch.setattr("vitbench.methods.libra.MOST_MOVED", -1.0)
     with pytest.raises(UserError, match="other logits"):
         explain(network, pixels_for(network, 1), "libra")

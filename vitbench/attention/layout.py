@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
+from vitbench.methods import on_any_network
 from vitbench.models.backbone import Backbone
 
 MOST_PREFIX_TOKENS = 8
@@ -24,10 +25,7 @@ def blocks_of(module: nn.Module, backbone: Backbone) -> Sequence[nn.Module]:
         if any(name.startswith("attn") for name in children) and children & {"mlp", "ffn"}:
             blocks.append(part)
     if not blocks:
-        raise UserError(
-            f"{type(module).__name__} has no blocks of attention and MLP;"
-            " integrated_gradients and occlusion work on it."
-        )
+        raise UserError(f"{type(module).__name__} has no blocks of attention and MLP; {on_any_network()}.")
     return blocks
 
 

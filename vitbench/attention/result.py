@@ -23,8 +23,8 @@ class MethodResult:
 class Explanation:
     """Where a network looked, or what counted for its answer.
 
-    maps: float32 [B, rows, columns], row 0 at the top; higher is more. Libra, integrated gradients and occlusion
-    are signed: below zero is evidence against the class.
+    maps: float32 [B, rows, columns], row 0 at the top; higher is more. Of a signed method (`Method.signed`) below
+    zero is evidence against the class.
     logits: float32 [B, C]. targets: int64 [B], the class that each map explains.
     completeness_error: float64 [B], |attributed sum - what it should equal| relative to the latter, or None where
     the method makes no such promise. facts: plain values that a figure records.

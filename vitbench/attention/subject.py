@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vitbench.attention.result import Query
 from vitbench.errors import UserError
+from vitbench.methods import without_attention
 from vitbench.models.attention_hooks import AttentionCall, AttentionTap, Keep, whole
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
-
-WITHOUT_ATTENTION = "token_grad_cam, libra, integrated_gradients and occlusion work on it"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Subject:
         """Raises UserError, in words, if blocks do not attend from every token to every token of one grid."""
         if self.backbone.refusal is not None:
             reason = self.backbone.refusal.split(", so ")[0]
-            raise UserError(f"{reason}, so it has no attention over the whole picture to show; {WITHOUT_ATTENTION}.")
+            raise UserError(f"{reason}, so it has no attention over the whole picture to show; {without_attention()}.")
 
     def score(self, logits: Tensor) -> Tensor:
         """The sum over the batch of the target logits. Samples do not interact, so one backward pass serves all."""
@@ -134,12 +134,12 @@ def sorted_layers(subject: Subject, calls: Sequence[AttentionCall]) -> Layers:
             raise UserError(_why_not(subject, number, inside))
         found.append(square[0])
     if not found:
-        raise UserError(f"{subject.name} has no transformer blocks that attend; {WITHOUT_ATTENTION}.")
+        raise UserError(f"{subject.name} has no transformer blocks that attend; {without_attention()}.")
     pooled = [call for call in calls if any(_within(call.module, pool) for pool in pools)]
     if len(pooled) < len(pools):
         raise UserError(
             f"{subject.name} has {len(pools)} attention pools but showed {len(pooled)} of their maps, so nothing is"
-            f" drawn; {WITHOUT_ATTENTION}."
+            f" drawn; {without_attention()}."
         )
     return Layers(found, pooled)
 
@@ -152,15 +152,17 @@ def _why_not(subject: Subject, number: int, inside: Sequence[AttentionCall]) -> 
     """One sentence on why block `number` has no map of all tokens by all tokens."""
     start = f"{subject.name}: block {number + 1}"
     if not inside:
-        return f"{start} computes no attention by softmax, so there is no map to show; {WITHOUT_ATTENTION}."
+        return f"{start} computes no attention by softmax, so there is no map to show; {without_attention()}."
     if len(inside) > 1:
-        return f"{start} computes {len(inside)} attention maps, of which none is the block's own; {WITHOUT_ATTENTION}."
+        return (
+            f"{start} computes {len(inside)} attention maps, of which none is the block's own; {without_attention()}."
+        )
     shape = inside[0].shape
     if shape[0] != subject.pixels.shape[0]:
-        return f"{start} attends within windows, not from every patch to every patch; {WITHOUT_ATTENTION}."
+        return f"{start} attends within windows, not from every patch to every patch; {without_attention()}."
     return (
         f"{start} attends over a {shape[-2]} x {shape[-1]} table where the picture has {subject.tokens} tokens"
-        f" (channels, pooled keys or another scale); {WITHOUT_ATTENTION}."
+        f" (channels, pooled keys or another scale); {without_attention()}."
     )
 
 
@@ -191,3 +193,8 @@ def reading_row(subject: Subject, layers: Layers) -> Tensor:
         read = list(range(0 if backbone.pools_prefix_tokens else backbone.num_prefix_tokens, tokens))
     row[0, read] = 1 / len(read)
     return row
+
+
+def start_row(subject: Subject, layers: Layers, query: Query | None) -> Tensor:
+    """The row [B or 1, N] that a product of layers starts from: what the classifier reads, or a query patch."""
+    return reading_row(subject, layers) if query is None else subject.query_row(query)

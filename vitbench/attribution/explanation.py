@@ -9,12 +9,11 @@ from torch import Tensor
 from vitbench.attention.result import Explanation, MethodResult
 from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
+from vitbench.methods import DEFAULT_METHOD, METHODS, find_method
+from vitbench.methods.base import OF_REQUESTS
 from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
-from vitbench.requests.methods import DEFAULT_METHOD, METHODS, find_method
-
-__all__ = ["DEFAULT_METHOD", "METHODS", "explain", "find_method"]
 
 
 def explain(
@@ -36,18 +35,17 @@ def explain(
     """
     name = find_method(method)
     chosen = METHODS[name]
-    for option in options:
-        if option not in chosen.options:
-            known = ", ".join(chosen.options) or "none"
-            raise UserError(f"The method {name} has no option {option!r}; it has: {known}.")
-    if chosen.of_a_class and network.no_classes:
-        without = ", ".join(other for other, found in METHODS.items() if not found.of_a_class)
+    asked = {option: value for option, value in options.items() if value is not None}
+    of_request = {one.name for one in OF_REQUESTS if chosen.has(one.name)}
+    given = chosen.read_options({option: value for option, value in asked.items() if option not in of_request})
+    given |= {option: value for option, value in asked.items() if option in of_request}
+    if chosen.needs_class and network.no_classes:
+        without = ", ".join(other for other, found in METHODS.items() if not found.needs_class)
         raise UserError(f"{network.no_classes} {chosen.title} explains a class; these methods need none: {without}.")
-    options = {option: value for option, value in options.items() if value is not None}
     with quiet(network.module) as module:
         device = next(module.parameters()).device
         subject = Subject.of(network, module, pixels.to(device), _target(target, pixels.shape[0], device), progress)
-        result = chosen.function(subject, **options)
+        result = chosen.function(subject, **given)
         targets = subject.targets(result.logits)
     _check(result, subject)
     return Explanation(

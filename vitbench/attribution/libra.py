@@ -12,12 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.attention.layout import blocks_of, on_grid, total_on
-from vitbench.attention.result import MethodResult
-from vitbench.attention.subject import Subject
+from vitbench.attention.layout import on_grid
 from vitbench.attribution.constant_gates import Gated, HalfGradient, LayerNorm
-from vitbench.errors import UserError
-from vitbench.models.inference import require_gradient
 from vitbench.models.unfused import SOFTMAX_CALLS, OpenedForward
 
 ACTIVATIONS = (F.gelu, F.silu, F.mish, F.hardswish, F.elu, F.selu)
@@ -41,9 +37,6 @@ CONSTANT_IN_BACKWARD = (
 )
 """Gates, denominators and attention: what they give is used, never differentiated."""
 
-_MOST_MOVED = 1e-3
-"""How far the logits may be from those of a plain forward, relative to the largest."""
-
 ADDITIONS = (Tensor.add, Tensor.__add__, Tensor.__radd__, torch.add)
 ADDITIONS_IN_PLACE = (Tensor.add_, Tensor.__iadd__)
 SUBTRACTIONS = (Tensor.sub, Tensor.__sub__, torch.sub)
@@ -51,37 +44,6 @@ PRODUCTS = (Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.mul)
 PRODUCTS_IN_PLACE = (Tensor.mul_, Tensor.__imul__)
 MATRIX_PRODUCTS = (Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm, Tensor.bmm)
 DIVISIONS = (Tensor.div, Tensor.__truediv__, torch.div)
-
-
-def libra(subject: Subject) -> MethodResult:
-    """The sum over blocks of (x dy/dx) over channels, plus the terms of all biases and other constants that have a
-    place on the picture; signed.
-
-    The completeness error compares the logit with pixels x gradient plus all constants x gradient; it is relative to
-    the logit, or absolute where the logit is below 1.
-    """
-    with torch.enable_grad():
-        pixels = require_gradient(subject.pixels)
-        with LibraTap(subject.module, blocks_of(subject.module, subject.backbone), pixels) as tap:
-            logits = subject.module(pixels)
-        (gradient,) = torch.autograd.grad(subject.score(logits), pixels)
-    with torch.no_grad():
-        moved = float((subject.module(subject.pixels) - logits).abs().max() / logits.abs().max().clamp(min=1))
-    if moved > _MOST_MOVED:
-        raise UserError(
-            f"{subject.name} gives other logits while Libra watches it (by {moved:.1%}), so the map is not to be"
-            " trusted; occlusion works on it."
-        )
-    if not tap.input_maps:
-        raise UserError(f"The blocks of {subject.name} do not lie on one grid; occlusion works on it.")
-    first_block = tap.input_maps[-1]
-    grid = (first_block.shape[1], first_block.shape[2])
-    maps = total_on(grid, tap.input_maps + tap.constant_maps)
-    # In float64: float32 sums near the logit are so coarse that they often equal it by chance.
-    attributed = (subject.pixels * gradient).flatten(1).sum(dim=1, dtype=torch.float64) + tap.constant_sum
-    chosen = logits.detach().gather(1, subject.targets(logits)[:, None])[:, 0].double()
-    error = (attributed - chosen).abs() / chosen.abs().clamp(min=1)
-    return MethodResult(maps, logits.detach(), error)
 
 
 class LibraTap(OpenedForward):

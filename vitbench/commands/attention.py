@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.commands._figures import add_drawing, announce, drawing_of, figure_path, patch_from
+from vitbench.commands._methods import add_methods, options_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
@@ -15,7 +16,6 @@ from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.attention import GRIDS, AttentionRequest
-from vitbench.requests.methods import METHODS
 from vitbench.text import clean, small_error
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments. Layers, heads, rows and columns are numbered from 1."""
     parser.add_argument("network", metavar="RUN|MODEL", help="a run, `demo`, a timm name, or a checkpoint folder")
     parser.add_argument("pictures", metavar="IMAGE", nargs="+")
-    parser.add_argument("--method", metavar="M", help=f"{', '.join(METHODS)} (default: libra)")
+    add_methods(parser)
     parser.add_argument("--layer", type=int, help="from 1 (default: the last)")
     parser.add_argument("--head", type=int, help="from 1; 0 is the mean (default)")
     parser.add_argument("--target", help="class to explain, by name or number (default: the likeliest)")
@@ -86,6 +86,7 @@ def request_from(arguments: argparse.Namespace, pictures: list[str]) -> Attentio
         "head": arguments.head or None,
         "target": arguments.target,
         "query": patch_from(arguments.query) if arguments.query else None,
+        "options": options_from(arguments.option) or None,
         "grid": "tutorial" if arguments.tutorial else arguments.grid,
         "other": arguments.other,
         "steps": steps.split(",") if steps and steps != "all" else steps,

@@ -292,12 +292,13 @@ def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_cl
     """What a map is, in one line: the method, and those of the options that it obeys."""
     method = found.method
     parts = [method.title]
-    if "layer" in method.options:
+    if method.has("layer"):
         parts.append("last layer" if request.layer is None else f"layer {request.layer}")
-    if "head" in method.options:
+    if method.has("head"):
         parts.append("mean of heads" if request.head is None else f"head {request.head}")
-    if request.query is not None and "query" in method.options:
+    if request.query is not None and method.has("query"):
         parts.append(f"from row {request.query[0]}, column {request.query[1]}")
+    parts += [f"{name} {value}" for name, value in request.options_of(method).items()]
     if with_class and found.target is not None:
         parts.append(f"for {class_name(found.target, view.network)}")
     return ", ".join(parts)

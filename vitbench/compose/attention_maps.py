@@ -15,10 +15,10 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, Picture, mark_patch, overlay
 from vitbench.figures.sheet import Scale
+from vitbench.methods import METHODS, Method
 from vitbench.models.network import Network
 from vitbench.progress import Progress
 from vitbench.requests.attention import AttentionRequest
-from vitbench.requests.methods import METHODS, Method
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,19 @@ class AttentionMaps:
         method, request = METHODS[name], self.request
         if name == "raw":
             return self.raw(view, request.layer, request.head)
-        target = class_number(request.target, view.network) if method.of_a_class else None
-        query = self._from_zero(request.query) if "query" in method.options else None
-        given = {} if query is None else {"query": query}
+        target = class_number(request.target, view.network) if method.needs_class else None
+        query = self._from_zero(request.query) if method.has("query") else None
+        given: dict[str, Any] = dict(request.options_of(method))
+        if query is not None:
+            given["query"] = query
 
         def make() -> Explanation:
             self.progress(0, 0, method.title)
             return explain(view.network, view.picture.pixels, name, target, progress=self.progress, **given).cpu()
 
-        found = self.sources.recent("map", (*view.key, name, target, query), make)
+        found = self.sources.recent("map", (*view.key, name, target, *sorted(given.items())), make)
         error = None if found.completeness_error is None else float(found.completeness_error[0])
-        explained = int(found.targets[0]) if method.of_a_class else None
+        explained = int(found.targets[0]) if method.needs_class else None
         return self._finished(view, FoundMap(found.maps[0], found.logits[0], method, explained, error))
 
     def overlaid(self, view: View, found: FoundMap) -> Picture:
@@ -110,7 +112,7 @@ class AttentionMaps:
         request, scale = self.request, found.scale(self.request)
         style = OverlayStyle(request.colour_map, request.strength, request.smooth, scale.low, scale.high)
         result = overlay(view.picture.shown, found.values.numpy(), style, view.picture.box)
-        if request.query is not None and "query" in found.method.options:
+        if request.query is not None and found.method.has("query"):
             result = self.marked(view, result, found.values)
         return result
 

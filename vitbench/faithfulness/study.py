@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitbench.attention.subject import Subject
-from vitbench.attribution.explanation import Explanation, explain, find_method
+from vitbench.attribution.explanation import Explanation, explain
 from vitbench.attribution.perturbation import fill
 from vitbench.captions.masks import on_grid
 from vitbench.errors import UserError
 from vitbench.faithfulness.curves import Curves, curves, pixel_order
 from vitbench.faithfulness.pictures import MaskedPicture, SeenPicture, look_at_masks
 from vitbench.faithfulness.scores import MapScores, class_leak, on_pixels, score_map
+from vitbench.methods import find_method
 from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent

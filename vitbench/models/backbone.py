@@ -17,6 +17,7 @@ from timm.models.vision_transformer_relpos import VisionTransformerRelPos
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
+from vitbench.methods import without_attention
 
 PLAIN_TRANSFORMERS = (VisionTransformer, Eva, Beit, VisionTransformerRelPos)
 """The timm classes whose every block attends from each token to each token of one patch grid."""
@@ -95,7 +96,7 @@ class Backbone:
         reason = _NOT_PLAIN.get(family, "is not a sequence of transformer blocks over one grid of patches")
         return (
             f"{family} {reason}, so attention, rollout and position screens cannot show it;"
-            " training, evaluation, integrated gradients and occlusion work on it."
+            f" training, evaluation and the methods {without_attention()}."
         )
 
     @property

@@ -7,8 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from vitbench.errors import UserError
 from vitbench.figures.colours import COLOUR_MAPS
+from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
+from vitbench.methods.base import Method, Value
 from vitbench.requests.base import Request, option
-from vitbench.requests.methods import DEFAULT_METHOD, METHODS, QUICK_METHODS, find_method
 
 Grid = Literal["heads", "layers", "methods", "checkpoints", "compare", "tutorial"]
 GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "checkpoints", "compare", "tutorial")
@@ -40,6 +41,8 @@ class AttentionRequest(Request):
     """A class by number or name; None is the likeliest one of each picture."""
     query: tuple[int, int] | None = None
     """The patch (row, column) that looks; None is what the classifier reads."""
+    options: dict[str, Value] = Field({})
+    """What else the method is told, such as `steps` of integrated gradients; each method declares its own."""
     grid: Grid | None = None
     other: str | None = None
     """For `grid = "compare"`: the second network."""
@@ -93,6 +96,11 @@ class AttentionRequest(Request):
             given.setdefault("method", "raw")
         if given.get("grid") == "checkpoints" and not given.get("steps"):
             given["steps"] = ALL
+        if isinstance(options := given.get("options"), Mapping):
+            names = given.get("methods") or (quick_methods() if given.get("grid") == "methods" else ())
+            names = names or (given.get("method", DEFAULT_METHOD),)
+            asked = [METHODS[_known(str(name))] for name in names]
+            given["options"] = {name: _read_option(asked, str(name), value) for name, value in options.items()}
         return given
 
     @model_validator(mode="after")
@@ -107,7 +115,11 @@ class AttentionRequest(Request):
         """The methods that the request asks for; of a grid of all methods some may not exist for the network."""
         if self.grid in _OF_RAW_ATTENTION:
             return ("raw",)
-        return (self.methods or QUICK_METHODS) if self.grid == "methods" else (self.method,)
+        return (self.methods or quick_methods()) if self.grid == "methods" else (self.method,)
+
+    def options_of(self, method: Method) -> dict[str, Value]:
+        """Those of `options` that a method has."""
+        return {name: value for name, value in self.options.items() if method.has(name)}
 
     def without_effect(self) -> dict[str, str]:
         """The options that are set and change nothing, each with a sentence that says why."""
@@ -132,10 +144,15 @@ class AttentionRequest(Request):
         if self.grid not in ("checkpoints", "methods"):
             refuse("steps", "it belongs to --grid checkpoints and --grid methods")
         for field in ("layer", "head", "query"):
-            if not any(field in method.options for method in shown):
-                able = [method.name for method in METHODS.values() if field in method.options]
+            if not any(method.has(field) for method in shown):
+                able = [method.name for method in METHODS.values() if method.has(field)]
                 refuse(field, f"{names} has no {field}; {' and '.join(able[:2])} {'does' if len(able) == 1 else 'do'}")
-        if not any(method.of_a_class for method in shown):
+        for name in self.options:
+            if not any(name in method.own_options() for method in shown):
+                own = dict.fromkeys(one for method in shown for one in method.own_options())
+                known = f"the options of {names} are {', '.join(own)}" if own else f"{names} has none"
+                found["options"] = f"--option {name} has no effect: {known}."
+        if not any(method.needs_class for method in shown):
             refuse("target", f"{names} does not depend on a class")
         if self.grid == "heads":
             refuse("head", f"{grid} shows each of them")
@@ -159,6 +176,15 @@ class AttentionRequest(Request):
         for field in draft.without_effect():
             values[field] = type(self).model_fields[field].default
         return self.read(values)
+
+
+def _read_option(methods: list[Method], name: str, value: Any) -> Any:
+    """The value of an option as the first method that has it takes it; as it is where none has it."""
+    able = next((method for method in methods if name in method.own_options()), None)
+    try:
+        return value if able is None else able.read_options({name: value})[name]
+    except UserError as error:
+        raise ValueError(str(error)) from None
 
 
 def _known(name: str) -> str:

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.errors import UserError
+from vitbench.methods import METHODS, find_method
 from vitbench.requests.base import Request
 from vitbench.requests.captions import WORD_METHODS, Row
-from vitbench.requests.methods import METHODS, find_method
 
 CONTROLS = ("oracle", "uniform", "shuffled")
 """Maps of words that know all, nothing, or what another word means."""
@@ -22,7 +22,7 @@ class FaithfulnessRequest(Request):
     data: str = Field(min_length=1)
     """An absolute folder, or `scenes:...`."""
     split: str | None = None
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = Field(default_factory=lambda: tuple(METHODS))
     count: int = Field(100, ge=1)
     fill: Literal["black", "mean"] = "black"
     perturb: bool = True

@@ -1,4 +1,4 @@
-"""Grad-CAM on tokens: it needs no attention map, so it works on windowed and pyramidal networks too."""
+"""The tokens that the last block is given, and their gradient: what methods read that need no attention map."""
 
 from typing import Any
 
@@ -6,17 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from vitbench.attention.layout import blocks_of, on_grid
-from vitbench.attention.result import MethodResult
 from vitbench.attention.subject import Subject
 from vitbench.errors import UserError
+from vitbench.methods import on_any_network
 from vitbench.models.inference import require_gradient
 
 
-def token_grad_cam(subject: Subject) -> MethodResult:
-    """Grad-CAM (Selvaraju et al. 2017) at the input of the last block: relu(sum_c w_c x_c), w_c the mean gradient of
-    channel c over the patches.
+def last_block_tokens(subject: Subject) -> tuple[Tensor, Tensor, Tensor]:
+    """The input of the last block whose input lies on the picture, the gradient of the target logit there, both
+    [B, rows, columns, D] without prefix tokens, and the logits [B, C].
 
     The input, because behind the last attention a class-token network's patches have no influence, and so no gradient.
+    Raises UserError if no block's input lies on one grid.
     """
     height, width = (int(side) for side in subject.pixels.shape[-2:])
     inputs: list[Tensor] = []
@@ -34,16 +35,15 @@ def token_grad_cam(subject: Subject) -> MethodResult:
         with torch.enable_grad():
             logits = subject.module(require_gradient(subject.pixels))
             if not inputs:
-                raise UserError(f"The blocks of {subject.name} do not lie on one grid; occlusion works on it.")
+                raise UserError(f"The blocks of {subject.name} do not lie on one grid; {on_any_network()}.")
             (gradient,) = torch.autograd.grad(subject.score(logits), inputs[-1])
     finally:
         for hook in hooks:
             hook.remove()
-    values, slopes = on_grid(inputs[-1].detach(), height, width), on_grid(gradient, height, width)
-    assert values is not None
-    assert slopes is not None
-    weights = slopes.mean(dim=(1, 2), keepdim=True)
-    return MethodResult((weights * values).sum(dim=-1).clamp(min=0), logits.detach())
+    tokens, gradients = on_grid(inputs[-1].detach(), height, width), on_grid(gradient, height, width)
+    assert tokens is not None
+    assert gradients is not None
+    return tokens, gradients, logits.detach()
 
 
 def _is_of(values: object, pixels: Tensor) -> bool:

@@ -1,12 +1,23 @@
 """Transformer attribution (Chefer, Gur and Wolf, CVPR 2021), with the rules of its released code."""
 
-import torch
+from __future__ import annotations
 
-from vitbench.attention.methods import start_row
-from vitbench.attention.result import MethodResult, Query
-from vitbench.attention.subject import Subject
-from vitbench.attribution.block_by_block import weighted_attention
-from vitbench.models.inference import flushed_denormals
+from typing import TYPE_CHECKING
+
+from vitbench.methods.base import QUERY, START_LAYER, Method
+
+if TYPE_CHECKING:
+    from vitbench.attention.result import MethodResult, Query
+    from vitbench.attention.subject import Subject
+
+METHOD = Method(
+    name="chefer_lrp",
+    title="Transformer attribution (Chefer 2021a)",
+    summary="relevance carried back layer by layer, times the gradient of attention (Chefer et al., CVPR 2021)",
+    compute="vitbench.methods.chefer_lrp:chefer_lrp",
+    options=(START_LAYER, QUERY),
+    place=50,
+)
 
 
 def chefer_lrp(subject: Subject, *, start_layer: int = 0, query: Query | None = None) -> MethodResult:
@@ -15,6 +26,13 @@ def chefer_lrp(subject: Subject, *, start_layer: int = 0, query: Query | None = 
 
     start_layer: the first layer of the product; 0 in the authors' notebooks, 1 in their benchmark.
     """
+    import torch
+
+    from vitbench.attention.result import MethodResult
+    from vitbench.attention.subject import start_row
+    from vitbench.attribution.block_by_block import weighted_attention
+    from vitbench.models.inference import flushed_denormals
+
     subject.require_global_attention()
     with torch.enable_grad(), flushed_denormals():
         found = weighted_attention(subject, start_layer)
