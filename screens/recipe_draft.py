@@ -13,6 +13,7 @@ from screens.paths import typed_path
 from screens.snapshot import Floats
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe, warnings
+from vitbench.recipe_tables import description
 
 _CURVE_POINTS = 400
 _ASSUMED_STEPS = 100
@@ -104,7 +105,7 @@ def _walk(table: BaseModel, prefix: str) -> Iterator[tuple[str, Any, str]]:
         if isinstance(value, BaseModel):
             yield from _walk(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, value, about.description or ""
+            yield prefix + name, value, description(about)
 
 
 def written(value: Any) -> str:

@@ -40,7 +40,8 @@ _left_out: dict[str, str] = {}
 class Declarations(Mapping[str, T], Generic[T]):
     """All declarations of one kind by name, in the order in which lists show them. Found when they are first needed.
 
-    `kind`: what a person calls one, such as "method". `attribute`: what a module of `package` calls its declaration.
+    `kind`: what a person calls one, such as "method". `attribute`: what a module of `package` calls its declaration, or
+    a tuple of them.
     `order`: a key to sort by; names decide where it is equal. Installed packages add theirs as entry points of the
     group `vitbench.<kind>s`; one that is broken is left out, see `left_out`.
     """
@@ -51,11 +52,16 @@ class Declarations(Mapping[str, T], Generic[T]):
         self.kind = kind
         self.group = f"vitbench.{kind.replace(' ', '_')}s"
         self._type, self._package, self._attribute, self._order = declared_as, package, attribute, order
+        self._own: dict[str, T] | None = None
         self._found: dict[str, T] | None = None
         self._lock = threading.RLock()
 
     def __getitem__(self, name: str) -> T:
-        return self._all()[name]
+        own = self._of_vitbench()  # whoever names one of these does not wait for packages to be looked at
+        return own[name] if name in own else self._all()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._of_vitbench() or name in self._all()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
@@ -71,7 +77,7 @@ class Declarations(Mapping[str, T], Generic[T]):
 
     def own(self) -> list[T]:
         """Those that come with vitbench, in their order; no installed package is looked at."""
-        return sorted(self._of_package(), key=lambda one: (self._order(one), one.name))
+        return sorted(self._of_vitbench().values(), key=lambda one: (self._order(one), one.name))
 
     def forget(self) -> None:
         """Looks again when next asked: packages were installed or removed."""
@@ -83,7 +89,7 @@ class Declarations(Mapping[str, T], Generic[T]):
     def _all(self) -> dict[str, T]:
         with self._lock:
             if self._found is None:
-                known = {one.name: one for one in self._of_package()}
+                known = dict(self._of_vitbench())
                 for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
                     try:
                         one = self._of_entry_point(point, known)
@@ -97,12 +103,17 @@ class Declarations(Mapping[str, T], Generic[T]):
                 self._found = {one.name: one for one in ordered}
             return self._found
 
+    def _of_vitbench(self) -> dict[str, T]:
+        with self._lock:
+            if self._own is None:
+                self._own = {one.name: one for one in self._of_package()}
+            return self._own
+
     def _of_package(self) -> Iterator[T]:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
             one = getattr(importlib.import_module(module.name), self._attribute, None)
-            if isinstance(one, self._type):
-                yield one
+            yield from one if isinstance(one, tuple) else [one] if isinstance(one, self._type) else []
 
     def _of_entry_point(self, point: EntryPoint, known: Mapping[str, T]) -> T:
         try:

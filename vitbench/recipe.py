@@ -19,7 +19,15 @@ from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
 from vitbench.places import expanded
 from vitbench.recipe_epochs import fitted_to_epochs
-from vitbench.recipe_tables import CaptionTable, DataTable, ModelTable, OptimTable, ScheduleTable, TrainTable
+from vitbench.recipe_tables import (
+    CaptionTable,
+    DataTable,
+    ModelTable,
+    OptimTable,
+    ScheduleTable,
+    TrainTable,
+    description,
+)
 from vitbench.schedules import learning_rate_with_head
 from vitbench.text import shortened
 
@@ -105,13 +113,13 @@ class Recipe(BaseModel):
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if not isinstance(value, BaseModel):
-                lines.append(_toml_line(name, value, field.description))
+                lines.append(_toml_line(name, value, description(field)))
         for name in type(self).model_fields:
             table = getattr(self, name)
             if isinstance(table, BaseModel) and (name != "caption" or self.task == "caption"):
                 lines += ["", f"[{name}]"]
                 fields = type(table).model_fields.items()
-                lines += [_toml_line(key, getattr(table, key), field.description) for key, field in fields]
+                lines += [_toml_line(key, getattr(table, key), description(field)) for key, field in fields]
         return "\n".join(lines) + "\n"
 
 

@@ -1,14 +1,42 @@
 """The tables of a recipe, and what each key may be. Names are timm's where timm has one."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, core_schema
+
+from vitbench.declarations import loaded, one_of
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=8)]
 
-AUGMENTATIONS = ("none", "report", "autoaugment", "crop-flip", "flip", "randaugment", "trivialaugment")
+
+@dataclass(frozen=True)
+class OneOf:
+    """A name out of declarations, which `where` (`module:attribute`) finds; packages can add to them."""
+
+    where: str
+
+    def names(self) -> list[str]:
+        """All that there are, those of packages too."""
+        return list(loaded(self.where))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, name: str) -> str:
+        if name not in loaded(self.where):
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": one_of(self.names())})
+        return name
+
+
+def description(field: FieldInfo) -> str:
+    """What a key of a recipe is, in words; of one that is a name, which names there are."""
+    names = [" | ".join(one.names()) for one in field.metadata if isinstance(one, OneOf)]
+    return ": ".join([*names, *filter(None, [field.description])])
 
 
 class Table(BaseModel):
@@ -50,9 +78,7 @@ class DataTable(Table):
     value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="[black, white] of pictures of more than 8 bits; without it, found for the data set"
     )
-    augment: Literal["none", "report", "autoaugment", "crop-flip", "flip", "randaugment", "trivialaugment"] = Field(
-        "none", description=" | ".join(AUGMENTATIONS)
-    )
+    augment: Annotated[str, OneOf("vitbench.augmentations:AUGMENTATIONS")] = "none"
     random_erasing: float = Field(0.0, ge=0, le=1, description="probability of blanking a rectangle")
     class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
         None, description="of each picture's loss: balanced, or { class = weight }; without it, 1"
@@ -115,9 +141,7 @@ class OptimTable(Table):
 class ScheduleTable(Table):
     """The learning rate over time; `vitbench recipe NAME --curve out.png` draws it."""
 
-    name: Literal["cosine", "linear", "constant", "wsd"] = Field(
-        "cosine", description="cosine | linear | constant | wsd"
-    )
+    name: Annotated[str, OneOf("vitbench.schedules:SCHEDULES")] = "cosine"
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise from 0")
     step_on: Literal["epoch", "step"] = Field("step", description="step | epoch: when the rate changes")
     min_lr: float = Field(0.0, ge=0, description="where the decay ends")

@@ -9,10 +9,13 @@ from pictures_for_tests import draw
 from PIL import Image
 from torchvision import transforms
 
-from vitbench.data.augment import AUGMENTATIONS, augmentation
+from vitbench.augmentations import AUGMENTATIONS
+from vitbench.data.augment import augmentation
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.randomness import SAMPLE, torch_seeded
+from vitbench.declarations import one_of
 from vitbench.errors import UserError
+from vitbench.recipe import load_recipe
 
 NETWORK = Preprocessing(48, 64, "crop", 0.9, "bicubic", (0.2, 0.4, 0.6))
 RANDOM = [name for name in AUGMENTATIONS if name != "none"]
@@ -133,6 +136,8 @@ def test_an_unknown_name_gets_a_sentence():
 
 
 def test_the_recipe_knows_the_same_names():
-    from vitbench import recipe_tables
-
-    assert set(recipe_tables.AUGMENTATIONS) == set(AUGMENTATIONS)
+    for name in AUGMENTATIONS:
+        assert load_recipe("fast", [f"data.augment={name}"]).data.augment == name
+    assert " | ".join(AUGMENTATIONS) in load_recipe("fast").to_toml()
+    with pytest.raises(UserError, match=f'data.augment = "more" .must be {one_of(list(AUGMENTATIONS))}'):
+        load_recipe("fast", ["data.augment=more"])

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
+from vitbench.augmentations import AUGMENTATIONS
 from vitbench.captions.data_report import look_at_data
 from vitbench.captions.formats.registry import format_names
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
-from vitbench.data.augment import AUGMENTATIONS, augmentation
+from vitbench.data.augment import augmentation
 from vitbench.data.layouts import form_names
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.preview import contact_sheet

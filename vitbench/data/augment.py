@@ -1,4 +1,4 @@
-"""Augmentations by name: what is done to a training picture, as a function of seed, epoch and index."""
+"""What an augmentation does to a training picture, as a function of seed, epoch and index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,20 +8,10 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from vitbench.augmentations import AUGMENTATIONS
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.randomness import SAMPLE, torch_seeded
 from vitbench.data.resizing import FixedResize, Resizing, ShortSide
-from vitbench.errors import UserError
-
-AUGMENTATIONS = {
-    "none": "resized as for evaluation",
-    "flip": "resized as for evaluation, every second one mirrored",
-    "report": "resized whatever the shape, then AutoAugment (ImageNet's policy)",
-    "crop-flip": "a random part (8 to 100% of the area), every second one mirrored",
-    "autoaugment": "crop-flip, then AutoAugment (ImageNet's policy)",
-    "randaugment": "crop-flip, then RandAugment (2 operations, magnitude 9 of 30)",
-    "trivialaugment": "crop-flip, then TrivialAugment (1 operation of any magnitude)",
-}
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -74,36 +64,13 @@ class Augmentation:
 
 def augmentation(name: str, preprocessing: Preprocessing, *, random_erasing: float = 0.0) -> Augmentation:
     """The augmentation of that name for a network. Raises UserError for a name that there is not."""
-    if name not in AUGMENTATIONS:
-        raise UserError(f"There is no augmentation {name!r}; choose {', '.join(AUGMENTATIONS)}.")
-    if name == "report":
-        # The report's Resize((384, 384)) squashes, whatever the network's authors did.
+    declared = AUGMENTATIONS.find(name)
+    if declared.squashes:
         preprocessing = replace(preprocessing, resize="squash", crop_fraction=1.0)
-    fixed = name in ("none", "flip", "report")
     return Augmentation(
         name=name,
         preprocessing=preprocessing,
-        first=FixedResize(preprocessing) if fixed else ShortSide.for_crops(preprocessing),
-        changes=_changes(name, preprocessing),
+        first=ShortSide.for_crops(preprocessing) if declared.crops else FixedResize(preprocessing),
+        changes=declared.changes(preprocessing),
         random_erasing=random_erasing,
     )
-
-
-def _changes(name: str, preprocessing: Preprocessing) -> tuple[Change, ...]:
-    flip = transforms.RandomHorizontalFlip()
-    if name == "none":
-        return ()
-    if name == "flip":
-        return (flip,)
-    if name == "report":
-        return (transforms.AutoAugment(transforms.AutoAugmentPolicy.IMAGENET),)
-    size = preprocessing.height, preprocessing.width
-    interpolation = transforms.InterpolationMode(preprocessing.interpolation)
-    crop = transforms.RandomResizedCrop(size, interpolation=interpolation)
-    policies = {
-        "crop-flip": (),
-        "autoaugment": (transforms.AutoAugment(transforms.AutoAugmentPolicy.IMAGENET),),
-        "randaugment": (transforms.RandAugment(),),
-        "trivialaugment": (transforms.TrivialAugmentWide(),),
-    }
-    return (crop, flip, *policies[name])

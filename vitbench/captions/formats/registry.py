@@ -1,17 +1,20 @@
 """All formats of captions, and the one that fits; refusals and help texts come from their phrases."""
 
-from vitbench.captions.formats import coco, flickr, homework, image_folder, json_lists, karpathy, sidecars, tables
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised
 from vitbench.data.layouts.base import Declined, NotRecognised
 from vitbench.data.layouts.place import listed
+from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 
-_MODULES = (coco, flickr, homework, image_folder, json_lists, karpathy, sidecars, tables)
+FORMATS = Declarations(
+    "caption format", CaptionFormat, "vitbench.captions.formats", "FORMAT", lambda one: -one.priority
+)
+"""Each is one file here, or comes with an installed package; those that are tried first come first."""
 
 
 def formats() -> tuple[CaptionFormat, ...]:
     """All formats, those that are tried first first."""
-    return tuple(sorted((module.FORMAT for module in _MODULES), key=lambda one: (-one.priority, one.name)))
+    return tuple(FORMATS.values())
 
 
 def format_names() -> tuple[str, ...]:

@@ -5,33 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from vitbench.data.layouts import (
-    class_folders,
-    cub,
-    flat_names,
-    flowers,
-    imagefolder,
-    imagenet,
-    label_tables,
-    listed_labels,
-    tiny_imagenet,
-)
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.names import same_name, why_no_class
 from vitbench.data.layouts.place import Place, listed, not_pictures
+from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 
-_MODULES = (
-    class_folders,
-    cub,
-    flat_names,
-    flowers,
-    imagefolder,
-    imagenet,
-    label_tables,
-    listed_labels,
-    tiny_imagenet,
-)
+FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
+"""Each is one file here, or comes with an installed package; those that are tried first come first."""
 
 _INSIDE = {
     ".zip": "unpack it first",
@@ -53,7 +34,7 @@ _INSIDE = {
 
 def forms() -> tuple[Form, ...]:
     """All forms, those that are tried first first."""
-    return tuple(sorted((module.FORM for module in _MODULES), key=lambda form: (-form.priority, form.name)))
+    return tuple(FORMS.values())
 
 
 def phrases() -> str:

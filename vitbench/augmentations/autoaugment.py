@@ -1,0 +1,21 @@
+"""Random crops, then AutoAugment (ImageNet's policy)."""
+
+from typing import Any
+
+from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.crop_flip import changes as crop_and_flip
+
+AUGMENTATION = AugmentationDeclaration(
+    name="autoaugment",
+    summary="crop-flip, then AutoAugment (ImageNet's policy)",
+    compute="vitbench.augmentations.autoaugment:changes",
+    crops=True,
+    place=50,
+)
+
+
+def changes(preprocessing: Any) -> list[Any]:
+    """Crop and mirror, then AutoAugment (Cubuk et al. 2019)."""
+    from torchvision.transforms import AutoAugment
+
+    return [*crop_and_flip(preprocessing), AutoAugment()]

@@ -1,0 +1,22 @@
+"""Random crops, mirrored or not: how most networks on ImageNet are trained."""
+
+from typing import Any
+
+from vitbench.augmentations.base import AugmentationDeclaration
+
+AUGMENTATION = AugmentationDeclaration(
+    name="crop-flip",
+    summary="a random part (8 to 100% of the area), every second one mirrored",
+    compute="vitbench.augmentations.crop_flip:changes",
+    crops=True,
+    place=40,
+)
+
+
+def changes(preprocessing: Any) -> list[Any]:
+    """Inception's crop at the network's size, then every second one mirrored."""
+    from torchvision.transforms import InterpolationMode, RandomHorizontalFlip, RandomResizedCrop
+
+    size = preprocessing.height, preprocessing.width
+    crop = RandomResizedCrop(size, interpolation=InterpolationMode(preprocessing.interpolation))
+    return [crop, RandomHorizontalFlip()]

@@ -1,0 +1,21 @@
+"""Random crops, then RandAugment (2 operations, magnitude 9 of 30)."""
+
+from typing import Any
+
+from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.crop_flip import changes as crop_and_flip
+
+AUGMENTATION = AugmentationDeclaration(
+    name="randaugment",
+    summary="crop-flip, then RandAugment (2 operations, magnitude 9 of 30)",
+    compute="vitbench.augmentations.randaugment:changes",
+    crops=True,
+    place=60,
+)
+
+
+def changes(preprocessing: Any) -> list[Any]:
+    """Crop and mirror, then RandAugment (Cubuk et al. 2020)."""
+    from torchvision.transforms import RandAugment
+
+    return [*crop_and_flip(preprocessing), RandAugment()]

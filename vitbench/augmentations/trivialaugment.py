@@ -1,0 +1,21 @@
+"""Random crops, then TrivialAugment (1 operation of any magnitude)."""
+
+from typing import Any
+
+from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.crop_flip import changes as crop_and_flip
+
+AUGMENTATION = AugmentationDeclaration(
+    name="trivialaugment",
+    summary="crop-flip, then TrivialAugment (1 operation of any magnitude)",
+    compute="vitbench.augmentations.trivialaugment:changes",
+    crops=True,
+    place=70,
+)
+
+
+def changes(preprocessing: Any) -> list[Any]:
+    """Crop and mirror, then TrivialAugment (Müller and Hutter 2021)."""
+    from torchvision.transforms import TrivialAugmentWide
+
+    return [*crop_and_flip(preprocessing), TrivialAugmentWide()]
