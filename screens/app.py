@@ -136,7 +136,6 @@ class Workbench(ColouredApp[str]):
     async def on_unmount(self) -> None:
         self.watcher.stop()
         await self.inspector.close()
-        await self.evaluator.close()
 
     @work(thread=True, exclusive=True, group="watcher")
     def _watch_store(self) -> None:

@@ -1,4 +1,4 @@
-"""Evaluating a run from the app: one at a time, in a process of its own, told in a line that screens of runs show."""
+"""Evaluating a run from the app: one at a time, aside, told in a line that screens of runs show."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vitbench.errors import UserError
-from vitbench.inspector.client import Inspector, InspectorError
+from vitbench.inspector.client import InspectorError
 from vitbench.progress import progress_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class Evaluator:
     def __init__(self, workbench: "Workbench") -> None:
         self.workbench = workbench
         self.now: Evaluating | None = None
-        self._inspector: Inspector | None = None
         self._what, self._since, self._told = "", 0.0, 0.0
 
     def shown_with(self, run_id: str) -> Evaluating | None:
@@ -46,16 +45,11 @@ class Evaluator:
             self.now = None
 
     async def evaluate(self, run_id: str, data: str) -> None:
-        """Evaluates the best checkpoint on the run's own pictures, or on those in the folder `data`.
-
-        Its process is another one than that of the previews, which go on, and ends with it: memory and GPU are free.
-        """
+        """Evaluates the best checkpoint on the run's own pictures, or on those in the folder `data`; previews go on."""
         self._say(Evaluating(run_id, "Starting ...", going=True))
-        self._inspector = Inspector(self.workbench.store_folder)
         try:
-            if self.workbench.inspector.is_running:
-                await self.workbench.inspector.ask("leave_gpu")
-            answer = await self._inspector.ask("evaluate", network=run_id, data=data, progress=self._progress)
+            asked = self.workbench.inspector.ask("evaluate", network=run_id, data=data, progress=self._progress)
+            answer = await asked
         except asyncio.CancelledError:
             self._say(Evaluating(run_id, "The evaluation was cancelled.", "warning"))
             raise
@@ -67,13 +61,6 @@ class Evaluator:
             left_out = int(answer.values["left_out"])
             words = str(answer.values["sentence"]) + (f", {left_out:,} files left out" if left_out else "")
             self._end(Evaluating(run_id, words, "success", name=str(answer.values["name"])))
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        """Ends the process, if there is one."""
-        if self._inspector is not None:
-            await self._inspector.close()
 
     def _progress(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()

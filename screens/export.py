@@ -1,10 +1,8 @@
-"""Saving what a chart shows: CSV at once, pictures through a process of its own that may load matplotlib."""
+"""Saving charts and confusion matrices: the numbers by the app itself, pictures by the inspector."""
 
+import asyncio
 import csv
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual import work
 
+from screens.asking import SAID_AFTER
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
 from screens.widgets.chart import Chart, Curve
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
+from vitbench.inspector.client import InspectorError
+from vitbench.requests.base import Request
+from vitbench.requests.confusion import confusion_csv, confusion_request, read_document
+from vitbench.requests.drawing import Drawing
+from vitbench.requests.plots import ConfusionRequest, CurvesRequest
 
 if TYPE_CHECKING:
     from screens.export_dialog import Export
@@ -33,12 +37,20 @@ def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
     writer.writerow([x_name, *names])
     for x in places:
         row = [column.get(x) for column in columns]
-        writer.writerow([f"{x:.10g}", *("" if value is None else repr(value) for value in row)])
+        writer.writerow([f"{x:.10g}", *("" if value is None else plain_number(value) for value in row)])
     return stream.getvalue()
 
 
+def plain_number(value: float) -> str:
+    """A number as it was meant: event files hold single precision, in which 0.1 is 0.10000000149011612."""
+    single = np.float32(value)
+    if float(single) == value or not np.isfinite(value):
+        return str(single)
+    return f"{value:.9g}"
+
+
 def chart_figure(chart: Chart) -> dict[str, object]:
-    """The description of a chart that `vitbench.figures.curves` draws."""
+    """The values of a `CurvesRequest` for what a chart shows."""
     view = chart.view
     return {
         "title": chart.title,
@@ -78,49 +90,57 @@ class Exports(WorkbenchScreen):
             return
         chart, name = target
         table, figure = chart_csv(chart.curves, chart.x_name), chart_figure(chart)
-        self.ask_where(name, "chart", lambda export: chart_bytes(export, table, figure))
+        self.ask_where(name, "chart", lambda: CurvesRequest.read(figure), lambda: table)
 
-    def ask_where(self, name: str, what: str, draw: Callable[["Export"], bytes]) -> None:
-        """Asks for file, format and style, and saves aside what `draw` makes of them; it may raise OSError."""
+    def export_confusion(self, evaluation: Path, title: str, name: str) -> None:
+        """Asks where to, then saves the confusion matrix of an evaluation in a run's folder."""
+
+        def request() -> ConfusionRequest:
+            return confusion_request(read_document(evaluation), title, evaluation)
+
+        def table() -> str:
+            document = read_document(evaluation)
+            return confusion_csv(np.array(document["confusion"], np.int64), document["classes"])
+
+        self.ask_where(name, "confusion matrix", request, table)
+
+    def ask_where(self, name: str, what: str, request: Callable[[], Request], table: Callable[[], str]) -> None:
+        """Asks for file, format and style, then saves the figure of a request, or the table as CSV.
+
+        Both are made aside, and may raise UserError.
+        """
         from screens.export_dialog import ExportDialog
 
         def answered(export: "Export | None") -> None:
             if export is not None:
-                self._save(export, draw)
+                self._save(export, request, table)
 
         self.app.push_screen(ExportDialog(Path.cwd() / f"{name}.png", what), answered)
 
-    @work(thread=True, group="export")
-    def _save(self, export: "Export", draw: Callable[["Export"], bytes]) -> None:
-        file = export.file
-        outputs = Outputs(self.workbench.store_folder, remedy="name another file")
+    @work(group="export")
+    async def _save(self, export: "Export", request: Callable[[], Request], table: Callable[[], str]) -> None:
+        saving = self._saved(export, request, table)
         try:
-            outputs.plan(file)
-            outputs.write(file, draw(export))
-        except (UserError, OSError) as error:
-            self.app.call_from_thread(self.workbench.tell, f"{file} was not saved: {error}", "error")
+            task = asyncio.ensure_future(saving)
+            done, _ = await asyncio.wait([task], timeout=SAID_AFTER)
+            if not done:
+                self.workbench.tell(f"Saving {export.file.name} ...")
+            file = await task
+        except (UserError, OSError, InspectorError) as error:
+            self.workbench.tell(f"{export.file} was not saved: {error}", "error")
             return
         fetch = scp_line(file)
-        self.app.call_from_thread(self.workbench.tell, f"Saved {file}" + (f"   {fetch}" if fetch else ""))
+        self.workbench.tell(f"Saved {file}" + (f"   {fetch}" if fetch else ""))
 
-
-def chart_bytes(export: "Export", table: str, figure: dict[str, object]) -> bytes:
-    """The numbers, or a picture of the chart. Raises OSError if it cannot be drawn."""
-    if export.ending == ".csv":
-        return table.encode()
-    return _drawn("vitbench.figures.curves", [export.ending], json.dumps(figure | export.style()))
-
-
-def confusion_bytes(export: "Export", evaluation: Path, name: str) -> bytes:
-    """The confusion matrix of an evaluation in a run's folder; `name` goes into the title. Raises OSError."""
-    return _drawn("vitbench.figures.confusion", [export.ending, str(evaluation), name, json.dumps(export.style())])
-
-
-def _drawn(module: str, arguments: list[str], description: str = "") -> bytes:
-    """Raises OSError with the last line that the drawing process wrote, if it failed."""
-    command = [sys.executable, "-m", module, *arguments]
-    answer = subprocess.run(command, input=description.encode(), capture_output=True, check=False)
-    if answer.returncode != 0:
-        lines = answer.stderr.decode(errors="replace").strip().splitlines()
-        raise OSError(lines[-1] if lines else f"exit code {answer.returncode}")
-    return answer.stdout
+    async def _saved(self, export: "Export", request: Callable[[], Request], table: Callable[[], str]) -> Path:
+        """Where it was saved: under a name that is free."""
+        if export.ending == ".csv":
+            outputs = Outputs(self.workbench.store_folder)
+            content = (await asyncio.to_thread(table)).encode("utf-8", "surrogateescape")
+            return await asyncio.to_thread(outputs.write_new, export.file, content)
+        asked = await asyncio.to_thread(request)
+        drawing = Drawing.of_style(export.style())
+        answer = await self.workbench.inspector.ask(
+            "save_sheet", kind=asked.kind, request=asked.record(), file=str(export.file), drawing=drawing.record()
+        )
+        return Path(answer.values["file"])

@@ -27,7 +27,7 @@ from screens.curves import (
 )
 from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
-from screens.export import Exports, confusion_bytes
+from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
 from screens.navigation import make_screen
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
@@ -367,8 +367,7 @@ class RunScreen(RunControls, Exports):
             self.workbench.tell("There is no confusion matrix here to save.", "warning")
             return
         source = self.workbench.store.runs_folder / run.id / "evaluations" / shown
-        name = f"{run.id}-confusion-{source.stem}"
-        self.ask_where(name, "confusion matrix", lambda export: confusion_bytes(export, source, run.title))
+        self.export_confusion(source, run.title, f"{run.id}-confusion-{source.stem}")
 
     def exported(self) -> tuple[Chart, str] | None:
         charts = self.charts()

@@ -1,5 +1,6 @@
 """Recently used values: what was not asked for longest is forgotten."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -15,15 +16,21 @@ class Recent:
         self.most_bytes = most_bytes
         self._size = size
         self._values: OrderedDict[Hashable, object] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of `key`, made if it is not there."""
-        if key not in self._values:
-            self._values[key] = make()
-        self._values.move_to_end(key)
-        while len(self._values) > 1 and self._too_many():
-            self._values.popitem(last=False)
-        return self._values[key]  # type: ignore[return-value]
+        """The value of `key`, made if it is not there; two threads that ask at once may both make it."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]  # type: ignore[return-value]
+        made = make()
+        with self._lock:
+            self._values[key] = made
+            self._values.move_to_end(key)
+            while len(self._values) > 1 and self._too_many():
+                self._values.popitem(last=False)
+        return made
 
     def _too_many(self) -> bool:
         if len(self._values) > self.most:

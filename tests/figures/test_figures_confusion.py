@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from screens.export import confusion_bytes
-from screens.export_dialog import Export
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
-from vitbench.figures.confusion import check_ending, compose_confusion, confusion_request
+from vitbench.figures.confusion import check_ending, compose_confusion, confusion_bytes
 from vitbench.figures.draw import draw
 from vitbench.figures.provenance import read_provenance
+from vitbench.figures.save import sheet_bytes
+from vitbench.requests.confusion import confusion_request, read_document
 from vitbench.requests.drawing import Drawing
 
 LABELS = [f"kind_{number}" + " of pets" * (number % 3) for number in range(37)]
@@ -92,11 +92,9 @@ def test_a_thousand_classes_are_named_here_and_there():
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg", "csv"])
-def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, ending):
-    source = tmp_path / "test-1234.json"
-    source.write_text(json.dumps(document(["a,b", "$x$", "_c\x1b[31m"])))
+def test_every_format_is_saved(tmp_path, ending):
     file = tmp_path / f"matrix.{ending}"
-    file.write_bytes(confusion_bytes(Export(file), source, "pets $1$ "))
+    file.write_bytes(confusion_bytes(f".{ending}", document(["a,b", "$x$", "_c\x1b[31m"]), "pets $1$ "))
     begin = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "csv": b"true class"}[ending]
     assert file.read_bytes().startswith(begin)
     if ending == "csv":
@@ -109,7 +107,8 @@ def test_every_format_is_saved_by_the_process_that_the_app_starts(tmp_path, endi
 def test_a_figure_is_made_again_though_its_evaluation_is_gone(tmp_path, ending):
     source, file = tmp_path / "test-1234.json", tmp_path / f"matrix.{ending}"
     source.write_text(json.dumps(document(LABELS)))
-    file.write_bytes(confusion_bytes(Export(file, 12.0, 150, caption=False), source, "pets"))
+    sheet = compose_confusion(confusion_request(read_document(source), "pets", source))
+    file.write_bytes(sheet_bytes(sheet, f".{ending}", Drawing(width=120, dpi=150)))
     assert "step 1,234" in read_provenance(file)["facts"]["title"]
     source.unlink()
     again = tmp_path / f"again.{ending}"
@@ -120,7 +119,7 @@ def test_a_figure_is_made_again_though_its_evaluation_is_gone(tmp_path, ending):
 def test_mistakes_are_one_sentence(tmp_path):
     source = tmp_path / "test-1.json"
     source.write_text("{}")
-    with pytest.raises(OSError, match="cannot be read as an evaluation"):
-        confusion_bytes(Export(tmp_path / "matrix.png"), source, "")
+    with pytest.raises(UserError, match="cannot be read as an evaluation"):
+        read_document(source)
     with pytest.raises(UserError, match=r"matrix\.gif ends otherwise"):
         check_ending(tmp_path / "matrix.gif")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from vitbench.cli import main
-from vitbench.figures.curves import compose_curves, curves_bytes, spoken
+from vitbench.figures.curves import compose_curves, spoken
 from vitbench.figures.draw import draw
 from vitbench.figures.plots import Forest, Interval
 from vitbench.figures.provenance import read_provenance
+from vitbench.figures.save import sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.requests.drawing import Drawing
 from vitbench.requests.plots import MOST_POINTS, CurvesRequest, SeriesRequest
@@ -38,7 +39,7 @@ def chart(count=3, points=20, title="val/accuracy", **more):
 @pytest.mark.parametrize("more", [{}, {"y_log": True, "x_range": [1, 9]}, {"count": 9}])
 def test_a_chart_is_made_again_from_itself(tmp_path, ending, more):
     file, again = tmp_path / f"a{ending}", tmp_path / f"b{ending}"
-    file.write_bytes(curves_bytes(ending, chart(**more)))
+    file.write_bytes(sheet_bytes(compose_curves(CurvesRequest.read(chart(**more))), ending))
     assert main(["figure", "again", str(file), "--out", str(again)]) == 0
     assert again.read_bytes() == file.read_bytes()
 

@@ -61,4 +61,5 @@ if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     handlers = (echo, slow, deaf, refuse, fail, die, die_late, chatter)
-    Server({handler.__name__: handler for handler in handlers}, sys.stdin.buffer, answers).serve()
+    table = {handler.__name__: handler for handler in handlers}
+    Server(table, sys.stdin.buffer, answers, lambda request: bool(request.arguments.get("aside"))).serve()

@@ -1,6 +1,7 @@
 """The inspector as a process: answers, progress, cancellation, mistakes, and its own death."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -59,6 +60,47 @@ async def test_work_that_reports_nothing_is_ended_too_and_holds_nobody_up(inspec
         await long
     assert (await asyncio.wait_for(waiting, timeout=20)).arrays["map"].shape == (3, 4)
     assert (await asyncio.wait_for(inspector.ask("slow", steps=2), timeout=20)).values["done"]
+
+
+async def test_what_takes_long_is_answered_aside_and_holds_nobody_up(inspector):
+    started = [asyncio.Event(), asyncio.Event()]
+    long = [
+        asyncio.create_task(inspector.ask("slow", steps=3000, aside=True, progress=lambda *_, n=n: started[n].set()))
+        for n in range(2)
+    ]
+    for event in started:
+        await asyncio.wait_for(event.wait(), timeout=20)
+    answer = await asyncio.wait_for(inspector.ask("echo"), timeout=20)
+    assert answer.arrays["map"].shape == (3, 4)
+    assert not any(task.done() for task in long)
+    for task in long:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (await asyncio.wait_for(inspector.ask("slow", steps=2, aside=True), timeout=20)).values["done"]
+
+
+async def test_what_is_answered_aside_is_ended_though_it_reports_nothing(inspector):
+    """Seconds of processor time that a cancelled thread goes on to use show whether it has ended."""
+    long = asyncio.create_task(inspector.ask("deaf", seconds=600, aside=True))
+    pid = (await inspector.ask("chatter")).values["pid"]
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    for _ in range(100):
+        before = used_time(pid)
+        await asyncio.sleep(0.2)
+        if used_time(pid) - before < 0.05:
+            break
+    else:
+        pytest.fail("the cancelled work goes on")
+    assert (await asyncio.wait_for(inspector.ask("deaf", seconds=0.01, aside=True), timeout=20)).values["done"]
+
+
+def used_time(pid: int) -> float:
+    """Seconds that a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_a_newer_request_replaces_one_that_waits(inspector):

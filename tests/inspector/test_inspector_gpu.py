@@ -113,6 +113,17 @@ def test_a_waiting_run_gets_the_gpu_between_two_questions(store, gpu, tmp_path, 
     assert moved[-1] == "cpu"
 
 
+def test_a_gpu_that_is_used_is_not_given_back_before_the_end(store, gpu):
+    with gpu.use() as device:
+        assert device == torch.device("cuda", 0)
+        gpu.give_back()
+        assert gpu.held == "GPU-one"
+    gpu.give_back()
+    assert gpu.held is None
+    with gpu.use() as device:
+        assert device == torch.device("cuda", 0)
+
+
 def test_idle_gives_the_gpu_back(store, gpu):
     networks = OpenNetworks(store, gpu=gpu)
     gpu.device()

@@ -135,6 +135,15 @@ async def test_sizes_from_nothing_to_large() -> None:
             assert all(len(line) == app.chart.size.width for line in lines(app.chart))
 
 
+def test_csv_has_no_noise_of_single_precision() -> None:
+    y = np.array([0.1, 1e-5, 123456.7], np.float32).astype(float)
+    rows = chart_csv((Curve("a", "a", np.array([1.0, 2.0, 3.0]), y, 0),), "step").splitlines()
+    assert rows[1:] == ["1,0.1", "2,1e-05", "3,123456.7"]
+    assert [float(np.float32(row.split(",")[1])) for row in rows[1:]] == y.tolist(), "and nothing is lost"
+    mean = np.array([0.1, 0.2, 1 / 3])
+    assert chart_csv((Curve("a", "a", np.arange(3.0), mean, 0),), "step").endswith("0.333333333\n")
+
+
 def test_csv_has_a_row_for_each_x_and_gaps_where_a_curve_has_none() -> None:
     a = Curve("a", "train", np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, 0.125]), 0)
     b = Curve("b", "validation, all", np.array([2.0, 4.0]), np.array([0.3, np.nan]), 1)

@@ -12,7 +12,6 @@ from vitbench.compose.prepared import prepare_picture
 from vitbench.errors import UserError
 from vitbench.inspector.requests import Workbench
 from vitbench.models.network import open_network
-from vitbench.progress import silent
 from vitbench.training.evaluating import evaluate
 from vitbench.training.evaluation import load_evaluation
 
@@ -96,7 +95,6 @@ def test_command_and_request_are_one_function(run, store, tmp_path, capsys):
     reply = Workbench(store).handlers["evaluate"]({"network": run.id}, lambda *report: told.append(report))
     assert reply.values == {"sentence": printed, "left_out": 0, "name": f"test-{STEP}.json"}
     assert (21, 21, "evaluating") in told
-    assert Workbench(store).handlers["leave_gpu"]({}, silent).values == {}
 
 
 def test_changed_data_outside_the_test_part_are_said_and_no_hindrance(run, store, tmp_path):

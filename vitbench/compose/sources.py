@@ -1,6 +1,7 @@
 """Where a composition finds networks, captioners and what was computed lately. The inspector keeps one; a command
 makes one for its run."""
 
+import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,8 @@ class Sources:
     def __init__(self, folder: Path, gpu: Gpu | None = None) -> None:
         self.folder = folder
         self.networks = OpenNetworks(folder, gpu=gpu)
+        self.turn = threading.RLock()
+        """Held by whoever looks into a network's layers, or moves it to another device: one at a time."""
         self._recent = {kind: Recent(most) for kind, most in (_LIMITS | _CAPTION_LIMITS | _FEATURE_LIMITS).items()}
 
     @property

@@ -1,21 +1,11 @@
-"""Curves over a common axis: `python -m vitbench.figures.curves ENDING < description.json` prints such a figure.
-
-The app draws its charts through this process, because it never imports matplotlib itself.
-"""
-
-import json
-import sys
-from typing import Any
+"""Curves over a common axis."""
 
 import numpy as np
 
 from vitbench.figures.plots import Curves, Series
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
-from vitbench.requests.drawing import Drawing
 from vitbench.requests.plots import CurvesRequest
-
-STYLE = ("width_cm", "dpi", "caption")
 
 _WORDS = {
     "train/loss": ("Training loss", "Loss"),
@@ -74,21 +64,5 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
     return Sheet("curves", request.record(), (), {"title": title}, title, plots=(plot,))
 
 
-def curves_bytes(ending: str, description: dict[str, Any]) -> bytes:
-    """The values of a `CurvesRequest` drawn, as a file with the ending .png, .pdf or .svg.
-
-    Among them may be a style: `width_cm`, `dpi` and `caption`, as the app's export dialog gives them.
-    """
-    from vitbench.figures.save import sheet_bytes
-
-    style = {name: description[name] for name in STYLE if name in description}
-    request = CurvesRequest.read({name: value for name, value in description.items() if name not in STYLE})
-    return sheet_bytes(compose_curves(request), ending, Drawing.of_style(style))
-
-
 def _floats(values: tuple[float | None, ...]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], float)
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(curves_bytes(sys.argv[1], json.load(sys.stdin)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import json_type
+from vitbench.inspector.protocol import Request
 from vitbench.text import shortened
 
 _LONGEST_TEXT = 2**18
@@ -59,3 +60,16 @@ def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:
         elif not argument.fits(value):
             shown = shortened(repr(value), 80) if isinstance(value, str | int | float) else json_type(value)
             raise UserError(f"{name} of the request {request} is {shown}; it has to be {argument.words}.")
+
+
+_ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet")
+
+
+def takes_long(request: Request) -> bool:
+    """Whether a request is answered aside: it takes seconds or minutes, and holds no network that others look into."""
+    if request.name in _ALWAYS_LONG:
+        return True
+    if request.name != "sheet" or request.arguments.get("kind") != "positions":
+        return False
+    asked = request.arguments.get("request")
+    return isinstance(asked, dict) and asked.get("permutations") != 0

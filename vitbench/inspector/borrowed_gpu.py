@@ -1,7 +1,9 @@
 """The GPU that the inspector computes on while no run needs it: leased as a run leases one, and given back when a run
 waits or nobody asks."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -28,14 +30,32 @@ class BorrowedGpu:
         self._device = CPU
         self._bound: str | None = None
         self._useless = False
+        self._users = 0
+        self._changing = threading.RLock()
 
     @property
     def held(self) -> str | None:
         """The UUID of the GPU that is ours now."""
         return None if self._lease is None else self._lease.gpu
 
+    @contextmanager
+    def use(self) -> Iterator[torch.device]:
+        """The device to compute on meanwhile; a GPU is not given back before this ends."""
+        with self._changing:
+            device = self.device()
+            self._users += 1
+        try:
+            yield device
+        finally:
+            with self._changing:
+                self._users -= 1
+
     def device(self) -> torch.device:
         """The GPU that is held or free, else the CPU."""
+        with self._changing:
+            return self._found()
+
+    def _found(self) -> torch.device:
         if self._lease is None and not self._useless and (gpus := self._gpus()) and not self.is_wanted():
             lease = take(gpus)
             if not isinstance(lease, Busy):
@@ -47,14 +67,16 @@ class BorrowedGpu:
         return any(read_status(run.folder).is_waiting for run in Store(self.store).runs())
 
     def give_back(self) -> None:
-        """Frees what torch keeps of its memory, and then the lease; whoever calls has moved everything off it."""
-        if self._lease is None:
-            return
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize(self._device)
-            torch.cuda.empty_cache()
-        self._lease.close()
-        self._lease = None
+        """Frees what torch keeps of its memory, and then the lease, unless somebody uses it; whoever calls has moved
+        everything of its own off it."""
+        with self._changing:
+            if self._lease is None or self._users:
+                return
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize(self._device)
+                torch.cuda.empty_cache()
+            self._lease.close()
+            self._lease = None
 
     def _gpus(self) -> list[Gpu]:
         return [gpu for gpu in allowed_gpus() if self._bound in (None, gpu.name)]

@@ -51,13 +51,14 @@ class RunRequests:
         from vitbench.training.evaluating import evaluate
 
         progress(0, 0, "opening network and pictures")
-        evaluated = evaluate(
-            str(arguments["network"]),
-            self.store,
-            data=str(arguments.get("data") or "") or None,
-            device=self.gpu.device(),
-            progress=progress,
-        )
+        with self.gpu.use() as device:
+            evaluated = evaluate(
+                str(arguments["network"]),
+                self.store,
+                data=str(arguments.get("data") or "") or None,
+                device=device,
+                progress=progress,
+            )
         left_out = sum(problem.left_out for problem in evaluated.data.problems) + len(evaluated.evaluation.left_out)
         name = evaluated.file.name if evaluated.file else ""
         sentence = evaluated.evaluation.sentence() + (f", {evaluated.where}" if evaluated.where else "")

@@ -1,10 +1,12 @@
 """The inspector: `python -m vitbench.inspector.server STORE` answers requests on stdin until it ends.
 
-One thread reads requests, so that a cancellation is seen while work goes on; the main thread does the work, one
-request at a time. Whatever libraries print goes to stderr: stdout carries frames and nothing else.
+One thread reads requests, so that a cancellation is seen while work goes on; the main thread answers one at a time.
+What may take long is answered aside, each in a thread of its own, so that a quick question never waits for it.
+Whatever libraries print goes to stderr: stdout carries frames and nothing else.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -21,14 +23,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vitbench.errors import UserError
-from vitbench.inspector.arguments import check_arguments
+from vitbench.inspector.arguments import check_arguments, takes_long
 from vitbench.inspector.client import AHEAD
-from vitbench.inspector.protocol import BadFrame, Cancel, Header, Request, read_request, write_frame
+from vitbench.inspector.protocol import Arrays, BadFrame, Cancel, Header, Request, read_request, write_frame
 from vitbench.progress import Progress
 from vitbench.text import shortened
 
 _MOST_WAITING = 1000
-
+_MOST_ASIDE = 8
+"""Requests that are answered aside at once; more wait their turn."""
 
 _INTERRUPT, _PATIENCE = signal.SIGUSR1, 0.1
 """What ends a cancelled handler that has not reported progress for so many seconds."""
@@ -50,6 +53,39 @@ class Reply:
 Handler = Callable[[dict[str, Any], Progress], Reply]
 
 
+class _Work:
+    """A request that a thread is at. It may be interrupted while `at_work`, never while a frame is written."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.at_work = False
+        self._thread = threading.get_ident()
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._lock = threading.Lock()
+
+    def rest(self) -> None:
+        """No interruption from here on; one that was on its way is taken back, or raised here."""
+        with self._lock:
+            self.at_work = False
+            if not self._is_main:
+                _raise_in(self._thread, None)
+
+    def interrupt(self) -> None:
+        """From another thread: raises Cancelled in this one, between two instructions."""
+        with self._lock:
+            if self.at_work and self._is_main:
+                signal.pthread_kill(self._thread, _INTERRUPT)
+            elif self.at_work:
+                _raise_in(self._thread, Cancelled)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raises an exception in another thread as soon as it runs Python again; None takes one back."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
+
+
 class Server:
     """Reads requests from one stream and answers them on another with a table of handlers."""
 
@@ -58,9 +94,14 @@ class Server:
         handlers: Mapping[str, Handler] | Callable[[Progress], Mapping[str, Handler]],
         requests: BinaryIO,
         answers: BinaryIO,
+        aside: Callable[[Request], bool] = lambda request: False,
     ) -> None:
-        """`handlers` may be a function that has them when they are loaded, and reports that to the first request."""
+        """`handlers` may be a function that has them when they are loaded, and reports that to the first request.
+
+        `aside` says which requests may take long.
+        """
         self._handlers = handlers
+        self._aside = aside
         self.requests = requests
         self.answers = answers
         self._queue: deque[Request] = deque()
@@ -68,9 +109,9 @@ class Server:
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._cancelled: set[int] = set()
-        self._working = 0
-        """The request whose handler may be interrupted now; 0 while a frame is written, which must be whole."""
-        self._thread = 0
+        self._works: dict[int, _Work] = {}
+        self._main_work: _Work | None = None
+        self._can_interrupt = False
         self._ended = False
 
     def serve(
@@ -83,7 +124,7 @@ class Server:
         """Answers until the requests end; calls `between` after each answer and each `pause` seconds while there is
         nothing to do, and `idle` each time nothing was asked for `idle_after` seconds."""
         if threading.current_thread() is threading.main_thread():
-            self._thread = threading.get_ident()
+            self._can_interrupt = True
             signal.signal(_INTERRUPT, lambda number, frame: self._stop_cancelled())
         threading.Thread(target=self._read, daemon=True).start()
         answered = time.monotonic()
@@ -97,6 +138,8 @@ class Server:
                 request = self._queue.popleft() if asked else None
             if request is not None:
                 self._answer(request)
+                answered = time.monotonic()
+            elif self._works:
                 answered = time.monotonic()
             elif idle and time.monotonic() - answered >= idle_after:
                 idle()
@@ -128,9 +171,9 @@ class Server:
 
     def _take(self, request: Request | Cancel) -> None:
         if isinstance(request, Cancel):
-            if request.number in self._open:
+            if request.number in self._open - self._cancelled:
                 self._cancelled.add(request.number)
-                if self._thread:
+                if self._can_interrupt:
                     threading.Timer(_PATIENCE, self._interrupt, (request.number,)).start()
             return
         if request.number in self._open:
@@ -146,18 +189,41 @@ class Server:
             self._send(_refusal(request.number, f"{_MOST_WAITING:,} requests wait already."))
             return
         self._open.add(request.number)
-        self._queue.append(request)
+        if self._aside(request) and len(self._works) < _MOST_ASIDE:
+            threading.Thread(target=self._answer, args=(request,), daemon=True).start()
+        else:
+            self._queue.append(request)
 
     def _answer(self, request: Request) -> None:
         number = request.number
+        work = _Work(number)
+        self._works[number] = work
+        if threading.current_thread() is threading.main_thread():
+            self._main_work = work
 
         def progress(done: int, total: int, what: str) -> None:
+            work.rest()
             if number in self._cancelled or -1 in self._cancelled:
                 raise Cancelled
-            self._working = 0
             self._send({"id": number, "kind": "progress", "done": done, "total": total, "what": what})
-            self._working = number
+            work.at_work = True
 
+        try:
+            header, arrays = self._outcome(request, work, progress)
+            work.rest()
+        except Cancelled:  # an interruption that came late, of which there is one a request
+            header, arrays = {"id": number, "kind": "cancelled"}, {}
+        try:
+            self._send(header, arrays)
+        finally:
+            with self._changed:
+                del self._works[number]
+                self._open.discard(number)
+                self._cancelled.discard(number)
+
+    def _outcome(self, request: Request, work: _Work, progress: Progress) -> tuple[Header, Arrays]:
+        """What a request is answered with."""
+        number = request.number
         try:
             if number in self._cancelled:
                 raise Cancelled
@@ -166,34 +232,31 @@ class Server:
             if handler is None:
                 raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
             check_arguments(request.name, request.arguments)
-            self._working = number
+            work.at_work = True
             reply = handler(dict(request.arguments), progress)
-            self._working = 0
-            self._send({"id": number, "kind": "result", "values": reply.values}, reply.arrays)
+            work.rest()
         except Cancelled:
-            self._working = 0
-            self._send({"id": number, "kind": "cancelled"})
+            work.rest()
+            return {"id": number, "kind": "cancelled"}, {}
         except UserError as error:
-            self._working = 0
-            self._send(_refusal(number, str(error)))
+            work.rest()
+            return _refusal(number, str(error)), {}
         except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
-            self._working = 0
+            work.rest()
             traceback.print_exc()
-            self._send({"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"})
-        finally:
-            with self._changed:
-                self._open.discard(number)
-                self._cancelled.discard(number)
+            return {"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"}, {}
+        return {"id": number, "kind": "result", "values": reply.values}, reply.arrays
 
     def _interrupt(self, number: int) -> None:
         """From another thread: ends the handler of a cancelled request that is still at work."""
-        if self._working == number:
-            signal.pthread_kill(self._thread, _INTERRUPT)
+        if work := self._works.get(number):
+            work.interrupt()
 
     def _stop_cancelled(self) -> None:
-        """In the thread that works, between two instructions: a request that was answered meanwhile is left alone."""
-        if self._working and self._working in self._cancelled:
-            self._working = 0
+        """In the main thread, between two instructions: a request that was answered meanwhile is left alone."""
+        work = self._main_work
+        if work is not None and work.at_work and work.number in self._cancelled:
+            work.at_work = False
             raise Cancelled
 
     def announce(self, kind: str) -> None:
@@ -223,7 +286,7 @@ def main(arguments: list[str]) -> int:
     ahead = AHEAD in arguments[1:]
     server: Server
     loading = Loading(Path(arguments[0]), ahead, ready=lambda: server.announce("ready"))
-    server = Server(lambda progress: loading.workbench(progress).handlers, sys.stdin.buffer, answers)
+    server = Server(lambda progress: loading.workbench(progress).handlers, sys.stdin.buffer, answers, takes_long)
     to_warm = [warm_up] if ahead else []
 
     def idle() -> None:

@@ -7,10 +7,15 @@ from typing import Any
 from vitbench.compose import compose, read_request
 from vitbench.compose.sources import Sources
 from vitbench.figures.save import ARRAYS, FORMATS, check_figure_ending, saved_bytes
+from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
+from vitbench.requests.base import Request
 from vitbench.requests.drawing import Drawing
+
+_WITHOUT_LAYERS = ("positions", "curves", "confusion", "learning rate")
+"""Kinds of sheets that read weights or numbers alone; positions with pictures look into layers, too."""
 
 
 class SheetRequests:
@@ -27,7 +32,7 @@ class SheetRequests:
     def sheet(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The sheet of the request of `kind`: its values, an array for each panel, and with `arrays` its numbers."""
         request = read_request(str(arguments["kind"]), dict(arguments["request"]))
-        sheet = compose(request, self.sources, progress)
+        sheet = self._composed(request, progress)
         numbers = dict(sheet.arrays) if arguments.get("arrays") else {}
         return Reply(sheet.values(), {**sheet.pixels(), **numbers})
 
@@ -38,7 +43,14 @@ class SheetRequests:
         drawing = Drawing.read(dict(arguments.get("drawing") or {}))
         file = Path(arguments["file"])
         check_figure_ending(file, (*FORMATS, ARRAYS))
-        sheet = compose(request, self.sources, progress)
+        sheet = self._composed(request, progress)
         progress(0, 0, "drawing the figure")
         content = saved_bytes(sheet, file.suffix, drawing)
         return Reply({"file": str(Outputs(self.sources.folder).write_new(file, content))})
+
+    def _composed(self, request: Request, progress: Progress) -> Sheet:
+        """The sheet; where it takes a look into networks, one at a time."""
+        if request.kind in _WITHOUT_LAYERS and not getattr(request, "pictures", ()):
+            return compose(request, self.sources, progress)
+        with self.sources.turn:
+            return compose(request, self.sources, progress)
