@@ -6,6 +6,7 @@ import time
 from vitbench.commands._runs import add_run, find_run
 from vitbench.output import print_json
 from vitbench.progress import duration, moment
+from vitbench.runs.about import read_about, read_note
 from vitbench.runs.log import last_lines
 from vitbench.text import clean
 
@@ -27,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
             "folder": str(found.folder),
             "status": status.model_dump(mode="json"),
             "checkpoints": [entry.step for entry in checkpoints],
+            "about": read_about(found).model_dump(mode="json"),
+            "note": read_note(found),
             "recipe": found.recipe().model_dump(mode="json"),
         }
         print_json(document)
@@ -35,6 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"state        {status.state}" + (f": {clean(status.error)}" if status.error else ""))
     if status.is_waiting and status.waits_for:
         print(f"waits        {clean(status.waits_for)}")
+    about = read_about(found)
+    if about.tags:
+        print(f"tags         {clean(' '.join(about.tags))}")
+    if about.parent is not None:
+        print(f"from         {clean(about.parent.name or about.parent.id)} at step {about.parent.step:,}")
+    for words in read_note(found).splitlines():
+        print(f"note         {clean(words)}")
     print(f"model        {clean(status.model)}")
     print(f"data         {clean(status.data)}")
     print(f"step         {status.step:,} of {status.total_steps:,} (epoch {status.epoch:.2f} of {status.epochs})")

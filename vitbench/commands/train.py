@@ -7,15 +7,24 @@ from pathlib import Path
 from vitbench.commands._runs import follow_run, start_run
 from vitbench.data.index import head_labels, label_order, refuse_doubts
 from vitbench.data.layouts import recognise
+from vitbench.errors import UserError
 from vitbench.places import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
-from vitbench.runs.store import Store
+from vitbench.runs.beginning import begin_from, recipe_from
+from vitbench.runs.store import Run, Store
 from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("recipe", metavar="RECIPE", help=f"a TOML file, or a preset: {', '.join(preset_names())}")
+    words = f"a TOML file, or a preset: {', '.join(preset_names())}"
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", help=words)
+    parser.add_argument(
+        "--from",
+        dest="parent",
+        metavar="RUN[@CHECKPOINT]",
+        help="instead: the recipe of a run; with last, best or a step also the weights of that checkpoint",
+    )
     parser.add_argument("--data", metavar="DIR", help="the pictures: a folder, a CSV file, or scenes:...")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as optim.lr=1e-3")
     parser.add_argument("--name", default="", help="what the run is called")
@@ -24,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the id of the new run; in the foreground also how it goes and how it ended."""
-    recipe = load_recipe(arguments.recipe, arguments.set)
+    store = Store(store_folder(arguments.store))
+    parent, checkpoint = _parent(arguments, store)
+    recipe = recipe_from(parent, arguments.set) if parent else load_recipe(arguments.recipe, arguments.set)
     if arguments.data is not None:
         recipe = recipe.with_data(arguments.data)
     recipe = recipe.anchored()
@@ -36,6 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(entry.label for entry in layout.entries if entry.label is not None)
         head_labels(recipe.model.num_classes, labels, layout.root)
-    started = Store(store_folder(arguments.store)).create(recipe, arguments.name, preset=recipe.preset)
+    if parent is not None:
+        started = begin_from(store, parent, recipe, checkpoint=checkpoint, name=arguments.name)
+    else:
+        started = store.create(recipe, arguments.name, preset=recipe.preset)
     process = start_run(started, follow=arguments.foreground)
     return follow_run(started, process) if arguments.foreground else 0
+
+
+def _parent(arguments: argparse.Namespace, store: Store) -> tuple[Run | None, str | None]:
+    """The run whose recipe is taken, and its checkpoint whose weights are; None for neither."""
+    if (arguments.recipe is None) == (arguments.parent is None):
+        raise UserError("Give a recipe or a preset, or --from RUN; one of the two.")
+    if arguments.parent is None:
+        return None, None
+    try:
+        return store.find(arguments.parent), None  # a name may hold an @
+    except UserError:
+        name, at, checkpoint = arguments.parent.rpartition("@")
+        if not at:
+            raise
+        return store.find(name), checkpoint

@@ -73,6 +73,13 @@ def transition(
     return status
 
 
+def rename(run: Run, name: str) -> None:
+    """Gives a run another name, whatever its state. Raises RunGone, RunBusy, and OSError."""
+    with state_lock(run):
+        status = _readable_status(run)
+        write_status(run.folder, status.model_copy(update={"name": name}))
+
+
 def leave_request(run: Run, request: str) -> bool:
     """Asks the worker for something if the run is running, so that no request outlives the worker that it is for."""
     with state_lock(run):

@@ -108,6 +108,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     from vitbench.training.loop import train
     from vitbench.training.monitor import Monitor
     from vitbench.training.seeds import seed_everything
+    from vitbench.training.starting import begins_elsewhere, take_start
     from vitbench.training.state import Training
 
     recipe = run.recipe()
@@ -134,15 +135,18 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         device=describe_device(device),
         data_fingerprint=fingerprint,
     )
-    training = Training(task, recipe, device)
     checkpoints = Checkpoints(run.folder / "checkpoints")
+    start = ""
+    if checkpoints.last is None and begins_elsewhere(run):
+        start = take_start(run, task)  # before the averaged weights are copied from them
+    training = Training(task, recipe, device)
     if checkpoints.last is not None:
         checkpoints.load(training)
         log.write(
             training.step, "info", f"Going on from the checkpoint of step {training.step} on {describe_device(device)}."
         )
     else:
-        log.write(0, "info", f"Starting on {describe_device(device)}: {task.network.source}")
+        log.write(0, "info", f"Starting on {describe_device(device)}: {start or task.network.source}")
         for remark in data_remarks(getattr(task, "data", None)):
             log.write(0, "warning", remark)
     for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
