@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from vitbench import __version__
+from vitbench.declarations import left_out
 from vitbench.errors import UserError
 from vitbench.output import clean_streams, complain, os_error_sentence
 from vitbench.text import clean, shortened
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str]) -> int:
         with clean_streams():
             try:
                 code = _run(arguments)
+                for sentence in left_out():
+                    complain(sentence)
             except SystemExit:  # argparse has printed its help
                 sys.stdout.flush()
                 raise

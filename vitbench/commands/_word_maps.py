@@ -1,12 +1,10 @@
 """What the commands on the maps of words share: how the maps are made."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+from vitbench.requests.captions import WORD_METHODS
 
-METHODS = "raw, raw_minus_mean, explained_away, gradient_attention, relevancy or occlusion (default raw)"
+METHODS = f"{', '.join(WORD_METHODS)} (default raw)"
 
 
 def add_map_settings(parser: argparse.ArgumentParser, methods: str = METHODS) -> None:

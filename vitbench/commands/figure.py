@@ -1,4 +1,4 @@
-"""`vitbench figure again FILE`: makes a saved figure again from what it says about itself."""
+"""`vitbench figure`: makes a saved figure again from what it says about itself, or one of any kind from its request."""
 
 import argparse
 from pathlib import Path
@@ -26,9 +26,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--anyway", action="store_true", help="even if weights or pictures have changed")
     add_drawing(again)
     add_overwrite(again)
+    make = actions.add_parser(
+        "make",
+        help="make a figure of any kind from its request",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["kinds:", *(f"  {kind.name:<16}{kind.summary}" for kind in KINDS.values())]),
+    )
+    make.add_argument("kind", metavar="KIND", help="which; see below")
+    make.add_argument("values", metavar="KEY=VALUE", nargs="*", help="what the request asks for; lists with commas")
+    make.add_argument("--out", metavar="FILE", type=Path, required=True, help="PNG, PDF or SVG")
+    add_drawing(make)
+    add_overwrite(make)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Composes, draws and saves."""
+    return _make(arguments) if arguments.action == "make" else _again(arguments)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    """A figure of any kind; what its request is not told has the request's own default."""
+    kind = KINDS.find(arguments.kind)
+    fields = kind.request.model_fields
+    values: dict[str, Any] = {}
+    for given in arguments.values:
+        key, equals, value = given.partition("=")
+        if not equals or key not in fields:
+            raise UserError(f"{given} is not KEY=VALUE with a key of the figure {kind.name}: {', '.join(fields)}.")
+        values[key] = value.split(",") if "tuple" in str(fields[key].annotation) else value
+    request = kind.request.read(values)
+    check_figure_ending(arguments.out)
+    named = [one for value in values.values() for one in ([value] if isinstance(value, str) else value)]
+    outputs = outputs_of(arguments, inputs=named)
+    outputs.plan(arguments.out)
+    sheet = compose(request, Sources(store_folder(arguments.store)), ConsoleProgress())
+    outputs.write(arguments.out, sheet_bytes(sheet, arguments.out.suffix, drawing_of(arguments)))
+    for line in sheet.caption.splitlines():
+        print(clean(line))
+    announce(arguments.out)
+    return 0
+
+
+def _again(arguments: argparse.Namespace) -> int:
     """Reads, checks that the inputs are still the same, draws and saves."""
     recorded = read_provenance(arguments.file)
     path = arguments.out or arguments.file.with_name(f"{arguments.file.stem} again{arguments.file.suffix}")

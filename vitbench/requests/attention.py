@@ -9,7 +9,7 @@ from vitbench.errors import UserError
 from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
 from vitbench.methods.base import Method, Value
-from vitbench.requests.base import Request, option
+from vitbench.requests.base import Figure, Request, option
 
 Grid = Literal["heads", "layers", "methods", "checkpoints", "compare", "tutorial"]
 GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "checkpoints", "compare", "tutorial")
@@ -192,3 +192,10 @@ def _known(name: str) -> str:
         return find_method(name)
     except UserError as error:
         raise ValueError(str(error)) from None
+
+
+FIGURES = (
+    Figure(
+        "attention", "what a network looks at", AttentionRequest, "vitbench.compose.attention:compose_attention", 10
+    ),
+)

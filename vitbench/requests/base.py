@@ -1,6 +1,7 @@
 """What all requests share: they are immutable, know their kind, and refuse what does not fit in one sentence."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -34,6 +35,22 @@ class Request(BaseModel):
     def changed(self, **changes: Any) -> Self:
         """The request with other values, validated again. Raises UserError if these do not fit."""
         return self.read({**self.record(), **changes})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A kind of figure, declared beside its request in a file of `vitbench/requests/`, as one of the tuple `FIGURES`,
+    or as an entry point `vitbench.figures` of a package.
+
+    `name` is the request's kind. `compose` is `module:function`: `(request, sources, progress) -> Sheet`.
+    """
+
+    name: str
+    summary: str
+    request: type[Request]
+    compose: str
+    place: int = 1000
+    """Where it stands in lists."""
 
 
 def option(field: str) -> str:

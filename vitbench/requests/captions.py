@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from vitbench.requests.base import Request, option
+from vitbench.requests.base import Figure, Request, option
 
 Row = Literal["predicting", "reading"]
 
@@ -107,3 +107,14 @@ class CaptionRequest(Request):
             "head": None if self.head is None else self.head - 1,
             "row": self.row,
         }
+
+
+FIGURES = (
+    Figure(
+        "caption",
+        "the picture behind each word of a caption",
+        CaptionRequest,
+        "vitbench.compose.captions:compose_caption",
+        30,
+    ),
+)

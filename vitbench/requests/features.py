@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.figures.colours import COLOUR_MAPS
-from vitbench.requests.base import Request, option
+from vitbench.requests.base import Figure, Request, option
 from vitbench.requests.sizes import ImageSize
 
 View = Literal["components", "similarity", "nearest"]
@@ -114,3 +114,10 @@ class FeaturesRequest(Request):
         for field in draft.without_effect():
             values[field] = type(self).model_fields[field].default
         return self.read(values)
+
+
+FIGURES = (
+    Figure(
+        "features", "what a network makes of patches", FeaturesRequest, "vitbench.compose.features:compose_features", 25
+    ),
+)

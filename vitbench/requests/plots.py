@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from vitbench.requests.base import Request
+from vitbench.requests.base import Figure, Request
 
 MOST_POINTS = 2000
 """Of a series; of longer ones the least and the greatest value of each stretch are kept, which a page cannot tell."""
@@ -118,3 +118,28 @@ def _extremes(values: Sequence[float | None], stretches: int) -> list[int]:
         if len(known) < stop - start:
             kept.add(next(place for place in range(start, stop) if values[place] is None))
     return sorted(kept)
+
+
+FIGURES = (
+    Figure(
+        "curves",
+        "scalars of runs over steps, epochs or time",
+        CurvesRequest,
+        "vitbench.figures.curves:compose_curves",
+        40,
+    ),
+    Figure(
+        "confusion",
+        "which classes were predicted for which",
+        ConfusionRequest,
+        "vitbench.figures.confusion:compose_confusion",
+        50,
+    ),
+    Figure(
+        "learning rate",
+        "the learning rate of a recipe over its epochs",
+        LearningRateRequest,
+        "vitbench.figures.learning_rate:compose_learning_rate",
+        60,
+    ),
+)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.figures.colours import COLOUR_MAPS
-from vitbench.requests.base import Request, option
+from vitbench.requests.base import Figure, Request, option
 
 View = Literal["grid", "tile", "norms", "components", "filters", "distance", "spectrum"]
 VIEWS: tuple[View, ...] = ("grid", "tile", "norms", "components", "filters", "distance", "spectrum")
@@ -74,3 +74,14 @@ class PositionRequest(Request):
             for field, views in belongs.items()
             if self.view not in views and getattr(self, field) != type(self).model_fields[field].default
         }
+
+
+FIGURES = (
+    Figure(
+        "positions",
+        "what a network knows about place",
+        PositionRequest,
+        "vitbench.compose.positions:compose_positions",
+        20,
+    ),
+)

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, find_method
-from vitbench.requests.base import Request
+from vitbench.requests.base import Figure, Request
 from vitbench.requests.captions import WORD_METHODS, Row
 
 CONTROLS = ("oracle", "uniform", "shuffled")
@@ -86,3 +86,28 @@ class ContactSheetRequest(Request):
     image_size: int = Field(224, ge=8, le=4096)
     seed: int = 0
     epoch: int = Field(0, ge=0)
+
+
+FIGURES = (
+    Figure(
+        "faithfulness",
+        "how good the maps of each method are",
+        FaithfulnessRequest,
+        "vitbench.compose.faithfulness:compose_faithfulness",
+        70,
+    ),
+    Figure(
+        "grounding",
+        "how well the maps of words find what they mean",
+        GroundingRequest,
+        "vitbench.captions.grounding_report:compose_grounding",
+        80,
+    ),
+    Figure(
+        "contact sheet",
+        "augmented samples of a data set with their labels",
+        ContactSheetRequest,
+        "vitbench.data.preview:compose_contact_sheet",
+        90,
+    ),
+)
