@@ -144,7 +144,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("m", "method", "method", "Another method of explaining, from a list.", True),
         Action("t", "target", "class", "Another class to explain, from a list.", True),
         Action("space", "patch_mode", "patch", "Arrows move the patch that looks, and back.", True, shown="space"),
-        Action("g", "sheet", "grid", "All heads, all layers, all methods side by side.", True),
+        Action("g", "sheet", "grid", "All heads, layers, methods or likely classes side by side.", True),
         Action("h", "checkpoints", "history", "The same picture over all checkpoints of the run."),
         Action("c", "compare", "compare", "Another network's map beside this one, and the difference.", True),
         Action("plus,equals_sign", "strength(1)", "stronger", "A stronger overlay.", shown="+"),

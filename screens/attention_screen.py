@@ -9,25 +9,20 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from screens.actions import bindings
-from screens.ask_dialog import AskDialog
-from screens.asking import AskingScreen
-from screens.attention_view import GRIDS, AttentionSheet, HeadNumber, TopClasses, next_colours, stronger
-from screens.navigation import make_screen
-from screens.networks import classifiers
-from screens.paths import pictures_below
+from screens.attention_keys import AttentionKeys
+from screens.attention_view import AttentionSheet, HeadNumber, TopClasses
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
-from screens.widgets.picker import Choice, matching
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.picture_sheet import PictureSheet
 from vitbench.errors import UserError
-from vitbench.methods import METHODS, offered
+from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
 from vitbench.text import clean
 
 
-class AttentionScreen(AskingScreen):
+class AttentionScreen(AttentionKeys):
     """The picture left, the map on it right, below them a strip of heads or layers where there is room, and the
     likeliest classes. The inspector holds the network; `request` says what is looked at, `seen` what came back."""
 
@@ -45,10 +40,10 @@ class AttentionScreen(AskingScreen):
         self.number = 0
         self.request: AttentionRequest | None = None
         self.seen: AttentionSheet | None = None
-        self.grid: str | None = None
+        self.targets: tuple[str, ...] = (predicted, true) if predicted and true else ()
+        self.grid: str | None = "classes" if self.targets else None
         self.other = ""
-        self.mistake = (predicted, true) if predicted and true else None
-        self._beside: tuple[tuple[str, Pixels], ...] = ()
+        self._mistake = self.targets
         self.patch_mode = False
         self._strip_of = "heads"
         self._strip: tuple[tuple[str, Pixels], ...] = ()
@@ -70,7 +65,7 @@ class AttentionScreen(AskingScreen):
 
     def on_mount(self) -> None:
         self._show()
-        self._find_pictures(self._path)
+        self.find_pictures(self._path)
 
     def on_resize(self) -> None:
         if self.seen is not None and self._has_room_for_strip() != bool(self._strip):
@@ -82,27 +77,25 @@ class AttentionScreen(AskingScreen):
         if run is not None and run.step != self._seen_step and self.seen is not None:
             self._seen_step = run.step
             if self._has_newer(self.network, str(self.seen.facts["reference"])):
-                self._look()
+                self.look()
 
     # Questions to the inspector
 
     @work(exclusive=True, group="pictures")
-    async def _find_pictures(self, path: str) -> None:
+    async def find_pictures(self, path: str) -> None:
         if self.seen is None:
             self._note("Starting the inspector ...")
         answer = await self._ask("attention_pictures", network=self.network, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
-            self._look()
+            self.look()
 
-    def _look(self, request: AttentionRequest | None = None, said: str = "") -> None:
+    def look(self, request: AttentionRequest | None = None, said: str = "") -> None:
         """Asks for the sheet; the last question wins. `said` is what a key has set."""
         if not self.files:
             return
         subject: dict[str, Any] = {"network": self.network, "pictures": [self.files[self.number]]}
         request = request or self.request
-        if request is None and self.mistake is not None:
-            subject["target"] = self.mistake[0]
         now = AttentionRequest.read(subject) if request is None else request.changed(**subject)
         self._ask_sheet(now, said)
 
@@ -110,7 +103,7 @@ class AttentionScreen(AskingScreen):
         """What is asked for: the request itself, or the grid of it that is shown."""
         if self.grid is None:
             return request
-        return request.fitting(grid=self.grid, other=self.other or None, steps=[])
+        return request.fitting(grid=self.grid, other=self.other or None, steps=[], targets=self.targets)
 
     @work(exclusive=True, group="map")
     async def _ask_sheet(self, request: AttentionRequest, said: str) -> None:
@@ -124,15 +117,7 @@ class AttentionScreen(AskingScreen):
             if self.grid is not None and self.seen is not None and self.seen.sheet.request["grid"] != self.grid:
                 self.grid = self.seen.sheet.request["grid"]
             return
-        beside: tuple[tuple[str, Pixels], ...] = ()
-        if self.mistake is not None and self.grid is None and request.target == self.mistake[0]:
-            true = await self._ask_for_sheet(request.changed(target=self.mistake[1]), replaces="attention")
-            if true is None:
-                return
-            picture, predicted = sheet.panels[0].picture, sheet.panels[1].picture
-            names = (f"predicted: {self.mistake[0]}", f"true class: {self.mistake[1]}")
-            beside = (("the picture", picture), (names[0], predicted), (names[1], true.panels[1].picture))
-        self.request, self.seen, self._said, self._beside = request, AttentionSheet(sheet), said, beside
+        self.request, self.seen, self._said = request, AttentionSheet(sheet), said
         self._show()
         self._ask_strip()
 
@@ -160,7 +145,7 @@ class AttentionScreen(AskingScreen):
             seen = self.seen
             if seen is None:
                 return
-            single = seen.sheet.request["grid"] is None and not self._beside
+            single = seen.sheet.request["grid"] is None
             for name, panel in zip(("#attention-picture", "#attention-overlay"), seen.sheet.panels, strict=False):
                 picture = self.query_one(name, Picture)
                 picture.display = single
@@ -168,14 +153,20 @@ class AttentionScreen(AskingScreen):
                     picture.show(panel.picture)
             sheet = self.query_one("#attention-sheet", PictureSheet)
             sheet.display = not single
-            sheet.show(() if single else self._beside or seen.panels())
+            sheet.show(() if single else seen.panels())
             self.query_one("#attention-facts", Line).show(
-                Text(f" {clean(seen.sentence())}", self.app.theme_variables["foreground"])
+                Text(f" {clean(self._sentence(seen))}", self.app.theme_variables["foreground"])
             )
             marked = seen.target_label or (seen.top[0].label if seen.top else "")
             self.query_one(TopClasses).show(seen.top, marked, seen.no_classes)
             self._show_strip()
             self._show_note(seen)
+
+    def _sentence(self, seen: AttentionSheet) -> str:
+        """What is shown; of a mistake which class was predicted and which is the true one."""
+        if self._mistake and tuple(seen.sheet.request["targets"]) == self._mistake:
+            return f"Predicted {self._mistake[0]}, true class {self._mistake[1]}: {seen.sheet.title}"
+        return seen.sentence()
 
     def _show_strip(self) -> None:
         strip = self.query_one("#attention-strip", PictureSheet)
@@ -256,40 +247,10 @@ class AttentionScreen(AskingScreen):
         assert self.request is not None
         method = METHODS[self.request.method]
         if method.has(option) or value is None:
-            self._look(self.request.fitting(**{option: value}))
+            self.look(self.request.fitting(**{option: value}))
         else:
             said = f"{method.title} has no {'patch that looks' if option == 'query' else option}: now raw attention"
-            self._look(self.request.fitting(method="raw", **{option: value}), said)
-
-    def action_method(self, step: int = 1) -> None:
-        """The next way to explain; the slow ones, too."""
-        if self.request is not None:
-            # Until something is seen nobody knows whether the network has attention over the whole picture.
-            names = offered(needs_attention=self.seen is None or self.seen.layers > 0)
-            here = names.index(self.request.method) if self.request.method in names else -step
-            method = names[(here + step) % len(names)]
-            self._look(self.request.fitting(method=method, layer=None, head=None), METHODS[method].caution)
-
-    def action_target(self) -> None:
-        """Another class to explain."""
-        seen, request = self.seen, self.request
-        if seen is None or request is None:
-            return
-        if not METHODS[request.method].needs_class:
-            self._note(
-                f"{METHODS[request.method].title} does not depend on a class; m chooses another method.", "warning"
-            )
-            return
-        choices = [
-            Choice("likeliest", "the network's own answer"),
-            *(Choice(guess.label, guess.number.strip()) for guess in seen.top),
-        ]
-
-        def answered(label: str | None) -> None:
-            if label:
-                self._look(request.changed(target=None if label == "likeliest" else label))
-
-        self.app.push_screen(AskDialog("The class to explain", lambda typed: matching(choices, typed)), answered)
+            self.look(self.request.fitting(method="raw", **{option: value}), said)
 
     def action_patch_mode(self) -> None:
         """Arrows move the patch that looks, or layers and pictures again."""
@@ -305,107 +266,3 @@ class AttentionScreen(AskingScreen):
         rows, columns = self.seen.grid
         row, column = self.request.query or (1, 1)
         self._look_by("query", [min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
-
-    # Style: each key says what is set now
-
-    def action_strength(self, step: int) -> None:
-        if self.request is not None:
-            request = stronger(self.request, step)
-            self._look(request, f"overlay at {request.strength:.0%}")
-
-    def action_colours(self) -> None:
-        if self.request is not None:
-            request = next_colours(self.request)
-            self._look(request, f"colour map {request.colour_map}")
-
-    def action_smooth(self) -> None:
-        if self.request is not None:
-            request = self.request.changed(smooth=not self.request.smooth)
-            self._look(request, "patches are smooth" if request.smooth else "patches are squares")
-
-    def action_mask_outliers(self) -> None:
-        if self.request is not None:
-            request = self.request.changed(mask_outliers=not self.request.mask_outliers)
-            self._look(request, "" if request.mask_outliers else "outlier patches are shown")
-
-    def action_preprocess(self) -> None:
-        """The network's own preparation of pictures, or the report's."""
-        if self.request is not None:
-            choice = "report" if self.request.preprocess == "own" else "own"
-            words = "the network's own" if choice == "own" else "the report's: squashed, the centre cut out"
-            self._look(self.request.changed(preprocess=choice), f"preparation: {words}")
-
-    # Grids: many maps at once
-
-    def action_sheet(self) -> None:
-        """All heads, all layers, all methods side by side, then one map again."""
-        place = GRIDS.index(self.grid) if self.grid in GRIDS else 0
-        self.grid = GRIDS[(place + 1) % len(GRIDS)]
-        self._look()
-
-    def action_checkpoints(self) -> None:
-        """The same picture over all checkpoints of the run."""
-        if self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
-            self._note(f"{self.network} is no run, so there is one network only.", "warning")
-            return
-        self.grid = None if self.grid == "checkpoints" else "checkpoints"
-        self._look()
-
-    def action_compare(self) -> None:
-        """Another network's map beside this one, and their difference."""
-        if self.grid == "compare":
-            self.grid, self.other = None, ""
-            self._look()
-            return
-
-        def answered(network: str | None) -> None:
-            if network:
-                self.grid, self.other = "compare", network
-                self._look()
-
-        self.app.push_screen(
-            AskDialog("The network to compare with", lambda typed: classifiers(self.workbench, typed)), answered
-        )
-
-    # Pictures, networks, files
-
-    def action_picture(self, step: int) -> None:
-        if self.files:
-            self.number = (self.number + step) % len(self.files)
-            self._look(None if self.request is None else self.request.changed(target=None))
-
-    def action_open(self) -> None:
-        """Any picture, or a folder of them."""
-        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
-
-        def answered(path: str | None) -> None:
-            if path:
-                self._find_pictures(path)
-
-        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
-
-    def action_network(self) -> None:
-        """Another network on the same picture."""
-
-        def answered(network: str | None) -> None:
-            if network:
-                self.network, self.seen = network, None
-                request = self.request
-                plain = {"target": None, "layer": None, "head": None, "query": None}
-                self._look(None if request is None else request.changed(**plain))
-
-        self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
-
-    def action_features(self) -> None:
-        """What the network makes of each patch of this picture."""
-        path = self.files[self.number] if self.files else self._path
-        self.app.push_screen(make_screen("features", network=self.network, path=path))
-
-    def action_export(self) -> None:
-        """Saves what is shown as a figure, and says where it is."""
-        if self.seen is None:
-            return
-        request = AttentionRequest.read(self.seen.sheet.request)
-        stem = Path(self.files[self.number]).stem
-        folder = self._figures_folder(str(self.seen.facts["reference"]))
-        self._export_sheet(request, folder / f"{stem}-{request.grid or request.method}.png")

@@ -17,7 +17,7 @@ from vitbench.requests.attention import AttentionRequest
 from vitbench.text import clean, small_error
 
 STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-GRIDS = (None, "heads", "layers", "methods")
+GRIDS = (None, "heads", "layers", "methods", "classes")
 """What the key of grids goes through."""
 TWO_DIGITS_WITHIN = 0.5
 """Seconds in which a second digit makes a head's number of two."""
@@ -105,6 +105,8 @@ class AttentionSheet:
             return f"All layers: raw attention, {self._of('head', request['head'], self.heads, 'mean of heads')}"
         if grid == "checkpoints":
             return f"Each checkpoint{self._options()}"
+        if grid == "classes":
+            return f"{self.sheet.title}: {', '.join(panel.title for panel in self.maps)}"
         if grid == "compare":
             return "   ".join(f"{panel.title}: {_likeliest(panel.facts)}" for panel in self.maps)
         parts = [first.title]

@@ -57,6 +57,7 @@ def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequ
         "layer": chance.choice((None, *range(1, LAYERS + 1))),
         "head": chance.choice((None, *range(1, HEADS + 1))),
         "target": chance.choice((None, None, *LABELS, "2")),
+        "targets": chance.choice(((), chance.sample(LABELS, 2))) if grid == "classes" else (),
         "query": chance.choice((None, (chance.randint(1, CELLS), chance.randint(1, CELLS)))),
         "grid": grid,
         "other": chance.choice(subjects.networks) if grid == "compare" else None,

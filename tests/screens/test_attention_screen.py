@@ -1,6 +1,7 @@
 """The attention and positions screens on a real tiny network: each key, and what is shown after it."""
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,18 @@ from textual.widgets import Input
 
 from screens.app import Workbench
 from screens.attention_view import HeadNumber
+from screens.evaluation import read_evaluation
 from screens.navigation import make_screen
 from screens.positions_screen import profile
 from screens.tiles import LEAST, tiles_preview
+from screens.widgets.mistakes_view import MistakesView
+from screens.widgets.picker import Picker
 from screens.widgets.picture import Picture
 from screens.widgets.picture_sheet import PictureSheet, arranged
-from tests.inspector.tiny_checkpoint import GRID, HEADS, LAYERS, tiny_checkpoint, tiny_picture
+from tests.inspector.evaluated_run import tiny_pictures, tiny_run
+from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_checkpoint, tiny_picture
 from vitbench.figures.colours import colourise
+from vitbench.figures.provenance import read_provenance
 from vitbench.inspector.client import Answer
 from vitbench.inspector.requests import Workbench as Requests
 from vitbench.progress import silent
@@ -22,7 +28,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Store
 
-WORK = ("pictures", "map", "strip", "save", "positions", "tile")
+WORK = ("pictures", "map", "strip", "save", "positions", "tile", "classes")
 
 
 class DirectInspector:
@@ -106,8 +112,8 @@ async def test_layers_heads_and_methods_change_the_overlay(opened, subject, monk
         assert f"head {HEADS}" in at.line("attention-facts")
         await at.press("0")
         assert screen.request.head is None
-        await at.press("m")
-        assert screen.request.method == "rollout"
+        await at.press("m", *"rollout", "enter")
+        assert screen.request.method in ("rollout", "gradient_rollout")
 
 
 async def test_the_query_patch_moves_and_stays_inside(opened, subject):
@@ -129,6 +135,55 @@ async def test_the_target_is_chosen_by_name(opened, subject):
         assert f"for {chosen}" in at.line("attention-facts")
 
 
+async def test_every_class_is_in_the_list_the_likely_ones_first(opened, subject):
+    async with opened("attention", **subject) as at:
+        likely = [guess.label for guess in at.screen.seen.top]
+        await at.press("t")
+        asked = at.pilot.app.screen.query_one("#asked", Picker)
+        values = [choice.value for choice in asked._choices]
+        assert values[2:] == [*likely, *(label for label in LABELS if label not in likely)]
+        await at.press(*"side", "enter")
+        titles = [title for title, _ in at.screen.query_one("#attention-sheet", PictureSheet).panels]
+        assert [title.split(",")[0] for title in titles[1:]] == [f"for {label}" for label in likely[:3]]
+        await at.press("t", *values[-1], "enter")
+        assert (at.screen.grid, at.screen.request.target) == (None, values[-1])
+
+
+async def test_a_mistake_opens_the_maps_of_the_predicted_and_of_the_true_class(opened, store, tmp_path, monkeypatch):
+    """Through the run's own screen: 6, down, Enter; what is saved from there is what is shown."""
+    monkeypatch.chdir(tmp_path)
+    run = tiny_run(store, tiny_pictures(tmp_path / "pictures"))
+    evaluated = Requests(store).handlers["evaluate"]({"network": run.id}, silent).values
+    async with opened("run", run_id=run.id, size=(120, 40)) as at:
+        app = at.pilot.app
+        await until(at, lambda: app.snapshot.run(run.id))
+        await at.press("6")
+        mistakes = at.screen.query_one(MistakesView)
+        await until(at, lambda: mistakes.current is not None)
+        await at.press("down")
+        mistake = mistakes.current
+        assert mistake == read_evaluation(run.folder / "evaluations" / evaluated["name"]).worst[1]
+        await at.press("enter")
+        screen = at.screen = app.screen
+        await until(at, lambda: screen.seen is not None)
+        await at.settled()
+        assert Path(screen.files[screen.number]) == mistake.file
+        sheet = screen.query_one("#attention-sheet", PictureSheet)
+        titles = [title.split(",")[0] for title, _ in sheet.panels]
+        assert titles == [mistake.file.name, f"for {mistake.predicted}", f"for {mistake.label}"]
+        assert f"Predicted {mistake.predicted}, true class {mistake.label}" in at.line("attention-facts")
+        for title, label in ((1, mistake.predicted), (2, mistake.label)):
+            request = screen.request.changed(target=label)
+            alone = Requests(store).handlers["sheet"]({"kind": "attention", "request": request.record()}, silent)
+            np.testing.assert_array_equal(sheet.panels[title][1], alone.arrays["panel 1"])
+        await at.press("e")
+        app.screen.query_one("#file", Input).value = f"{tmp_path}/pair.png"
+        await at.press("enter")
+        assert read_provenance(tmp_path / "pair.png")["request"]["targets"] == [mistake.predicted, mistake.label]
+        await at.press("pagedown")
+        assert not sheet.display
+
+
 async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with opened("attention", **subject) as at:
@@ -142,6 +197,10 @@ async def test_sheets_style_pictures_and_export(opened, subject, tmp_path, monke
         assert all(f"head {n + 1}" in shown for n in range(HEADS))
         assert not at.screen.query_one("#attention-picture").display
         await at.press("g", "g", "g")
+        assert [title.split(",")[0] for title, _ in sheet.panels[1:]] == [
+            f"for {g.label}" for g in at.screen.seen.top[:3]
+        ]
+        await at.press("g")
         assert not sheet.display
         assert np.array_equal(at.shown("attention-overlay"), single)
         await at.press("u", "x", "plus", "X", "P")

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query", metavar="R,C", help="the patch that looks, row and column from 1")
     parser.add_argument("--grid", choices=GRIDS, help="all of them, side by side")
     parser.add_argument("--methods", metavar="M,M,...", help="for --grid methods: which")
+    parser.add_argument("--targets", metavar="CLASS", nargs="+", help="for --grid classes: which (default: likeliest)")
     parser.add_argument(
         "--steps", metavar="N,N,...|all", help="for --grid checkpoints and methods: a run's checkpoints"
     )
@@ -85,6 +86,7 @@ def request_from(arguments: argparse.Namespace, pictures: list[str]) -> Attentio
         "layer": arguments.layer,
         "head": arguments.head or None,
         "target": arguments.target,
+        "targets": arguments.targets,
         "query": patch_from(arguments.query) if arguments.query else None,
         "options": options_from(arguments.option) or None,
         "grid": "tutorial" if arguments.tutorial else arguments.grid,

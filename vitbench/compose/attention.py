@@ -1,7 +1,7 @@
 """A request for attention becomes a Sheet: the picture, and its maps beside it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,31 @@ from numpy.typing import NDArray
 
 from vitbench.attention.tutorial import tutorial_attention
 from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
+from vitbench.compose.attention_words import (
+    Part,
+    arrays_of,
+    class_title,
+    heading,
+    map_facts,
+    map_title,
+    network_title,
+    part_name,
+    picture_facts,
+    picture_title,
+    sentence,
+    step_of,
+)
 from vitbench.compose.checkpoints import pinned_steps
-from vitbench.compose.prepared import class_name, guess_in_words, likeliest, top_classes
+from vitbench.compose.prepared import guess_in_words, likeliest, top_classes
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_placed, place
 from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
-from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.requests.attention import AttentionRequest
-from vitbench.text import small_error
 
-
-@dataclass
-class _Part:
-    """The panels of one picture (and of one checkpoint, where several are asked for), and what is told of it."""
-
-    view: View
-    panels: list[Panel]
-    maps: list[FoundMap]
-    words: str = ""
-    columns: int | None = None
-    facts: dict[str, Any] | None = None
-    arrays: dict[str, NDArray[np.float32]] | None = None
+LIKELIEST = 3
+"""Classes of a grid of classes where none is named."""
 
 
 def compose_attention(request: AttentionRequest, sources: Sources, progress: Progress = silent) -> Sheet:
@@ -42,7 +44,7 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
     """
     request = _pinned(request, sources)
     maps = AttentionMaps(request, sources, progress)
-    parts: list[_Part] = []
+    parts: list[Part] = []
     for number, file in enumerate(request.pictures):
         if len(request.pictures) > 1:
             progress(number, len(request.pictures), "explaining")
@@ -70,13 +72,13 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         "layers": len(network.backbone.blocks) if network.backbone.refusal is None else 0,
         "heads": head_count(network),
         "grid": [int(side) for side in parts[0].maps[0].values.shape] if parts[0].maps else None,
-        "pictures": [_picture_facts(part) for part in parts],
+        "pictures": [picture_facts(part) for part in parts],
     }
     head_line = f"{network.name}, weights {network.tag}. {described}"
-    said = [f"{_part_name(request, part)}: {_sentence(request, part)}" for part in parts]
+    said = [f"{part_name(request, part)}: {sentence(request, part)}" for part in parts]
     arrays: dict[str, NDArray[np.float32]] = {}
     for number, part in enumerate(parts):
-        arrays |= {f"{number}/{name}": values for name, values in _arrays(part).items()}
+        arrays |= {f"{number}/{name}": values for name, values in arrays_of(part).items()}
     return Sheet(
         kind="attention",
         request=request.record(),
@@ -84,7 +86,7 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         facts=facts,
         caption="\n".join([head_line, *said]),
         inputs=inputs,
-        title=_heading(request),
+        title=heading(request),
         arrays=arrays,
     )
 
@@ -114,13 +116,13 @@ def _is_table(request: AttentionRequest) -> bool:
 # The panels of one picture, by grid
 
 
-def _single(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _single(maps: AttentionMaps, reference: str, file: str) -> Part:
     view = maps.view(reference, file)
     found = maps.explained(view, maps.request.method)
     return _with_picture(maps, view, [(map_title(maps.request, view, found), found)])
 
 
-def _heads(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _heads(maps: AttentionMaps, reference: str, file: str) -> Part:
     view, layer = maps.view(reference, file), maps.request.layer
     count = maps.attention(view).layers[0].shape[1]
     heads: list[int | None] = [None, *range(1, count + 1)]
@@ -131,13 +133,13 @@ def _heads(maps: AttentionMaps, reference: str, file: str) -> _Part:
     )
 
 
-def _layers(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _layers(maps: AttentionMaps, reference: str, file: str) -> Part:
     view, head = maps.view(reference, file), maps.request.head
     count = len(maps.attention(view).layers)
     return _with_picture(maps, view, [(f"layer {layer}", maps.raw(view, layer, head)) for layer in range(1, count + 1)])
 
 
-def _methods(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _methods(maps: AttentionMaps, reference: str, file: str) -> Part:
     """One map a method. Where none is named, those that the network does not have are left out, and said."""
     view, request = maps.view(reference, file), maps.request
     found, refusals = [], {}
@@ -160,14 +162,14 @@ def _methods(maps: AttentionMaps, reference: str, file: str) -> _Part:
     return part
 
 
-def _compared(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _compared(maps: AttentionMaps, reference: str, file: str) -> Part:
     """Both networks' maps, each for a class of its own network, and one minus the other."""
     request = maps.request
     assert request.other is not None
     first, second = maps.view(reference, file), maps.view(request.other, file)
     mine, theirs = maps.explained(first, request.method), maps.explained(second, request.method)
-    part = _with_picture(maps, first, [(_network_title(request, maps, first, mine), mine)])
-    title = _network_title(request, maps, second, theirs)
+    part = _with_picture(maps, first, [(network_title(request, maps, first, mine), mine)])
+    title = network_title(request, maps, second, theirs)
     panel = _map_panel(maps, second, title, theirs)
     part.panels += [panel, _difference(maps, first, mine, second, theirs)]
     part.maps.append(theirs)
@@ -175,7 +177,7 @@ def _compared(maps: AttentionMaps, reference: str, file: str) -> _Part:
         f"; beside it {second.named}: {likeliest(top_classes(theirs.logits, second.network))}."
         " The difference is of the two maps, each over its largest magnitude"
     )
-    part.facts = {"other": _map_facts(second, theirs)}
+    part.facts = {"other": map_facts(second, theirs)}
     return part
 
 
@@ -195,7 +197,24 @@ def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, 
     return Panel(overlay_placed(shown, values, style), "first minus second", scale=scale, box=first.picture.box)
 
 
-def _tutorial(maps: AttentionMaps, reference: str, file: str) -> _Part:
+def _classes(maps: AttentionMaps, reference: str, file: str) -> Part:
+    """One map a class: of those named, else of the likeliest."""
+    view, request = maps.view(reference, file), maps.request
+    wanted: Sequence[str | None] = request.targets
+    if not wanted:
+        first = maps.explained(view, request.method, None)
+        wanted = [str(guess["class"]) for guess in top_classes(first.logits, view.network, LIKELIEST)]
+    found = []
+    for number, target in enumerate(wanted):
+        maps.progress(number, len(wanted), "explaining")
+        one = maps.explained(view, request.method, target)
+        found.append((class_title(view, one), one))
+    part = _with_picture(maps, view, found)
+    part.of_classes = True
+    return part
+
+
+def _tutorial(maps: AttentionMaps, reference: str, file: str) -> Part:
     """q k of block 1 as a known tutorial draws it, above the true attention of that block."""
     view = maps.view(reference, file)
     network, picture, request = view.network, view.picture, maps.request
@@ -224,28 +243,29 @@ def _tutorial(maps: AttentionMaps, reference: str, file: str) -> _Part:
     logits = maps.attention(view).logits[0]
     facts = {"top": top_classes(logits, network), "token": drawn.token, "correlation": correlations}
     arrays = {"as_in_the_tutorial": drawn.drawn[0].cpu().numpy(), "true": drawn.true[0].cpu().numpy()}
-    return _Part(view, panels, [], words, 1 + heads, facts, arrays | {"logits": logits.cpu().numpy()})
+    return Part(view, panels, [], words, 1 + heads, facts, arrays | {"logits": logits.cpu().numpy()})
 
 
-_PARTS: dict[str | None, Callable[[AttentionMaps, str, str], _Part]] = {
+_PARTS: dict[str | None, Callable[[AttentionMaps, str, str], Part]] = {
     None: _single,
     "heads": _heads,
     "layers": _layers,
     "methods": _methods,
     "checkpoints": _single,
     "compare": _compared,
+    "classes": _classes,
     "tutorial": _tutorial,
 }
 
 
-def _with_picture(maps: AttentionMaps, view: View, found: Sequence[tuple[str, FoundMap]]) -> _Part:
+def _with_picture(maps: AttentionMaps, view: View, found: Sequence[tuple[str, FoundMap]]) -> Part:
     """The picture first, the patch that looks outlined on it, then a panel a map."""
     shown = view.picture.shown
     if maps.request.query is not None and any("query" in one.method.options for _, one in found):
         shown = maps.marked(view, shown, found[0][1].values)
-    panels = [Panel(shown, _picture_title(maps.request, view), box=view.picture.box)]
+    panels = [Panel(shown, picture_title(maps.request, view), box=view.picture.box)]
     panels += [_map_panel(maps, view, title, one) for title, one in found]
-    return _Part(view, panels, [one for _, one in found])
+    return Part(view, panels, [one for _, one in found])
 
 
 def _map_panel(maps: AttentionMaps, view: View, title: str, found: FoundMap) -> Panel:
@@ -254,11 +274,11 @@ def _map_panel(maps: AttentionMaps, view: View, title: str, found: FoundMap) -> 
         title,
         scale=found.scale(maps.request),
         box=view.picture.box,
-        facts=_map_facts(view, found),
+        facts=map_facts(view, found),
     )
 
 
-def _strips(request: AttentionRequest, parts: Sequence[_Part]) -> list[Panel]:
+def _strips(request: AttentionRequest, parts: Sequence[Part]) -> list[Panel]:
     """The picture, then its map by each checkpoint, titled with the step and the likeliest class."""
     panels: list[Panel] = []
     count = len(request.steps)
@@ -267,129 +287,9 @@ def _strips(request: AttentionRequest, parts: Sequence[_Part]) -> list[Panel]:
         maps = []
         for part in strip:
             top = top_classes(part.maps[0].logits, part.view.network, 1)
-            title = f"step {_step_of(part.view)}" + (f": {guess_in_words(top[0], 0)}" if top else "")
+            title = f"step {step_of(part.view)}" + (f": {guess_in_words(top[0], 0)}" if top else "")
             maps.append(replace(part.panels[1], title=title))
         picture = replace(strip[0].panels[0], title=Path(strip[0].view.picture.file).name)
         panels += in_rows([picture, *maps], None, next_row(panels))
 
     return panels
-
-
-# Words and numbers
-
-
-def _heading(request: AttentionRequest) -> str:
-    """What all panels of a grid of layers or heads have in common."""
-    if request.grid not in ("heads", "layers"):
-        return ""
-    layer = "last layer" if request.layer is None else f"layer {request.layer}"
-    head = "mean of heads" if request.head is None else f"head {request.head}"
-    words = f"Raw attention, {layer if request.grid == 'heads' else head}"
-    return words if request.query is None else f"{words}, from row {request.query[0]}, column {request.query[1]}"
-
-
-def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_class: bool = True) -> str:
-    """What a map is, in one line: the method, and those of the options that it obeys."""
-    method = found.method
-    parts = [method.title]
-    if method.has("layer"):
-        parts.append("last layer" if request.layer is None else f"layer {request.layer}")
-    if method.has("head"):
-        parts.append("mean of heads" if request.head is None else f"head {request.head}")
-    if request.query is not None and method.has("query"):
-        parts.append(f"from row {request.query[0]}, column {request.query[1]}")
-    parts += [f"{name} {value}" for name, value in request.options_of(method).items()]
-    if with_class and found.target is not None:
-        parts.append(f"for {class_name(found.target, view.network)}")
-    return ", ".join(parts)
-
-
-def _network_title(request: AttentionRequest, maps: AttentionMaps, view: View, found: FoundMap) -> str:
-    words = maps.sources.title(view.named)
-    return words if found.target is None else f"{words}, for {class_name(found.target, view.network)}"
-
-
-def _picture_title(request: AttentionRequest, view: View) -> str:
-    name = Path(view.picture.file).name
-    return f"{name}, step {_step_of(view)}" if request.steps else name
-
-
-def _step_of(view: View) -> str:
-    return f"{int(view.named.partition('@')[2]):,}"
-
-
-def _part_name(request: AttentionRequest, part: _Part) -> str:
-    return _picture_title(request, part.view)
-
-
-def _map_facts(view: View, found: FoundMap) -> dict[str, Any]:
-    """What is told of one map: whose it is, what that network says, which class it explains, and for trust."""
-    return {
-        "reference": view.named,
-        "method": found.method.name,
-        "top": top_classes(found.logits, view.network),
-        "target": found.target,
-        "target_label": "" if found.target is None else class_name(found.target, view.network),
-        "completeness_error": found.completeness_error,
-        "outliers": found.outliers,
-        "outlier_mass": found.outlier_mass,
-        "peak": float(found.values.max() / found.values.abs().mean().clamp(min=1e-12)),
-        "empty": not bool(found.values.any()),
-    }
-
-
-def _picture_facts(part: _Part) -> dict[str, Any]:
-    """The numbers of one picture, for people and for `--json`."""
-    facts: dict[str, Any] = {"file": part.view.picture.file, "network": part.view.named}
-    if part.view.network.no_classes:
-        facts["no_classes"] = part.view.network.no_classes
-    if part.maps:
-        first = part.maps[0]
-        facts["top"] = top_classes(first.logits, part.view.network)
-        explained = next((one.target for one in part.maps if one.target is not None), None)
-        if explained is not None:
-            facts |= {"target": explained, "target_label": class_name(explained, part.view.network)}
-        errors = {one.method.name: one.completeness_error for one in part.maps if one.completeness_error is not None}
-        if errors:
-            facts["completeness_error"] = errors
-        if first.outliers:
-            titles = [panel.title for panel in part.panels if panel.scale is not None]
-            masses = dict(zip(titles, (one.outlier_mass for one in part.maps), strict=False))
-            facts["outliers"] = {"patches": first.outliers, "mass": masses}
-    return facts | (part.facts or {})
-
-
-def _sentence(request: AttentionRequest, part: _Part) -> str:
-    """One picture in words: its likeliest class, what the maps are of, and how far they can be trusted."""
-    network = part.view.network
-    facts = _picture_facts(part)
-    words = likeliest(facts["top"])
-    explained = facts.get("target_label")
-    if explained:
-        words += f", map for {explained}"
-    if len(part.maps) == 1 and not explained:
-        words += f", {map_title(request, part.view, part.maps[0], with_class=False)}"
-    if errors := facts.get("completeness_error"):
-        words += "; completeness error " + ", ".join(f"{name} {small_error(error)}" for name, error in errors.items())
-    if empty := [one.method.title for one in part.maps if not bool(one.values.any())]:
-        words += f"; nothing speaks for the class in {', '.join(empty)}"
-    if "outliers" in facts:
-        found = facts["outliers"]
-        hidden = " (masked)" if request.mask_outliers else ""
-        words += f"; {found['patches']} outlier patches{hidden} hold {max(found['mass'].values()):.0%} of a map"
-    elif request.mask_outliers:
-        words += "; there are no outlier patches to mask" if _has_grid(network) else "; it has no patch grid to mask in"
-    return words + part.words + "."
-
-
-def _has_grid(network: Network) -> bool:
-    return network.backbone.refusal is None
-
-
-def _arrays(part: _Part) -> dict[str, NDArray[np.float32]]:
-    """The maps of one picture by title, and its logits."""
-    if part.arrays is not None:
-        return part.arrays
-    titles = [panel.title for panel in part.panels if panel.scale is not None]
-    found = {title: one.values.numpy() for title, one in zip(titles, part.maps, strict=False)}
-    return found | {"logits": part.maps[0].logits.numpy()}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -87,12 +87,16 @@ class AttentionMaps:
         values = kept.map(None if layer is None else layer - 1, None if head is None else head - 1, query)[0]
         return self._finished(view, FoundMap(values, kept.logits[0], METHODS["raw"]))
 
-    def explained(self, view: View, name: str) -> FoundMap:
-        """The map of a method, with those of the request's options that it knows."""
+    def explained(self, view: View, name: str, target_class: str | Literal[False] | None = False) -> FoundMap:
+        """The map of a method, with those of the request's options that it knows, of the request's class.
+
+        `target_class` is another one in its place, None the likeliest.
+        """
         method, request = METHODS[name], self.request
         if name == "raw":
             return self.raw(view, request.layer, request.head)
-        target = class_number(request.target, view.network) if method.needs_class else None
+        wanted = request.target if target_class is False else target_class
+        target = class_number(wanted, view.network) if method.needs_class else None
         query = self._from_zero(request.query) if method.has("query") else None
         given: dict[str, Any] = dict(request.options_of(method))
         if query is not None:

@@ -23,7 +23,11 @@ class SheetRequests:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self.handlers: Mapping[str, Handler] = {"sheet": self.sheet, "save_sheet": self.save}
+        self.handlers: Mapping[str, Handler] = {
+            "sheet": self.sheet,
+            "save_sheet": self.save,
+            "class_names": self.class_names,
+        }
 
     def give_back(self) -> None:
         """Forgets networks and what was computed."""
@@ -47,6 +51,12 @@ class SheetRequests:
         progress(0, 0, "drawing the figure")
         content = saved_bytes(sheet, file.suffix, drawing)
         return Reply({"file": str(Outputs(self.sources.folder).write_new(file, content))})
+
+    def class_names(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """The names of all classes of the `network`; their numbers where it has no names."""
+        _, network = self.sources.network(str(arguments["network"]), progress)
+        classes = 0 if network.no_classes else network.num_classes
+        return Reply({"names": list(network.labels or map(str, range(classes)))})
 
     def _composed(self, request: Request, progress: Progress) -> Sheet:
         """The sheet; where it takes a look into networks, one at a time."""

@@ -11,8 +11,8 @@ from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
 from vitbench.methods.base import Method, Value
 from vitbench.requests.base import Figure, Request, option
 
-Grid = Literal["heads", "layers", "methods", "checkpoints", "compare", "tutorial"]
-GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "checkpoints", "compare", "tutorial")
+Grid = Literal["heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial"]
+GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial")
 ALL = "all"
 """All checkpoints that a run has now; a saved figure records which these were."""
 
@@ -39,6 +39,8 @@ class AttentionRequest(Request):
     """None is the mean over heads."""
     target: str | None = None
     """A class by number or name; None is the likeliest one of each picture."""
+    targets: tuple[str, ...] = ()
+    """For `grid = "classes"`: which, by number or name; none named means the likeliest three."""
     query: tuple[int, int] | None = None
     """The patch (row, column) that looks; None is what the classifier reads."""
     options: dict[str, Value] = Field({})
@@ -107,6 +109,8 @@ class AttentionRequest(Request):
     def _nothing_without_effect(self) -> Self:
         if self.grid == "compare" and not self.other:
             raise ValueError("--grid compare needs --other, the second network.")
+        if self.grid == "classes" and not METHODS[self.method].needs_class:
+            raise ValueError(f"--grid classes needs a method that depends on a class; {self.method} does not.")
         for sentence in self.without_effect().values():
             raise ValueError(sentence)
         return self
@@ -139,6 +143,10 @@ class AttentionRequest(Request):
             refuse("method", f"{grid} shows all methods, or those of --methods")
         else:
             refuse("methods", "it belongs to --grid methods")
+        if self.grid == "classes":
+            refuse("target", f"{grid} shows those of --targets, or the likeliest")
+        else:
+            refuse("targets", "it belongs to --grid classes")
         if self.grid != "compare":
             refuse("other", "it belongs to --grid compare")
         if self.grid not in ("checkpoints", "methods"):
@@ -168,7 +176,9 @@ class AttentionRequest(Request):
         values = self.record() | changes
         if values.get("grid") in _OF_RAW_ATTENTION:
             values["method"] = "raw"
-        elif values.get("grid") == "methods":
+        elif values.get("grid") == "methods" or (
+            values.get("grid") == "classes" and not METHODS[values["method"]].needs_class
+        ):
             values["method"] = DEFAULT_METHOD
         if values.get("grid") != "compare":
             values["other"] = None

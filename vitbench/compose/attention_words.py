@@ -1,0 +1,172 @@
+"""What is told of the maps of a sheet: their titles, the numbers beside them, and the sentences of the caption."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View
+from vitbench.compose.prepared import class_name, likeliest, top_classes
+from vitbench.figures.sheet import Panel
+from vitbench.methods import METHODS
+from vitbench.models.network import Network
+from vitbench.requests.attention import AttentionRequest
+from vitbench.text import small_error
+
+
+@dataclass
+class Part:
+    """The panels of one picture (and of one checkpoint, where several are asked for), and what is told of it."""
+
+    view: View
+    panels: list[Panel]
+    maps: list[FoundMap]
+    words: str = ""
+    columns: int | None = None
+    facts: dict[str, Any] | None = None
+    arrays: dict[str, NDArray[np.float32]] | None = None
+    of_classes: bool = False
+    """Whether each map is of another class."""
+
+
+def heading(request: AttentionRequest) -> str:
+    """What all panels of a grid of layers, heads or classes have in common."""
+    if request.grid == "classes":
+        return METHODS[request.method].title
+    if request.grid not in ("heads", "layers"):
+        return ""
+    layer = "last layer" if request.layer is None else f"layer {request.layer}"
+    head = "mean of heads" if request.head is None else f"head {request.head}"
+    words = f"Raw attention, {layer if request.grid == 'heads' else head}"
+    return words if request.query is None else f"{words}, from row {request.query[0]}, column {request.query[1]}"
+
+
+def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_class: bool = True) -> str:
+    """What a map is, in one line: the method, and those of the options that it obeys."""
+    method = found.method
+    parts = [method.title]
+    if method.has("layer"):
+        parts.append("last layer" if request.layer is None else f"layer {request.layer}")
+    if method.has("head"):
+        parts.append("mean of heads" if request.head is None else f"head {request.head}")
+    if request.query is not None and method.has("query"):
+        parts.append(f"from row {request.query[0]}, column {request.query[1]}")
+    parts += [f"{name} {value}" for name, value in request.options_of(method).items()]
+    if with_class and found.target is not None:
+        parts.append(f"for {class_name(found.target, view.network)}")
+    return ", ".join(parts)
+
+
+def network_title(request: AttentionRequest, maps: AttentionMaps, view: View, found: FoundMap) -> str:
+    """A network and the class that its map explains."""
+    words = maps.sources.title(view.named)
+    return words if found.target is None else f"{words}, for {class_name(found.target, view.network)}"
+
+
+def class_title(view: View, found: FoundMap) -> str:
+    """The explained class, and how likely the network thinks it."""
+    assert found.target is not None
+    name = class_name(found.target, view.network)
+    if found.logits.numel() < 2:
+        return f"for {name}"
+    return f"for {name}, {float(found.logits.softmax(-1)[found.target]):.1%}"
+
+
+def picture_title(request: AttentionRequest, view: View) -> str:
+    """The picture's file, and the checkpoint where there are several."""
+    name = Path(view.picture.file).name
+    return f"{name}, step {step_of(view)}" if request.steps else name
+
+
+def step_of(view: View) -> str:
+    """The step of a run's checkpoint."""
+    return f"{int(view.named.partition('@')[2]):,}"
+
+
+def part_name(request: AttentionRequest, part: Part) -> str:
+    """What a sentence of the caption begins with."""
+    return picture_title(request, part.view)
+
+
+def map_facts(view: View, found: FoundMap) -> dict[str, Any]:
+    """What is told of one map: whose it is, what that network says, which class it explains, and for trust."""
+    return {
+        "reference": view.named,
+        "method": found.method.name,
+        "top": top_classes(found.logits, view.network),
+        "target": found.target,
+        "target_label": "" if found.target is None else class_name(found.target, view.network),
+        "completeness_error": found.completeness_error,
+        "outliers": found.outliers,
+        "outlier_mass": found.outlier_mass,
+        "peak": float(found.values.max() / found.values.abs().mean().clamp(min=1e-12)),
+        "empty": not bool(found.values.any()),
+    }
+
+
+def picture_facts(part: Part) -> dict[str, Any]:
+    """The numbers of one picture, for people and for `--json`."""
+    facts: dict[str, Any] = {"file": part.view.picture.file, "network": part.view.named}
+    if part.view.network.no_classes:
+        facts["no_classes"] = part.view.network.no_classes
+    if part.maps:
+        first = part.maps[0]
+        facts["top"] = top_classes(first.logits, part.view.network)
+        explained = next((one.target for one in part.maps if one.target is not None), None)
+        if explained is not None:
+            facts |= {"target": explained, "target_label": class_name(explained, part.view.network)}
+        several = part.of_classes
+        errors = {
+            f"{one.method.name} for {class_name(one.target or 0, part.view.network)}"
+            if several
+            else one.method.name: one.completeness_error
+            for one in part.maps
+            if one.completeness_error is not None
+        }
+        if errors:
+            facts["completeness_error"] = errors
+        if first.outliers:
+            titles = [panel.title for panel in part.panels if panel.scale is not None]
+            masses = dict(zip(titles, (one.outlier_mass for one in part.maps), strict=False))
+            facts["outliers"] = {"patches": first.outliers, "mass": masses}
+    return facts | (part.facts or {})
+
+
+def sentence(request: AttentionRequest, part: Part) -> str:
+    """One picture in words: its likeliest class, what the maps are of, and how far they can be trusted."""
+    network = part.view.network
+    facts = picture_facts(part)
+    words = likeliest(facts["top"])
+    explained = facts.get("target_label")
+    if part.of_classes:
+        words += ", maps for " + ", ".join(class_name(one.target or 0, network) for one in part.maps)
+    elif explained:
+        words += f", map for {explained}"
+    if len(part.maps) == 1 and not explained:
+        words += f", {map_title(request, part.view, part.maps[0], with_class=False)}"
+    if errors := facts.get("completeness_error"):
+        words += "; completeness error " + ", ".join(f"{name} {small_error(error)}" for name, error in errors.items())
+    if empty := [one.method.title for one in part.maps if not bool(one.values.any())]:
+        words += f"; nothing speaks for the class in {', '.join(empty)}"
+    if "outliers" in facts:
+        found = facts["outliers"]
+        hidden = " (masked)" if request.mask_outliers else ""
+        words += f"; {found['patches']} outlier patches{hidden} hold {max(found['mass'].values()):.0%} of a map"
+    elif request.mask_outliers:
+        words += "; there are no outlier patches to mask" if _has_grid(network) else "; it has no patch grid to mask in"
+    return words + part.words + "."
+
+
+def _has_grid(network: Network) -> bool:
+    return network.backbone.refusal is None
+
+
+def arrays_of(part: Part) -> dict[str, NDArray[np.float32]]:
+    """The maps of one picture by title, and its logits."""
+    if part.arrays is not None:
+        return part.arrays
+    titles = [panel.title for panel in part.panels if panel.scale is not None]
+    found = {title: one.values.numpy() for title, one in zip(titles, part.maps, strict=False)}
+    return found | {"logits": part.maps[0].logits.numpy()}
