@@ -35,6 +35,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that `vitbench` takes for its store during one test, in this process and in those it starts."""
     folder = tmp_path / "store"
     monkeypatch.setenv("VITBENCH_HOME", str(folder))
+    monkeypatch.setenv("VITBENCH_GPU_LOCKS", str(tmp_path))
+    monkeypatch.setenv("VITBENCH_SLOTS", "16")
     monkeypatch.setenv("VITBENCH_SETTINGS", str(tmp_path / "settings.toml"))
     return folder
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from vitbench.errors import UserError
 from vitbench.places import store_folder
@@ -39,14 +40,14 @@ def find_runs(arguments: argparse.Namespace) -> list[Run]:
     return list(found.values())
 
 
-def start_run(run: Run, follow: bool = False) -> int | None:
-    """Prints the id of a new run and starts it; the pid of its worker, or None if it waits for a GPU.
+def start_run(run: Run, follow: bool = False, *, held: bool = False, after: Sequence[Run] = ()) -> int | None:
+    """Prints the id of a new run and starts it; the pid of its worker, or None if it waits in the queue.
 
     An interrupt (Ctrl-C) meanwhile says how the run stands before it takes effect; who wanted to `follow` pauses it.
     """
     print(run.id, flush=True)
     try:
-        process = launcher.launch(run)
+        process = launcher.launch(run, held=held, after=after)
     except KeyboardInterrupt:
         if run.status().state == "running" and follow:
             pause_run(run)
@@ -57,7 +58,7 @@ def start_run(run: Run, follow: bool = False) -> int | None:
         raise
     if process is None:
         reason = clean(run.status().waits_for or "All GPUs are in use.")
-        print(f"{reason} The run starts by itself when one is.", file=sys.stderr)
+        print(reason if held or after else f"{reason} The run starts by itself when one is.", file=sys.stderr)
     return process
 
 

@@ -28,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="the pictures: a folder, a CSV file, or scenes:...")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as optim.lr=1e-3")
     parser.add_argument("--name", default="", help="what the run is called")
+    parser.add_argument("--hold", action="store_true", help="queue it, and start it when it is released")
+    parser.add_argument(
+        "--after",
+        metavar="RUN",
+        action="append",
+        default=[],
+        help="start it when this run has finished; again: several",
+    )
     parser.add_argument("--foreground", action="store_true", help="follow it; an interrupt pauses it")
 
 
@@ -47,11 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(entry.label for entry in layout.entries if entry.label is not None)
         head_labels(recipe.model.num_classes, labels, layout.root)
+    others = [store.find(text) for text in arguments.after]
     if parent is not None:
         started = begin_from(store, parent, recipe, checkpoint=checkpoint, name=arguments.name)
     else:
         started = store.create(recipe, arguments.name, preset=recipe.preset)
-    process = start_run(started, follow=arguments.foreground)
+    process = start_run(started, follow=arguments.foreground, held=arguments.hold, after=others)
     return follow_run(started, process) if arguments.foreground else 0
 
 

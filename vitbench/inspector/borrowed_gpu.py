@@ -10,6 +10,8 @@ import torch
 
 from vitbench.errors import UserError
 from vitbench.runs.lease import Busy, Gpu, Lease, allowed_gpus, take
+from vitbench.runs.queue import waits_here
+from vitbench.runs.slots import CPU as CPU_SLOT
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Store
 from vitbench.training.device import leased_device
@@ -64,7 +66,8 @@ class BorrowedGpu:
 
     def is_wanted(self) -> bool:
         """Whether a run of this store waits for a GPU."""
-        return any(read_status(run.folder).is_waiting for run in Store(self.store).runs())
+        waiting = (status for run in Store(self.store).runs() if waits_here(status := read_status(run.folder)))
+        return any(status.queued_for != [CPU_SLOT] for status in waiting)
 
     def give_back(self) -> None:
         """Frees what torch keeps of its memory, and then the lease, unless somebody uses it; whoever calls has moved

@@ -10,13 +10,14 @@ from vitbench.errors import UserError
 from vitbench.runs import detached
 from vitbench.runs.detached import interrupts_deferred, start_detached
 from vitbench.runs.estimates import known_memory
-from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, outer_environment, take
+from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, take
 from vitbench.runs.lock import INHERITED, RunLock, is_held
 from vitbench.runs.process import MARK, mark_of
-from vitbench.runs.queue import ensure_scheduler
-from vitbench.runs.states import STARTABLE, State
+from vitbench.runs.queue import HELD, ensure_scheduler, waiting_runs
+from vitbench.runs.slots import CPU, take_slot
+from vitbench.runs.states import ENDED, STARTABLE, State
 from vitbench.runs.status import Status, read_status
-from vitbench.runs.store import Run
+from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import RunBusy, RunGone, StateChanged, note_crash, transition
 
 MENDABLE = 2
@@ -26,26 +27,34 @@ _TIME_TO_LEAVE = 15.0
 """Seconds that a worker which has written its last status may take to end."""
 
 
-def launch(run: Run, command: Sequence[str] | None = None) -> int | None:
+def launch(
+    run: Run, command: Sequence[str] | None = None, *, held: bool = False, after: Sequence[Run] = ()
+) -> int | None:
     """Starts the worker of `run` in a session of its own, and returns its pid.
 
-    Where the run needs a GPU and all are held, it is queued for the scheduler, and the answer is None. What the worker
+    Where all GPUs that it may have are held, or without a GPU all CPU slots, it is queued for the scheduler, and the
+    answer is None; so it is when it is to be `held`, or to start `after` other runs have finished. What the worker
     prints goes to `worker.log`. Raises UserError if the run has a worker already, or names a GPU that is not there.
     """
     with _held(run) as lock:
         status = _startable(run, lock)
         gpus = gpus_for(run.recipe().train.device)
-        started = _start_if_free(run, lock, gpus, command, STARTABLE)
+        follows = [other.id for other in after]
+        reason = _before_its_turn(run, gpus, held=held, after=follows)
+        started = Busy(reason) if reason else _start_if_free(run, lock, gpus, command, STARTABLE)
         if not isinstance(started, Busy):
             return started
         since = status.queued_at if status.is_waiting else time.time()
         waits: dict[str, Any] = {
             "queued_at": since,
-            "queued_for": [gpu.name for gpu in gpus],
+            "queued_for": [gpu.name for gpu in gpus] or [CPU],
             "waits_for": started.reason,
+            "held": held,
+            "after": follows,
         }
         transition(run, STARTABLE, "queued", by="launcher", lock=lock, **waits)
-    ensure_scheduler(run.store_folder)
+    if not held:
+        ensure_scheduler(run.store_folder)
     return None
 
 
@@ -57,11 +66,16 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
     """
     with _held(run, patience=0.0) as lock:
         status = read_status(run.folder)
-        if not status.is_waiting:
+        if not status.is_waiting or status.held:
             return None
-        device = run.recipe().train.device
-        gpus = gpus_named(status.queued_for) if status.queued_for else gpus_for(device)
-        if gpus or device == "cpu":
+        on_cpu = status.queued_for == [CPU]
+        if on_cpu:
+            gpus = []
+        else:
+            gpus = gpus_named(status.queued_for) if status.queued_for else gpus_for(run.recipe().train.device)
+        if reason := _follows(run, status.after):
+            started: int | Busy = Busy(reason)
+        elif gpus or on_cpu:
             started = _start_if_free(run, lock, gpus, command, _QUEUED)
         else:
             started = Busy(f"The GPUs for which it was queued are not there: {', '.join(status.queued_for) or 'any'}.")
@@ -70,6 +84,36 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
         if started.reason != status.waits_for:
             transition(run, "queued", "queued", by="launcher", waits_for=started.reason, host=status.host)
         return None
+
+
+def _before_its_turn(run: Run, gpus: Sequence[Gpu], *, held: bool, after: Sequence[str]) -> str:
+    """Why a run is queued without a try: it is held, follows others, or others wait for a CPU slot; else empty."""
+    if held:
+        return HELD
+    if reason := _follows(run, after):
+        return reason
+    if gpus:
+        return ""
+    waiting = [other for other in waiting_runs(Store(run.store_folder)) if other.id != run.id]
+    first = next((other for other in waiting if read_status(other.folder).queued_for == [CPU]), None)
+    return "" if first is None else f"Run {first.status().name or first.id} waits for a CPU slot before it."
+
+
+def _follows(run: Run, after: Sequence[str]) -> str:
+    """Which of the runs that it follows has not finished, as a sentence; empty when all have.
+
+    Raises UserError if one of them has ended otherwise, or is gone: the run can never start.
+    """
+    for run_id in after:
+        other = Run(run.folder.parent / run_id)
+        if not other.folder.is_dir():
+            raise UserError(f"It was to start after run {run_id}, which has been deleted.")
+        state = other.status().state
+        if state in ENDED and state != "finished":
+            raise UserError(f"It was to start after run {run_id}, which is {state}.")
+        if state != "finished":
+            return f"Starts after {other.status().name or run_id} has finished."
+    return ""
 
 
 def wait_until_taken(run: Run, pid: int | None, timeout: float = 60.0) -> int | None:
@@ -152,34 +196,31 @@ def _startable(run: Run, lock: RunLock) -> Status:
 def _start_if_free(
     run: Run, lock: RunLock, gpus: Sequence[Gpu], command: Sequence[str] | None, expected: Collection[State]
 ) -> int | Busy:
-    """Starts the worker on one of `gpus` that is free; without any, on the CPU."""
-    lease = take(gpus, known_memory(run.store_folder, run.recipe())) if gpus else None
+    """Starts the worker on one of `gpus` that is free; without any, in a slot of the CPU."""
+    lease = take(gpus, known_memory(run.store_folder, run.recipe())) if gpus else take_slot()
     if isinstance(lease, Busy):
         return lease
     try:
         return _start(run, lock, lease, command, expected)
     finally:
-        if lease is not None:
-            lease.close()
+        lease.close()
 
 
-def _start(
-    run: Run, lock: RunLock, lease: Lease | None, command: Sequence[str] | None, expected: Collection[State]
-) -> int:
+def _start(run: Run, lock: RunLock, lease: Lease, command: Sequence[str] | None, expected: Collection[State]) -> int:
     """Says that the run is running, then starts its worker, which inherits the run's lock and the lease.
 
     An interrupt waits until the worker runs: there is no instant at which the state and the processes differ.
     """
-    environment = lease.environment() if lease else outer_environment()
+    environment = lease.environment()
     with interrupts_deferred():
         before = read_status(run.folder)  # nobody else can change it: the run's lock is ours
-        transition(run, expected, "running", by="launcher", lock=lock, gpus=[lease.gpu] if lease else [])
+        transition(run, expected, "running", by="launcher", lock=lock, gpus=[lease.gpu] if lease.gpu else [])
         try:
             return start_detached(
                 command or [sys.executable, "-m", "vitbench.training.worker", str(run.folder)],
                 run.folder / "worker.log",
                 {**environment, MARK: mark_of(run.folder), INHERITED: str(lock.descriptor)},
-                [lock.descriptor, *([lease.descriptor] if lease else [])],
+                [lock.descriptor, lease.descriptor],
             )
         except (OSError, UserError):
             facts = {name: value for name, value in before if name != "state"}

@@ -276,7 +276,7 @@ def _reserve(gpu: Gpu) -> Lease | str:
     """The lease of this GPU, or why there is none, as a clause."""
     reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        reservation.bind(_kernel_name(gpu.name))
+        reservation.bind(kernel_name(gpu.name))
     except OSError as error:
         reservation.close()
         if error.errno != errno.EADDRINUSE:
@@ -289,7 +289,7 @@ def _reserve(gpu: Gpu) -> Lease | str:
 
 def is_leased(gpu: str) -> bool:
     """Whether some process holds the lease of a GPU by this name. Nothing is reserved by asking."""
-    name = _kernel_name(gpu)[1:].decode(errors="surrogateescape")
+    name = kernel_name(gpu)[1:].decode(errors="surrogateescape")
     try:
         return any(line.rstrip("\n").endswith(f" @{name}") for line in _unix_sockets())
     except OSError:
@@ -300,8 +300,11 @@ def _unix_sockets() -> list[str]:
     return Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
 
 
-def _kernel_name(gpu: str) -> bytes:
-    """The name of the abstract socket. VITBENCH_GPU_LOCKS, any text, sets leases apart from those of other tests."""
+def kernel_name(gpu: str) -> bytes:
+    """The name of the abstract socket of a GPU or a slot.
+
+    VITBENCH_GPU_LOCKS, any text, sets leases apart from those of other tests.
+    """
     name = f"vitbench-gpu/{os.environ.get('VITBENCH_GPU_LOCKS', '')}/{gpu}".encode(errors="surrogateescape")
     if len(name) > _LONGEST_NAME:
         name = b"vitbench-gpu/" + hashlib.sha256(name).hexdigest().encode()
@@ -323,6 +326,6 @@ def _is_reservation(descriptor: int, gpu: str) -> bool:
     """Whether a descriptor holds the name of a GPU: the variable may be left over from another process."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as reservation:
-            return reservation.getsockname() == _kernel_name(gpu)
+            return reservation.getsockname() == kernel_name(gpu)
     except (OSError, OverflowError):
         return False

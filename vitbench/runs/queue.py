@@ -1,9 +1,9 @@
-"""The runs of a store that wait for a GPU, and what whoever sees the store does for it."""
+"""The runs of a store that wait for a GPU or a CPU slot, and what whoever sees the store does for it."""
 
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vitbench.errors import UserError
@@ -13,8 +13,10 @@ from vitbench.runs.lock import RunLock, is_locked
 from vitbench.runs.process import MARK, this_host
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
-from vitbench.runs.transition import note_crash
+from vitbench.runs.transition import change_queue, note_crash
 
+HELD = "Held: `vitbench queue RUN --release` lets it start."
+"""Why a held run waits."""
 _BETWEEN_STARTS = 10.0
 """Seconds between two schedulers that one process starts: the first takes a moment to be seen."""
 
@@ -22,7 +24,7 @@ _last_start: dict[Path, float] = {}
 
 
 def waiting_runs(store: Store) -> list[Run]:
-    """The runs that wait for a GPU of this machine, in the order in which they are served."""
+    """The runs that wait for a GPU or a slot of this machine, in the order in which they are served."""
     waiting = []
     for run in store.runs():
         status = read_status(run.folder)
@@ -31,9 +33,65 @@ def waiting_runs(store: Store) -> list[Run]:
     return [run for _, run in sorted(waiting, key=lambda pair: (pair[0], pair[1].id))]
 
 
+def in_order(seen: Iterable[tuple[Run, Status]]) -> list[tuple[Run, Status]]:
+    """Those that wait, held ones too, in the order in which they are served."""
+    waiting = [(run, status) for run, status in seen if status.is_waiting]
+    return sorted(waiting, key=lambda row: (row[1].queued_at or 0.0, row[0].id))
+
+
+def hold(run: Run) -> None:
+    """A waiting run is not started until it is released. Raises StateChanged if it does not wait."""
+    change_queue(run, held=True, waits_for=HELD)
+
+
+def release(run: Run) -> None:
+    """A held run may start. Raises StateChanged if it does not wait."""
+    change_queue(run, held=False, waits_for=None)
+    ensure_scheduler(run.store_folder)
+
+
+def move(run: Run, *, first: bool) -> None:
+    """Puts a waiting run before or behind all others of its store. Raises StateChanged if it does not wait."""
+    others = [status.queued_at or 0.0 for _, status in in_order(_seen(run)) if status.queued_at]
+    change_queue(run, queued_at=min([*others, time.time()]) - 1 if first else max([*others, time.time()]) + 1)
+
+
+def start_after(run: Run, others: Sequence[Run]) -> None:
+    """A waiting run starts when all of `others` have finished.
+
+    Raises UserError if one of them is the run itself, or waits for it, and StateChanged if it does not wait.
+    """
+    for other in others:
+        if run.id in _all_before(other):
+            name = other.status().name or other.id
+            raise UserError(
+                f"{run.id} cannot start after {name}, which starts after it."
+                if other.id != run.id
+                else f"{run.id} cannot start after itself."
+            )
+    change_queue(run, after=[other.id for other in others], waits_for=None)
+    ensure_scheduler(run.store_folder)
+
+
+def _all_before(run: Run) -> set[str]:
+    """The run and all that it follows, and so on."""
+    found: set[str] = set()
+    ahead = [run.id]
+    while ahead:
+        run_id = ahead.pop()
+        if run_id not in found:
+            found.add(run_id)
+            ahead += read_status(run.folder.parent / run_id).after
+    return found
+
+
+def _seen(run: Run) -> list[tuple[Run, Status]]:
+    return [(other, read_status(other.folder)) for other in Store(run.store_folder).runs()]
+
+
 def waits_here(status: Status) -> bool:
-    """Whether a run waits for a GPU of this machine: a store may be shared by several."""
-    return status.is_waiting and status.host in ("", this_host())
+    """Whether a run waits for a GPU or a slot of this machine, and is not held: a store may be shared by several."""
+    return status.is_waiting and not status.held and status.host in ("", this_host())
 
 
 def scheduler_lock(store: Path) -> Path:

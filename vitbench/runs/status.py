@@ -91,7 +91,11 @@ class Status(RunProgress):
     created_at: Time = 0.0
     queued_at: Time | None = None
     queued_for: list[str] = []
-    """The GPUs of which a waiting run may have one, by UUID (without NVML by number)."""
+    """The GPUs of which a waiting run may have one, by UUID (without NVML by number); `cpu` for a CPU slot."""
+    held: bool = False
+    """Whether a waiting run is not to be started until it is released."""
+    after: list[str] = []
+    """Ids of runs that a waiting run is to follow: it starts when all of them have finished."""
     waits_for: str | None = None
     """Why a run that waits has no GPU yet, as a sentence: who holds them."""
     started_at: Time | None = None
@@ -104,10 +108,12 @@ class Status(RunProgress):
     model: str = ""
     data: str = ""
     preset: str = ""
+    version: str = ""
+    """The version of vitbench that made the run."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the run waits for a GPU. One that was only just created is queued too, but nobody's yet."""
+        """Whether the run waits for a GPU or a CPU slot. One only just created is queued too, but nobody's yet."""
         return self.state == "queued" and self.queued_at is not None
 
     def progress(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from vitbench import __version__
 from vitbench.errors import UserError
 from vitbench.files.writing import sync_folder, write_whole
 from vitbench.recipe import Recipe, load_recipe
@@ -38,6 +39,7 @@ def first_status(recipe: Recipe, *, created_at: float, name: str = "", preset: s
         model=recipe.model.name,
         data=recipe.data.path,
         preset=preset or recipe.preset,
+        version=__version__,
         epochs=recipe.train.epochs,
     )
 

@@ -80,6 +80,17 @@ def rename(run: Run, name: str) -> None:
         write_status(run.folder, status.model_copy(update={"name": name}))
 
 
+def change_queue(run: Run, **facts: Any) -> Status:
+    """Changes how a run waits: `held`, `after`, `queued_at`, `waits_for`. Raises StateChanged if it does not wait."""
+    with state_lock(run):
+        status = parse_status(run.folder)
+        if not status.is_waiting:
+            raise StateChanged(f"Run {run.id} does not wait in the queue; it is {status.state}.")
+        changed = status.model_copy(update=facts)
+        write_status(run.folder, changed)
+        return changed
+
+
 def leave_request(run: Run, request: str) -> bool:
     """Asks the worker for something if the run is running, so that no request outlives the worker that it is for."""
     with state_lock(run):
@@ -134,7 +145,7 @@ def state_lock(run: Run, patience: float = _PATIENCE) -> Iterator[None]:
 
 def _implied(new: State, starts: bool) -> dict[str, Any]:
     """The fields that a state brings with it."""
-    unqueued: dict[str, Any] = {"queued_at": None, "queued_for": [], "waits_for": None}
+    unqueued: dict[str, Any] = {"queued_at": None, "queued_for": [], "waits_for": None, "held": False, "after": []}
     if new == "running":
         began = {"process": None, "host": this_host(), "gpus": [], **unqueued}
         return {"error": None, "ended_at": None, **(began if starts else {})}

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitbench import __version__
 from vitbench.errors import UserError
 from vitbench.progress import Progress
 from vitbench.runs.launcher import mark_started
@@ -146,6 +147,9 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
             training.step, "info", f"Going on from the checkpoint of step {training.step} on {describe_device(device)}."
         )
     else:
+        made_by = read_status(run.folder).version
+        if made_by and made_by != __version__:
+            log.write(0, "warning", f"The run was made by vitbench {made_by}; it is trained by {__version__}.")
         log.write(0, "info", f"Starting on {describe_device(device)}: {start or task.network.source}")
         for remark in data_remarks(getattr(task, "data", None)):
             log.write(0, "warning", remark)
