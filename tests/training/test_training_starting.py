@@ -140,7 +140,7 @@ def test_a_child_is_called_after_its_parent_with_a_number(parent):
 
 
 def test_the_command_clones_and_begins(parent, monkeypatch, capsys):
-    monkeypatch.setattr(launcher, "launch", lambda run: 1)
+    monkeypatch.setattr(launcher, "launch", lambda run, **how: 1)
     store = ["--store", str(parent.store_folder)]
     assert main(["train", "--from", "parent", "--set", "train.seed=5", "--name", "clone", *store]) == 0
     assert main(["train", "--from", "parent@last", "--name", "continued", *store]) == 0
