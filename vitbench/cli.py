@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "loss and accuracy of a run on a data set",
     "predict": "labels for a folder of pictures, as CSV",
     "export": "a network as a folder that timm, transformers, pytorch_pretrained_vit or onnxruntime loads",
+    "report": "what a run has to tell: a page of sentences with numbers, figures, Markdown and PDF",
     "homework": "the two scripts of a course: labels as CSV (p1), captions as figures (p2)",
     "recipe": "print a recipe, draw its learning rate, or check it against its data",
     "data": "what a data set holds, and what is wrong with it",

@@ -1,0 +1,158 @@
+"""What a report knows, before it is said: one dataclass a section. Plain values, so that sentences can be tested."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vitbench.recipe import Recipe
+from vitbench.report.document import Figure, Missing
+from vitbench.runs.evaluations import Scored
+from vitbench.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Course:
+    """A scalar over a training: its first, last and best value, with their steps."""
+
+    tag: str
+    first: float
+    last: float
+    best: float
+    best_step: int
+    last_step: int
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """How good the run is. `scores` are all evaluations of the checkpoint, the one to report first."""
+
+    run_id: str
+    step: int
+    task: str
+    scores: tuple[Scored, ...]
+    courses: tuple[Course, ...] = ()
+    mistakes_shown: int = 0
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class SettingFacts:
+    """What was trained: the frozen recipe, and what status and log say of how it went."""
+
+    recipe: Recipe
+    state: str
+    step: int
+    total_steps: int
+    parameters: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TriedRow:
+    """Runs that differ by their seed alone: what they have that others have not, and their accuracies."""
+
+    names: tuple[str, ...]
+    differs: Mapping[str, Any]
+    accuracies: tuple[float, ...]
+    pictures: int
+    part: str
+
+
+@dataclass(frozen=True)
+class TriedFacts:
+    """What else was tried: rows by mean accuracy, best first, and the test of the best against the next."""
+
+    rows: tuple[TriedRow, ...]
+    test: str = ""
+    not_tested: str = ""
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class PositionScore:
+    """A measure of positions with the share of shuffles that reach it; `before` is its value before the training."""
+
+    name: str
+    value: float
+    p_value: float
+    before: float | None = None
+    before_p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class PositionFacts:
+    """What the position embedding knows about place. `change` is the mean absolute difference of similarities."""
+
+    kind: str
+    grid: tuple[int, int]
+    scores: tuple[PositionScore, ...]
+    shuffles: int
+    change: float | None = None
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A rank correlation, over pictures, of how an object looks with how well its map finds it (IoU)."""
+
+    look: str
+    correlation: Estimate
+
+
+@dataclass(frozen=True)
+class AttentionFacts:
+    """Where the network looks. `hits` and `random_hits`: shares of maps whose highest point lies on the object."""
+
+    model: str
+    method: str
+    pictures: tuple[Mapping[str, Any], ...] = ()
+    measured: int = 0
+    hits: Estimate | None = None
+    random_hits: Estimate | None = None
+    area: Estimate | None = None
+    relations: tuple[Relation, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class RoleFacts:
+    """The words of one role: see `captions.grounding.WordRecord`; None where the role has no such number."""
+
+    role: str
+    words: int
+    auc: Estimate | None = None
+    pointing: Estimate | None = None
+    chance: Estimate | None = None
+    entropy: Estimate | None = None
+    drop: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class CaptionFacts:
+    """The picture behind each word."""
+
+    captioner: str
+    how: str = ""
+    pictures: int = 0
+    roles: tuple[RoleFacts, ...] = ()
+    sentences: tuple[tuple[str, str], ...] = ()
+    """(picture, its caption)."""
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class MadeFacts:
+    """How it was made. `seconds` from start to end; `energy` in watt-hours, None where NVML did not tell."""
+
+    run_id: str
+    starts: tuple[Mapping[str, Any], ...] = ()
+    seconds: float | None = None
+    energy: float | None = None
+    gpu_seconds: float = 0.0
+    commands: tuple[str, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[Missing, ...] = ()
