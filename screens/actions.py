@@ -60,6 +60,7 @@ _NEXT_HEAD = (
     Action("right_square_bracket", "next_head(1)", "heads", "The next head; digits name one.", True, "[ ]"),
     Action("left_square_bracket", "next_head(-1)", "head before", "The head before.", shown="["),
 )
+_SIZE = Action("z", "image_size", "size", "Pictures of another size: the network's positions are resampled.")
 _PICTURES = (
     Action("pagedown", "picture(1)", "next picture", "The next picture.", shown="pgdn"),
     Action("pageup", "picture(-1)", "picture before", "The picture before.", shown="pgup"),
@@ -156,6 +157,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         *_PICTURES,
         Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", shown="N"),
         Action("f", "features", "features", "What the network makes of each patch of this picture."),
+        _SIZE,
         Action("e", "export", "export", "Save the figure.", True),
     ),
     "features": (
@@ -176,6 +178,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("u", "colours", "colours", "The next colour map, for likeness."),
         Action("x", "smooth", "smooth", "Patches smooth or as squares."),
         Action("X", "mask_outliers", "outliers", "Leave out outlier tokens, or show them.", shown="X"),
+        _SIZE,
         *_PICTURES,
         Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", shown="N"),
         Action("e", "export", "export", "Save the figure.", True),
@@ -189,6 +192,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("m", "kind", "kind", "Another kind of positions, where the network has several.", True),
         Action("h", "before", "history", "What the run started from beside it, and off again.", True),
         Action("c", "compare", "compare", "Another network beside this one.", True),
+        _SIZE,
         Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", True, shown="N"),
         Action("e", "export", "export", "Save the grid of all tiles as a figure.", True),
         Action("ctrl+e", "export_tile", "export tile", "Save this patch's tile as a figure.", shown="^e"),

@@ -1,6 +1,7 @@
 """Screens that ask the inspector: one way to ask, and one line that says what is being done or why it failed."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,26 @@ class AskingScreen(WorkbenchScreen):
         asked: dict[str, Any] = {"kind": request.kind, "request": request.record(), "arrays": arrays}
         answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
         return None if answer is None else sheet_from(answer.values, answer.arrays)
+
+    def _ask_size(self, now: tuple[int, int] | None, then: Callable[[str | None], object]) -> None:
+        """Asks for the picture size that the network is set to; None is its own."""
+        from screens.ask_dialog import AskDialog
+        from screens.widgets.picker import Choice, matching
+
+        sizes = [Choice(str(side), "pixels a side") for side in (224, 256, 336, 384, 448, 518, 672)]
+        shown = "" if now is None else f"{now[0]}x{now[1]}"
+        dialog = AskDialog(
+            "Pictures of which size? A side, or HEIGHTxWIDTH",
+            lambda typed: matching(sizes, typed),
+            shown,
+            empty="empty: the network's own",
+        )
+
+        def answered(size: str | None) -> None:
+            if size is not None:
+                then(size.strip() or None)
+
+        self.app.push_screen(dialog, answered)
 
     def _export_sheet(self, request: Request, proposal: Path, *, arrays: bool = False) -> None:
         """Asks where to, as what and how wide, then saves the figure of a request, or the `arrays` behind it."""

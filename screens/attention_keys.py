@@ -11,6 +11,7 @@ from screens.navigation import make_screen
 from screens.networks import classifiers
 from screens.paths import pictures_below
 from screens.widgets.picker import Choice, matching
+from vitbench.errors import UserError
 from vitbench.methods import METHODS, offered
 from vitbench.requests.attention import AttentionRequest
 
@@ -28,6 +29,7 @@ class AttentionKeys(AskingScreen):
     grid: str | None
     other: str
     targets: tuple[str, ...]
+    patch_mode: bool
     class_names: tuple[str, ...] = ()
     """All classes of the network, once they were asked for."""
     _path: str
@@ -120,6 +122,20 @@ class AttentionKeys(AskingScreen):
             words = "the network's own" if choice == "own" else "the report's: squashed, the centre cut out"
             self.look(self.request.changed(preprocess=choice), f"preparation: {words}")
 
+    def action_image_size(self) -> None:
+        """The network set to pictures of another size."""
+        request = self.request
+        if request is not None:
+
+            def chosen(size: str | None) -> None:
+                try:
+                    self.look(request.changed(image_size=size, query=None))
+                except UserError as error:
+                    self._note(str(error), "warning")
+
+            self.patch_mode = False
+            self._ask_size(request.image_size, chosen)
+
     # Grids: many maps at once
 
     def action_sheet(self) -> None:
@@ -181,7 +197,7 @@ class AttentionKeys(AskingScreen):
                 if self.targets:
                     self.grid, self.targets = None, ()
                 request = self.request
-                plain = {"target": None, "layer": None, "head": None, "query": None}
+                plain = dict.fromkeys(("target", "layer", "head", "query", "image_size"))
                 self.look(None if request is None else request.changed(**plain))
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)

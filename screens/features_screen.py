@@ -278,6 +278,12 @@ class FeaturesScreen(AskingScreen):
             masked = not self.request.mask_outliers
             self._look("" if masked else "outlier tokens are shown", mask_outliers=masked)
 
+    def action_image_size(self) -> None:
+        """The network set to pictures of another size."""
+        if self.request is not None:
+            self.patch_mode = False
+            self._ask_size(self.request.image_size, lambda size: self._look(image_size=size, patch=None))
+
     def action_picture(self, step: int) -> None:
         if self.files:
             self.number = (self.number + step) % len(self.files)
@@ -299,7 +305,7 @@ class FeaturesScreen(AskingScreen):
         def answered(network: str | None) -> None:
             if network:
                 self.network, self.seen, self.beside, self.patch_mode = network, None, "", False
-                self._look(layer=None, patch=None)
+                self._look(layer=None, patch=None, image_size=None)
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
 

@@ -20,6 +20,7 @@ from screens.widgets.lines import Line
 from screens.widgets.note import Note
 from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
+from vitbench.errors import UserError
 from vitbench.figures.sheet import Panel, Sheet
 from vitbench.requests.positions import PositionRequest
 from vitbench.text import clean
@@ -268,6 +269,17 @@ class PositionsScreen(AskingScreen):
 
         dialog = AskDialog("The network to show beside it", lambda typed: classifiers(self.workbench, typed))
         self.app.push_screen(dialog, answered)
+
+    def action_image_size(self) -> None:
+        """The network set to pictures of another size, its positions resampled."""
+
+        def chosen(size: str | None) -> None:
+            try:
+                self._load(self.request.changed(image_size=size))
+            except UserError as error:
+                self._note(str(error), "warning")
+
+        self._ask_size(self.request.image_size, chosen)
 
     def action_network(self) -> None:
         """Another network in place of this one."""

@@ -63,6 +63,7 @@ def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequ
         "other": chance.choice(subjects.networks) if grid == "compare" else None,
         "steps": chance.choice(("all", [3, 9])) if of_run else [],
         "preprocess": chance.choice(("own", "report")),
+        "image_size": chance.choice((None, None, (64, 64), (96, 64))),
         "mask_outliers": chance.random() < 0.4,
         "strength": round(chance.random(), 2),
         "colour_map": chance.choice(COLOUR_MAPS),
@@ -82,6 +83,7 @@ def random_positions(chance: random.Random, subjects: Subjects) -> PositionReque
         "view": view,
         "permutations": chance.choice((0, 3)),
         "other": chance.choice((None, *subjects.networks)),
+        "image_size": chance.choice((None, None, (96, 80))),
     }
     if view in ("grid", "tile"):
         given |= {"stretch": chance.random() < 0.5, "colour_map": chance.choice(COLOUR_MAPS)}

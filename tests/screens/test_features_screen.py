@@ -1,6 +1,7 @@
 """The features screen on a real tiny network: each key, and what is shown after it."""
 
 import numpy as np
+import pytest
 from textual.widgets import Input
 
 from screens.widgets.picture_sheet import PictureSheet
@@ -58,6 +59,22 @@ async def test_arrows_move_the_patch_and_what_is_like_it_follows(opened, subject
         await at.press("space", "down")
         assert at.screen.request.layer == LAYERS - 1
         assert at.screen.request.patch == (1, GRID[1])
+
+
+@pytest.mark.parametrize("name", ["attention", "features", "positions"])
+async def test_another_picture_size_is_asked_for_and_taken(name, opened, subject):  # noqa: F811
+    if name == "positions":
+        subject.pop("path")
+    async with opened(name, **subject) as at:
+        await at.press("z", *"64x96", "enter")
+        facts = (at.screen.seen if name == "features" else at.screen.seen.sheet).facts
+        assert facts["grid"] == [4, 6]
+        assert at.screen.request.image_size == (64, 96)
+        await at.press("z")
+        at.pilot.app.screen.query_one(Input).value = "50"
+        await at.press("enter")
+        assert "--image-size 50x50 is no multiple" in at.line("note")
+        assert at.screen.request.image_size == (64, 96)
 
 
 async def test_history_shows_checkpoints_and_says_what_there_is_not_before(opened, tmp_path):  # noqa: F811

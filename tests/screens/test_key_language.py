@@ -58,6 +58,7 @@ SAME_ACTIONS = {
     "u": {"colours", "scale"},
     "x": {"smoothing", "smooth"},
     "N": {"network", "captioner"},
+    "z": {"maximise", "image_size"},
 }
 
 

@@ -54,6 +54,12 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--caption", action="store_true", help="write the caption below the figure, too")
 
 
+def add_image_size(parser: argparse.ArgumentParser) -> None:
+    """Declares the picture size that the network is looked at with."""
+    words = "set the network to pictures of this size, its positions resampled (default: its own)"
+    parser.add_argument("--image-size", metavar="N|HxW", help=words)
+
+
 def drawing_of(arguments: argparse.Namespace) -> Drawing:
     """How the arguments put a figure on paper."""
     given = {"width": arguments.width, "dpi": arguments.dpi, "caption": arguments.caption or None}

@@ -23,6 +23,13 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="RUN", help=words)
     add_device(parser)
     parser.add_argument("--batch-size", type=int, metavar="N", help="pictures at once; without it, the run's")
+    add_classes(parser)
+
+
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """Declares the file that names the classes of weights from elsewhere."""
+    words = "what the classes are called: a name a line, or JSON such as config.json with its id2label"
+    parser.add_argument("--classes", metavar="FILE", help=words)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -55,5 +62,6 @@ def open_chosen(arguments: argparse.Namespace, progress: Progress) -> "Chosen":
         Store(store_folder(arguments.store)),
         device=chosen_device(arguments),
         batch_size=arguments.batch_size,
+        classes=arguments.classes,
         progress=progress,
     )

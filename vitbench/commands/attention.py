@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vitbench.commands._figures import add_drawing, announce, drawing_of, figure_path, patch_from
+from vitbench.commands._figures import add_drawing, add_image_size, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._methods import add_methods, options_from
+from vitbench.commands._networks import add_classes
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
@@ -37,8 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--other", metavar="RUN|MODEL", help="for --grid compare: the second network")
     parser.add_argument("--preprocess", choices=["own", "report"], help="report: squashed, centre cut (default: own)")
     parser.add_argument("--mask-outliers", action="store_true", help="leave out outlier tokens")
+    add_classes(parser)
     parser.add_argument("--tutorial", action="store_true", help="q k of block 1 as a known tutorial draws it")
     parser.add_argument("--strength", type=float, help="of the map over the picture, 0 to 1")
+    add_image_size(parser)
     parser.add_argument("--colour-map")
     parser.add_argument("--nearest", action="store_true", help="patches as squares instead of smooth")
     parser.add_argument("--out", metavar="FILE|DIR", type=Path, help="PNG, PDF or SVG (default: attention.png)")
@@ -56,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     requests = [request_from(arguments, group) for group in groups]
     drawing = drawing_of(arguments)
     paths = [figure_path(arguments.out, name) for name in names]
-    outputs = outputs_of(arguments, inputs=[arguments.network, *arguments.pictures])
+    outputs = outputs_of(arguments, inputs=[arguments.network, arguments.classes, *arguments.pictures])
     for path in paths:
         check_figure_ending(path)
         outputs.plan(path, *([path.with_suffix(".npz")] if arguments.arrays else []))
@@ -95,6 +98,8 @@ def request_from(arguments: argparse.Namespace, pictures: list[str]) -> Attentio
         "preprocess": arguments.preprocess,
         "mask_outliers": arguments.mask_outliers or None,
         "strength": arguments.strength,
+        "classes": str(Path(arguments.classes).expanduser().absolute()) if arguments.classes else None,
+        "image_size": arguments.image_size,
         "colour_map": arguments.colour_map,
         "smooth": False if arguments.nearest else None,
     }

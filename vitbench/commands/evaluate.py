@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_batch_size(arguments)
     if arguments.confusion:
         check_ending(arguments.confusion)
-        outputs = outputs_of(arguments, inputs=[arguments.network], data=[arguments.data])
+        outputs = outputs_of(arguments, inputs=[arguments.network, arguments.classes], data=[arguments.data])
         outputs.plan(arguments.confusion)
     progress = ConsoleProgress()
     evaluated = evaluate(
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         layout=arguments.layout,
         split=arguments.split,
         batch_size=arguments.batch_size,
+        classes=arguments.classes,
         device=chosen_device(arguments),
         progress=progress,
     )

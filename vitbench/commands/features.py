@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vitbench.commands._figures import add_drawing, announce, drawing_of, figure_path, patch_from
+from vitbench.commands._figures import add_drawing, add_image_size, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", metavar="IMAGE", nargs="+", help="several share one basis, so that colours agree")
     parser.add_argument("--view", choices=VIEWS, help="components as colours (default), similarity, nearest")
     parser.add_argument("--layer", type=int, help="from 1 (default: the last)")
-    parser.add_argument("--image-size", metavar="N|HxW", help="look at this size; positions are resampled")
+    add_image_size(parser)
     parser.add_argument("--only-foreground", action="store_true", help="colours of the foreground's own components")
     parser.add_argument("--mask-outliers", action="store_true", help="leave out outlier tokens")
     parser.add_argument("--patch", metavar="R,C", help="for --view similarity: of the first picture, from 1")

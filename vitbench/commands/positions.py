@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vitbench.commands._figures import add_drawing, announce, drawing_of, figure_path, patch_from
+from vitbench.commands._figures import add_drawing, add_image_size, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", metavar="IMAGE", nargs="+", default=[], help="for --view distance")
     parser.add_argument("--tutorial", action="store_true", help="also as a known tutorial draws it")
     parser.add_argument("--stretch", action="store_true", help="colours span the values that there are, not -1 to 1")
+    add_image_size(parser)
     parser.add_argument("--colour-map")
     parser.add_argument("--out", metavar="FILE|DIR", type=Path, help="PNG, PDF or SVG (default: positions.png)")
     parser.add_argument("--json", action="store_true")
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         "pictures": [str(Path(file).absolute()) for file in arguments.pictures] or None,
         "tutorial": arguments.tutorial or None,
         "stretch": arguments.stretch or None,
+        "image_size": arguments.image_size,
         "colour_map": arguments.colour_map,
         "before": arguments.before or None,
         "other": arguments.other,

@@ -59,7 +59,10 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
     networks = {part.view.named: part.view.network for part in parts}
     inputs = {f"weights of {name}": sources.weights_hash(name, network) for name, network in networks.items()}
     if request.other is not None:
-        inputs[f"weights of {request.other}"] = sources.weights_hash(*sources.network(request.other, progress))
+        other = sources.network(request.other, progress, request.image_size)
+        inputs[f"weights of {request.other}"] = sources.weights_hash(*other)
+    if request.classes is not None:
+        inputs[request.classes] = sources.file_hash(request.classes)
     inputs |= {file: sources.file_hash(file) for file in request.pictures}
     network = first.network
     described = maps.preprocessing(network).describe()

@@ -16,6 +16,7 @@ from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, Picture, mark_patch, overlay
 from vitbench.figures.sheet import Scale
 from vitbench.methods import METHODS, Method
+from vitbench.models.class_names import with_class_names
 from vitbench.models.network import Network
 from vitbench.progress import Progress
 from vitbench.requests.attention import AttentionRequest
@@ -64,11 +65,13 @@ class AttentionMaps:
 
     def view(self, reference: str, file: str) -> View:
         """Opens network and picture. Raises UserError if there is no such picture or network."""
-        named, network = self.sources.network(reference, self.progress)
+        named, network = self.sources.network(reference, self.progress, self.request.image_size)
+        if self.request.classes is not None and reference != self.request.other:
+            network = with_class_names(network, self.request.classes)
         if not Path(file).exists():
             raise UserError(f"There is no picture {file}.")
         preprocessing = self.preprocessing(network)
-        key = (named, *file_key(file), self.request.preprocess)
+        key = (named, *file_key(file), self.request.preprocess, network.image_size)
         picture = self.sources.recent("picture", key, lambda: prepare_picture(file, preprocessing))
         return View(named, network, picture, key)
 

@@ -102,13 +102,13 @@ def _subjects(request: PositionRequest, sources: Sources, progress: Progress) ->
         places = sources.recent("positions", (named, id(network)), lambda: positions(network))
         return _Subject(named, title, network, places)
 
-    named, network = sources.network(request.network, progress)
+    named, network = sources.network(request.network, progress, request.image_size)
     if request.before:
-        before = subject("before", f"{named} before", sources.before(named, progress))
+        before = subject("before", f"{named} before", sources.before(named, progress, request.image_size))
         return [before, subject("after", named, network)]
     if request.other is None:
         return [subject("", named, network)]
-    other, beside = sources.network(request.other, progress)
+    other, beside = sources.network(request.other, progress, request.image_size)
     return [subject(sources.title(named), named, network), subject(sources.title(other), other, beside)]
 
 

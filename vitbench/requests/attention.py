@@ -10,6 +10,7 @@ from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
 from vitbench.methods.base import Method, Value
 from vitbench.requests.base import Figure, Request, option
+from vitbench.requests.sizes import ImageSize
 
 Grid = Literal["heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial"]
 GRIDS: tuple[Grid, ...] = ("heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial")
@@ -51,6 +52,10 @@ class AttentionRequest(Request):
     steps: tuple[int, ...] | Literal["all"] = ()
     """For `grid = "checkpoints"` or `"methods"`: which checkpoints of the run; `all` that there are."""
     preprocess: Literal["own", "report"] = "own"
+    image_size: ImageSize = None
+    """(height, width) of the pictures that the network is set to, its positions resampled; None is its own."""
+    classes: str | None = None
+    """A file that says what the network's classes are called."""
     mask_outliers: bool = False
     strength: float = Field(0.55, ge=0, le=1)
     colour_map: str = "jet"

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.requests.base import Figure, Request, option
+from vitbench.requests.sizes import ImageSize
 
 View = Literal["grid", "tile", "norms", "components", "filters", "distance", "spectrum"]
 VIEWS: tuple[View, ...] = ("grid", "tile", "norms", "components", "filters", "distance", "spectrum")
@@ -32,6 +33,8 @@ class PositionRequest(Request):
     """Whether the colours span the values that there are, instead of -1 to 1."""
     permutations: int = Field(PERMUTATIONS, ge=0, le=100_000)
     """Shuffles for the p-values of the scorecard; 0 leaves the scorecard out."""
+    image_size: ImageSize = None
+    """(height, width) of the pictures that the network is set to, its positions resampled; None is its own."""
     before: bool = False
     other: str | None = None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from vitbench.errors import UserError
+from vitbench.models.class_names import with_class_names
 from vitbench.models.network import Network, open_network
 from vitbench.progress import Progress
 from vitbench.runs.store import Run, Store
@@ -24,16 +25,24 @@ class Chosen:
 
 
 def open_chosen(
-    reference: str, store: Store, *, device: torch.device, batch_size: int | None = None, progress: Progress
+    reference: str,
+    store: Store,
+    *,
+    device: torch.device,
+    batch_size: int | None = None,
+    classes: str | None = None,
+    progress: Progress,
 ) -> Chosen:
     """The classifier that `reference` names (see `open_network`), on its device; `batch_size` None is the run's.
 
-    Raises UserError if it names none, or a captioner.
+    `classes` is a file that says what its classes are called. Raises UserError if it names none, or a captioner.
     """
     run = _run(store, reference)
     if run is not None and run.recipe().task != "classify":
         raise UserError(f"Run {run.id} trained a captioner, which gives sentences instead of labels.")
     network = open_network(reference, store, progress)
+    if classes is not None:
+        network = with_class_names(network, classes)
     if run is not None and network.tag.partition("@")[0] != run.id:
         run = None  # a run may be called `demo` too
     network.module.to(device)

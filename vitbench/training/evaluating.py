@@ -50,16 +50,20 @@ def evaluate(
     layout: str = "",
     split: str | None = None,
     batch_size: int | None = None,
+    classes: str | None = None,
     device: torch.device,
     progress: Progress = silent,
 ) -> Evaluated:
     """The network that `reference` names on `data`, or without it on its run's own; `split` as in `evaluate_network`.
 
-    `layout` is how a person said that `data` is read. Of a run `evaluations/PART-STEP.json` and `.npz` are written, as
+    `layout` is how a person said that `data` is read, `classes` a file that names the network's classes.
+    Of a run `evaluations/PART-STEP.json` and `.npz` are written, as
     its worker writes them at the end. Raises UserError if network, data and part do not fit each other, and if the
     result cannot be kept.
     """
-    chosen = open_chosen(reference, Store(store), device=device, batch_size=batch_size, progress=progress)
+    chosen = open_chosen(
+        reference, Store(store), device=device, batch_size=batch_size, classes=classes, progress=progress
+    )
     changed = ""
     if data:
         index = open_index(data, layout=layout, store=store, progress=progress)
