@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from vitbench import __version__
 from vitbench.declarations import left_out
 from vitbench.errors import UserError
+from vitbench.exhausted import exhausted
 from vitbench.output import clean_streams, complain, os_error_sentence
 from vitbench.text import clean, shortened
 
@@ -110,10 +111,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     except OSError as error:
         _drop_output()
-        complain(os_error_sentence(error))
+        complain(exhausted(error) or os_error_sentence(error))
         return 2
-    except MemoryError:
-        complain("there is not enough memory on this machine for that; end other programs, or ask for less.")
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if (sentence := exhausted(error)) is None:
+            raise
+        complain(sentence)
         return 2
 
 

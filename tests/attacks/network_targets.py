@@ -1,22 +1,30 @@
 """Attacks on what torch reads: checkpoints, environments, weight files and descriptions of networks."""
 
+import copy
 import json
+import os
 import pickle
 import random
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from attack import Harm
-from hostile import Payload, damaged, json_bytes, put, remove
+from hostile import VALUES, Payload, damaged, json_bytes, put, remove
 from safetensors.torch import save_file
 
+from vitbench.captions.captioner import new_captioner
+from vitbench.captions.open import open_captioner
+from vitbench.captions.saved import DecoderSizes, save_captioner
+from vitbench.captions.tokenizer import train_tokenizer
 from vitbench.models.description import read_network_json
-from vitbench.models.network import open_network
+from vitbench.models.network import build_network, open_network
 from vitbench.models.weight_files import read_weights
+from vitbench.recipe_tables import ModelTable
 from vitbench.runs.store import Store
 from vitbench.training.checkpoint import Checkpoints
 from vitbench.training.environment import frozen_threads, write_environment
@@ -25,6 +33,7 @@ from vitbench.training.state import Training
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 from training_helpers import TinyTask, start, tiny_recipe
 
+_TINY = {"embed_dim": 16, "depth": 1, "num_heads": 2}
 Attempt = Callable[[random.Random, Path], str]
 
 
@@ -152,6 +161,68 @@ def network_json(place: Path) -> Attempt:
         what = put(folder / "network.json", json_bytes(document, seed), seed)
         read_network_json(folder / "network.json")
         open_network(str(folder), Store(place / "store"))
+        return what
+
+    return attempt
+
+
+_CAPTIONED = ["a heart", "two bells above a star", "a red drum"]
+
+
+def captioner_json(place: Path) -> Attempt:
+    """The description of a captioner beside whole weights, its tokenizer included."""
+    encoder = build_network(ModelTable(name="timm:vit_tiny_patch16_224", image_size=32, options=_TINY), num_classes=0)
+    files = {}
+    for kind in ("word", "wordpiece"):
+        tokenizer = train_tokenizer(kind, _CAPTIONED, vocab_size=60)
+        captioner = new_captioner(encoder, tokenizer, DecoderSizes(embed_dim=16, depth=1, num_heads=2))
+        save_captioner(place / kind, captioner.module, captioner.describe())
+        files[kind] = json.loads((place / f"{kind}.json").read_text())
+
+    def attempt(seed: random.Random, place: Path) -> str:
+        kind = seed.choice(list(files))
+        document = copy.deepcopy(files[kind])
+        if seed.random() < 0.5:  # each key of the sizes and of the tokenizer as often as all that is around them
+            part = document[seed.choice(["decoder", "tokenizer", "encoder"])]
+            part[seed.choice(list(part))] = seed.choice([*VALUES, 10**6, 10**9])
+        what = put(place / f"{kind}.json", json_bytes(document, seed), seed)
+        open_captioner(str(place / f"{kind}.safetensors"))
+        return what
+
+    return attempt
+
+
+def saved_folders(place: Path) -> Attempt:
+    """What timm saves beside the weights of a classifier; in the full storm what transformers saves, too."""
+    if os.environ.get("VITBENCH_STORM") == "full":  # importing transformers takes seconds
+        from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        theirs = ViTForImageClassification(ViTConfig(image_size=32, num_labels=3, **sizes))
+        theirs.save_pretrained(place / "transformers")
+        ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(place / "transformers")
+    (place / "timm").mkdir()
+    module = build_network(ModelTable(name="timm:vit_tiny_patch16_224", image_size=32, options=_TINY), num_classes=3)
+    save_file(module.module.state_dict(), place / "timm" / "model.safetensors")
+    seen = {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 0.9}
+    config: dict[str, Any] = {"architecture": "vit_tiny_patch16_224", "num_classes": 3, "pretrained_cfg": seen}
+    config["model_args"] = {**_TINY, "img_size": 32}
+    (place / "timm" / "config.json").write_text(json.dumps(config))
+    good = {file: file.read_bytes() for file in place.glob("*/*.json")}
+    for file in good:
+        open_network(str(file.parent), Store(place / "store"))
+
+    def attempt(seed: random.Random, place: Path) -> str:
+        chosen = seed.choice(list(good))
+        for file, content in good.items():
+            remove(file)
+            file.write_bytes(content)
+        document = json.loads(good[chosen])
+        if seed.random() < 0.5:
+            part = document.get(seed.choice(["pretrained_cfg", "model_args"]), document)
+            part[seed.choice(list(part))] = seed.choice([*VALUES, 10**6, 10**9])
+        what = put(chosen, json_bytes(document, seed), seed)
+        open_network(str(chosen.parent), Store(place / "store"))
         return what
 
     return attempt

@@ -24,8 +24,8 @@ SEED = 20_000 if FULL else int(os.environ.get("VITBENCH_ATTACK_SEED", "1"))
 
 TARGETS = [
     Target("recipe files", 0.14, run_targets.recipes),
-    Target("--set", 0.08, run_targets.overrides),
-    Target("pictures", 0.08, data_targets.pictures),
+    Target("--set", 0.06, run_targets.overrides),
+    Target("pictures", 0.06, data_targets.pictures),
     Target("tables of labels", 0.06, data_targets.tables),
     Target("captions", 0.06, data_targets.captions),
     Target("masks", 0.08, data_targets.masks),
@@ -39,6 +39,8 @@ TARGETS = [
     Target("environment.json", 0.03, network_targets.environments),
     Target("weight files", 0.04, network_targets.weight_files),
     Target("network.json", 0.01, network_targets.network_json),
+    Target("captioner.json", 0.02, network_targets.captioner_json),
+    Target("saved folders", 0.02, network_targets.saved_folders),
     Target("settings", 0.04, data_targets.settings),
     Target("inspector frames", 0.05, data_targets.frames),
 ]

@@ -40,6 +40,11 @@ def fail(arguments, progress):
     return Reply({"never": 1 // arguments["zero"]})
 
 
+def fill(arguments, progress):
+    """Asks for more memory than any machine has."""
+    return Reply({}, {"all": np.zeros(2**56, np.uint8)})
+
+
 def die(arguments, progress):
     print("out of everything", file=sys.stderr, flush=True)
     os._exit(3)
@@ -60,6 +65,6 @@ def chatter(arguments, progress):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    handlers = (echo, slow, deaf, refuse, fail, die, die_late, chatter)
+    handlers = (echo, slow, deaf, refuse, fill, fail, die, die_late, chatter)
     table = {handler.__name__: handler for handler in handlers}
     Server(table, sys.stdin.buffer, answers, lambda request: bool(request.arguments.get("aside"))).serve()

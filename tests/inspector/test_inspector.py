@@ -123,6 +123,8 @@ async def test_mistakes_are_told_apart_from_faults(inspector):
         await inspector.ask("nonsense")
     with pytest.raises(InspectorError, match="ZeroDivisionError"):
         await inspector.ask("fail", zero=0)
+    with pytest.raises(UserError, match="not enough memory on this machine"):
+        await inspector.ask("fill")
     assert (await inspector.ask("echo")).values
 
 

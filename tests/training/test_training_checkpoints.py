@@ -133,15 +133,17 @@ def test_what_was_replaced_goes_after_the_next_save_only(run, tmp_path):
     folder = run.folder / "checkpoints"
     index = json.loads(names(run).read_text())
     names(run).write_text(json.dumps({**index, "kept": [8], "obsolete": [4]}))
-    (folder / "step-00000016.tmp").mkdir()
-    (folder / "step-00000016.tmp" / "state.pt").touch()
+    litter = [folder / ".step-00000016.4711-9f2c.tmp", folder / "step-00000008" / ".state.pt.4711-0abc.tmp"]
+    for left in litter:  # by killed workers
+        left.mkdir()
+        (left / "state.pt").touch()
     training, monitor, _ = start(tmp_path, tiny_recipe(**EVERY), run)
     assert 4 in steps(run)
     assert not monitor.checkpoints.remarks
     monitor.save(training)
     assert 4 not in steps(run)
     assert 8 in steps(run)
-    assert not list(folder.glob("*.tmp"))
+    assert not list(folder.rglob("*.tmp"))
 
 
 def state_of(folder):

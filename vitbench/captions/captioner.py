@@ -11,6 +11,7 @@ from vitbench.captions.network import Captioner, CaptionModule
 from vitbench.captions.saved import CaptionerDescription, DecoderSizes, load_captioner, with_decoder, write_description
 from vitbench.captions.tokenizer import Tokenizer, tokenizer_from_dict
 from vitbench.data.preprocessing import Preprocessing
+from vitbench.errors import UserError
 from vitbench.models.backbone import Backbone
 from vitbench.models.description import FILE_NAME, NetworkDescription
 from vitbench.models.network import Network, weights_hash
@@ -112,7 +113,15 @@ def new_captioner(encoder: Network, tokenizer: Tokenizer, decoder: DecoderSizes)
 def described_captioner(description_file: Path, weights_file: Path, *, tag: str, source: str) -> CaptionNetwork:
     """The captioner saved in two files, in evaluation mode. Raises UserError if they do not fit."""
     module, description = load_captioner(description_file, weights_file)
-    tokenizer = tokenizer_from_dict(description.tokenizer)
+    try:
+        tokenizer = tokenizer_from_dict(description.tokenizer)
+    except UserError as error:
+        raise UserError(f"{description_file}: {error}") from error
+    if tokenizer.vocab_size > description.vocab_size:
+        raise UserError(
+            f"{description_file}: its tokenizer has {tokenizer.vocab_size:,} tokens, and its network knows"
+            f" {description.vocab_size:,}."
+        )
     return CaptionNetwork(
         module, tokenizer, description.encoder, description.decoder, description.encoder.name, tag, source
     )

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from vitbench.captions.captioner import Prepared
 from vitbench.captions.decoder import DecoderCache, LayerCache, Memory, fits
-from vitbench.captions.tokenizer import END, SubwordTokenizer, WordSpan
+from vitbench.captions.tokenizer import END, SubwordTokenizer, WordSpan, parse_tokenizer
 from vitbench.data.hugging_face_preprocessing import read_preprocessing
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION, WEIGHTS, MissingFile, check_file, read_text
+from vitbench.models.bounded import bound_of_machine, bounded
 from vitbench.models.network import weights_hash as hash_of
 from vitbench.models.weight_files import DAMAGED, first_line
 
@@ -207,7 +208,8 @@ def _loaded(folder: Path, kind: Any) -> Any:
                 check_file(file, WEIGHTS)  # transformers would wait at a FIFO
         for attention in ("sdpa", "eager"):
             try:
-                return kind.from_pretrained(folder, local_files_only=True, attn_implementation=attention)
+                with bounded(bound_of_machine()):
+                    return kind.from_pretrained(folder, local_files_only=True, attn_implementation=attention)
             except ValueError as error:
                 if "attention implementation" not in str(error):
                     raise
@@ -237,10 +239,7 @@ def _tokenizer(folder: Path, model: Any) -> FolderTokenizer:
         described = read_text(file, DESCRIPTION)
     except MissingFile as error:
         raise UserError(f"{file} is missing; a fast tokenizer's save_pretrained writes it.") from error
-    try:
-        tokenizer = tokenizers.Tokenizer.from_str(described)
-    except Exception as error:  # the library raises no class of its own
-        raise UserError(f"{file} is no tokenizer that can be read ({first_line(error)}).") from error
+    tokenizer = parse_tokenizer(described, str(file))
     places = (model.generation_config, model.config, model.config.decoder)
 
     def numbers(*names: str) -> list[int]:

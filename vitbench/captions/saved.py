@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from safetensors.torch import save
 
 from vitbench.captions.decoder import CaptionDecoder
@@ -13,9 +13,10 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
 from vitbench.files.writing import write_whole
+from vitbench.models.bounded import bound_of_machine, bound_of_weights, bounded
 from vitbench.models.description import NetworkDescription
 from vitbench.models.network import rebuild
-from vitbench.models.weight_files import read_weights
+from vitbench.models.weight_files import first_line, read_weights
 
 
 class DecoderSizes(BaseModel):
@@ -23,12 +24,12 @@ class DecoderSizes(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    embed_dim: int = 128
-    depth: int = 3
-    num_heads: int = 4
-    mlp_ratio: float = 4.0
-    max_length: int = 40
-    dropout: float = 0.1
+    embed_dim: PositiveInt = 128
+    depth: PositiveInt = 3
+    num_heads: PositiveInt = 4
+    mlp_ratio: float = Field(4.0, gt=0, allow_inf_nan=False)
+    max_length: PositiveInt = 40
+    dropout: float = Field(0.1, ge=0, lt=1)
 
 
 class CaptionerDescription(BaseModel):
@@ -39,7 +40,7 @@ class CaptionerDescription(BaseModel):
     task: Literal["caption"] = "caption"
     encoder: NetworkDescription
     decoder: DecoderSizes
-    vocab_size: int
+    vocab_size: PositiveInt
     tokenizer: dict[str, Any]
 
     def build(self) -> Captioner:
@@ -48,8 +49,12 @@ class CaptionerDescription(BaseModel):
 
 
 def with_decoder(encoder: Any, sizes: DecoderSizes, vocab_size: int) -> Captioner:
-    """A captioner around `encoder`, its decoder fresh."""
-    decoder = CaptionDecoder(vocab_size=vocab_size, memory_dim=int(encoder.num_features), **sizes.model_dump())
+    """A captioner around `encoder`, its decoder fresh. Raises UserError if the sizes do not fit together."""
+    try:
+        with bounded(bound_of_machine()):
+            decoder = CaptionDecoder(vocab_size=vocab_size, memory_dim=int(encoder.num_features), **sizes.model_dump())
+    except (RuntimeError, ValueError, TypeError, AssertionError, ArithmeticError) as error:
+        raise UserError(f"No decoder of this size can be made ({first_line(error)}): {sizes}.") from error
     return Captioner(encoder, decoder)
 
 
@@ -80,9 +85,11 @@ def load_captioner(description_file: Path, weights_file: Path) -> tuple[Captione
     except (UserError, ValidationError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise UserError(f"{description_file} cannot be read as the description of a captioner ({first}).") from error
-    captioner = description.build()
+    state = read_weights(weights_file)
+    with bounded(bound_of_weights(state, str(weights_file))):
+        captioner = description.build()
     try:
-        captioner.load_state_dict(read_weights(weights_file))
+        captioner.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).split("\n")[-1].strip()
         raise UserError(f"{weights_file} does not fit the captioner described beside it ({first}).") from error

@@ -15,6 +15,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from vitbench.errors import UserError
+from vitbench.text import shortened
 
 PAD, START, END, UNKNOWN = "<pad>", "<start>", "<end>", "<unknown>"
 SPECIAL_TOKENS = (PAD, START, END, UNKNOWN)
@@ -271,17 +272,39 @@ def _is_mark(piece: str) -> bool:
 
 
 def tokenizer_from_dict(saved: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that `to_dict` described. Raises UserError for a kind that is not known."""
-    if saved.get("kind") == "word":
-        return WordTokenizer(saved["words"])
-    if saved.get("kind") == "character":
-        return CharacterTokenizer(saved["words"])
-    if saved.get("kind") == "subword":
-        names = {name: saved[name] for name in ("pad", "start", "end", "unknown")}
-        return SubwordTokenizer(tokenizers.Tokenizer.from_str(saved["tokenizer"]), **names)
+    """The tokenizer that `to_dict` described. Raises UserError for a kind that is not known, or if it is damaged."""
+    kind = saved.get("kind")
+    if kind == "word":
+        return WordTokenizer(_saved_words(saved))
+    if kind == "character":
+        return CharacterTokenizer(_saved_words(saved))
+    if kind == "subword":
+        texts = {name: saved.get(name) for name in ("pad", "start", "end", "unknown", "tokenizer")}
+        bad = [name for name, text in texts.items() if not isinstance(text, str)]
+        if bad:
+            raise UserError(f"The saved tokenizer has no text as {bad[0]!r}.")
+        return SubwordTokenizer(parse_tokenizer(str(texts.pop("tokenizer")), "The saved tokenizer"), **texts)  # type: ignore[arg-type]
     raise UserError(
-        f"The saved tokenizer is of kind {saved.get('kind')!r}; this version knows word, character and subword."
+        f"The saved tokenizer is of kind {shortened(repr(kind))}; this version knows word, character and subword."
     )
+
+
+def _saved_words(saved: dict[str, Any]) -> list[str]:
+    words = saved.get("words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UserError("The saved tokenizer has no list of words.")
+    return words
+
+
+def parse_tokenizer(text: str, where: str) -> tokenizers.Tokenizer:
+    """The tokenizer in a text, as the tokenizers library writes it. Raises UserError, which `where` begins."""
+    try:
+        return tokenizers.Tokenizer.from_str(text)
+    except BaseException as error:
+        # The library raises plain Exception; its panics are no Exception, and their class has no module.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise UserError(f"{where} cannot be read as a tokenizer ({shortened(str(error))}).") from error
 
 
 def train_tokenizer(kind: str, sentences: Iterable[str], *, vocab_size: int) -> Tokenizer:

@@ -4,6 +4,7 @@ A key that is missing has the default of the processor's class, not of all proce
 interpolation and normalisation. A default that is used is said in a note.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,17 +101,17 @@ def _prepared(file: Path, said: Mapping[str, Any], model_type: str, own: tuple[i
     cut = _pair(file, "crop_size", said.get("crop_size", defaults.crop or own)) if crops else None
     mean = _three(file, said, "image_mean", defaults.mean)
     std = _three(file, said, "image_std", defaults.std)
-    factor = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
+    factor = _number(file, said, "rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
     if not normalizes:
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     # Ours divides by 255 first: another factor is the same with other means and deviations.
     stretch = factor * 255
-    if not stretch > 0:
+    if not 0 < stretch < math.inf:
         raise UserError(f"{file}: rescale_factor is {factor}; it must be above 0.")
     if abs(stretch - 1) > 1e-9:
         mean, std = _divided(mean, stretch), _divided(std, stretch)
     resample = said.get("resample", defaults.resample)
-    if resample not in _RESAMPLING:
+    if not isinstance(resample, int) or resample not in _RESAMPLING:
         raise UserError(f"{file}: resample is {clean(str(resample))!r}; known are 0 to 3, Pillow's numbers.")
     resize, (height, width), fraction = _geometry(file, scaled, cut, own)
     preprocessing = Preprocessing(height, width, resize, fraction, _RESAMPLING[resample], mean, std)
@@ -139,7 +140,7 @@ def _scaled(file: Path, size: Any, defaults: _Defaults) -> int | tuple[int, int]
             f"{file}: size has {', '.join(map(clean, map(str, size)))}; known are shortest_edge, or height and width."
         )
     if isinstance(size, int) and "shortest_edge" in defaults.size:
-        return size
+        return _whole(file, "size", size)
     return _pair(file, "size", size)
 
 
@@ -182,6 +183,13 @@ def _whole(file: Path, key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 16384:
         raise UserError(f"{file}: {key} has {clean(str(value))!r}, not a number of pixels.")
     return value
+
+
+def _number(file: Path, said: Mapping[str, Any], key: str, default: float) -> float:
+    value = said.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{file}: {key} is {clean(str(value))!r}, not a number.")
+    return float(value)
 
 
 def _three(file: Path, said: Mapping[str, Any], key: str, default: Three) -> Three:

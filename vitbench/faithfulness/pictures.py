@@ -1,6 +1,5 @@
 """Pictures with masks to judge maps on: Scenes, COCO instances, or mask PNGs beside pictures."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,7 @@ from vitbench.data.layouts.tree import mask_files
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
 from vitbench.places import expanded
 from vitbench.progress import Progress, silent
@@ -197,10 +197,11 @@ def _scene_labels(file: Path, rows: Rows) -> Iterator[tuple[str, str]]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = parse_json(line, file.name, number)
             yield str(entry["file_name"]), str(entry["label"])
-        except (ValueError, KeyError, TypeError) as error:
-            rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({error})")
+        except (UserError, KeyError, TypeError) as error:
+            why = error.reason if isinstance(error, Malformed) else str(error)
+            rows.problems.append(f"{file.name}, line {number}: no truth of a scene ({why})")
 
 
 def _from_mask_files(place: CaptionPlace) -> MaskedData:

@@ -16,7 +16,7 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.files.ledger import Content, Ledger, content_of
 from vitbench.files.names import LONGEST_NAME, alike, fitting_name, shown
-from vitbench.files.reading import what_it_is
+from vitbench.files.reading import Kind, read_bytes, what_it_is
 from vitbench.files.streams import Stream, is_stream, open_stream
 from vitbench.files.writing import sync_folder, temporary_file, temporary_folder
 
@@ -288,7 +288,7 @@ def _holds(file: Path, data: bytes) -> bool:
     if found is None or not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
         return False
     try:
-        return file.read_bytes() == data
+        return read_bytes(file, Kind("output", len(data))) == data
     except OSError:
         return False
 

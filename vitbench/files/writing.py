@@ -17,6 +17,8 @@ from vitbench.files.reading import what_it_is
 _LONGEST_NAME = 255
 """In bytes, on every common file system."""
 _MOST_CLEARED = 4096
+_ENDING = r"\.\d+(-[0-9a-f]{4})?\.tmp"
+_TEMPORARY = re.compile(r"\..+" + _ENDING)
 _cleared: set[Path] = set()
 """Beside which files this process has looked for what killed writers left; once is enough."""
 
@@ -125,9 +127,16 @@ def clear_litter(file: Path) -> None:
     if len(_cleared) >= _MOST_CLEARED:
         _cleared.clear()
     _cleared.add(file)
-    name = re.compile(re.escape(_beginning(file)) + r"\.\d+(-[0-9a-f]{4})?\.tmp")
+    name = re.compile(re.escape(_beginning(file)) + _ENDING)
     with suppress(OSError):
         for entry in [entry for entry in os.scandir(file.parent) if name.fullmatch(entry.name)]:
+            _remove_abandoned(Path(entry.path))
+
+
+def clear_folder(folder: Path) -> None:
+    """As `clear_litter`, for all files and folders whose temporary ones lie in `folder`."""
+    with suppress(OSError):
+        for entry in [entry for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]:
             _remove_abandoned(Path(entry.path))
 
 

@@ -7,6 +7,7 @@ Whatever libraries print goes to stderr: stdout carries frames and nothing else.
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vitbench.errors import UserError
+from vitbench.exhausted import exhausted
 from vitbench.inspector.arguments import check_arguments, takes_long
 from vitbench.inspector.client import AHEAD
 from vitbench.inspector.protocol import Arrays, BadFrame, Cancel, Header, Request, read_request, write_frame
@@ -244,6 +246,11 @@ class Server:
         except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
             work.rest()
             traceback.print_exc()
+            if sentence := exhausted(error):
+                # Once the frames are let go that hold what was computed so far; the cache of the GPU can go too.
+                error.__traceback__ = None
+                free_memory()
+                return _refusal(number, sentence), {}
             return {"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"}, {}
         return {"id": number, "kind": "result", "values": reply.values}, reply.arrays
 
@@ -267,6 +274,13 @@ class Server:
     def _send(self, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
         with self._writing:
             write_frame(self.answers, header, arrays)
+
+
+def free_memory() -> None:
+    """Gives back what nobody holds any more, and what torch keeps of a GPU's memory, so that the next request fits."""
+    gc.collect()
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _refusal(number: int, message: str) -> Header:

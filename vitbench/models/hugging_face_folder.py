@@ -78,13 +78,14 @@ def read_saved_network(folder: Path) -> SavedNetwork:
             f"{folder / 'config.json'}: model_type is {clean(kind)!r}; of transformers these are opened:"
             f" {', '.join(sorted(_TYPES))}."
         )
-    if int(vision.get("num_channels", 3)) != 3:
-        raise UserError(f"{folder / 'config.json'}: num_channels is {vision['num_channels']}; three are needed.")
+    if vision.get("num_channels", 3) != 3:
+        channels = clean(str(vision["num_channels"]))
+        raise UserError(f"{folder / 'config.json'}: num_channels is {channels}; three are needed.")
     try:
         size = _pair(vision["image_size"])
         converted = to_timm_names(state)
         architecture, options = _TYPES[kind](vision, converted)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise UserError(f"{folder / 'config.json'} does not say what is needed of a {kind} ({error}).") from error
     own = _own_preprocessing(folder, config)
     prepared = PreparedAs(own) if own is not None else read_preprocessing(folder, kind, size)
@@ -247,7 +248,7 @@ def _of_timm(folder: Path, config: Mapping[str, Any], state: StateDict) -> Saved
             mean=_three(settings["mean"]),
             std=_three(settings["std"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{folder / 'config.json'}: pretrained_cfg does not say {error}.") from error
     names = config.get("label_names")
     preprocessing = _own_preprocessing(folder, config) or preprocessing

@@ -14,6 +14,7 @@ from vitbench.errors import UserError
 from vitbench.models import timm_networks
 from vitbench.models.adaptation import HEAD_INITS, classifiers, freeze, input_size, set_head, set_image_size
 from vitbench.models.backbone import Backbone
+from vitbench.models.bounded import bound_of_weights, bounded
 from vitbench.models.description import (
     FILE_NAME,
     WEIGHTS_NAME,
@@ -278,9 +279,11 @@ def _demo(options: dict[str, Any]) -> Network:
 
 
 def _described(description: NetworkDescription, weights: Path) -> Network:
-    module = rebuild(description)
+    state = read_weights(weights)
+    with bounded(bound_of_weights(state, str(weights))):
+        module = rebuild(description)
     try:
-        module.load_state_dict(read_weights(weights))
+        module.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"{weights} does not fit the network described beside it: {mismatch(error)}") from error
     return Network(
@@ -332,10 +335,12 @@ def _of_folder(folder: Path) -> Network:
         return open_checkpoint(folder)
     saved = read_saved_network(folder)
     door = find_door(f"timm:{saved.architecture}")
-    wanted = timm_networks.shapes(saved.architecture, saved.image_size, saved.options)
+    with bounded(bound_of_weights(saved.state.tensors, str(folder))):
+        wanted = timm_networks.shapes(saved.architecture, saved.image_size, saved.options)
     state = fitted(saved.state, wanted)
     size = (saved.preprocessing.height, saved.preprocessing.width)
-    module = door.with_weights(state, str(folder), size, saved.image_size, saved.options)
+    with bounded(bound_of_weights(saved.state.tensors, str(folder))):
+        module = door.with_weights(state, str(folder), size, saved.image_size, saved.options)
     source = " ".join((f"The weights are those in the folder {folder.name}.", *state.notes, *saved.notes))
     network = _network(door, module, size, saved.options, folder.name, source)
     network.name = str(folder)

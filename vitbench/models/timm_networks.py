@@ -18,6 +18,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.models.adaptation import set_image_size
 from vitbench.models.backbone import Backbone
+from vitbench.models.bounded import bound_of_machine, bounded, check_options
 from vitbench.models.hub import cached_on_hub, check_reachable, hub_host, no_network
 from vitbench.models.weight_files import first_line, mismatch, read_weights
 from vitbench.progress import Progress, silent
@@ -168,8 +169,10 @@ def published_labels(num_classes: int) -> tuple[str, ...] | None:
 
 def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
     """`timm.create_model` with its ways to fail said in words; a mismatch of weights stays a RuntimeError."""
+    check_options(arguments)
     try:
-        module: nn.Module = timm.create_model(name, **arguments)
+        with bounded(bound_of_machine()):
+            module: nn.Module = timm.create_model(name, **arguments)
     except TypeError as error:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if unknown is None:

@@ -1,13 +1,12 @@
 """The one writer of run states: every command, screen, scheduler, launcher and worker changes them through here."""
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.files.writing import clear_folder
 from vitbench.runs.liveness import has_worker, is_elsewhere, process_lives
 from vitbench.runs.lock import FileLock, RunLock
 from vitbench.runs.notify import tell_of_end
@@ -18,7 +17,6 @@ from vitbench.runs.store import Run, first_status
 
 _PATIENCE = 20.0
 """Seconds to wait for `state.lock`, which is held for one write; a slow disk takes a few."""
-_LITTER = re.compile(r"\..+\.tmp")
 
 
 class StateChanged(UserError):
@@ -67,7 +65,7 @@ def transition(
             run.obeyed()  # before the state: whoever is killed in between leaves no request behind
         write_status(run.folder, status)
         if lock is not None:
-            _remove_litter(run.folder)
+            clear_folder(run.folder)
     if by in ("worker", "scheduler"):
         tell_of_end(run, status)
     return status
@@ -167,10 +165,3 @@ def _readable_status(run: Run) -> Status:
         status = first_status(run.recipe(), created_at=file.stat().st_mtime)
         file.replace(file.with_name("status.json.damaged"))
         return status.model_copy(update={"state": "crashed"})
-
-
-def _remove_litter(folder: Path) -> None:
-    """Removes temporary files of killed writers; nobody else writes into a run folder while both locks are held."""
-    for entry in folder.iterdir():
-        if _LITTER.fullmatch(entry.name) and not entry.is_dir():
-            entry.unlink(missing_ok=True)

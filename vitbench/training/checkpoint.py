@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vitbench.errors import UserError
-from vitbench.files.writing import sync_folder
+from vitbench.files.writing import clear_folder, sync_folder, temporary_folder, writing
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.runs.checkpoints import (
     WEIGHTS_NAME,
@@ -54,6 +54,7 @@ class Checkpoints:
             )
         self._own: int | None = None
         """The step whose folder holds what this worker loaded or saved last."""
+        self._tidied = False
 
     @property
     def last(self) -> int | None:
@@ -78,14 +79,11 @@ class Checkpoints:
             else:
                 if os.path.lexists(folder):
                     folder.rename(set_aside_name(folder))
-                unfinished = folder.with_suffix(".tmp")
-                shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()
-                _write_weights(unfinished / WEIGHTS_NAME, state_on_cpu(training.evaluated_module))
-                training.task.network.write_network_json(unfinished)
-                _sync_file(unfinished / "network.json")
-                _write_state(unfinished / STATE_NAME, training, unfinished / WEIGHTS_NAME)
-                unfinished.rename(folder)
+                with temporary_folder(folder) as unfinished:
+                    _write_weights(unfinished / WEIGHTS_NAME, state_on_cpu(training.evaluated_module))
+                    training.task.network.write_network_json(unfinished)
+                    _write_state(unfinished / STATE_NAME, training, unfinished / WEIGHTS_NAME)
+                    unfinished.rename(folder)
             sync_folder(self.folder)
             index = self._after_save(training, keep)
             write_index(self.folder, index)
@@ -145,12 +143,10 @@ class Checkpoints:
 
     @contextmanager
     def _or_intact(self, step: int) -> Iterator[None]:
-        """Turns a failed write into one sentence, after taking away what was half written."""
+        """Turns a failed write into one sentence; what was half written is gone by then."""
         try:
             yield
         except (OSError, SafetensorError, RuntimeError) as error:
-            shutil.rmtree(self.path(step).with_suffix(".tmp"), ignore_errors=True)
-            (self.path(step) / f"{STATE_NAME}.tmp").unlink(missing_ok=True)
             if not self.folder.parent.is_dir():
                 raise UserError(
                     f"The run folder {self.folder.parent} is gone, so step {step} was not saved."
@@ -169,10 +165,10 @@ class Checkpoints:
                 missing_ok=True
             )  # first: without weights it is none, whatever stays
             shutil.rmtree(self.path(step), ignore_errors=True)
-        for unfinished in self.folder.glob("step-*.tmp"):
-            shutil.rmtree(unfinished, ignore_errors=True)
-        for temporary in self.folder.glob(f"step-*/{STATE_NAME}.tmp"):
-            temporary.unlink(missing_ok=True)
+        if not self._tidied:
+            self._tidied = True
+            for folder in (self.folder, *map(self.path, checkpoint_steps(self.folder))):
+                clear_folder(folder)
 
 
 def _write_weights(file: Path, weights: dict[str, Tensor]) -> None:
@@ -201,13 +197,8 @@ def _write_state(file: Path, training: Training, weights: Path) -> None:
         "scaler": training.precision.scaler.state_dict(),
         "weights": training.weights.state_dict() if training.average is not None else None,
     }
-    temporary = file.with_name(f"{file.name}.tmp")
-    with temporary.open("wb") as stream:
+    with writing(file) as stream:
         torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(file)
-    sync_folder(file.parent)
 
 
 def _sync_file(file: Path) -> None:

@@ -9,25 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from vitbench.errors import UserError
+from vitbench.exhausted import is_out_of_memory
 
 if TYPE_CHECKING:
     from vitbench.training.state import Training
-
-_WORDS = (
-    "DefaultCPUAllocator: can't allocate memory",
-    "CUDA out of memory",
-    "CUDA error: out of memory",
-    "[CUDA]: out of memory",  # Triton's
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an allocation failed: on the GPU, in its libraries, or on the CPU, which raises a plain RuntimeError."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vitbench.errors import UserError
-from vitbench.files.reading import WEIGHTS, MissingFile, check_file
+from vitbench.exhausted import is_out_of_memory
+from vitbench.files.reading import WEIGHTS, MissingFile, check_file, open_file
 from vitbench.runs.checkpoints import WEIGHTS_NAME
 from vitbench.runs.status import Best
-from vitbench.training.memory import is_out_of_memory
 from vitbench.training.state import Training
 
 FORMAT = 1
@@ -101,7 +101,7 @@ def restore(training: Training, folder: Path, step: int) -> None:
 def checksum(file: Path) -> int:
     """CRC-32 of a file's bytes. Raises OSError."""
     value = 0
-    with file.open("rb") as stream:
+    with open_file(file, WEIGHTS) as stream:
         while piece := stream.read(1 << 22):
             value = zlib.crc32(piece, value)
     return value
