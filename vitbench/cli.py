@@ -114,9 +114,9 @@ def main(arguments: Sequence[str]) -> int:
         complain(exhausted(error) or os_error_sentence(error))
         return 2
     except (MemoryError, RuntimeError, ImportError) as error:
-        if (sentence := exhausted(error)) is None:
+        if (lacking := exhausted(error)) is None:
             raise
-        complain(sentence)
+        complain(lacking)
         return 2
 
 

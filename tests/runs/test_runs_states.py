@@ -88,6 +88,13 @@ def test_requests_are_for_the_worker_that_runs(run: Run) -> None:
     assert run.requests() == set()
 
 
+def test_a_stop_that_was_asked_for_while_the_worker_pauses_counts(run: Run) -> None:
+    transition(run, "queued", "running", by="launcher")
+    assert leave_request(run, "stop")
+    assert transition(run, "running", "paused", by="worker").state == "stopped"
+    assert run.requests() == set()
+
+
 def test_a_run_that_is_gone_does_not_come_back(run: Run, store: Path) -> None:
     moved = run.folder.rename(store / "elsewhere")
     with pytest.raises(RunGone, match="has been deleted"):

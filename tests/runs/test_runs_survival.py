@@ -1,5 +1,6 @@
 """Runs whose folders are copied, moved and deleted, whose locks go, and whose processes are killed at bad moments."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -54,6 +55,34 @@ def test_a_copy_of_a_running_run_is_another_run(shop: Store, tmp_path: Path, cop
     assert run.status().state == "running"
     control.stop(run)
     assert control.wait(run, 20).state == "stopped"
+
+
+def test_a_worker_that_was_killed_before_it_spoke_is_not_seen_in_the_lock_of_a_copy(shop: Store) -> None:
+    run = new(shop)
+    (run.folder / "run.lock").touch()
+    transition(run, "queued", "running", by="launcher")  # its launcher and its worker were killed then
+    shutil.copytree(run.folder, shop.runs_folder / "twin", copy_function=os.link)
+    descriptor = os.open(shop.runs_folder / "twin" / "run.lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # as a worker of earlier versions held it
+    assert run.status().state == "crashed"
+    os.close(descriptor)
+    twin = shop.find("twin")
+    begun(twin)
+    begun(run)
+    assert (run.folder / "run.lock").stat().st_nlink == (twin.folder / "run.lock").stat().st_nlink == 1
+    assert twin.status().state == run.status().state == "running"
+    control.kill(run)
+    assert twin.status().state == "running"
+
+
+def test_a_copy_by_hard_links_of_a_running_run_can_be_resumed(shop: Store) -> None:
+    run = new(shop)
+    begun(run)
+    shutil.copytree(run.folder, shop.runs_folder / "twin", copy_function=os.link)
+    twin = shop.find("twin")
+    until(lambda: (run.folder / "run.lock").stat().st_nlink == 1)
+    begun(twin)
+    assert run.status().state == "running"
 
 
 def test_kill_by_command_of_the_copy(shop: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from vitbench.errors import UserError
-from vitbench.runs.lock import is_locked
-from vitbench.runs.process import is_alive, is_local, mark_of, mark_of_process, this_host
+from vitbench.runs.lock import is_locked, is_shared
+from vitbench.runs.process import is_alive, is_local, mark_of, mark_of_process, marked_processes, this_host
 from vitbench.runs.status import HeartbeatWatch, Status, read_status
 from vitbench.text import shortened
 
@@ -23,13 +23,14 @@ def has_worker(folder: Path, status: Status) -> bool:
     """Whether a running run has a worker, or one that is just being started.
 
     On this machine only while the lock of this very folder is held: a copy of the folder has a lock of its own. On
-    another machine while its heartbeat advances.
+    another machine while its heartbeat advances. A lock that a copy by hard links shares says nothing of this folder:
+    there the worker that has not spoken yet is looked for by its mark.
     """
     if is_elsewhere(status):
         return _WATCH.is_alive(folder, status.heartbeat)
     held = is_locked(folder / "run.lock")
     if status.process is None:
-        return held is True
+        return held is True and not (is_shared(folder / "run.lock") and not marked_processes(folder))
     return held is not False and process_lives(folder, status)
 
 

@@ -9,10 +9,12 @@ import os
 import stat
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from vitbench.errors import UserError
+from vitbench.files.writing import temporary_name
 
 INHERITED = "VITBENCH_RUN_LOCK"
 """The environment variable in which a launcher tells its worker the descriptor that holds the lock already."""
@@ -62,6 +64,24 @@ class FileLock:
         """Whether the file has another name too: a hard link, as some backups make, is one lock for two folders."""
         return os.fstat(self.descriptor).st_nlink > 1
 
+    def make_own(self) -> None:
+        """Puts a lock of our own in the place of one that is shared, and takes it; `self` is held.
+
+        Where that is not possible (rights, a full disk) the lock stays shared.
+        """
+        with suppress(OSError):
+            temporary = temporary_name(self.file)
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                temporary.replace(self.file)
+            except BaseException:
+                os.close(descriptor)
+                temporary.unlink(missing_ok=True)
+                raise
+            os.close(self.descriptor)
+            self.descriptor = descriptor
+
     def release(self) -> None:
         """Closes our descriptor; the lock is free unless another process inherited it."""
         if self.descriptor >= 0:
@@ -77,6 +97,13 @@ class RunLock(FileLock):
         self.is_handed_over = False
         self._folder = -1
         self._healing = threading.Lock()
+
+    def acquire(self, patience: float = 0.5) -> bool:
+        """As `FileLock.acquire`; a copy of the folder by hard links has a lock of its own from then on."""
+        taken = super().acquire(patience)
+        if taken and self.is_shared():
+            self.make_own()
+        return taken
 
     @classmethod
     def of_worker(cls, folder: Path) -> Self:
@@ -97,10 +124,13 @@ class RunLock(FileLock):
     def keep(self) -> bool:
         """Whether the run's folder is still where it was, and ours; for the worker, which asks again and again.
 
-        If only the lock file was deleted, it is made anew and taken, unless another worker was quicker.
+        If only the lock file was deleted, it is made anew and taken, unless another worker was quicker. If the folder
+        was copied by hard links, the copy keeps the old lock.
         """
         with self._healing:
             if self.is_current():
+                if self.is_shared():
+                    self.make_own()
                 return True
             try:
                 if not os.path.samestat(os.fstat(self._folder), self.file.parent.stat()):
@@ -141,6 +171,14 @@ def is_locked(file: Path) -> bool | None:
     finally:
         os.close(descriptor)
     return False
+
+
+def is_shared(file: Path) -> bool:
+    """Whether a lock file has another name too, so that its holder may work in another folder."""
+    try:
+        return file.stat(follow_symlinks=False).st_nlink > 1
+    except OSError:
+        return False
 
 
 def is_held(folder: Path) -> bool:

@@ -46,7 +46,8 @@ def transition(
     `where` may ask for more of the status that is there. `facts` are further fields of the status; what the new state
     implies (times, no process, no GPUs) need not be given. Whoever holds the run's lock gives it as `lock`, and then
     temporary files that killed processes left in the folder are removed. Requests of the time before are taken away
-    when a run starts, and when its worker leaves it. What ended by itself is told to its owner (`notify`).
+    when a run starts, and when its worker leaves it; a worker that pauses is stopped if that was asked for, too. What
+    ended by itself is told to its owner (`notify`).
 
     Raises StateChanged if the run is in another state, RunGone if its folder is, RunBusy, and OSError (a full disk; the
     old state stands). Raises ValueError for a change that `states.TRANSITIONS` does not allow.
@@ -59,6 +60,8 @@ def transition(
         status = _readable_status(run)
         if status.state not in states or not where(status):
             raise StateChanged(f"Run {run.id} is {status.state} meanwhile; nothing was changed.")
+        if (by, new) == ("worker", "paused") and "stop" in run.requests():
+            new = "stopped"  # who asked while the worker was pausing was told that the run ends
         starts = new == "running" and by == "launcher"
         status = status.model_copy(update={**_implied(new, starts), **facts, "state": new})
         if starts or new != "running":

@@ -75,7 +75,10 @@ class Outcome:
     def _write(self, run: Run) -> None:
         me = this_process()
         facts = {**dict(self.heartbeat.progress), "doing": None, "eta_seconds": None, "error": self.error}
-        transition(run, "running", self.state, by="worker", where=lambda status: status.process == me, **facts)
+        written = transition(
+            run, "running", self.state, by="worker", where=lambda status: status.process == me, **facts
+        )
+        self.state = written.state
 
     def _leave_moved_folder(self) -> None:
         """A folder that was deleted stays deleted; in one that was moved the run can be resumed where it is now."""
