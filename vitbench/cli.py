@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "train": "start a run from a recipe or a preset",
     "runs": "list the runs",
     "show": "one run in detail",
+    "sweep": "many runs from one plan: a grid, seeded draws or TPE, losers stopped early",
     "compare": "runs beside each other: recipes, scores, and a paired test on the same pictures",
     "log": "the log of a run",
     "metrics": "the scalars of a run, or of anybody's TensorBoard logs, as CSV or JSON",

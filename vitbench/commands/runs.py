@@ -11,6 +11,7 @@ from vitbench.runs.about import read_about
 from vitbench.runs.queue import attend
 from vitbench.runs.status import Status
 from vitbench.runs.store import Store
+from vitbench.sweeps.manager import ensure_managers
 from vitbench.text import clean
 
 
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a line a run, newest first."""
     store = Store(store_folder(arguments.store))
     seen = [(run, run.status()) for run in store.runs()]
+    ensure_managers(store)
     if problem := attend(store, seen):
         print(problem, file=sys.stderr)
     said = {run.id: read_about(run) for run, _ in seen}

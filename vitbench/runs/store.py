@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,8 +145,10 @@ class Store:
         self.folder = Path(folder)
         self.runs_folder = self.folder / "runs"
 
-    def create(self, recipe: Recipe, name: str = "", preset: str = "") -> Run:
+    def create(self, recipe: Recipe, name: str = "", preset: str = "", files: Mapping[str, str] | None = None) -> Run:
         """A new queued run, whole from the first moment that it can be seen. The recipe is frozen as it is now.
+
+        `files` are further texts of its folder, by name.
 
         Raises UserError if the store cannot be written.
         """
@@ -160,6 +163,8 @@ class Store:
             try:
                 lock.acquire()
                 self._fill(unfinished, recipe, name, preset)
+                for file, text in (files or {}).items():
+                    write_whole(unfinished / file, text)
                 return Run(self._renamed(unfinished, recipe, name))
             finally:
                 lock.release()
