@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from vitbench.errors import UserError
 from vitbench.sweeps.plan import Plan
@@ -35,7 +35,7 @@ def _tpe(plan: Plan, number: int, ended: Sequence[tuple[Values, float]], goal: s
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seed = random.Random(f"{plan.seed}/{number}/tpe").randrange(2**32)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=WARM_UP, multivariate=len(plan.space) > 1)
-    direction = "minimize" if goal == "min" else "maximize"
+    direction: Literal["minimize", "maximize"] = "minimize" if goal == "min" else "maximize"
     study = optuna.create_study(sampler=sampler, direction=direction)
     distributions = {key: _distribution(one) for key, one in plan.space.items()}
     for values, score in ended:
