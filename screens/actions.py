@@ -152,6 +152,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("minus", "strength(-1)", "fainter", "A fainter overlay.", shown="-"),
         Action("u", "colours", "colours", "The next colour map."),
         Action("x", "smooth", "smooth", "Patches smooth or as squares."),
+        Action("l", "scale", "scale", "Colours to the largest value, or to the 98th percentile."),
         Action("X", "mask_outliers", "outliers", "Leave out outlier tokens, or show them.", shown="X"),
         Action("P", "preprocess", "preprocessing", "The network's own preprocessing, or the report's.", shown="P"),
         *_PICTURES,

@@ -110,6 +110,13 @@ class AttentionKeys(AskingScreen):
             request = self.request.changed(smooth=not self.request.smooth)
             self.look(request, "patches are smooth" if request.smooth else "patches are squares")
 
+    def action_scale(self) -> None:
+        """Colours up to the largest value, or to the 98th percentile, so that one patch does not hide the others."""
+        if self.request is not None:
+            scale = "full" if self.request.scale == "robust" else "robust"
+            words = "to the 98th percentile" if scale == "robust" else "to the largest value"
+            self.look(self.request.fitting(scale=scale), f"colours go {words}")
+
     def action_mask_outliers(self) -> None:
         if self.request is not None:
             request = self.request.changed(mask_outliers=not self.request.mask_outliers)

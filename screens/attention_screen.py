@@ -117,6 +117,9 @@ class AttentionScreen(AttentionKeys):
             if self.grid is not None and self.seen is not None and self.seen.sheet.request["grid"] != self.grid:
                 self.grid = self.seen.sheet.request["grid"]
             return
+        if request.by_default and asked.grid is None:
+            request = request.fitting(method=sheet.request["method"])
+        said = said or str(sheet.facts["instead"])
         self.request, self.seen, self._said = request, AttentionSheet(sheet), said
         self._show()
         self._ask_strip()

@@ -13,6 +13,7 @@ from screens import wording
 from screens.widgets.picture import Pixels
 from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.figures.sheet import Panel, Sheet
+from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
 from vitbench.text import clean, small_error
 
@@ -113,7 +114,8 @@ class AttentionSheet:
         if (error := first.facts["completeness_error"]) is not None:
             parts.append(f"completeness error {small_error(error)}")
         if first.facts["empty"]:
-            parts.append("nothing speaks for the class")
+            against = METHODS[first.facts["method"]].needs_class
+            parts.append("all that it finds speaks against the class" if against else "it is 0 everywhere")
         return ", ".join(parts)
 
     def _options(self) -> str:
@@ -137,13 +139,21 @@ class AttentionSheet:
         worst = max(self.maps, key=lambda panel: float(panel.facts["outlier_mass"]), default=None)
         masked = bool(self.sheet.request["mask_outliers"])
         if worst is None or not worst.facts["outliers"]:
-            return "no outlier patches to mask" if masked else ""
+            return "no outlier patches to mask" if masked else self._concentrated()
         count, mass = int(worst.facts["outliers"]), float(worst.facts["outlier_mass"])
         if masked:
-            return f"{count} outlier patches are masked; d shows them"
+            return f"{count} outlier patches are masked; X shows them"
         if mass < 3 * count / (self.grid[0] * self.grid[1]):
+            return self._concentrated()
+        return f"{count} outlier patches hold {mass:.0%} of the map; X masks them, l shows the rest"
+
+    def _concentrated(self) -> str:
+        """That a map lies on a few patches, and the key that shows the rest."""
+        found = [panel.facts["concentration"] for panel in self.maps if panel.facts.get("concentration")]
+        if not found or self.sheet.request["scale"] == "robust":
             return ""
-        return f"{count} outlier patches hold {mass:.0%} of the map; d masks them"
+        patches, share = max(found, key=lambda pair: float(pair[1]))
+        return f"{share:.0%} of the map lies on {patches} patch{'es' if patches > 1 else ''}; l shows the rest"
 
 
 def guesses(facts: Mapping[str, Any]) -> list[Guess]:

@@ -63,7 +63,7 @@ VERBS: dict[str, str] = {
     "i": "attention",
     "I": "attention of the package's network",
     "K": "kill",
-    "l": "logarithmic",
+    "l": "logarithmic or robust scale",
     "L": "logarithmic, horizontally",
     "m": "method",
     "n": "new run",

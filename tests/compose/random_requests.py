@@ -65,6 +65,7 @@ def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequ
         "preprocess": chance.choice(("own", "report")),
         "image_size": chance.choice((None, None, (64, 64), (96, 64))),
         "mask_outliers": chance.random() < 0.4,
+        "scale": chance.choice(("full", "robust")),
         "strength": round(chance.random(), 2),
         "colour_map": chance.choice(COLOUR_MAPS),
         "smooth": chance.random() < 0.5,

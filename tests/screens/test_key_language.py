@@ -59,6 +59,7 @@ SAME_ACTIONS = {
     "x": {"smoothing", "smooth"},
     "N": {"network", "captioner"},
     "z": {"maximise", "image_size"},
+    "l": {"log", "scale"},
 }
 
 

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--other", metavar="RUN|MODEL", help="for --grid compare: the second network")
     parser.add_argument("--preprocess", choices=["own", "report"], help="report: squashed, centre cut (default: own)")
+    parser.add_argument("--scale", choices=["full", "robust"], help="robust: colours end at the 98th percentile")
     parser.add_argument("--mask-outliers", action="store_true", help="leave out outlier tokens")
     add_classes(parser)
     parser.add_argument("--tutorial", action="store_true", help="q k of block 1 as a known tutorial draws it")
@@ -97,6 +98,7 @@ def request_from(arguments: argparse.Namespace, pictures: list[str]) -> Attentio
         "steps": steps.split(",") if steps and steps != "all" else steps,
         "preprocess": arguments.preprocess,
         "mask_outliers": arguments.mask_outliers or None,
+        "scale": arguments.scale,
         "strength": arguments.strength,
         "classes": str(Path(arguments.classes).expanduser().absolute()) if arguments.classes else None,
         "image_size": arguments.image_size,

@@ -30,6 +30,7 @@ from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_placed, place
 from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
+from vitbench.methods import METHODS
 from vitbench.progress import Progress, silent
 from vitbench.requests.attention import AttentionRequest
 
@@ -42,7 +43,7 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
 
     Raises UserError for an unreadable picture, an unknown class, or a network without such a map.
     """
-    request = _pinned(request, sources)
+    request, instead = _explainable(_pinned(request, sources), sources, progress)
     maps = AttentionMaps(request, sources, progress)
     parts: list[Part] = []
     for number, file in enumerate(request.pictures):
@@ -72,12 +73,13 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         "tag": network.tag,
         "source": network.source,
         "preprocessing": described,
+        "instead": instead,
         "layers": len(network.backbone.blocks) if network.backbone.refusal is None else 0,
         "heads": head_count(network),
         "grid": [int(side) for side in parts[0].maps[0].values.shape] if parts[0].maps else None,
         "pictures": [picture_facts(part) for part in parts],
     }
-    head_line = f"{network.name}, weights {network.tag}. {described}"
+    head_line = f"{network.name}, weights {network.tag}. {described}" + (f" {instead}." if instead else "")
     said = [f"{part_name(request, part)}: {sentence(request, part)}" for part in parts]
     arrays: dict[str, NDArray[np.float32]] = {}
     for number, part in enumerate(parts):
@@ -104,6 +106,17 @@ def _pinned(request: AttentionRequest, sources: Sources) -> AttentionRequest:
         network, steps = pinned_steps(request.network, request.steps, sources)
         return request.changed(network=network, steps=steps)
     return request.changed(network=sources.networks.pinned(request.network), **changes)
+
+
+def _explainable(request: AttentionRequest, sources: Sources, progress: Progress) -> tuple[AttentionRequest, str]:
+    """The request, and "". Where nobody named a method and the network has no classes: raw attention, and why."""
+    if not request.by_default or request.target or request.targets or not METHODS[request.method].needs_class:
+        return request, ""
+    _, network = sources.network(_references(request)[0], progress, request.image_size)
+    if not network.no_classes or network.backbone.refusal:
+        return request, ""
+    said = f"{METHODS[request.method].title} explains a class, so raw attention is shown in its place"
+    return request.fitting(method="raw"), said
 
 
 def _references(request: AttentionRequest) -> list[str]:

@@ -1,5 +1,6 @@
 """Maps of single pictures, kept, so that a key of the screen costs a redraw."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,11 @@ from vitbench.models.class_names import with_class_names
 from vitbench.models.network import Network
 from vitbench.progress import Progress
 from vitbench.requests.attention import AttentionRequest
+
+ROBUST = 0.98
+"""The quantile where the colours of a robust scale end."""
+FEW, MOST_OF_A_MAP = 0.01, 0.5
+"""A map of which so few patches hold so much looks empty elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,24 @@ class FoundMap:
         """What its colours mean: signed maps are coloured from 0 on."""
         low = 0.0 if self.method.signed else float(self.values.min())
         high = max(float(self.values.max()), 1e-12) if self.method.signed else float(self.values.max())
-        return Scale(request.colour_map, low, high, self.method.quantity)
+        quantity = self.method.quantity
+        if request.scale == "robust":
+            robust = float(self.values.quantile(ROBUST))
+            if robust > low:
+                high, quantity = robust, f"{quantity}, to the {ROBUST:.0%} quantile"
+        return Scale(request.colour_map, low, high, quantity)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is drawn: all is 0, or of a signed map against the class."""
+        return not bool((self.values > 0).any() if self.method.signed else self.values.any())
+
+    def concentration(self) -> tuple[int, float] | None:
+        """(patches, share of the map) where a hundredth of the patches holds most of what is drawn; else None."""
+        drawn = self.values.clamp(min=0).flatten()
+        few, total = max(1, math.ceil(FEW * drawn.numel())), float(drawn.sum())
+        share = float(drawn.topk(few).values.sum()) / total if total > 0 else 0.0
+        return (few, share) if share > MOST_OF_A_MAP else None
 
 
 class AttentionMaps:

@@ -1,5 +1,6 @@
 """What is told of the maps of a sheet: their titles, the numbers beside them, and the sentences of the caption."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View
 from vitbench.compose.prepared import class_name, likeliest, top_classes
 from vitbench.figures.sheet import Panel
 from vitbench.methods import METHODS
+from vitbench.methods.base import Method
 from vitbench.models.network import Network
 from vitbench.requests.attention import AttentionRequest
 from vitbench.text import small_error
@@ -102,7 +104,8 @@ def map_facts(view: View, found: FoundMap) -> dict[str, Any]:
         "outliers": found.outliers,
         "outlier_mass": found.outlier_mass,
         "peak": float(found.values.max() / found.values.abs().mean().clamp(min=1e-12)),
-        "empty": not bool(found.values.any()),
+        "empty": found.is_empty,
+        "concentration": found.concentration(),
     }
 
 
@@ -148,8 +151,9 @@ def sentence(request: AttentionRequest, part: Part) -> str:
         words += f", {map_title(request, part.view, part.maps[0], with_class=False)}"
     if errors := facts.get("completeness_error"):
         words += "; completeness error " + ", ".join(f"{name} {small_error(error)}" for name, error in errors.items())
-    if empty := [one.method.title for one in part.maps if not bool(one.values.any())]:
-        words += f"; nothing speaks for the class in {', '.join(empty)}"
+    if empty := [one.method for one in part.maps if one.is_empty]:
+        words += f"; nothing is drawn of {', '.join(method.title for method in empty)}: {why_empty(empty)}"
+    words += _concentrated(request, part)
     if "outliers" in facts:
         found = facts["outliers"]
         hidden = " (masked)" if request.mask_outliers else ""
@@ -157,6 +161,25 @@ def sentence(request: AttentionRequest, part: Part) -> str:
     elif request.mask_outliers:
         words += "; there are no outlier patches to mask" if _has_grid(network) else "; it has no patch grid to mask in"
     return words + part.words + "."
+
+
+def why_empty(methods: Sequence[Method]) -> str:
+    """Why a map can be 0 everywhere."""
+    if all(not method.needs_class for method in methods):
+        return "it is 0 everywhere"
+    return "all that it finds speaks against the class, and only what speaks for it is drawn"
+
+
+def _concentrated(request: AttentionRequest, part: Part) -> str:
+    """That a map lies on a few patches, and what shows the rest."""
+    found = [one for one in part.maps if one.concentration()]
+    if not found or request.scale == "robust":
+        return ""
+    patches, share = max((one.concentration() or (0, 0.0) for one in found), key=lambda pair: pair[1])
+    masked = " and --mask-outliers" if any(one.outliers for one in found) and not request.mask_outliers else ""
+    total = found[0].values.numel()
+    shows = "show" if masked else "shows"
+    return f"; {share:.0%} of a map lies on {patches} of {total:,} patches: --scale robust{masked} {shows} the rest"
 
 
 def _has_grid(network: Network) -> bool:

@@ -32,6 +32,8 @@ class AttentionRequest(Request):
     network: str = Field(min_length=1)
     pictures: tuple[str, ...] = Field(min_length=1)
     method: str = DEFAULT_METHOD
+    by_default: bool = False
+    """Whether nobody named the method: on a network without classes raw attention stands in for it, which is said."""
     methods: tuple[str, ...] = ()
     """For `grid = "methods"`: which; none named means all that the network has, without the slow ones."""
     layer: int | None = Field(None, ge=1)
@@ -57,6 +59,9 @@ class AttentionRequest(Request):
     classes: str | None = None
     """A file that says what the network's classes are called."""
     mask_outliers: bool = False
+    scale: Literal["full", "robust"] = "full"
+    """`robust`: the last colour stands for the 98th percentile and all above it, so that one patch does not hide the
+    others."""
     strength: float = Field(0.55, ge=0, le=1)
     colour_map: str = "jet"
     smooth: bool = True
@@ -99,6 +104,8 @@ class AttentionRequest(Request):
         if not isinstance(values, Mapping):
             return values
         given = dict(values)
+        if "method" not in given:
+            given.setdefault("by_default", True)
         if given.get("grid") in _OF_RAW_ATTENTION:
             given.setdefault("method", "raw")
         if given.get("grid") == "checkpoints" and not given.get("steps"):
@@ -172,13 +179,17 @@ class AttentionRequest(Request):
         if self.grid == "layers":
             refuse("layer", f"{grid} shows each of them")
         if self.grid == "tutorial":
-            for field in ("layer", "head", "query", "mask_outliers"):
+            for field in ("layer", "head", "query", "mask_outliers", "scale"):
                 refuse(field, "the tutorial's figure is that of token 100 in block 1")
         return found
 
+    def changed(self, **changes: Any) -> Self:
+        """The request with other values; a method among them was named."""
+        return super().changed(**({"by_default": False} if "method" in changes else {}), **changes)
+
     def fitting(self, **changes: Any) -> Self:
         """The request with other values, and without the options that have no effect then."""
-        values = self.record() | changes
+        values = self.record() | ({"by_default": False} if "method" in changes else {}) | changes
         if values.get("grid") in _OF_RAW_ATTENTION:
             values["method"] = "raw"
         elif values.get("grid") == "methods" or (
