@@ -50,6 +50,9 @@ _AXIS = Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.",
 _SMOOTH_CURVES = Action("x", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True)
 
 
+_SEARCH = Action("slash", "search", "search", "Find in what has the focus: a log, a recipe, a table.", True, shown="/")
+
+
 def _heads(action: str) -> tuple[Action, ...]:
     """One action a digit."""
     said = "A head by its number; 0 is the mean of all."
@@ -99,8 +102,20 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("enter", "submit", "keep", "Keep the filter and go back to the table.", True),
         Action("escape", "screen.back", "all runs", "Take the filter away and show all runs.", True, shown="esc"),
     ),
+    "search": (
+        Action("enter", "submit", "keep", "Keep the search and go back to what is searched.", True),
+        Action("down", "next_found(1)", "next match", "The next match.", True, shown="↑↓"),
+        Action("up", "next_found(-1)", "match before", "The match before."),
+        Action("escape", "end_search", "end", "Take the search away.", True, shown="esc"),
+    ),
+    "found": (
+        Action("right_square_bracket", "next_found(1)", "next match", "The next match of the search.", True, "[ ]"),
+        Action("left_square_bracket", "next_found(-1)", "match before", "The match before.", shown="["),
+        Action("escape", "end_search", "end search", "Take the search away.", True, shown="esc"),
+    ),
     "run": (
         _BACK,
+        _SEARCH,
         *_RUN_CONTROLS,
         *_INSIDE,
         *_CAPTIONS,
@@ -124,6 +139,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     "mistakes": (Action("enter", "open_mistake", "open", "What the network looked at in this picture.", True),),
     "compare": (
         _BACK,
+        _SEARCH,
         Action("t", "choose_scalar", "scalar", "Another scalar in this chart, from a list.", True),
         Action("g", "choose_grid", "grid", "Which scalars have a chart, from a list; remembered.", True),
         Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
@@ -218,6 +234,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("N", "captioner", "captioner", "Another captioner: a run, a checkpoint, a folder, a file.", shown="N"),
     ),
     "new": (
+        _SEARCH,
         Action("escape", "back", "back", "Back without starting anything.", True, shown="esc"),
         Action("ctrl+s,f5", "start", "start", "Start the run.", True, shown="^s"),
         Action("ctrl+r", "estimate", "estimate", "Memory and time, measured on a few steps.", True, shown="^r"),

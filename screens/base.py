@@ -7,6 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.await_remove import AwaitRemove
 from textual.screen import Screen
+from textual.widget import Widget
 
 from screens import wording
 from screens.coloured_app import ColourHint
@@ -16,6 +17,7 @@ from screens.watcher import Wanted
 from screens.widgets.lines import KeyLine, TooSmall
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
+from screens.widgets.searching import Searchable, SearchLine
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class WorkbenchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield from self.body()
+        yield SearchLine()
         if self.SHOWS_PICTURES:
             yield ColourHint()
         yield KeyLine()
@@ -94,10 +97,28 @@ class WorkbenchScreen(Screen[None]):
             self.workbench.copy_to_clipboard(text)
             self.workbench.tell(f"Copied {text if len(text) <= 60 else f'{len(text):,} characters'}.")
 
+    def action_search(self) -> None:
+        """Searches what has the focus, else the first list, table or log that is to be seen."""
+        around = list(self.focused.ancestors_with_self) if self.focused is not None else []
+        seen = [widget for widget in self.query("*") if widget.size and _is_shown(widget)]
+        target = next((widget for widget in [*around, *seen] if isinstance(widget, Searchable)), None)
+        if target is None:
+            self.workbench.tell("There is no list, table or log here to search.", "warning")
+        else:
+            self.query_one(SearchLine).open(target)
+
+    def end_search(self) -> None:
+        """Takes a search away: what was searched is not to be seen any more."""
+        self.query_one(SearchLine).end()
+
     def action_back(self) -> None:
         """Back to the screen below."""
         if len(self.app.screen_stack) > 2:
             self.dismiss()
+
+
+def _is_shown(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 class RunControls(WorkbenchScreen):

@@ -103,6 +103,7 @@ TITLES: dict[str, str] = {
     "runs": "Runs",
     "filter": "Filter",
     "search": "Search",
+    "found": "What is searched",
     "run": "Run",
     "confusion": "Confusion",
     "mistakes": "Mistakes",

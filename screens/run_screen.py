@@ -301,6 +301,7 @@ class RunScreen(RunControls, Exports):
 
     def action_view(self, name: str) -> None:
         """Shows another view and gives it the focus."""
+        self.end_search()
         self.query_one(ContentSwitcher).current = name
         self._show_moment(None)
         self.query_one(ViewLine).pick(name)

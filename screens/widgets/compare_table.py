@@ -6,6 +6,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
+from textual.color import Color
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -15,6 +16,7 @@ from screens.look import STATE_COLOURS, glyphs, series_colour
 from screens.snapshot import RunRow
 from screens.widgets.chart import Curve
 from screens.widgets.chart_axis import number
+from screens.widgets.searching import Searchable
 from vitbench.text import clean
 
 _OTHER_COLUMNS = 57
@@ -23,7 +25,7 @@ _OTHER_COLUMNS = 57
 Row = tuple[RunRow, int, Curve | None, int | None]
 
 
-class CompareTable(ScrollView, can_focus=True):
+class CompareTable(ScrollView, Searchable, can_focus=True):
     """A heading that stays and one row a run; as high as it needs to be, up to a limit, from which on it scrolls."""
 
     DEFAULT_CSS = """
@@ -41,6 +43,7 @@ class CompareTable(ScrollView, can_focus=True):
         before, width = [self._heading, *self._lines], self._name_width(rows)
         self._heading = self._written_heading(width, scalar)
         self._lines = [self._written(row, width) for row in rows]
+        self.search_again()
         now = [self._heading, *self._lines]
         if len(now) != len(before):
             self.virtual_size = Size(0, len(now))
@@ -48,15 +51,26 @@ class CompareTable(ScrollView, can_focus=True):
         elif any(new != old or new.spans != old.spans for new, old in zip(now, before, strict=True)):
             self.refresh()
 
+    def searched(self) -> Sequence[str]:
+        return [line.plain for line in self._lines]
+
+    def first_searched(self) -> int:
+        return int(self.scroll_offset.y)
+
+    def reveal(self, line: int) -> None:
+        self.scroll_to(y=max(0, line - (self.size.height - 1) // 2), animate=False)
+
     def render_line(self, y: int) -> Strip:
         """The heading, or the row of a run."""
-        line = self._heading if y == 0 else None
+        line, base = self._heading if y == 0 else None, self.rich_style
         if (index := int(self.scroll_offset.y) + y - 1) < len(self._lines) and y > 0:
             line = self._lines[index]
+            if index == self.match:
+                base += Style(bgcolor=Color.parse(self.app.theme_variables["block-cursor-background"]).hex6)
         if line is None:
-            return Strip.blank(self.size.width, self.rich_style)
-        strip = Strip(line.render(self.app.console)).apply_style(self.rich_style)
-        return strip.adjust_cell_length(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, base)
+        strip = Strip(line.render(self.app.console)).apply_style(base)
+        return strip.adjust_cell_length(self.size.width, base)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -1,5 +1,7 @@
 """The confusion matrix with a cursor, and the pairs that are confused most often."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -20,6 +22,7 @@ from screens.actions import bindings
 from screens.evaluation import Evaluation, split_words
 from screens.look import glyphs
 from screens.widgets.lines import Line
+from screens.widgets.searching import Searchable
 from vitbench.text import clean
 
 _CELL, _WIDEST_CELL = 3, 16
@@ -28,7 +31,7 @@ _LYING_FROM = 8
 _NEXT_PAIRS = 200
 
 
-class ConfusionMatrix(ScrollView, can_focus=True):
+class ConfusionMatrix(ScrollView, Searchable, can_focus=True):
     """Rows are the true classes, columns what they were taken for, numbers per cent of the row.
 
     The names of the columns lie above them, or stand upright where columns are narrow, as much as there is room for.
@@ -57,7 +60,19 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         self._shares = evaluation.shares()
         self._pairs = [pair[:2] for pair in evaluation.pairs(_NEXT_PAIRS)]
         self._measure()
+        self.search_again()
         self.go(*(self._pairs[0] if self._pairs else (0, 0)))
+
+    def searched(self) -> Sequence[str]:
+        return [clean(name) for name in self.evaluation.classes] if self.evaluation is not None else ()
+
+    def first_searched(self) -> int:
+        return self.row
+
+    def reveal(self, line: int) -> None:
+        """The class that was found, and what it was predicted as most often."""
+        wrong = [float(share) * (column != line) for column, share in enumerate(self._shares[line])]
+        self.go(line, wrong.index(max(wrong)) if max(wrong) > 0 else line)
 
     def _measure(self) -> None:
         """Chooses cell width and height of the heading for the room that there is."""

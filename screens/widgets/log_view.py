@@ -1,5 +1,6 @@
 """The log of a run: follows its end until a person scrolls up; can point at the line of a moment."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.segment import Segment
@@ -10,12 +11,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens import wording
+from screens.widgets.searching import Searchable
 from vitbench.runs.log import LogLine
 
 _LEVEL_COLOURS = {"warning": "warning", "error": "error", "critical": "error"}
 
 
-class LogView(ScrollView, can_focus=True):
+class LogView(ScrollView, Searchable, can_focus=True):
     """Lines with time, step and text; only what is visible is ever drawn."""
 
     DEFAULT_CSS = "LogView { background: $background; overflow-x: hidden; scrollbar-size-vertical: 1; height: 1fr; }"
@@ -35,9 +37,19 @@ class LogView(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(lines))
         if self.pointed is not None:
             self.pointed = None
-        if at_end:
+        self.search_again()
+        if at_end and not self.pattern:
             self.scroll_end(animate=False)
         self.refresh()
+
+    def searched(self) -> Sequence[str]:
+        return [f"{_head(line)} {line.text}" for line in self.lines]
+
+    def first_searched(self) -> int:
+        return int(self.scroll_offset.y)
+
+    def reveal(self, line: int) -> None:
+        self.scroll_to(y=max(0, line - self.size.height // 2), animate=False)
 
     def point_at(self, step: float | None) -> LogLine | None:
         """Marks the last line written at or before a step, and scrolls to it. None takes the mark away."""
@@ -54,10 +66,11 @@ class LogView(ScrollView, can_focus=True):
         return None if index is None else self.lines[index]
 
     def selected_text(self) -> str:
-        """The line that the chart's cursor points at, else the newest."""
+        """The line that a search has found or the chart's cursor points at, else the newest."""
         if not self.lines:
             return ""
-        return self.lines[-1 if self.pointed is None else self.pointed].text
+        chosen = self.pointed if self.match is None else self.match
+        return self.lines[-1 if chosen is None else chosen].text
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
@@ -69,19 +82,17 @@ class LogView(ScrollView, can_focus=True):
             return Strip([Segment(wording.fit(text, self.size.width), faint)])
         line = self.lines[index]
         strong = base + Style(color=self._colour(_LEVEL_COLOURS.get(line.level.lower(), "foreground")))
-        if index == self.pointed:
+        if index in (self.pointed, self.match):
             back = Style(bgcolor=self._colour("block-cursor-background"))
             base, faint, strong = base + back, faint + back, strong + back
-        clock = datetime.fromtimestamp(line.time).strftime("%H:%M:%S") if line.time else ""
-        head = f"{clock} {line.step:>7,} "
+        head = _head(line)
         room = max(1, self.scrollable_content_region.width - len(head) - 1)
-        return Strip([Segment(head + " ", faint), Segment(wording.fit(line.text, room), strong)]).crop(
-            0, self.size.width
-        )
+        words = self.marked(wording.fit(line.text, room), strong)
+        return Strip([*self.marked(head + " ", faint), *words]).crop(0, self.size.width)
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.lines))
-        if self.pointed is None:
+        if self.pointed is None and not self.pattern:
             self.scroll_end(animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -90,3 +101,9 @@ class LogView(ScrollView, can_focus=True):
 
     def _colour(self, name: str) -> str:
         return Color.parse(self.app.theme_variables[name]).hex6
+
+
+def _head(line: LogLine) -> str:
+    """Time and step of a line."""
+    clock = datetime.fromtimestamp(line.time).strftime("%H:%M:%S") if line.time else ""
+    return f"{clock} {line.step:>7,} "

@@ -1,6 +1,6 @@
 """Every key of a recipe with its value and its meaning; Enter changes one, and says at once what is wrong with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,11 +18,12 @@ from textual.widgets import Input, Static
 from screens import wording
 from screens.actions import bindings
 from screens.recipe_draft import Field
+from screens.widgets.searching import Searchable
 
 Check = Callable[[str, str], str]
 
 
-class FieldList(ScrollView, can_focus=True):
+class FieldList(ScrollView, Searchable, can_focus=True):
     """The keys as rows with a cursor."""
 
     BINDINGS = bindings("fields")
@@ -42,7 +43,17 @@ class FieldList(ScrollView, can_focus=True):
         self.fields = fields
         self.row = next((index for index, field in enumerate(fields) if field.path == path), 0)
         self.virtual_size = Size(self.size.width, len(fields))
+        self.search_again()
         self.refresh()
+
+    def searched(self) -> Sequence[str]:
+        return [f"{field.path} {field.value} {field.explanation}" for field in self.fields]
+
+    def first_searched(self) -> int:
+        return self.row
+
+    def reveal(self, line: int) -> None:
+        self.move(line - self.row)
 
     @property
     def current(self) -> Field | None:
@@ -64,9 +75,9 @@ class FieldList(ScrollView, can_focus=True):
         room = max(0, self.scrollable_content_region.width - 42)
         return Strip(
             [
-                Segment(wording.fit(field.path, 24) + " ", name),
+                *self.marked(wording.fit(field.path, 24) + " ", name),
                 Segment(wording.fit(field.value or "not set", 15) + "  ", value if field.value else quiet),
-                Segment(wording.fit(field.explanation, room), quiet),
+                *self.marked(wording.fit(field.explanation, room), quiet),
             ]
         ).adjust_cell_length(self.size.width, base)
 
