@@ -33,6 +33,7 @@ from screens.restoring import Restoring
 from screens.settings import Settings
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from screens.themes import offered_themes, readable, remembered_theme
+from screens.typed_work import leave_after_asking
 from screens.watcher import Watcher
 from screens.widgets.lines import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 from screens.widgets.plain_scroll_bar import PlainScrollBar
@@ -292,7 +293,10 @@ class Workbench(ColouredApp[str]):
         self.tell(f"Theme: {self.theme}")
 
     def action_leave(self) -> None:
-        """Leaves, and says which runs go on."""
+        """Leaves, and says which runs go on; asks first where something typed would be lost."""
+        leave_after_asking(self, self.screen_stack, "Leave", self._leave, " Runs go on.")
+
+    def _leave(self) -> None:
         going = [run.title for run in self.snapshot.runs if run.state in LIVE_STATES]
         self.watcher.stop()
         if not going:

@@ -12,18 +12,17 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from screens.look import glyphs
+from screens.typed_work import FormDialog
 from screens.widgets.picker import Choice, Picker, Source, matching
 from vitbench.text import clean
 
 
-class AskDialog(ModalScreen[str | None]):
+class AskDialog(FormDialog[str]):
     """A line with a list below it that is there at once and shrinks to what fits.
 
     With `free`, Enter takes what was typed where nothing in the list is lit, such as a path; else only what is listed.
     An empty line is an answer only where `empty` says what it means.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(
         self,
@@ -55,7 +54,9 @@ class AskDialog(ModalScreen[str | None]):
             self.dismiss(message.value)
 
     def action_cancel(self) -> None:
-        self.dismiss(None)
+        """Of a list that is filtered, all is shown again before it is left."""
+        if self._free or not self.query_one(Picker).clear():
+            super().action_cancel()
 
 
 def choose(question: str, choices: Sequence[Choice]) -> AskDialog:

@@ -47,6 +47,10 @@ class WorkbenchScreen(Screen[None]):
         yield KeyLine()
         yield TooSmall()
 
+    def unsaved(self) -> str:
+        """What was typed here and would be lost by leaving, as a phrase; empty where nothing was."""
+        return ""
+
     def wanted(self) -> Wanted:
         """What the watcher should read for this screen."""
         return Wanted()

@@ -1,27 +1,20 @@
 """The captions screen's questions: a sentence, and which captioner."""
 
-from typing import ClassVar
-
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from screens.paths import captioners_below
 from screens.snapshot import Snapshot
+from screens.typed_work import FormDialog
 from screens.widgets.picker import Choice, matching
 from vitbench.runs.store import Store
 
-_CANCEL = Binding("escape", "cancel", "cancel")
 
-
-class SentenceDialog(ModalScreen[str | None]):
+class SentenceDialog(FormDialog[str]):
     """The sentence to look at; empty lets the captioner write its own again."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
     def __init__(self, sentence: str) -> None:
         super().__init__()
@@ -38,9 +31,6 @@ class SentenceDialog(ModalScreen[str | None]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def captioners(snapshot: Snapshot, store: Store, typed: str) -> list[Choice]:

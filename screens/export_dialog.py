@@ -3,18 +3,17 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.paths import typed_path
+from screens.typed_work import FormDialog
 from vitbench.text import clean
 
 FORMATS = {
@@ -48,10 +47,8 @@ class Export:
         return {"width_cm": self.width, "dpi": self.resolution, "caption": self.caption}
 
 
-class ExportDialog(ModalScreen[Export | None]):
+class ExportDialog(FormDialog[Export]):
     """Asks for an export. Enter in a line saves by the file's ending; a format from the list changes the ending."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, proposal: Path, what: str = "chart", endings: tuple[str, ...] = (*PICTURES, ".csv")) -> None:
         """`what` is saved, as one of `endings`: `.csv` or `.npz` only where numbers are behind it."""
@@ -110,6 +107,3 @@ class ExportDialog(ModalScreen[Export | None]):
         if not limits[0] <= value <= limits[1]:
             raise ValueError(f"{called} is a number from {limits[0]:g} to {limits[1]:g} {unit}.")
         return value
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -19,6 +19,7 @@ from screens.navigation import make_screen
 from screens.paths import folders_below
 from screens.recipe_draft import RecipeDraft
 from screens.snapshot import Snapshot
+from screens.typed_work import leave_after_asking
 from screens.widgets.chart import Chart, Curve
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice, Picker, matching
@@ -74,6 +75,7 @@ class NewRunScreen(WorkbenchScreen):
         super().__init__()
         self.draft = RecipeDraft(preset=preset, data=data, model=model)
         self._estimate = ""
+        self._estimating = False
         self._measured: tuple[str, float] = ("", 0.0)
         """The recipe that was measured, and the seconds that the whole run would take."""
         self._checked = Checked()
@@ -84,6 +86,7 @@ class NewRunScreen(WorkbenchScreen):
         if self.draft.preset not in preset_names():
             self.draft.preset = "fast"
         self.draft.data = self.draft.data or settings.text("data", "")
+        self._at_first = (self.draft.preset, self.draft.data, self.draft.model)
         yield Line(id="title")
         with Vertical(id="choices"):
             yield Picker("Preset", self._presets, self.draft.preset, id="preset")
@@ -240,11 +243,13 @@ class NewRunScreen(WorkbenchScreen):
             self._show_verdict(self.draft.problem)
             return
 
+        began = time.monotonic()
+
         def progress(done: int, total: int, what: str) -> None:
-            self._estimate = f"{what} {done} of {total}" if total else what
+            self._estimate = f"{progress_words(done, total, what, time.monotonic() - began)}   esc cancels"
             self._show_verdict(self.draft.problem)
 
-        self._estimate = "Measuring ..."
+        self._estimate, self._estimating = "Measuring ...   esc cancels", True
         self._show_verdict("")
         try:
             inspector = self.workbench.inspector
@@ -261,6 +266,8 @@ class NewRunScreen(WorkbenchScreen):
             self._estimate = str(error)
         except InspectorError as error:
             self._estimate = f"No estimate: {error}."
+        finally:
+            self._estimating = False
         self._show_verdict(self.draft.problem)
 
     # Starting
@@ -317,9 +324,26 @@ class NewRunScreen(WorkbenchScreen):
         self.workbench.watcher.wake()
         self.app.switch_screen(make_screen("run", run_id=run_id))
 
+    def unsaved(self) -> str:
+        """What was chosen and typed here, by name."""
+        draft = self.draft
+        now = (draft.preset, draft.data, draft.model)
+        names = [
+            name for name, old, new in zip(("preset", "data", "model"), self._at_first, now, strict=True) if old != new
+        ]
+        names += ["name"] * bool(self.query_one("#name", Picker).value) + list(draft.changes)
+        editing = self.query_one(RecipeFields).unsaved()
+        return ", ".join([*names, editing] if editing else names)
+
     def action_back(self) -> None:
-        """Back without starting."""
-        self.dismiss()
+        """Ends an estimate that goes on; else back without starting, after a question where something was chosen."""
+        if self._estimating:
+            self._estimating = False
+            self.workers.cancel_group(self, "estimate")
+            self._estimate = "The estimate was cancelled."
+            self._show_verdict(self.draft.problem)
+            return
+        leave_after_asking(self.app, [self], "Go back", self.dismiss, " The run is not started.")
 
 
 @cache

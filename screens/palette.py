@@ -10,6 +10,7 @@ from screens.coloured_app import ColouredApp
 from screens.key_language import TITLES, sign
 from screens.snapshot import RunRow
 from screens.themes import offered_themes
+from screens.typed_work import leave_after_asking
 from screens.widgets.run_table import RunTable
 from vitbench.terminal_colours import CHOICES
 
@@ -120,6 +121,13 @@ class _Press:
         self._provider.app.call_after_refresh(self._press)
 
     def _press(self) -> None:
+        app = self._provider.app
+        if self._home:
+            leave_after_asking(app, app.screen_stack[2:], "Go there", self._go)
+        else:
+            self._go()
+
+    def _go(self) -> None:
         app = self._provider.app
         while self._home and len(app.screen_stack) > 2:
             app.pop_screen()

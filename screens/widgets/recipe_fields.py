@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 from screens import wording
 from screens.actions import bindings
 from screens.recipe_draft import Field
+from screens.typed_work import ask_before_losing
 from screens.widgets.searching import Searchable
 
 Check = Callable[[str, str], str]
@@ -144,7 +145,8 @@ class RecipeFields(Vertical):
     def __init__(self, check: Check, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._check = check
-        self._path = ""
+        self._path = self._value = ""
+        """The key that the line changes, and what it was."""
 
     def compose(self) -> ComposeResult:
         yield FieldList(id="fields")
@@ -167,7 +169,7 @@ class RecipeFields(Vertical):
         """Opens the line for a key."""
         if field is None:
             return
-        self._path = field.path
+        self._path, self._value = field.path, field.value
         line = self.query_one("#edit", Input)
         line.value, line.display = field.value, True
         line.placeholder = field.explanation
@@ -195,9 +197,20 @@ class RecipeFields(Vertical):
         self._close()
         self.post_message(self.Changed(self._path, value or None))
 
+    def unsaved(self) -> str:
+        """What stands in the open line and is not taken yet."""
+        line = self.query_one("#edit", Input)
+        typed = line.value.strip()
+        return f"{self._path} = {typed}" if line.display and typed and typed != self._value else ""
+
     def key_escape(self, event: events.Key) -> None:
-        if self.query_one("#edit").display:
-            event.stop()
+        """Closes the line, after a question where it has another value than before."""
+        if not self.query_one("#edit").display:
+            return
+        event.stop()
+        if lost := self.unsaved():
+            ask_before_losing(self.app, f"Go back without {lost}?", "Leave it out", self._close)
+        else:
             self._close()
 
     def _close(self) -> None:

@@ -170,7 +170,9 @@ async def test_the_estimate_is_asked_and_told(store):
         assert "scenes:new" in at.app.inspector.asked
         screen.query_one("#preset-line", Input).value = "report"
         await at.see("^r measures memory and time")  # an estimate of another recipe is no longer shown
-        await at.press("escape", "escape")
+        await at.press("escape")
+        await at.see("Go back? The run is not started. This is lost: preset.")
+        await at.press("y")
         await at.see("No runs yet")
 
 
