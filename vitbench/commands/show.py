@@ -4,10 +4,15 @@ import argparse
 import time
 
 from vitbench.commands._runs import add_run, find_run
+from vitbench.comparing.scores import read_scalars
+from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.progress import duration, moment
 from vitbench.runs.about import read_about, read_note
+from vitbench.runs.anatomy import Anatomy, anatomy
 from vitbench.runs.log import last_lines
+from vitbench.runs.status import Status
+from vitbench.runs.store import Run
 from vitbench.text import clean
 
 
@@ -22,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = find_run(arguments)
     status = found.status()
     checkpoints = found.checkpoints()
+    parts = _anatomy(found, status)
     if arguments.json:
         document = {
             "id": found.id,
@@ -30,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             "checkpoints": [entry.step for entry in checkpoints],
             "about": read_about(found).model_dump(mode="json"),
             "note": read_note(found),
+            "anatomy": None if parts is None else parts.document(),
             "recipe": found.recipe().model_dump(mode="json"),
         }
         print_json(document)
@@ -58,8 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"best         {clean(status.best.metric)} {status.best.value:.4g} at step {status.best.step:,}")
     for tag, value in sorted(status.latest.items()):
         print(f"{clean(tag):<24} {value:.5g}")
+    if parts is not None:
+        print(f"a step       {parts.step_ms:.0f} ms; {parts.words()}")
+        print(f"             {clean(parts.sentence)}")
     print(f"checkpoints  {', '.join(f'{entry.step:,}' for entry in checkpoints) or 'none yet'}")
     print(f"folder       {clean(str(found.folder))}")
     for line in last_lines(found.log, 8):
         print(f"  {moment(line.time, '%H:%M:%S')} {line.step:>7,} {clean(line.text)}")
     return 0
+
+
+def _anatomy(found: Run, status: Status) -> Anatomy | None:
+    """Where the time goes; None where the recipe cannot be read."""
+    try:
+        recipe = found.recipe()
+    except UserError:
+        return None
+    return anatomy(read_scalars(found), recipe, on_gpu=(status.device or "").startswith("cuda"))

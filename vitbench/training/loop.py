@@ -29,6 +29,7 @@ def train(training: Training, monitor: Monitor) -> State:
         if training.finished:
             return "finished"
         batches = monitor.timed(training.open_batches())
+        training.clock.start()
         for _ in range(training.steps_left_in_epoch):
             training.begin_step()
             with OutOfMemory(training) as memory:
@@ -58,6 +59,7 @@ def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Te
     terms = pictures = 0
     for micro_step in range(training.micro_steps):
         batch = next(batches)
+        training.clock.mark("data")
         size = training.task.size(batch)
         if not size.terms:
             continue  # none of its pictures can be read any more
@@ -65,7 +67,9 @@ def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Te
         seed_everything(training.seed, training.step, micro_step, training.rank)
         with training.precision.autocast():
             micro_loss, micro_extras = training.task.loss(training.module_for(size.pictures), batch)
+        training.clock.mark("forward")
         training.precision.scaler.scale(micro_loss * weight).backward()
+        training.clock.mark("backward")
         loss += micro_loss.detach() * weight
         for name, value in micro_extras.items():
             extras[name] = extras.get(name, 0) + value * weight
@@ -89,6 +93,7 @@ def update_weights(training: Training) -> Tensor:
         scaler.step(optimizer)
         scaler.update()
         training.update_average()
+    training.clock.mark("update")
     return gradient_norm
 
 

@@ -85,6 +85,7 @@ class Monitor:
         rows[-1][1].update(
             {"train/pictures_per_second": rate, "train/data_wait_share": min(1.0, self._waited / elapsed)}
         )
+        rows[-1][1].update(_milliseconds(training.clock.read(), len(rows)))
         rows[-1][1].update(self._host_scalars())
         for step, scalars in rows:
             self.events.scalars(step, scalars)
@@ -155,8 +156,10 @@ class Monitor:
     @contextmanager
     def saved_when_interrupted(self, training: Training) -> Iterator[None]:
         """Saves the state as it is when the work inside is left by request; the work is done again after a resume."""
+        began = time.perf_counter()
         try:
             yield
+            self.events.scalars(training.step, {"time/evaluation_seconds": time.perf_counter() - began})
         except Interrupted:
             self.save(training)
             raise
@@ -188,8 +191,11 @@ class Monitor:
     def save(self, training: Training, *, keep: bool = False) -> None:
         """Commits a checkpoint, after the scalars that lead to it are on the disk."""
         self.flush(training)
+        began = time.perf_counter()
         self.events.sync()
         self.checkpoints.save(training, keep=keep)
+        training.clock.start()  # a checkpoint is no part of a step
+        self.events.scalars(training.step, {"time/checkpoint_seconds": time.perf_counter() - began})
         self._tell(training)
         self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step}.")
         self._start_clock()
@@ -197,3 +203,8 @@ class Monitor:
     def warn(self, training: Training, text: str) -> None:
         """A line in the log that a person should see."""
         self.log.write(training.step, "warning", text)
+
+
+def _milliseconds(seconds: Mapping[str, float], steps: int) -> dict[str, float]:
+    """What each part of a step took, as scalars; of a whole step, in ms."""
+    return {f"time/{part}_ms": 1000 * value / steps for part, value in seconds.items()}

@@ -18,6 +18,7 @@ from vitbench.training.memory import OutOfMemory, copied_to_cpu, next_smaller
 from vitbench.training.optimizer import create_optimizer, set_learning_rate
 from vitbench.training.precision import Precision
 from vitbench.training.seeds import seed_everything
+from vitbench.training.step_clock import StepClock
 from vitbench.training.task import Task
 
 
@@ -48,6 +49,7 @@ class Training:
         self._has_updated = self._updating = False
         # Of the step that was begun last:
         self.learning_rate, self.pictures_seen = 0.0, 0
+        self.clock = StepClock(device)
 
     def train_mode(self) -> None:
         """Dropout and drop path on, except in parts that are frozen whole."""
