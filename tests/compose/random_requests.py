@@ -10,6 +10,7 @@ from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.methods import METHODS, quick_methods
 from vitbench.recipe import Recipe
 from vitbench.requests.attention import GRIDS, AttentionRequest
+from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 from vitbench.requests.features import VIEWS as FEATURE_VIEWS
 from vitbench.requests.features import FeaturesRequest
 from vitbench.requests.positions import VIEWS, PositionRequest
@@ -18,6 +19,7 @@ from vitbench.runs.store import Run, Store
 SIDE, LAYERS, HEADS = 64, 2, 3
 CELLS = 4
 STEPS = (3, 6, 9)
+WORDS = ("a", "red", "circle", "on", "plain", "two", "hearts")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Subjects:
     networks: tuple[str, ...]
     run: str
     pictures: tuple[str, ...]
+    captioners: tuple[str, ...]
 
 
 def make_subjects(folder: Path) -> Subjects:
@@ -40,7 +43,55 @@ def make_subjects(folder: Path) -> Subjects:
         tiny_checkpoint(run.folder / "checkpoints" / f"step-{step:08d}", step, **shape)
     sizes = ((40, 90), (64, 64), (70, 50))
     pictures = tuple(tiny_picture(folder / f"{n}.png", n, size) for n, size in enumerate(sizes))
-    return Subjects(store, networks, run.id, pictures)
+    captioners = tuple(tiny_captioner(folder / f"captioner-{seed}", seed) for seed in range(2))
+    return Subjects(store, networks, run.id, pictures, captioners)
+
+
+def tiny_captioner(stem: Path, seed: int) -> str:
+    """Writes a captioner of 2 decoder layers of 2 heads that sees 4x4 patches; the reference that opens it."""
+    import torch
+
+    from vitbench.captions.captioner import new_captioner
+    from vitbench.captions.saved import DecoderSizes, save_captioner
+    from vitbench.captions.tokenizer import WordTokenizer
+    from vitbench.data.preprocessing import Preprocessing
+    from vitbench.models.network import build_network
+    from vitbench.recipe_tables import ModelTable
+
+    torch.manual_seed(seed)
+    options = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
+    encoder = build_network(
+        ModelTable(name="timm:vit_tiny_patch16_224", image_size=[32, 32], options=options), num_classes=0
+    )
+    encoder.preprocessing = Preprocessing(32, 32)
+    sizes = DecoderSizes(embed_dim=16, depth=LAYERS, num_heads=2, max_length=9)
+    captioner = new_captioner(encoder, WordTokenizer(list(WORDS)), sizes)
+    save_captioner(stem, captioner.module, captioner.describe())
+    return str(stem.with_suffix(".safetensors"))
+
+
+def random_caption(chance: random.Random, subjects: Subjects) -> CaptionRequest:
+    """The captioner's own sentence or a given one, its maps by any method, sometimes minus another map."""
+    text = chance.choice((None, " ".join(chance.sample(WORDS, chance.randint(1, 4)))))
+    method = WORD_METHODS[chance.choice(tuple(WORD_METHODS))]
+    others = [name for name in WORD_METHODS if name != method.name]
+    minus = chance.choice(({}, {}, {"minus_word": 1}, {"minus_method": chance.choice(others)},
+                           {"minus_captioner": chance.choice(subjects.captioners)}))  # fmt: skip
+    return CaptionRequest.read(
+        {
+            "captioner": chance.choice(subjects.captioners),
+            "picture": chance.choice(subjects.pictures),
+            "text": text,
+            "best": 1 if text else chance.choice((1, 3)),
+            "method": method.name,
+            "layer": chance.choice((None, 1, LAYERS)) if method.has_layers else None,
+            "head": chance.choice((None, 1, 2)) if method.has_heads else None,
+            "row": chance.choice(("predicting", "reading")),
+            "one_scale": chance.random() < 0.5,
+            "word": chance.choice((None, None, 1)),
+            **minus,
+        }
+    )
 
 
 def random_attention(chance: random.Random, subjects: Subjects) -> AttentionRequest:

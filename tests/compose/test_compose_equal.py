@@ -6,7 +6,13 @@ import random
 import numpy as np
 import pytest
 
-from tests.compose.random_requests import make_subjects, random_attention, random_features, random_positions
+from tests.compose.random_requests import (
+    make_subjects,
+    random_attention,
+    random_caption,
+    random_features,
+    random_positions,
+)
 from vitbench.compose import compose, read_request
 from vitbench.compose.sources import Sources
 from vitbench.figures.draw import draw
@@ -19,7 +25,12 @@ from vitbench.requests.drawing import Drawing
 
 FULL = os.environ.get("VITBENCH_STORM") == "full"
 COUNT = 300 if FULL else 12
-MAKERS = {"attention": random_attention, "positions": random_positions, "features": random_features}
+MAKERS = {
+    "attention": random_attention,
+    "positions": random_positions,
+    "features": random_features,
+    "caption": random_caption,
+}
 
 
 @pytest.fixture(scope="module")
