@@ -4,12 +4,15 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
+from vitbench.figures.curves import compose_curves
 from vitbench.figures.draw import draw
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet, in_rows
-from vitbench.figures.type import SETTINGS
+from vitbench.figures.type import SETTINGS, ends, text_width, wrapped
 from vitbench.requests.drawing import ONE_COLUMN, TWO_COLUMNS, Drawing
+from vitbench.requests.plots import CurvesRequest
 
 SCALE = Scale("viridis", -1, 1, "Cosine similarity")
 
@@ -95,3 +98,58 @@ def test_the_width_on_paper_is_that_of_one_or_two_columns_and_letters_have_seven
         assert figure.get_size_inches()[0] * 25.4 == pytest.approx(millimetres, abs=0.2)
         assert {text.get_fontsize() for text in figure.texts} <= {6.0, 7.0}
         assert figure.dpi >= 300
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "width", "wanted"),
+    [
+        (1.3e-06, 0.0827, 1.0, ("0", "0.0827")),
+        (0.0023, 0.0321, 1.0, ("0.0023", "0.0321")),
+        (0.0023, 0.0321, 0.55, ("0", "0.03")),
+        (-1.0, 1.0, 0.6, ("−1", "1")),
+        (3.2e-09, 4.8e-08, 2.0, ("3.20e−09", "4.80e−08")),
+        (0.5, 0.5, 1.0, ("0.5", "0.5")),
+        (-57.8, 157.3, 0.1, ("", "200")),
+    ],
+)
+def test_the_ends_of_a_scale_have_the_digits_that_there_is_room_for(low, high, width, wanted):
+    assert ends(low, high, width) == wanted
+
+
+def test_a_long_name_is_broken_between_its_parts():
+    width = text_width("04_heart_squ")
+    assert wrapped("04_heart_square.png", width) == ["04_heart_", "square.png"]
+    assert "".join(wrapped("x" * 60, width)) == "x" * 60
+
+
+@pytest.mark.parametrize("width", [ONE_COLUMN, TWO_COLUMNS])
+@pytest.mark.parametrize("caption", [False, True])
+@pytest.mark.parametrize("name", ["run", "a run with a name that is longer than any column of a page could be"])
+def test_names_of_many_curves_leave_the_chart_its_width_and_touch_nothing(width, caption, name):
+    curves = [
+        {"name": f"{number} {name}", "colour": "#0072b2", "x": [0, 1, 2], "y": [1, number, 2]} for number in range(9)
+    ]
+    sheet = compose_curves(CurvesRequest.read({"title": "val/loss", "curves": curves}))
+    figure = draw(sheet, Drawing(width=width, caption=caption))
+    figure.canvas.draw()
+    axes, legend = figure.axes[0], figure.legends[0]
+    page = figure.bbox
+    assert axes.get_window_extent().width > 0.7 * page.width
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= page.width
+    assert box.y1 <= axes.xaxis.get_tightbbox().y0
+    below = [text.get_window_extent().y1 for text in figure.texts]
+    assert box.y0 >= max(below, default=0) - 2
+
+
+def test_no_letter_is_smaller_than_seven_points():
+    names = tuple(f"class {number}" for number in range(12))
+    cells = Cells(12, 12, "True", "Predicted", names, names, tuple(("7",) * 12 for _ in range(12)))
+    panel = Panel(np.zeros((240, 240, 3), np.uint8), "matrix", scale=Scale("Blues", 0, 1, "Share"), cells=cells)
+    for width in (ONE_COLUMN, TWO_COLUMNS):
+        figure = draw(Sheet("any", {}, (panel,)), Drawing(width=width))
+        figure.canvas.draw()
+        texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        assert texts
+        assert min(text.get_fontsize() for text in texts) >= 7

@@ -5,6 +5,7 @@ import pytest
 
 from vitbench.figures.draw import draw
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet, in_rows
+from vitbench.requests.drawing import TWO_COLUMNS, Drawing
 
 
 def solid(height: int, width: int) -> Panel:
@@ -34,7 +35,7 @@ def test_the_curves_beside_a_tile_are_its_row_and_its_column_and_lie_along_them(
     picture = np.zeros((100, 200, 3), np.uint8)
     cells, scale = Cells(2, 4, row_title="Patch row"), Scale("viridis", -1, 1, "Cosine similarity")
     tile = Panel(picture, "tile", scale=scale, cells=cells, profile=Profile(values, (1, 2)))
-    figure = draw(Sheet("k", {}, in_rows([tile, tile])))
+    figure = draw(Sheet("k", {}, in_rows([tile, tile])), Drawing(width=TWO_COLUMNS))
     raster, below, beside = figure.axes[:3]
     np.testing.assert_array_equal(below.lines[0].get_ydata(), values[1])
     np.testing.assert_array_equal(beside.lines[0].get_xdata(), values[:, 2])

@@ -169,7 +169,7 @@ def test_positions_are_those_of_the_network(subject, handlers):
 
 def test_a_tile_counts_from_one_and_is_in_the_grid_of_all_tiles(subject, handlers):
     tile = asked(handlers, "positions", network=subject["network"], view="tile", patch=[1, 2], permutations=0)
-    assert tile.panels[0].title == "absolute, row 1, column 2"
+    assert tile.panels[0].title == "Position embeddings, row 1, column 2"
     place = positions(open_network(subject["network"]))[0]
     expected = colourise(place.tile(0, 1), "viridis", -1, 1)
     factor = tile.panels[0].picture.shape[0] // GRID[0]

@@ -207,7 +207,7 @@ def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, 
         placed.append(place(relative.numpy(), height, width, view.picture.box, request.smooth))
     values = placed[0] - placed[1]
     seen = np.isfinite(values)
-    most = max(float(np.abs(values[seen]).max()), 1e-12) if seen.any() else 1.0
+    most = (float(np.abs(values[seen]).max()) if seen.any() else 0.0) or 1.0
     style = OverlayStyle("coolwarm", request.strength, request.smooth, -most, most)
     scale = Scale("coolwarm", -most, most, "First minus second")
     return Panel(overlay_placed(shown, values, style), "first minus second", scale=scale, box=first.picture.box)

@@ -106,6 +106,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
         facts=facts | described(read, found, maps).to_dict(),
         caption="\n".join(caption),
         inputs=inputs,
+        title=settings.describe()[:1].upper() + settings.describe()[1:],
         arrays=_arrays(read, maps.maps),
     )
 

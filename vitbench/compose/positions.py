@@ -160,7 +160,7 @@ def _grid(request: PositionRequest, sources: Sources, subject: _Subject, progres
     for place in shown:
         scale = _scale(request, place)
         picture = tiles_picture(place.similarity, place.grid, scale)
-        panels.append(Panel(picture, place.kind, scale=scale, cells=_cells(place), facts=_facts(subject, place)))
+        panels.append(Panel(picture, _words(place), scale=scale, cells=_cells(place), facts=_facts(subject, place)))
     words = shown[0].sentence
     if request.tutorial:
         tiles, share = own_scale_tiles(shown[0])
@@ -183,7 +183,7 @@ def _tile(request: PositionRequest, sources: Sources, subject: _Subject, progres
     picture = _enlarged(colourise(values, scale.colour_map, scale.low, scale.high))
     cells = Cells(*place.grid, row_title="Patch row")
     profile = Profile(values, (row - 1, column - 1))
-    title = f"{place.kind}, row {row}, column {column}"
+    title = f"{_words(place)}, row {row}, column {column}"
     return [
         Panel(picture, title, scale=scale, cells=cells, profile=profile, facts=_facts(subject, place))
     ], place.sentence
@@ -197,7 +197,12 @@ def _norms(request: PositionRequest, sources: Sources, subject: _Subject, progre
             f"{subject.network.name} adds a relative bias instead of position vectors, so there are no norms."
         )
     scale = Scale(request.colour_map, float(norms.min()), float(norms.max()), "Length")
-    panel = Panel(_enlarged(colourise(norms, request.colour_map)), place.kind, scale=scale, cells=_cells(place))
+    panel = Panel(
+        _enlarged(colourise(norms, request.colour_map)),
+        f"Length of {_words(place).lower()}",
+        scale=scale,
+        cells=_cells(place),
+    )
     return [panel], "Length of the position vectors."
 
 
@@ -206,7 +211,7 @@ def _components(request: PositionRequest, sources: Sources, subject: _Subject, p
     colours, shares = components_as_colour(place)
     explained = ", ".join(f"{share:.0%}" for share in shares)
     words = f"First three principal components as red, green and blue; shares of variance {explained}."
-    return [Panel(_enlarged(colours), place.kind, cells=_cells(place))], words
+    return [Panel(_enlarged(colours), f"Components of {_words(place).lower()}", cells=_cells(place))], words
 
 
 def _filters(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
@@ -216,7 +221,7 @@ def _filters(request: PositionRequest, sources: Sources, subject: _Subject, prog
         f"First {len(pictures)} principal components of the patch embedding's filters, each on its own scale;"
         f" {shares.sum():.0%} of their variance."
     )
-    return [Panel(sheet, "patch embedding filters")], words
+    return [Panel(sheet, "Filters of the patch embedding")], words
 
 
 def _distance(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
@@ -240,7 +245,7 @@ def _distance(request: PositionRequest, sources: Sources, subject: _Subject, pro
         f"Mean attention distance in patches over {len(request.pictures)} pictures, patch tokens only; by layer"
         f" {', '.join(f'{value:.1f}' for value in distances.mean(axis=0))}."
     )
-    return [Panel(picture, "mean attention distance", scale=scale, cells=cells)], words
+    return [Panel(picture, "Mean attention distance", scale=scale, cells=cells)], words
 
 
 def _distances(network: Network, file: str) -> Floats:
@@ -254,7 +259,17 @@ def _spectrum(request: PositionRequest, sources: Sources, subject: _Subject, pro
     place = subject.places[_number(request, subject)]
     power = np.log10(spectrum(place) + 1e-6)
     scale = Scale(request.colour_map, float(power.min()), float(power.max()), "log10 of the share of power")
-    panel = Panel(_enlarged(colourise(power, request.colour_map)), place.kind, scale=scale)
+    rows, columns = power.shape
+    cells = Cells(
+        rows,
+        columns,
+        "Vertical cycles",
+        "Horizontal cycles",
+        tuple(f"{row - rows // 2}".replace("-", "−") for row in range(rows)),
+        tuple(f"{column - columns // 2}".replace("-", "−") for column in range(columns)),
+    )
+    title = f"Spectrum of {_words(place).lower()}"
+    panel = Panel(_enlarged(colourise(power, request.colour_map)), title, scale=scale, cells=cells)
     return [panel], "Power by spatial frequency, logarithmic, 0 in the middle."
 
 
@@ -294,6 +309,13 @@ def _scale(request: PositionRequest, place: Positions) -> Scale:
 
 def _cells(place: Positions) -> Cells:
     return Cells(*place.grid, row_title="Input patch row", column_title="Input patch column")
+
+
+def _words(place: Positions) -> str:
+    """What marks place, as a title says it."""
+    return {"absolute": "Position embeddings", "rotary": "Rotary positions", "relative_bias": "Relative position bias"}[
+        place.kind
+    ]
 
 
 def _patch(request: PositionRequest, place: Positions) -> tuple[int, int]:

@@ -61,7 +61,8 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
         request.x_log,
         request.y_log,
     )
-    return Sheet("curves", request.record(), (), {"title": title}, title, plots=(plot,))
+    names = ", ".join(curve.name for curve in request.curves)
+    return Sheet("curves", request.record(), (), {"title": title}, f"{title}: {names}.", plots=(plot,))
 
 
 def _floats(values: tuple[float | None, ...]) -> np.ndarray:

@@ -16,10 +16,8 @@ from vitbench.figures.type import (
     LINE,
     SETTINGS,
     SIZE,
-    SMALL,
-    SMALL_LINE,
+    ends,
     literal,
-    number,
     shortened,
     text_width,
     wrapped,
@@ -188,7 +186,7 @@ def _bottoms(panels: Sequence[Panel], layout: _Layout) -> list[float]:
 
 
 def _strip_room() -> float:
-    return STRIP_GAP + STRIP + SMALL_LINE + 0.02
+    return STRIP_GAP + STRIP + LINE + 0.02
 
 
 def _around(panel: Panel, shared: Scale | None) -> _Around:
@@ -197,12 +195,12 @@ def _around(panel: Panel, shared: Scale | None) -> _Around:
     if panel.cells is not None:
         cells = panel.cells
         names = cells.row_names or (str(cells.rows),)
-        left = max(text_width(name, SMALL) for name in names) + 0.06 + (LINE if cells.row_title else 0.0)
-        long = max((text_width(name, SMALL) for name in cells.column_names), default=SMALL_LINE)
+        left = max(text_width(name, SIZE) for name in names) + 0.06 + (LINE if cells.row_title else 0.0)
+        long = max((text_width(name, SIZE) for name in cells.column_names), default=LINE)
         below = long + 0.05 + (LINE + 0.02 if cells.column_title else 0.0)
         right = 0.04
     if panel.profile is not None:
-        left = max(left, text_width("−0.55", SMALL) + 0.08)
+        left = max(left, text_width("−0.55", SIZE) + 0.08)
         right += GAP + CURVE
         below = GAP + CURVE + 2 * LINE + 0.05
     if panel.scale is not None and shared is None:
@@ -260,13 +258,13 @@ class _Canvas:
         axes.imshow(colour_table(scale.colour_map)[None], aspect="auto", interpolation="nearest")
         axes.set_axis_off()
         y = top + STRIP + 0.015
-        low, high = number(scale.low), number(scale.high)
-        self.text(low, left, y, SMALL, ha="left", va="top")
-        self.text(high, left + width, y, SMALL, ha="right", va="top")
-        room = width - text_width(low, SMALL) - text_width(high, SMALL) - 0.1
-        if scale.title and text_width(scale.title, SMALL) <= room:
-            middle = left + text_width(low, SMALL) + 0.05 + room / 2
-            self.text(literal(scale.title), middle, y, SMALL, ha="center", va="top")
+        low, high = ends(scale.low, scale.high, width)
+        self.text(low, left, y, SIZE, ha="left", va="top")
+        self.text(high, left + width, y, SIZE, ha="right", va="top")
+        room = width - text_width(low, SIZE) - text_width(high, SIZE) - 0.1
+        if scale.title and text_width(scale.title, SIZE) <= room:
+            middle = left + text_width(low, SIZE) + 0.05 + room / 2
+            self.text(literal(scale.title), middle, y, SIZE, ha="center", va="top")
 
     def bar(self, scale: Scale, left: float, top: float, height: float) -> None:
         """A colour bar that stands beside the panels, with numbers and what they are."""
@@ -283,7 +281,7 @@ class _Canvas:
 
 
 def _number_cells(axes: "Axes", cells: Cells, panel: Panel, unit: float) -> None:
-    """Numbers or names in the middle of the cells, as many as there is room for."""
+    """Numbers or names in the middle of the cells, as many as there is room for in letters of a readable size."""
     high, wide = panel.picture.shape[:2]
     _ticks(
         axes.xaxis,
@@ -301,26 +299,24 @@ def _number_cells(axes: "Axes", cells: Cells, panel: Panel, unit: float) -> None
     if cells.row_title:
         axes.set_ylabel(literal(cells.row_title))
     across, down = wide * unit / cells.columns, high * unit / cells.rows
-    size = min(SMALL, 72 * down * 0.6)
+    fits = 72 * down * 0.85 >= SIZE
     for row, texts in enumerate(cells.numbers):
         for column, words in enumerate(texts):
-            if words and size >= 3.5 and text_width(words, size) < across:
+            if words and fits and text_width(words) < across:
                 place = ((column + 0.5) * wide / cells.columns - 0.5, (row + 0.5) * high / cells.rows - 0.5)
                 ground = panel.picture[int((row + 0.5) * high / cells.rows), int((column + 0.5) * wide / cells.columns)]
                 ink = "white" if float(ground @ np.array([0.299, 0.587, 0.114])) < 140 else "black"
-                axes.text(*place, words, ha="center", va="center", fontsize=size, color=ink)
+                axes.text(*place, words, ha="center", va="center", fontsize=SIZE, color=ink)
 
 
 def _ticks(
     axis: "Axis", count: int, length: int, unit: float, names: Sequence[str], *, turned: bool, upright: bool = False
 ) -> None:
-    room = SMALL_LINE if turned else text_width(str(count), SMALL) + 0.04
+    room = LINE if turned else text_width(str(count), SIZE) + 0.04
     every = max(1, math.ceil(room * count / (length * unit)))
     places = range(0, count, every)
     words = [literal(names[place]) if names else str(place + 1) for place in places]
-    axis.set_ticks(
-        (np.array(places) + 0.5) * length / count - 0.5, words, fontsize=SMALL, rotation=90 if upright else 0
-    )
+    axis.set_ticks((np.array(places) + 0.5) * length / count - 0.5, words, fontsize=SIZE, rotation=90 if upright else 0)
 
 
 def _round_ticks(axis: "Axis", low: float, high: float, most: int) -> None:

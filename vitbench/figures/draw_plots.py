@@ -1,13 +1,13 @@
 """Curves and forests of intervals on paper, by matplotlib."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vitbench.figures.plots import DASHES, Curves, Forest, forest_rows
 from vitbench.figures.sheet import Sheet
-from vitbench.figures.type import LINE, SIZE, SMALL, SMALL_LINE, literal, wrapped
+from vitbench.figures.type import LINE, SIZE, literal, shortened, text_width, wrapped
 from vitbench.requests.drawing import ONE_COLUMN, TWO_COLUMNS, Drawing
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ INCH = 25.4
 PAD = 0.06
 COLUMNS = 4
 """Forests in a row."""
+HANDLE = 0.45
+"""Inches of a legend's line and the space around it."""
 LINES_INSIDE = 6
 """More names of series than these stand below the chart."""
 
@@ -36,7 +38,8 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
     height = body + (len(heading) + len(caption)) * LINE + 2 * PAD
     figure = Figure(figsize=(width, height), dpi=drawing.dpi, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    top, bottom = (PAD + len(heading) * LINE) / height, (PAD + len(caption) * LINE) / height
+    below = _room_below(curves, width)
+    top, bottom = (PAD + len(heading) * LINE) / height, (PAD + len(caption) * LINE + below) / height
     figure.get_layout_engine().set(  # type: ignore[union-attr, call-arg]
         rect=(PAD / width, bottom, 1 - 2 * PAD / width, 1 - top - bottom), w_pad=0.03, h_pad=0.03
     )
@@ -50,14 +53,15 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
         axes = figure.subplots(len(curves), 1, squeeze=False)
         for place, plot in zip(axes.flat, curves, strict=True):
             _draw_curves(place, plot, width)
+        _names_below(figure, axes.flat, curves, (PAD + len(caption) * LINE) / height)
     return figure
 
 
 def _height(curves: Sequence[Curves], forests: Sequence[Forest], width: float) -> float:
     if forests:
         rows = -(-len(forests) // COLUMNS)
-        return rows * (0.62 + 1.25 * SMALL_LINE * forest_rows(forests))
-    below = sum(-(-len(plot.series) // 2) * SMALL_LINE for plot in curves if len(plot.series) > LINES_INSIDE)
+        return rows * (0.62 + 1.25 * LINE * forest_rows(forests))
+    below = _room_below(curves, width)
     return len(curves) * min(0.66 * width, 3.4) + below
 
 
@@ -65,9 +69,7 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
     if plot.shaded is not None:
         start, stop, words = plot.shaded
         axes.axvspan(start, stop, color="0.5", alpha=0.15, linewidth=0)
-        axes.annotate(
-            words, ((start + stop) / 2, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=SMALL
-        )
+        axes.annotate(words, ((start + stop) / 2, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=SIZE)
     for number, series in enumerate(plot.series):
         y = series.y
         if series.smoothed is not None:
@@ -98,10 +100,44 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
         axes.set_ylim(*plot.y_range)
     axes.grid(alpha=0.3, linewidth=0.4)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(plot.series) > LINES_INSIDE:
-        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=2.6)
-    elif len(plot.series) > 1:
+    if 1 < len(plot.series) <= LINES_INSIDE:
         axes.legend(frameon=False, handlelength=2.6)
+
+
+def _columns(plot: Curves, width: float) -> int:
+    """Columns of names below a chart: two where they fit."""
+    longest = max(text_width(_label(series.name)) for series in plot.series)
+    return 2 if 2 * (longest + HANDLE) <= width - 0.2 else 1
+
+
+def _room_below(curves: Sequence[Curves], width: float) -> float:
+    """Inches that the names below the charts take."""
+    rows = [-(-len(plot.series) // _columns(plot, width)) for plot in curves if len(plot.series) > LINES_INSIDE]
+    return sum(1.3 * LINE * count + LINE for count in rows)
+
+
+def _names_below(figure: "Figure", places: Iterable["Axes"], curves: Sequence[Curves], bottom: float) -> None:
+    """The names of many series below the charts, each as long as it fits, the last chart's lowest."""
+    width, height = figure.get_size_inches()
+    for axes, plot in reversed(list(zip(places, curves, strict=True))):
+        if len(plot.series) <= LINES_INSIDE:
+            continue
+        columns = _columns(plot, width)
+        handles, names = axes.get_legend_handles_labels()
+        short = [shortened(name, (width - 0.3) / columns - HANDLE) for name in names]
+        figure.legend(
+            handles,
+            short,
+            frameon=False,
+            loc="lower center",
+            bbox_to_anchor=(0.5, bottom),
+            ncols=columns,
+            handlelength=2.6,
+            labelspacing=0.3,
+            borderpad=0.2,
+            borderaxespad=0.0,
+        )
+        bottom += _room_below([plot], width) / height
 
 
 def _plain_log_labels(axes: "Axes") -> None:
@@ -137,8 +173,8 @@ def _draw_forests(figure: "Figure", forests: Sequence[Forest]) -> None:
             axes.axvline(plot.line, color="0.5", lw=0.6, ls=":")
         if plot.limits is not None:
             axes.set_xlim(*plot.limits)
-        axes.set_title(literal(plot.title), fontsize=SMALL)
-        axes.set_yticks(range(len(plot.names)), [literal(name) for name in plot.names], fontsize=SMALL)
+        axes.set_title(literal(plot.title), fontsize=SIZE)
+        axes.set_yticks(range(len(plot.names)), [literal(name) for name in plot.names], fontsize=SIZE)
         axes.set_ylim(len(plot.names) - 0.5, -0.5)
         axes.grid(alpha=0.3, linewidth=0.4)
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,6 @@
 """Letters on paper: one typeface and its sizes, measured in inches, wrapped and shortened to fit."""
 
-import textwrap
+import math
 import warnings
 from functools import cache
 from typing import Any
@@ -8,11 +8,9 @@ from typing import Any
 from vitbench.text import clean
 
 SIZE = 7.0
-"""Points, at the width of a column."""
-SMALL = 6.0
+"""Points, at the width of a column: the least that journals take, so nothing is smaller."""
 LINE = 1.28 * SIZE / 72
 """Inches from one line to the next."""
-SMALL_LINE = 1.28 * SMALL / 72
 FAMILY = "DejaVu Sans"
 
 SETTINGS: Any = {
@@ -20,9 +18,9 @@ SETTINGS: Any = {
     "font.size": SIZE,
     "axes.titlesize": SIZE,
     "axes.labelsize": SIZE,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
+    "xtick.labelsize": SIZE,
+    "ytick.labelsize": SIZE,
+    "legend.fontsize": SIZE,
     "axes.linewidth": 0.5,
     "xtick.major.width": 0.5,
     "ytick.major.width": 0.5,
@@ -81,17 +79,50 @@ def wrapped(text: str, width: float, most: int = 1000, size: float = SIZE) -> li
             else:
                 line = longer
             while text_width(line, size) > width and len(line) > 1:  # a word longer than a line
-                room = max(1, int(len(line) * width / text_width(line, size)) - 1)
-                pieces = textwrap.wrap(line, room, break_long_words=True) or [line]
-                if len(pieces) == 1:
-                    break
-                lines.append(pieces[0])
-                line = line[len(pieces[0]) :].lstrip()
+                first = _fitting(line, width, size)
+                lines.append(first)
+                line = line[len(first) :]
         if line:
             lines.append(line)
     if len(lines) > most:
         lines = [*lines[: most - 1], shortened(" ".join(lines[most - 1 :]), width, size)]
     return lines
+
+
+def _fitting(word: str, width: float, size: float) -> str:
+    """The beginning of a word that fits on a line: to the end of one of its parts (`01_`, `cat.`), where that is not
+    too short."""
+    fit = 1
+    while fit + 1 < len(word) and text_width(word[: fit + 1], size) <= width:
+        fit += 1
+    joint = max(word.rfind(sign, 0, fit) for sign in "_-./") + 1
+    return word[: joint if 3 * joint >= fit else fit]
+
+
+def ends(low: float, high: float, width: float) -> tuple[str, str]:
+    """The numbers at both ends of a scale in `width` inches: as many digits as there is room for, up to three that
+    count over the span of the scale. The lower one is left out where not even one digit of each fits."""
+    span = high - low
+    found = number(low), number(high)
+    for digits in (3, 2, 1):
+        found = _over_span(low, span, digits), _over_span(high, span, digits)
+        if sum(map(text_width, found)) + 0.06 <= width:
+            return found
+    return "", found[1]
+
+
+def _over_span(value: float, span: float, digits: int) -> str:
+    """A value with so many digits as tell `digits` of the span apart; what is 0 in these is 0."""
+    if span <= 0:
+        return number(value)
+    unit = 10.0 ** (math.floor(math.log10(span)) + 1 - digits)
+    rounded = round(value / unit) * unit
+    if rounded == 0:
+        return "0"
+    if not 1e-3 <= max(abs(rounded), span) < 1e5:
+        return f"{rounded:.{digits - 1}e}".replace("-", "−")
+    plain = f"{rounded:.{max(0, -round(math.log10(unit)))}f}".replace("-", "−")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def number(value: float) -> str:

@@ -44,6 +44,6 @@ def word_panel(
         style = OverlayStyle(scale.colour_map, DIFFERENCE_STRENGTH, low=scale.low, high=scale.high)
         return overlay(picture, values, style, box), scale
     low, high = (0.0, float(maps.max()) or 1.0) if one_scale else (float(values.min()), float(values.max()))
-    scale = Scale(COLOURS, low, high, "Share of attention")
+    scale = Scale(COLOURS, low, high, "Attention")
     style = OverlayStyle(scale.colour_map, STRENGTH, low=low, high=high)
     return overlay(picture, values, style, box), scale
