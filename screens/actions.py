@@ -237,6 +237,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         _SEARCH,
         Action("escape", "back", "back", "Back without starting anything.", True, shown="esc"),
         Action("ctrl+s,f5", "start", "start", "Start the run.", True, shown="^s"),
+        Action("ctrl+l", "reading", "data read as", "Choose how the data are read: column, level, layout.", shown="^l"),
         Action("ctrl+r", "estimate", "estimate", "Memory and time, measured on a few steps.", True, shown="^r"),
     ),
     "fields": (

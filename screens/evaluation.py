@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,8 @@ def read_evaluation(file: Path) -> Evaluation:
     """Raises UserError for a file that cannot be read as an evaluation."""
     try:
         document = read_json_object(file, EVALUATION, allow_nan=True)
+        if document.get("task") == "multilabel":
+            raise UserError(_several_labels(document))
         classes = tuple(map(str, document["classes"]))
         confusion = np.array(document["confusion"], dtype=np.int64).reshape(len(classes), len(classes))
         worst = tuple(
@@ -83,8 +86,18 @@ def read_evaluation(file: Path) -> Evaluation:
             correct=int(document["correct"]),
             pictures=int(document["pictures"]),
         )
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(f"{file.name} cannot be read as an evaluation: {error}.") from error
+
+
+def _several_labels(document: dict[str, Any]) -> str:
+    """Why there are no confusions of several labels a picture, and what is known instead."""
+    known = sorted(document["average_precision"].items(), key=lambda item: -float(item[1]))
+    each = ", ".join(f"{name} {float(value):.1%}" for name, value in known[:12])
+    mean = float(document["mean_average_precision"])
+    return f"Several labels a picture have no confusions. Mean average precision {mean:.1%}: {each}."
 
 
 def read_preview(file: Path) -> NDArray[np.uint8]:

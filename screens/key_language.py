@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "ctrl+s": "start",
     "f5": "start",
     "ctrl+r": "estimate",
+    "ctrl+l": "read the data in another way",
     "ctrl+e": "export one panel",
     "q": "leave",
     "space": "mark",

@@ -1,6 +1,7 @@
 """A new run: preset, data and model from lists that filter as you type; every key explained; the curve and the cost."""
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from textual.widgets import Static
 
 from screens import wording
 from screens.actions import bindings
+from screens.ask_dialog import choose
 from screens.base import WorkbenchScreen
 from screens.navigation import make_screen
 from screens.paths import folders_below
-from screens.recipe_draft import RecipeDraft
+from screens.recipe_draft import RecipeDraft, full_path
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.widgets.chart import Chart, Curve
@@ -64,6 +66,8 @@ class Checked:
     recognised: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     pictures: int = 0
+    readings: tuple[tuple[str, str], ...] = ()
+    """Ways to read the data, where their meaning is open: what --as takes, and words."""
 
 
 class NewRunScreen(WorkbenchScreen):
@@ -154,6 +158,8 @@ class NewRunScreen(WorkbenchScreen):
                     return
                 self.draft.preset = message.value
             case "data":
+                if message.value != self.draft.data:
+                    self.draft.changes.pop("data.layout", None)  # it was said of other data
                 self.draft.data = message.value
             case "model":
                 self.draft.model = message.value
@@ -207,7 +213,8 @@ class NewRunScreen(WorkbenchScreen):
         else:
             recognised, problems = map(tuple, (answer.values["recognised"], answer.values["problems"]))
             pictures = int(answer.values.get("pictures", 0))
-            self._show_checked(Checked(recipe, "", recognised, problems, pictures))
+            ways = tuple((str(layout), str(words)) for layout, words in answer.values.get("readings", ()))
+            self._show_checked(Checked(recipe, "", recognised, problems, pictures, ways))
 
     def _show_checked(self, checked: Checked) -> None:
         if checked.recipe == self._checked.recipe:
@@ -226,6 +233,9 @@ class NewRunScreen(WorkbenchScreen):
                 text.append("\n" + clean(sentence), colours["foreground"])
             if self._checked.doing:
                 text.append("\n" + clean(self._checked.doing), colours["secondary"])
+        if not problem and len(self._checked.readings) > 1:
+            count = len(self._checked.readings)
+            text.append(f"\nThe data can be read in {count} ways: ^l chooses one.", colours["warning"])
         if not problem and (long := self._long_words()):
             text.append("\n" + clean(long.removesuffix(" Start it?")), colours["warning"])
         for warning in self.draft.warnings:
@@ -270,11 +280,56 @@ class NewRunScreen(WorkbenchScreen):
             self._estimating = False
         self._show_verdict(self.draft.problem)
 
+    # What the data mean
+
+    def action_reading(self) -> None:
+        """Asks how the data are read, among the ways that fit them."""
+        if self._checked.readings:
+            self._ask_reading(self._checked.readings)
+        elif self.draft.data and self.draft.recipe is not None:
+            self._find_readings(self.draft.data, self.draft.recipe.task)
+        else:
+            self.workbench.tell("Choose the data first.", "warning")
+
+    @work(exclusive=True, group="readings")
+    async def _find_readings(self, data: str, task: str) -> None:
+        asked: dict[str, str] = {"data": full_path(data), "task": task}
+        try:
+            inspector = self.workbench.inspector
+            answer = await inspector.ask("readings", progress=lambda *_: None, replaces="readings", **asked)
+        except Superseded:
+            return
+        except (UserError, InspectorError) as error:
+            self.workbench.tell(str(error), "warning")
+            return
+        ways = tuple((str(layout), str(words)) for layout, words in answer.values["readings"])
+        if ways:
+            self._ask_reading(ways)
+        else:
+            self.workbench.tell("There is no way that is known to read these data.", "warning")
+
+    def _ask_reading(self, ways: Sequence[tuple[str, str]]) -> None:
+        """A list of readings; the chosen one becomes `data.layout`."""
+
+        def answered(layout: str | None) -> None:
+            if layout is not None:
+                self.draft.changes["data.layout"] = json.dumps(layout)
+                self._check()
+
+        question = "What the data mean is open. How are they read? The first is what was recognised."
+        self.app.push_screen(choose(question, [Choice(layout, words) for layout, words in ways]), answered)
+
     # Starting
 
     def action_start(self) -> None:
-        """Freezes the recipe, starts the worker, and opens the run. What a worker would refuse is not started."""
+        """Freezes the recipe, starts the worker, and opens the run. What a worker would refuse is not started.
+
+        Where the meaning of the data is open, it is asked first.
+        """
         self._check()
+        if not self.draft.problem and len(self._checked.readings) > 1:
+            self._ask_reading(self._checked.readings)
+            return
         problem = self.draft.problem or "".join(self._checked.problems[:1])
         if problem or self.draft.recipe is None:
             self.workbench.tell(problem or "The recipe is not whole.", "warning")

@@ -55,7 +55,9 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    task: Literal["classify", "caption"] = Field("classify", description="classify | caption")
+    task: Literal["classify", "multilabel", "caption"] = Field(
+        "classify", description="classify | multilabel (several labels a picture) | caption"
+    )
     name: str = Field("", description="the run's name, for people")
     preset: str = Field("", description="the preset that it started from")
     model: ModelTable = ModelTable()
@@ -218,8 +220,24 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         if recipe.data.mixup or recipe.data.cutmix:
             yield 'data.mixup and data.cutmix (must be 0 for task = "caption": mixed pictures have no sentence)'
         yield from _without_effect_on_captions(recipe)
-    elif recipe.caption != CaptionTable():
-        yield 'the table caption (must be left out for task = "classify")'
+        return
+    if recipe.caption != CaptionTable():
+        yield f'the table caption (must be left out for task = "{recipe.task}")'
+    if recipe.task == "multilabel":
+        yield from _without_effect_on_several_labels(recipe)
+
+
+def _without_effect_on_several_labels(recipe: Recipe) -> Iterator[str]:
+    """Keys that a training with several labels a picture would ignore."""
+    data = recipe.data
+    for key, value, off, why in (
+        ("data.mixup", data.mixup, 0, ""),
+        ("data.cutmix", data.cutmix, 0, ""),
+        ("data.sampler", data.sampler, "shuffle", ": a picture has several classes; data.class_weights weighs them"),
+        ("train.monitor", recipe.train.monitor, "accuracy", ": the mean average precision decides"),
+    ):
+        if value != off:
+            yield f'{key} = {_toml_value(value)} (must be {_toml_value(off)} for task = "multilabel"{why})'
 
 
 def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:

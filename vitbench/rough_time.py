@@ -24,7 +24,7 @@ def rough_seconds(recipe: Recipe, pictures: int, cores: int = 0) -> float | None
         size = recipe.model.image_size
         area = size * size if isinstance(size, int) else size[0] * size[1]
         scale = area / (entry.image_size[0] * entry.image_size[-1])
-    head = recipe.train.head_epochs if recipe.task == "classify" else 0
+    head = recipe.train.head_epochs if recipe.task != "caption" else 0
     passes = _PASSES * (recipe.train.epochs - head) + (1.0 if head else 0.0)
     if recipe.model.freeze == "backbone":
         passes = float(recipe.train.epochs)

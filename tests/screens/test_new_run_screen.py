@@ -234,3 +234,38 @@ def test_a_rough_time_is_that_of_the_machine():
     assert rough_seconds(smaller, 1437, cores=2) == pytest.approx(seconds / 4)
     unknown = recipe.model_copy(update={"model": recipe.model.model_copy(update={"name": "timm:nothing"})})
     assert rough_seconds(unknown, 1437) is None
+
+
+async def test_data_whose_meaning_is_open_are_asked_about_before_a_run(store, tmp_path, checking, launched):
+    ways = [
+        ["table", "2 classes (0 and 1), 8 pictures"],
+        ["table:name=train.csv,label=diagnosis", "4 classes (nevus, ...), 8 pictures"],
+    ]
+    checking.answer.values["readings"] = ways
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("Ready to start.", "The data can be read in 2 ways")
+        await at.press("ctrl+s")
+        await at.see("How are they read?", "label=diagnosis", "4 classes (nevus, ...)")
+        assert not launched
+        checking.answer = Answer({"recognised": ["4 classes."], "problems": []}, {})
+        await at.press("down", "enter")
+        await at.see("Ready to start.", "4 classes.")
+        assert 'layout = "table:name=train.csv,label=diagnosis"' in checking.asked[-1]
+        await at.press("ctrl+s")
+        await at.until(lambda: launched, "the start")
+        assert launched[0].recipe().data.layout == "table:name=train.csv,label=diagnosis"
+
+
+async def test_what_was_said_of_other_data_is_not_kept(store, tmp_path, checking):
+    checking.answer.values["readings"] = [["table", "2 classes"], ["table:label=b", "4 classes"]]
+    (tmp_path / "other").mkdir()
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("can be read in 2 ways")
+        await at.press("ctrl+l")
+        await at.see("How are they read?")
+        await at.press("down", "enter")
+        await at.until(lambda: 'layout = "table:label=b"' in checking.asked[-1], "the choice")
+        at.screen.query_one("#data-line", Input).value = str(tmp_path / "other")
+        await at.until(lambda: 'layout = ""' in checking.asked[-1], "the other data")

@@ -6,6 +6,7 @@ from pathlib import Path
 from vitbench.augmentations import AUGMENTATIONS
 from vitbench.captions.data_report import look_at_data
 from vitbench.captions.formats.registry import format_names
+from vitbench.captions.readings import readings
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.data.augment import augmentation
 from vitbench.data.layouts import form_names
@@ -14,9 +15,10 @@ from vitbench.data.preview import contact_sheet
 from vitbench.errors import UserError
 from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.places import expanded, store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.studies import ContactSheetRequest
+from vitbench.text import clean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join((*form_names(), *format_names()))
     words = f"how it is read, instead of what is recognised: {names}; options follow a colon, as in table:label=breed"
     parser.add_argument("--as", dest="layout", metavar="LAYOUT", default="", help=words)
+    words = "list the ways in which it can be read, as --as takes them, with what the labels then are"
+    parser.add_argument("--readings", action="store_true", help=words)
     parser.add_argument("--json", action="store_true", help="everything as one JSON document")
     parser.add_argument(
         "--preview", metavar="FILE", type=Path, help="draw augmented samples with their labels (PNG, PDF, SVG)"
@@ -38,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
+    if arguments.readings:
+        return _print_readings(arguments)
     # Judged before the pictures are looked at, which may take minutes.
     request = ContactSheetRequest.read(
         {
@@ -69,4 +75,19 @@ def run(arguments: argparse.Namespace) -> int:
     print(found.report())
     if arguments.preview:
         say(f"Contact sheet: {arguments.preview}", file=arguments.preview)
+    return 0
+
+
+def _print_readings(arguments: argparse.Namespace) -> int:
+    """Every way to read the data, of labels and of captions; 2 if there is none."""
+    path = expanded(arguments.path).absolute()
+    found = [*readings(path), *readings(path, "caption")]
+    if not found:
+        raise UserError(f"{path} can be read in no way that is known; vitbench data {arguments.path} says why.")
+    if arguments.json:
+        print_json([{"as": reading.layout, "words": reading.words} for reading in found])
+        return 0
+    width = max(len(reading.layout) for reading in found)
+    for reading in found:
+        print(clean(f"--as {reading.layout:<{width}}  {reading.words}"))
     return 0

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
-from vitbench.data.index import head_labels, label_order, refuse_doubts
+from vitbench.data.index import head_labels, label_order, refuse_doubts, with_several
 from vitbench.data.layouts import recognise
 from vitbench.errors import UserError
 from vitbench.places import store_folder
@@ -49,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipe.anchored()
     for warning in warnings(recipe):
         print(f"warning: {clean(warning)}", file=sys.stderr)
-    if recipe.task == "classify" and not recipe.data.path.startswith("scenes:"):
+    if recipe.task != "caption" and not recipe.data.path.startswith("scenes:"):
         # A wrong folder or head is told now, not by a worker that nobody watches.
-        layout = recognise(Path(recipe.data.path), recipe.data.layout)
+        how = with_several(recipe.data.layout) if recipe.task == "multilabel" else recipe.data.layout
+        layout = recognise(Path(recipe.data.path), how)
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
-        labels = label_order(entry.label for entry in layout.entries if entry.label is not None)
+        labels = label_order(label for entry in layout.entries for label in entry.all_labels)
         head_labels(recipe.model.num_classes, labels, layout.root)
     others = [store.find(text) for text in arguments.after]
     if parent is not None:

@@ -36,6 +36,8 @@ from vitbench.requests.attention import AttentionRequest
 
 LIKELIEST = 3
 """Classes of a grid of classes where none is named."""
+_GIVEN, _MOST_LABELS = 0.5, 12
+"""The probability from which on a network of several labels gives a picture one, and how many of them are shown."""
 
 
 def compose_attention(request: AttentionRequest, sources: Sources, progress: Progress = silent) -> Sheet:
@@ -214,12 +216,16 @@ def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, 
 
 
 def _classes(maps: AttentionMaps, reference: str, file: str) -> Part:
-    """One map a class: of those named, else of the likeliest."""
+    """One map a class: of those named, else of the likeliest; of several labels a picture, of each that it is given."""
     view, request = maps.view(reference, file), maps.request
     wanted: Sequence[str | None] = request.targets
     if not wanted:
         first = maps.explained(view, request.method, None)
-        wanted = [str(guess["class"]) for guess in top_classes(first.logits, view.network, LIKELIEST)]
+        count = _MOST_LABELS if view.network.multilabel else LIKELIEST
+        top = top_classes(first.logits, view.network, count)
+        if view.network.multilabel:
+            top = [guess for guess in top if guess.get("probability", 0.0) >= _GIVEN] or top[:1]
+        wanted = [str(guess["class"]) for guess in top]
     found = []
     for number, target in enumerate(wanted):
         maps.progress(number, len(wanted), "explaining")

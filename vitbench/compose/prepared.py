@@ -69,7 +69,7 @@ def class_name(number: int, network: Network) -> str:
 
 
 def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[str, Any]]:
-    """The likeliest classes of one picture, logits [C]: class, label, probability.
+    """The likeliest classes of one picture, logits [C]: class, label, probability; of several labels each by itself.
 
     Empty for a network without classes; a network of one output has a `value` in place of a probability.
     """
@@ -78,7 +78,8 @@ def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[s
     if network.num_classes == 1:
         label = network.labels[0] if network.labels else "output"
         return [{"class": 0, "label": label, "value": float(logits[0])}]
-    probabilities, classes = logits.float().softmax(dim=0).topk(min(count, len(logits)))
+    own = logits.float().sigmoid() if network.multilabel else logits.float().softmax(dim=0)
+    probabilities, classes = own.topk(min(count, len(logits)))
     return [
         {"class": int(number), "label": class_name(int(number), network), "probability": float(probability)}
         for number, probability in zip(classes, probabilities, strict=True)

@@ -41,8 +41,8 @@ def folder_tree(index: DataIndex) -> list[str]:
         )
         for node in nodes:
             node.counts[kind] += 1
-            if sample is not None and sample.label >= 0:
-                node.labels[index.classes[sample.label]] += 1
+            if sample is not None and (sample.all_labels or sample.labels is not None):
+                node.labels.update(index.classes[number] for number in sample.all_labels)
                 node.splits[sample.split] += 1
             elif picture in apart:
                 node.splits[apart[picture]] += 1

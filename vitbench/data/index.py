@@ -1,7 +1,9 @@
 """What a data set holds: its classes, its samples, and by name every file that is left out."""
 
 import hashlib
+import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,20 +12,24 @@ from pathlib import Path
 import numpy as np
 
 from vitbench.data.generated import scenes_folder
-from vitbench.data.layouts import Doubt, Entry, Layout, recognise, unlabelled
+from vitbench.data.layouts import Doubt, Entry, Layout, parse_choice, recognise, unlabelled
+from vitbench.data.layouts.base import NotRecognised
 from vitbench.data.layouts.names import readable
+from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.problems import Problem
 from vitbench.data.scan import Look, look_at_all
 from vitbench.data.value_range import ValueRange, common_range
 from vitbench.errors import UserError
 from vitbench.places import expanded
 from vitbench.progress import Progress, silent
-from vitbench.recipe_tables import DataTable
+from vitbench.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Sample:
     """One labelled picture. `label` counts into the classes; -1 where there is none (a folder to predict).
+
+    `labels` are all of a picture where several were asked for, maybe none; `label` is then the rarest of them.
 
     `file` is relative to the data set's root, with `/` between its parts. `width` and `height` are those of the
     picture as it is seen, EXIF rotation applied; `digest` names the file's bytes.
@@ -37,6 +43,14 @@ class Sample:
     mode: str = "RGB"
     rotated: bool = False
     digest: str = ""
+    labels: tuple[int, ...] | None = None
+
+    @property
+    def all_labels(self) -> tuple[int, ...]:
+        """Every label of the picture."""
+        if self.labels is not None:
+            return self.labels
+        return (self.label,) if self.label >= 0 else ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,24 @@ class DataIndex:
     doubts: tuple[Doubt, ...] = ()
     unlabelled: tuple[tuple[str, tuple[str, ...]], ...] = ()
     value_range: ValueRange | None = None
+
+    @property
+    def has_several(self) -> bool:
+        """Whether it was read with several labels a picture."""
+        return any(sample.labels is not None for sample in self.samples)
+
+    def label_text(self, sample: Sample) -> str:
+        """The label of a sample as a table writes it; of several a list in JSON."""
+        if sample.labels is not None:
+            return json.dumps([self.classes[number] for number in sample.labels], ensure_ascii=False)
+        return self.classes[sample.label] if sample.label >= 0 else ""
+
+    def targets(self, positions: np.ndarray) -> np.ndarray:
+        """Which classes the samples at `positions` have, bool [N, classes]."""
+        found = np.zeros((len(positions), len(self.classes)), dtype=bool)
+        for row, position in enumerate(positions.tolist()):
+            found[row, list(self.samples[position].all_labels)] = True
+        return found
 
     def path(self, sample: Sample) -> Path:
         """Where the picture of a sample lies."""
@@ -109,10 +141,30 @@ def open_index(
     return _index(found, store, progress, sentence, value_range)
 
 
-def open_recipe_data(data: DataTable, store: Path, progress: Progress = silent) -> DataIndex:
-    """The index of what a recipe names, read as it says. Raises as `open_index` does."""
+def open_recipe_data(recipe: Recipe, store: Path, progress: Progress = silent) -> DataIndex:
+    """The index of what a recipe names, read as it and its task say. Raises as `open_index` does."""
+    data = recipe.data
     value_range = (data.value_range[0], data.value_range[1]) if data.value_range else None
-    return open_index(data.path, layout=data.layout, value_range=value_range, store=store, progress=progress)
+    layout = data.layout
+    if recipe.task == "multilabel":
+        layout = with_several(layout)
+        try:
+            return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)
+        except NotRecognised as error:
+            raise UserError(
+                f'{data.path} holds no table of several labels a picture (task = "multilabel" reads a CSV, or'
+                f" metadata.csv or metadata.jsonl of an imagefolder): {error.near or error}"
+            ) from error
+    return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)
+
+
+def with_several(layout: str) -> str:
+    """A layout that reads several labels a picture, whatever else it says."""
+    name, options = parse_choice(layout)
+    if SEVERAL in options:
+        return layout
+    settings = ",".join(f"{key}={value}" for key, value in (options | {SEVERAL: "yes"}).items())
+    return f"{name}:{settings}"
 
 
 def open_pictures(path: str, *, store: Path, progress: Progress = silent) -> DataIndex:
@@ -169,18 +221,20 @@ def _index(
         first = f"; {problems[0].file}: {problems[0].reason}" if problems else ""
         raise UserError(f"None of the {len(entries):,} pictures in {layout.root} can be read{first}.")
 
-    classes = label_order(entry.label for entry, _ in good if entry.label is not None)
+    classes = label_order(label for entry, _ in good for label in entry.all_labels)
     numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
+    counts = Counter(label for entry, _ in good for label in entry.all_labels)
     samples = tuple(
         Sample(
             entry.file,
-            numbers.get(entry.label, -1),
+            numbers.get(min(entry.all_labels, key=lambda label: (counts[label], label), default=None), -1),
             entry.split,
             look.width,
             look.height,
             look.mode,
             look.rotated,
             look.digest,
+            None if entry.labels is None else tuple(sorted(numbers[label] for label in entry.labels)),
         )
         for entry, look in good
     )
@@ -225,7 +279,7 @@ def _copies(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
         known = first.setdefault(look.digest, entry)
         if known is entry:
             continue
-        if known.label != entry.label:
+        if known.all_labels != entry.all_labels:
             reason = (
                 f"is the same picture as another with a different label ({entry.label}; {known.file}: {known.label})"
             )
@@ -240,9 +294,10 @@ def _lonely_labels(entries: Sequence[Entry]) -> list[Problem]:
     first: dict[tuple[str | None, str], str] = {}
     counts: dict[tuple[str | None, str], int] = {}
     for entry in entries:
-        pair = entry.label, entry.split
-        first.setdefault(pair, entry.file)
-        counts[pair] = counts.get(pair, 0) + 1
+        for label in entry.all_labels or (None,) * (entry.labels is None):
+            pair = label, entry.split
+            first.setdefault(pair, entry.file)
+            counts[pair] = counts.get(pair, 0) + 1
     splits = {split for _, split in counts}
     if "train" not in splits or len(splits) == 1:
         return []
@@ -271,7 +326,7 @@ def _shared_pictures(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
 def _fingerprint(samples: Sequence[Sample], classes: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
-        label = classes[sample.label] if sample.label >= 0 else ""
+        label = "\0".join(classes[number] for number in sample.all_labels)
         for text in (sample.file, label, sample.split, sample.digest):
             data = os.fsencode(text)
             digest.update(len(data).to_bytes(8, "little") + data)

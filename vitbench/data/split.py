@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ def with_validation(index: DataIndex, *, fraction: float, seed: int) -> DataInde
         return index
     positions = index.positions(trained)
     labels = np.array([index.samples[position].label for position in positions])
+    labels = np.where(labels < 0, len(index.classes), labels)  # of several labels a picture, none
     copies = [index.samples[position].digest for position in positions]
     chosen = set(positions[validation_part(labels, fraction=fraction, seed=seed, copies=copies)].tolist())
     samples = tuple(
@@ -77,9 +80,7 @@ def write_split(index: DataIndex, file: Path) -> None:
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow(["file", "label", "split", "left_out", "digest"])
-    rows.writerows(
-        [sample.file, index.classes[sample.label], sample.split, "", sample.digest] for sample in index.samples
-    )
+    rows.writerows([sample.file, index.label_text(sample), sample.split, "", sample.digest] for sample in index.samples)
     rows.writerows([problem.file, "", "", problem.reason, ""] for problem in left_out(index.problems))
     # Names of files are bytes, and come back as such.
     write_whole(file, text.getvalue().encode("utf-8", "surrogateescape"))
@@ -99,7 +100,7 @@ def read_split(index: DataIndex, file: Path) -> DataIndex:
             f"{len(come):,} are new (first: {(gone or come)[0]})."
         )
     for sample in index.samples:
-        if written[sample.file]["label"] != index.classes[sample.label]:
+        if written[sample.file]["label"] != index.label_text(sample):
             raise UserError(f"The label of {sample.file} is not the one in {file}; restore it, or start a new run.")
     samples = tuple(replace(sample, split=written[sample.file]["split"]) for sample in index.samples)
     return replace(index, samples=samples)
@@ -125,7 +126,7 @@ def read_split_part(index: DataIndex, file: Path, split: str | None) -> tuple[Da
             "is gone or unreadable"
             if sample is None
             else f"had the label {row['label']}"
-            if index.classes[sample.label] != row["label"]
+            if index.label_text(sample) != row["label"]
             else "has other contents"
             if digest and digest != sample.digest
             else ""
@@ -135,12 +136,24 @@ def read_split_part(index: DataIndex, file: Path, split: str | None) -> tuple[Da
                 f"The {chosen} part of {index.root} is not what the run was trained beside: {name} {what}. Restore it,"
                 " or evaluate what is there now with --data."
             )
-    classes = label_order(row["label"] for row in written.values())
+    several = index.has_several
+    classes = label_order(label for row in written.values() for label in _labels_in(row, several))
     numbers = {name: number for number, name in enumerate(classes)}
     samples = tuple(
-        replace(there[name], split=chosen, label=numbers[row["label"]]) for name, row in sorted(own.items())
+        replace(there[name], split=chosen, **_numbered(_labels_in(row, several), numbers, several))
+        for name, row in sorted(own.items())
     )
     return replace(index, classes=classes, samples=samples), _changes(index, written, chosen)
+
+
+def _labels_in(row: dict[str, str], several: bool) -> list[str]:
+    return list(map(str, json.loads(row["label"]))) if several else [row["label"]]
+
+
+def _numbered(labels: list[str], numbers: dict[str, int], several: bool) -> dict[str, Any]:
+    """The fields of a sample that hold its labels."""
+    found = tuple(sorted(numbers[label] for label in labels))
+    return {"label": found[0] if found else -1, **({"labels": found} if several else {})}
 
 
 def _changes(index: DataIndex, written: dict[str, dict[str, str]], chosen: str) -> str:
@@ -153,7 +166,7 @@ def _changes(index: DataIndex, written: dict[str, dict[str, str]], chosen: str) 
         for name, sample in there.items()
         if name in written
         and (
-            index.classes[sample.label] != written[name]["label"]
+            index.label_text(sample) != written[name]["label"]
             or (written[name].get("digest") or sample.digest) != sample.digest
         )
     )

@@ -74,8 +74,8 @@ def summarise(index: DataIndex) -> Summary:
     counts = {name: dict.fromkeys(index.splits, 0) for name in index.classes}
     modes: dict[str, int] = {}
     for sample in index.samples:
-        if sample.label >= 0:
-            counts[index.classes[sample.label]][sample.split] += 1
+        for number in sample.all_labels:
+            counts[index.classes[number]][sample.split] += 1
         modes[sample.mode] = modes.get(sample.mode, 0) + 1
     rotated = sum(sample.rotated for sample in index.samples)
     return Summary(index, counts, Sizes.of(index.samples), modes, rotated)
@@ -85,8 +85,9 @@ def examples(index: DataIndex) -> dict[str, list[str]]:
     """The first three files of each class."""
     found: dict[str, list[str]] = {name: [] for name in index.classes}
     for sample in index.samples:
-        if sample.label >= 0 and len(found[index.classes[sample.label]]) < EXAMPLES:
-            found[index.classes[sample.label]].append(sample.file)
+        for number in sample.all_labels:
+            if len(found[index.classes[number]]) < EXAMPLES:
+                found[index.classes[number]].append(sample.file)
     return found
 
 

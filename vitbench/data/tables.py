@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -141,5 +142,8 @@ def _read_objects(objects: Iterator[tuple[int, Any]], table: Table) -> None:
 
 
 def _plain(value: Any) -> str:
-    """A JSON value as a label or a name: text, whole numbers and truth values; anything else is none."""
+    """A JSON value as a label or a name: text, whole numbers and truth values, or a list of such (as JSON); anything
+    else is none."""
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return json.dumps(value, ensure_ascii=False)
     return str(value).strip() if isinstance(value, str | int) else ""

@@ -27,6 +27,7 @@ class RunRequests:
         self.leave_gpu = leave_gpu
         self.handlers: Mapping[str, Handler] = {
             "check_recipe": self.check_recipe,
+            "readings": self.readings,
             "estimate": self.estimate,
             "evaluate": self.evaluate,
         }
@@ -35,13 +36,31 @@ class RunRequests:
         """Nothing is kept."""
 
     def check_recipe(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """What is `recognised` in the data of the `recipe` (TOML), and the `problems` of the recipe as a whole."""
+        """What is `recognised` in the data of the `recipe` (TOML), and the `problems` of the recipe as a whole.
+
+        Where the meaning of the data is open, also the `readings` to choose from: pairs of --as and words.
+        """
         from vitbench.training.check import check_recipe
 
         progress(0, 0, "looking at the data")
         recipe = parse_recipe(parse_toml(str(arguments["recipe"]), "the recipe"), "the recipe").anchored()
         check = check_recipe(recipe, self.store, progress)
-        return Reply({"recognised": check.recognised, "problems": check.problems, "pictures": check.pictures})
+        return Reply(
+            {
+                "recognised": check.recognised,
+                "problems": check.problems,
+                "pictures": check.pictures,
+                "readings": [[reading.layout, reading.words] for reading in check.readings],
+            }
+        )
+
+    def readings(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """The `readings` of `data` for a `task`: pairs of --as and words."""
+        from vitbench.captions.readings import readings
+
+        progress(0, 0, "looking for ways to read the data")
+        found = readings(str(arguments["data"]), str(arguments.get("task") or "classify"))
+        return Reply({"readings": [[reading.layout, reading.words] for reading in found]})
 
     def evaluate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """`network`, on labelled pictures in `data` or without it on its run's own.

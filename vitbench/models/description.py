@@ -31,6 +31,7 @@ class NetworkDescription(BaseModel):
     options: dict[str, Any] = {}
     labels: tuple[str, ...] | None = None
     preprocessing: dict[str, Any]
+    multilabel: bool = False
 
     def picture_preparation(self) -> Preprocessing:
         """The preprocessing as an object."""

@@ -69,6 +69,8 @@ class Network:
     """Further arguments of `timm.create_model`."""
     untrained: bool = False
     """Whether the head was drawn at random and never trained."""
+    multilabel: bool = False
+    """Whether each output is a label of its own, with a probability of its own, and not one class of several."""
 
     @property
     def no_classes(self) -> str | None:
@@ -123,6 +125,7 @@ class Network:
             options=self.options,
             labels=self.labels,
             preprocessing=self.preprocessing.to_dict(),
+            multilabel=self.multilabel,
         )
 
     def write_network_json(self, folder: Path) -> None:
@@ -295,6 +298,7 @@ def _described(description: NetworkDescription, weights: Path) -> Network:
         source=description.source,
         architecture=description.architecture,
         options=dict(description.options),
+        multilabel=description.multilabel,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vitbench.captions.readings import Reading, open_reading, readings
 from vitbench.data.balance import class_weights, said_balance
 from vitbench.data.generated import read_address
 from vitbench.data.index import head_labels, label_order, open_recipe_data
@@ -32,6 +33,8 @@ class Check:
     recognised: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     pictures: int = 0
+    readings: list[Reading] = field(default_factory=list)
+    """The ways in which the data can be read, where what they mean is open and nobody has said it."""
 
 
 def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Check:
@@ -56,6 +59,9 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
             labels = _labels(recipe, store, progress, check)
 
     note(look_at_data)
+    if open_reading([*check.recognised, *check.problems], recipe.data.layout) and "scenes:" not in recipe.data.path:
+        progress(0, 0, "looking for other ways to read the data")
+        check.readings = readings(recipe.data.path, recipe.task)
     progress(0, 0, "making the network")
     note(lambda: _check_network(recipe, labels))
     note(lambda: check_device(recipe.train.device))
@@ -68,13 +74,18 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
     if _is_unwritten(path, store):
         check.recognised.append(_promise(path))
         return head_labels(recipe.model.num_classes, label_order(KIND_SETS[read_address(path).kinds]), Path(path))
-    data = open_recipe_data(recipe.data, store, progress)
+    data = open_recipe_data(recipe, store, progress)
     check.recognised += brief(data)
     check.pictures = len(data.samples)
     if not data.classes:
         raise UserError(f"{data.root} has no labels to learn.")
     parted = with_parts(recipe, data)
     labels = head_labels(recipe.model.num_classes, data.classes, data.root)
+    if recipe.task == "multilabel":
+        if not isinstance(recipe.data.class_weights, str):
+            everyone = np.arange(len(data.classes))
+            class_weights(recipe.data.class_weights, everyone, data.classes, len(labels))
+        return labels
     trained = np.array([sample.label for sample in parted.split("train")])
     class_weights(recipe.data.class_weights, trained, data.classes, len(labels))
     counts = np.bincount(trained, minlength=len(data.classes)).tolist()

@@ -38,7 +38,7 @@ def open_chosen(
     `classes` is a file that says what its classes are called. Raises UserError if it names none, or a captioner.
     """
     run = _run(store, reference)
-    if run is not None and run.recipe().task != "classify":
+    if run is not None and run.recipe().task == "caption":
         raise UserError(f"Run {run.id} trained a captioner, which gives sentences instead of labels.")
     network = open_network(reference, store, progress)
     if classes is not None:

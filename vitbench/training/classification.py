@@ -75,8 +75,10 @@ class Classification:
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
-        weights = class_weights(recipe.data.class_weights, self.train.labels, data.classes, network.num_classes)
-        self.weights = None if weights is None else torch.from_numpy(weights).float().to(device)
+        self.weights: Tensor | None = None
+        if recipe.task == "classify":
+            weights = class_weights(recipe.data.class_weights, self.train.labels, data.classes, network.num_classes)
+            self.weights = None if weights is None else torch.from_numpy(weights).float().to(device)
         self.left_out = LeftOut()
         self.at_least = 2 if needs_two(network.module) else 1
         self.evaluation_batch = recipe.train.batch_size
@@ -95,7 +97,7 @@ class Classification:
                 numbers = loader.whole(order, start, batch_size) % len(self.train)
                 chosen = torch.from_numpy(numbers).to(self.device)
                 chosen = chosen if known is None else chosen[known[chosen]]
-                yield Features(features[chosen], labels[chosen])
+                yield Features(features[chosen], self.target_of(chosen, labels[chosen]))
             return
         self._features = None
         for number, batch in enumerate(on_device(loader.batches(epoch, first_batch), self.device), first_batch):
@@ -105,7 +107,17 @@ class Classification:
                 pixels, shares = self.mixing.apply(
                     pixels, batch.labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
                 )
-            yield Pictures(pixels, batch.labels, shares)
+            yield Pictures(pixels, self.target_of(batch.indices, batch.labels), shares)
+
+    def target_of(self, numbers: Tensor, labels: Tensor) -> Tensor:
+        """What the training pictures `numbers` are to be taken for: their `labels`, int64 [B]."""
+        return labels
+
+    def logits_of(self, module: nn.Module, batch: Pictures | Features) -> Tensor:
+        """The outputs for a batch, float32 [B, classes]: of the whole network, or of the head on frozen features."""
+        if isinstance(batch, Features):
+            return self._head(module, batch.features).float()
+        return module(batch.pixels).float()
 
     def loss(self, module: nn.Module, batch: Pictures | Features) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy, smoothed or mixed as the recipe says; with the accuracy where pictures are not mixed.
@@ -114,12 +126,9 @@ class Classification:
         sum of the weights: a picture then weighs the same in whatever batch it lies. A mixed picture has the mean
         weight of its shares.
         """
-        if isinstance(batch, Features):
-            logits = self._head(module, batch.features).float()
-        else:
-            logits = module(batch.pixels).float()
-            if batch.shares is not None:
-                return self._cross_entropy(logits, batch.shares), {}
+        logits = self.logits_of(module, batch)
+        if isinstance(batch, Pictures) and batch.shares is not None:
+            return self._cross_entropy(logits, batch.shares), {}
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
         return self._cross_entropy(logits, batch.labels), {"accuracy": accuracy}
 
@@ -142,7 +151,7 @@ class Classification:
         """Loss, accuracy and accuracy of each class; a row a picture goes into `folder/SPLIT-STEP.npz`."""
         evaluation = evaluate_classifier(
             module,
-            self._evaluated(split),
+            self.evaluated(split),
             classes=self.network.labels or self.data.classes,
             batch_size=self.recipe.train.batch_size,
             at_once=self.evaluation_batch,
@@ -161,7 +170,8 @@ class Classification:
             self._loader.close()
             self._loader = None
 
-    def _evaluated(self, split: str) -> Dataset:
+    def evaluated(self, split: str) -> Dataset:
+        """The pictures of a part as an evaluation sees them. Raises UserError if the data has no such part."""
         positions = self.data.positions(split)
         if not len(positions):
             raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.data.splits)}.")
@@ -196,7 +206,7 @@ class Classification:
         module = self.network.module
         was_training = module.training
         module.eval()
-        dataset = self._evaluated("train")
+        dataset = self.evaluated("train")
         labels = torch.from_numpy(dataset.labels).to(self.device)
         found: list[Tensor] = []
         numbers: list[Tensor] = []
@@ -253,7 +263,12 @@ def open_classification(
         plain = FixedResize(network.preprocessing)
         same = plain.key == changes.first.key
         evaluation_cache = cache if same else open_cache(data, plain, store=store, progress=progress)
-    task = Classification(
+    kind = Classification
+    if recipe.task == "multilabel":
+        from vitbench.training.multilabel import Multilabel
+
+        kind, network.multilabel = Multilabel, True
+    task = kind(
         network,
         data,
         recipe,
@@ -279,7 +294,7 @@ def fitting_augmentation(recipe: Recipe, network: Network) -> Augmentation:
 
 def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progress) -> DataIndex:
     """The data of a run, with the split that was drawn when it began."""
-    data = open_recipe_data(recipe.data, store, progress)
+    data = open_recipe_data(recipe, store, progress)
     split = run_folder / "split.csv"
     if split.exists():
         return read_split(data, split)

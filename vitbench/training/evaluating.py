@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vitbench.data.index import DataIndex, open_index
+from vitbench.data.index import DataIndex, open_index, with_several
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION
@@ -16,6 +16,7 @@ from vitbench.runs.store import Store
 from vitbench.training.chosen import Chosen, open_chosen
 from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_part
 from vitbench.training.memory import memory_told
+from vitbench.training.multilabel_evaluation import MultilabelEvaluation, evaluate_labels
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Evaluated:
     `file` in the run's folder keeps it; None without a run.
     """
 
-    evaluation: Evaluation
+    evaluation: Evaluation | MultilabelEvaluation
     data: DataIndex
     split: str
     file: Path | None
@@ -66,6 +67,7 @@ def evaluate(
     )
     changed = ""
     if data:
+        layout = with_several(layout) if chosen.network.multilabel else layout
         index = open_index(data, layout=layout, store=store, progress=progress)
     elif chosen.run is not None:
         index, changed = open_own_part(chosen.run, store, split, progress)
@@ -74,14 +76,15 @@ def evaluate(
     split = evaluated_part(index, split)
     size = chosen.batch_size
     with memory_told(f"{size} pictures at once are too many for {chosen.device}; give a smaller --batch-size"):
-        evaluation = evaluate_network(
+        evaluate_part = evaluate_labels if chosen.network.multilabel else evaluate_network
+        evaluation = evaluate_part(
             chosen.network, index, split=split, batch_size=size, device=chosen.device, progress=progress
         )
     part = _other_part(index, split) if data else split
     return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part), changed)
 
 
-def _kept(evaluation: Evaluation, chosen: Chosen, part: str) -> Path | None:
+def _kept(evaluation: Evaluation | MultilabelEvaluation, chosen: Chosen, part: str) -> Path | None:
     if chosen.run is None:
         return None
     step = int(chosen.network.tag.rpartition("@")[2])

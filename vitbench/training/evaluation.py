@@ -187,10 +187,10 @@ class Evaluation:
         }
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{split}-{step}.json", to_json({"split": split, "step": step} | self.document()))
-        write_whole(folder / f"{split}-{step}.npz", _npz(arrays))
+        write_whole(folder / f"{split}-{step}.npz", npz_bytes(arrays))
 
 
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """What `numpy.savez_compressed` writes, which cannot take an array called `file`."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -316,7 +316,7 @@ def evaluated_part(data: DataIndex, split: str | None) -> str:
 
 def open_own_data(run: Run, store: Path, progress: Progress = silent) -> DataIndex:
     """The data that a run was trained on, with the split that was drawn for it. Raises UserError if they changed."""
-    data = open_recipe_data(run.recipe().data, store, progress)
+    data = open_recipe_data(run.recipe(), store, progress)
     split = run.folder / "split.csv"
     return read_split(data, split) if split.exists() else data
 
@@ -326,7 +326,7 @@ def open_own_part(run: Run, store: Path, split: str | None, progress: Progress =
 
     `split` None is test, else val. Raises UserError if this part changed.
     """
-    data = open_recipe_data(run.recipe().data, store, progress)
+    data = open_recipe_data(run.recipe(), store, progress)
     file = run.folder / "split.csv"
     return read_split_part(data, file, split) if file.exists() else (data, "")
 

@@ -1,6 +1,6 @@
 """What a form of data is, and what it finds: declarations only, which every form imports and which import no form."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture as the layout names it: `label` is None for a picture without one."""
+    """A picture as the layout names it: `label` is None for a picture without one.
+
+    `labels` are all of a picture where several were asked for, maybe none; None elsewhere.
+    """
 
     file: str
     label: str | None
     split: str
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Every label of the picture."""
+        if self.labels is not None:
+            return self.labels
+        return () if self.label is None else (self.label,)
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,8 @@ class Form:
     """One way in which people lay out labelled pictures, declared in the file that reads it.
 
     `phrase` completes "vitbench reads ..." in refusals and help texts. Of several forms that fit, the one of the
-    highest `priority` counts. `recognise` never raises for a folder that is of another form: it declines.
+    highest `priority` counts. `recognise` never raises for a folder that is of another form: it declines. `choices` are
+    the options that are worth a try where the meaning is open: another level, table, column or encoding.
     """
 
     name: str
@@ -88,3 +100,4 @@ class Form:
     priority: int
     recognise: Callable[["Place", Options], Layout | Declined]
     options: Mapping[str, str] = field(default_factory=dict)
+    choices: Callable[["Place"], Iterable[Options]] = lambda place: ()

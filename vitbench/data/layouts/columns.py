@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from vitbench.data.layouts.base import Options
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import listed
+from vitbench.data.layouts.several import SEVERAL, separator_of
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.tables import Table, split_header
 from vitbench.errors import UserError
@@ -65,6 +66,8 @@ LABEL_COLUMNS = [
     "finding_labels",
     "emotion",
 ]
+_CERTAIN = ("label", "labels", "class", "class_name", "classname", "category", "breed", "species")
+"""Columns of labels that leave nothing open, whatever else there is."""
 SPLIT_COLUMNS = ["split", "subset", "set", "usage", "partition", "phase", "dataset", "data_set", "fold_name"]
 _BOOLEAN_SPLITS = {
     "is_valid": "val", "is_val": "val", "is_validation": "val", "valid": "val", "validation": "val",
@@ -94,6 +97,8 @@ _TEXT_COLUMNS = (
 )
 """Columns that say something of a picture which is no class."""
 _LOOKED_AT = 60
+_WAY_TO_SEVERAL = 'a network learns one label a picture, unless task = "multilabel" (--as table:several=yes shows it)'
+_MOST_CANDIDATES = 10
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Columns:
     true_split: str = ""
     """The split that a 1 in the split's column means, where it holds truth values."""
     note: str = ""
+    width: int = 0
 
 
 def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -> Columns | str:
@@ -138,17 +144,49 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
     one_hot: tuple[int, ...] = ()
     note = ""
     if label is None:
-        answer = _label_column(table, names, values, file, split)
+        answer = _label_column(table, names, values, file, split, options)
         if isinstance(answer, str):
             return answer
         label, one_hot, note = answer
-    return Columns(file, label, one_hot, split, true_split, note)
+    return Columns(file, label, one_hot, split, true_split, note, width)
+
+
+def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
+    """The columns that may hold labels, by name, or by number where the table has no header: as --as takes them."""
+    if not table.rows:
+        return []
+    if not table.names and not _first_is_data(table, finds):
+        split_header(table)
+    names = [_plain(name) for name in table.names]
+    sample = [cells for _, cells in table.rows[:_LOOKED_AT]]
+    width = max([len(names), *(len(cells) for cells in sample)], default=0)
+    values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
+    file = _file_column(names, values, finds) if values else None
+    if file is None:
+        return []
+    split, _ = _split_column(names, values, None) if names else (_split_without_header(values, file), "")
+    found = []
+    for number, column in enumerate(values):
+        different = set(filter(None, column))
+        if number in (file, split) or (names and number >= len(names)):
+            continue
+        name = names[number] if names else ""
+        if {",", "="} & set(name) or not (_may_be_labels(name or str(number), column) or name in LABEL_COLUMNS):
+            continue
+        if len(different) > 1:
+            found.append(table.names[number] if names else str(number + 1))
+    return found[:_MOST_CANDIDATES]
 
 
 def one_hot_label(table: Table, cells: Sequence[str], columns: Columns) -> str | None:
     """The class whose column holds the 1; None if none or several do."""
     marked = [n for n in columns.one_hot if n < len(cells) and _is_one(cells[n])]
     return table.names[marked[0]].strip() if len(marked) == 1 else None
+
+
+def one_hot_labels(table: Table, cells: Sequence[str], columns: Columns) -> tuple[str, ...]:
+    """The classes whose columns hold a 1."""
+    return tuple(table.names[n].strip() for n in columns.one_hot if n < len(cells) and _is_one(cells[n]))
 
 
 def split_in(cells: Sequence[str], columns: Columns) -> str:
@@ -210,7 +248,12 @@ def _split_without_header(values: Sequence[Sequence[str]], file: int) -> int | N
 
 
 def _label_column(
-    table: Table, names: Sequence[str], values: Sequence[Sequence[str]], file: int, split: int | None
+    table: Table,
+    names: Sequence[str],
+    values: Sequence[Sequence[str]],
+    file: int,
+    split: int | None,
+    options: Options,
 ) -> tuple[int | None, tuple[int, ...], str] | str:
     """The label's column or the one-hot columns, and a note on the choice; a text says why there is none."""
     # A row that is longer than the header has cells without a meaning.
@@ -219,9 +262,11 @@ def _label_column(
     if named:
         others = [n for n in named[1:] if list(values[n]) != list(values[named[0]])]
         best = _by_name(named, values)
+        if not others and names[best] not in _CERTAIN:
+            others = [n for n in free if n < len(names) and n != best and _may_be_labels(names[n], values[n])]
         if not others:
             return best, (), ""
-        other = listed(table.names[n] for n in named if n != best)
+        other = listed(table.names[n] for n in dict.fromkeys([*named, *others]) if n != best)
         return best, (), f"The labels are those of the column {table.names[best]}; --as table:label=NAME takes {other}."
     marks = [n for n in free if all(_is_one(value) or _is_zero(value) for value in values[n]) and any(values[n])]
     if len(marks) > 1 and names:
@@ -229,8 +274,12 @@ def _label_column(
         if all(total == 1 for total in sums):
             return None, tuple(marks), ""
         if max(sums) > 1:
-            return "marks several classes for one picture, and a network here learns one label a picture"
+            if SEVERAL in options:
+                return None, tuple(marks), ""
+            return f"marks several classes for one picture; {_WAY_TO_SEVERAL}"
         return None, tuple(marks), ""
+    if SEVERAL in options and (lists := [n for n in free if _lists_labels(values[n])]):
+        return lists[0], (), ""
     telling = [n for n in free if n >= len(names) or not _says_something_else(names[n])]
     telling = [n for n in telling if (different := set(filter(None, values[n]))) and _repeats(different, values[n])]
     if not names and len(telling) > 1:
@@ -242,6 +291,20 @@ def _label_column(
     which = listed(table.names[n] for n in telling[:6])
     first = table.names[telling[0]]
     return f"has no column that is surely the label ({which} may be): choose with --as table:label={first}"
+
+
+def _lists_labels(values: Sequence[str]) -> bool:
+    """Whether the cells of a column name several labels each."""
+    known = [value for value in values if value]
+    if known and all(value.startswith("[") for value in known):
+        return True
+    return bool(known) and separator_of("yes", known) in ("|", ";", ",")
+
+
+def _may_be_labels(name: str, values: Sequence[str]) -> bool:
+    """Whether a column by its name and values could hold labels, too."""
+    different = set(filter(None, values))
+    return len(different) > 1 and not _says_something_else(name) and _repeats(different, values)
 
 
 def _says_something_else(name: str) -> bool:

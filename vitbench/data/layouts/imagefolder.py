@@ -6,6 +6,7 @@ from vitbench.data.layouts.base import Declined, Form, Layout, Options
 from vitbench.data.layouts.label_tables import read_label_table, tables_layout
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
+from vitbench.data.layouts.several import HELP, SEVERAL
 from vitbench.data.tables import METADATA
 
 
@@ -32,5 +33,5 @@ FORM = Form(
     phrase="metadata.csv or metadata.jsonl of a Hugging Face imagefolder",
     priority=60,
     recognise=_recognise,
-    options={"label": "the column of labels", "encoding": "such as cp1252 or utf-16"},
+    options={"label": "the column of labels", "encoding": "such as cp1252 or utf-16", SEVERAL: HELP},
 )

@@ -3,14 +3,23 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, Options
-from vitbench.data.layouts.columns import Columns, find_columns, one_hot_label, split_in
+from vitbench.data.layouts.columns import (
+    Columns,
+    find_columns,
+    label_candidates,
+    one_hot_label,
+    one_hot_labels,
+    split_in,
+)
 from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
+from vitbench.data.layouts.several import HELP, SEVERAL, labels_in, separator_of
 from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
 from vitbench.data.tables import METADATA, Table, read_table
@@ -20,6 +29,8 @@ _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _TEXT_ENDINGS = (".csv", ".tsv")
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _MOST_TABLES = 40
+_MOST_TRIED = 6
+_ENCODINGS = ("utf-8", "cp1252", "latin-1", "cp1250", "cp1251", "gb18030", "shift_jis", "mac_roman")
 _DEEPEST = 3
 
 
@@ -34,6 +45,10 @@ class ReadTable:
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     reason: str = ""
+    rows: dict[str, list[list[str]]] = field(default_factory=dict)
+    """The cells of each row that names a picture."""
+    takes_all: bool = False
+    """Whether several labels a picture were asked for, so that none is possible."""
     several: dict[str, set[str]] = field(default_factory=dict)
     """Pictures that have several labels, with all of them."""
 
@@ -74,7 +89,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
 def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     """A file of the place as a table of labels. Raises UserError only for options that fit no table."""
     path = place.root / name
-    read = ReadTable(name, split_in_name(path.stem))
+    read = ReadTable(name, split_in_name(path.stem), takes_all=SEVERAL in options)
     if re.search(r"submission", path.stem, re.IGNORECASE):
         read.reason = "is a sample of a submission, whose labels are placeholders"
         return read
@@ -97,6 +112,8 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
         return read
     read.table, read.columns = table, columns
     _take_rows(place, read, table, columns, lambda text: finder.find(text, folders, table.encoding))
+    if SEVERAL in options:
+        _take_all_labels(read, table, columns, options[SEVERAL])
     if not read.entries and place.file is None:
         first = read.problems[0] if read.problems else None
         read.reason = "names no picture that is there" + (f" ({first.file}: {first.reason})" if first else "")
@@ -116,6 +133,7 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
         if not name:
             read.problems.append(Problem(table.path.name, f"names no file (line {line})"))
             continue
+        padded = [*cells, *[""] * (columns.width - len(cells))]
         own = place.within(table.path.parent / name.replace("\0", "\ufffd"))
         pictures = find(name)
         if len(pictures) > 1 and read.split:
@@ -127,21 +145,41 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
         file = pictures[0] if pictures else own
         if file is None:
             read.problems.append(Problem(name, f"leads out of the folder ({where})"))
-        elif not label:
+        elif not label and not read.takes_all:
             why = "no class or several are marked" if columns.one_hot else "has no label"
             read.problems.append(Problem(file, f"{why} ({where})"))
         elif file in entries:
+            read.rows[file].append(padded)
             first = entries[file].label or ""
             again = "named twice" if first == label else f"named twice, with different labels: {first}, {label}"
             if first != label:
-                read.several.setdefault(file, {first}).add(label)
+                read.several.setdefault(file, {first}).add(label or "")
             read.problems.append(Problem(file, f"{again} ({where}; the first row counts)", left_out=False))
         elif not pictures and not _is_file(place.root / file):
             read.problems.append(Problem(file, f"No such file or directory ({where})"))
         else:
             split = split_in(cells, columns) or read.split or _folder_split(file)
             entries[file] = Entry(file, label, split)
+            read.rows[file] = [padded]
     read.entries = list(entries.values())
+
+
+def _take_all_labels(read: ReadTable, table: Table, columns: Columns, said: str) -> None:
+    """Gives each entry all of its labels: those of its cell, or of all marked columns, in all rows that name it."""
+    known = [cells[columns.label] for rows in read.rows.values() for cells in rows] if columns.label is not None else []
+    separator = separator_of(said, known)
+    entries = []
+    for entry in read.entries:
+        labels: list[str] = []
+        for cells in read.rows[entry.file]:
+            if columns.label is None:
+                labels += one_hot_labels(table, cells, columns)
+            else:
+                labels += labels_in(cells[columns.label], separator)
+        own = tuple(dict.fromkeys(labels))
+        entries.append(replace(entry, label=own[0] if own else None, labels=own))
+    read.entries, read.several = entries, {}
+    read.problems = [problem for problem in read.problems if not problem.reason.startswith("named twice")]
 
 
 def _spreadsheets(place: Place) -> list[ReadTable]:
@@ -237,7 +275,7 @@ def _doubts(problems: Sequence[Problem], entries: Sequence[Entry], several: Mapp
         some = f"such as {name}: {listed(sorted(labels)[:4])}"
         doubt = f"{len(several):,} of {len(entries):,} pictures have several labels, {some}."
         way_out = (
-            "A network here learns one label a picture, and the first one counts. If this is meant, set"
+            'The first one counts, unless task = "multilabel" learns all of them. If this is meant, set'
             " data.accept_doubts = true."
         )
         return [Doubt(doubt, way_out, stops_training=len(several) * 2 > len(entries))]
@@ -277,6 +315,28 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def _choices(place: Place) -> Iterator[Options]:
+    """Each table with each of its columns that may be the label, and the usual encodings of one that is not UTF-8."""
+    own = place.file.relative_to(place.root).as_posix() if place.file is not None else ""
+    for name in [own] if own else [other for other in place.others if _may_be_table(other)][:_MOST_TRIED]:
+        which = {} if own else {"name": name}
+        try:
+            table = read_table(place.root / name)
+        except UserError:
+            continue
+        folders = _folders(place, place.root / name, split_in_name(PurePosixPath(name).stem))
+        finds = partial(_finds, place, folders, table.encoding)
+        for column in label_candidates(table, finds):
+            yield {**which, "label": column}
+        if table.notes:  # its encoding was guessed
+            for encoding in _ENCODINGS:
+                yield {**which, "encoding": encoding}
+
+
+def _finds(place: Place, folders: list[str], encoding: str, text: str) -> bool:
+    return bool(place.finder.find(text, folders, encoding))
+
+
 FORM = Form(
     name="table",
     phrase="a CSV of filename and label",
@@ -288,5 +348,7 @@ FORM = Form(
         "label": "the column of labels",
         "split": "the column of splits",
         "encoding": "such as cp1252 or utf-16",
+        SEVERAL: HELP,
     },
+    choices=_choices,
 )

@@ -14,6 +14,8 @@ from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 
 _ID = r"(?P<id>\d+)"
+DEEPEST_LEVEL = 5
+"""Folders down to the classes, at most."""
 _PATTERNS = {
     "{label}_{id}": re.compile(r"(?P<label>.*)_(?P<id>[^_]*)"),
     "{label}.{id}": re.compile(rf"(?P<label>.+?)\.{_ID}"),
@@ -122,7 +124,7 @@ def _children(groups: Sequence[Group]) -> dict[str, list[Folder]]:
 def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
     """At which depth below a split the folders are classes, from 1; what speaks for another is a doubt."""
     if "level" in options:
-        if options["level"] not in ("1", "2", "3", "4", "5"):
+        if options["level"] not in map(str, range(1, DEEPEST_LEVEL + 1)):
             raise UserError(f"class-folders:level={options['level']} must be 1, 2, 3, 4 or 5.")
         found.how = f"a folder for each class, {options['level']} levels down"
         return int(options["level"])

@@ -129,10 +129,11 @@ def _what_is_there(place: Place) -> str:
 
 def _doubts(layout: Layout) -> Iterable[Doubt]:
     """What looks wrong with labels, whatever the form."""
-    counts = Counter(entry.label for entry in layout.entries)
-    classes = [label for label in counts if label is not None]
+    counts = Counter(label for entry in layout.entries for label in entry.all_labels)
+    classes = list(counts)
+    several = any(entry.labels is not None for entry in layout.entries)
     overrule = "If this is meant, set data.accept_doubts = true."
-    if len(classes) == 1:
+    if len(classes) == 1 and not several:
         yield Doubt(
             f"There is only one class, {classes[0]}: a network that says it always is right.",
             f"{_other_levels(layout)}{overrule}",
@@ -154,8 +155,8 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
 
 
 def _untrained(layout: Layout, overrule: str) -> Iterable[Doubt]:
-    trained = {entry.label for entry in layout.entries if entry.split in ("", "train")}
-    missing = sorted({str(entry.label) for entry in layout.entries} - {str(label) for label in trained})
+    trained = {label for entry in layout.entries if entry.split in ("", "train") for label in entry.all_labels}
+    missing = sorted({label for entry in layout.entries for label in entry.all_labels} - trained)
     if trained and missing:
         some = listed(missing[:5]) if len(missing) < 6 else f"{', '.join(missing[:5])}, ..."
         yield Doubt(

@@ -1,0 +1,95 @@
+"""The ways in which data can be read, where their meaning is open: which layout, level, table, column, encoding."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitbench.captions.formats.base import CaptionPlace
+from vitbench.captions.formats.registry import formats
+from vitbench.data.layouts.base import Declined, Options
+from vitbench.data.layouts.place import Place, listed
+from vitbench.data.layouts.registry import forms
+from vitbench.errors import UserError
+
+MOST_READINGS = 24
+_MOST_PICTURES = 200_000
+"""Of a folder that is read in every way: each takes as long as the first look at it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way: `layout` is what --as and `data.layout` take; `words` say to a person what the labels then are."""
+
+    layout: str
+    words: str
+
+
+def readings(path: str | Path, task: str = "classify") -> list[Reading]:
+    """The ways in which a folder or a table can be read that differ in what they say; the recognised one first.
+
+    For `task` "caption" they are formats of captions. Raises UserError if there is nothing at `path`.
+    """
+    if task == "caption":
+        return _of_captions(Path(path))
+    place = Place(Path(path))
+    if len(place.pictures) > _MOST_PICTURES:
+        return []
+    found: dict[object, Reading] = {}
+    telling: set[str] = set()
+    for name, options in _tries(place):
+        (form,) = [form for form in forms() if form.name == name]
+        try:
+            layout = form.recognise(place, options)
+        except UserError:
+            continue
+        if isinstance(layout, Declined) or len(found) >= MOST_READINGS:
+            continue
+        labels = sorted({entry.label for entry in layout.entries if entry.label is not None})
+        said = frozenset((entry.file, entry.label, entry.split) for entry in layout.entries)
+        some = listed(labels[:3]) + (", ..." if len(labels) > 3 else "")
+        counted = f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'} ({some})"
+        if len(labels) > 1:
+            telling.add(as_layout(name, options))
+        words = f"{counted}, {len(layout.entries):,} pictures: {layout.sentence.removeprefix('Recognised ')}"
+        found.setdefault(said, Reading(as_layout(name, options), words))
+    # One class is no reading that somebody means, where others find several.
+    return [one for one in found.values() if one.layout in telling or not telling]
+
+
+def open_reading(said: Iterable[str], layout: str) -> bool:
+    """Whether what was recognised was a choice between readings: something that was `said` of it names --as, and nobody
+    has chosen yet."""
+    return not layout and any("--as " in sentence for sentence in said)
+
+
+def as_layout(name: str, options: Options) -> str:
+    """What --as takes for a form with options."""
+    settings = ",".join(f"{key}={value}" for key, value in options.items())
+    return name.replace(" ", "-") + (f":{settings}" if settings else "")
+
+
+def _tries(place: Place) -> Iterator[tuple[str, Options]]:
+    """Forms with the options that are worth a try: as recognised first, then each choice of each form."""
+    for form in forms():
+        yield form.name, {}
+    for form in forms():
+        for options in form.choices(place):
+            yield form.name, options
+
+
+def _of_captions(path: Path) -> list[Reading]:
+    place = CaptionPlace(path)
+    found: dict[object, Reading] = {}
+    for form in formats():
+        try:
+            recognised = form.recognise(place)
+        except UserError:
+            continue
+        if isinstance(recognised, Declined) or not recognised.rows.sentences:
+            continue
+        sentences = recognised.rows.sentences
+        first = next(iter(sentences.values()))[0]
+        words = f"{recognised.title}: {len(sentences):,} pictures, such as {first[:60]}"
+        key = frozenset((name, tuple(own)) for name, own in sentences.items())
+        found.setdefault(key, Reading(form.name, words))
+    return list(found.values())
