@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "kill": "end a run's processes at once",
     "rm": "delete runs",
     "evaluate": "loss and accuracy of a run on a data set",
+    "knn": "how good a network's features are, by nearest neighbours",
     "predict": "labels for a folder of pictures, as CSV",
     "export": "a network as a folder that timm, transformers, pytorch_pretrained_vit or onnxruntime loads",
     "report": "what a run has to tell: a page of sentences with numbers, figures, Markdown and PDF",

@@ -98,11 +98,13 @@ def nearest(vector: Tensor, gallery: Tensor, count: int) -> tuple[Tensor, Tensor
     return found.values[:count], found.indices[:count]
 
 
-def vote(data: DataIndex, found: Embeddings, neighbours: int = NEIGHBOURS) -> Vote | None:
+def vote(
+    data: DataIndex, found: Embeddings, neighbours: int = NEIGHBOURS, temperature: float = TEMPERATURE
+) -> Vote | None:
     """The accuracy of k nearest neighbours: the training part votes on the test part (else on the validation part);
     without parts, all others vote on each picture. None where there are no labels, or nobody can vote.
 
-    Votes are weighted by exp(cosine / 0.07), as DINO's evaluation does.
+    Votes are weighted by exp(cosine / temperature), as DINO's evaluation does.
     """
     labels = np.array([data.samples[number].label for number in found.samples])
     splits = np.array([data.samples[number].split for number in found.samples])
@@ -126,6 +128,6 @@ def vote(data: DataIndex, found: Embeddings, neighbours: int = NEIGHBOURS) -> Vo
         near, which = cosines.topk(neighbours, dim=1)
         votes = torch.zeros(len(rows), len(data.classes))
         voters = torch.from_numpy(labels[gallery])[which]
-        votes.scatter_add_(1, voters.clamp(min=0), (near / TEMPERATURE).exp() * (voters >= 0))
+        votes.scatter_add_(1, voters.clamp(min=0), ((near - near[:, :1]) / temperature).exp() * (voters >= 0))
         correct += int((votes.argmax(dim=1).numpy() == labels[rows]).sum())
     return Vote(correct, len(asked), len(gallery), neighbours, how)
