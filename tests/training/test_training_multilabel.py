@@ -185,7 +185,7 @@ def test_a_run_from_the_table_to_the_explained_label(tmp_path, store, capsys, mo
         run.id,
         picture,
         "--grid",
-        "labels",
+        "classes",
         "--method",
         "generic",
         "--out",
