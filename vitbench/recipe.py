@@ -105,9 +105,8 @@ class Recipe(BaseModel):
     def learning_rate(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of optimizer step `step`, counted from 0."""
         train = self.train
-        return learning_rate_with_head(
-            self.schedule, self.optim, step, steps_per_epoch, train.epochs, train.head_epochs
-        )
+        head_epochs = 0 if self.optim.probe_lrs is not None else train.head_epochs
+        return learning_rate_with_head(self.schedule, self.optim, step, steps_per_epoch, train.epochs, head_epochs)
 
     def to_toml(self) -> str:
         """The whole recipe as TOML with a comment a key; reads back as an equal recipe."""
@@ -206,7 +205,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
     learning_epochs = train.epochs - train.head_epochs
     if train.head_epochs > train.epochs:
         yield f"train.head_epochs = {train.head_epochs} (must be at most train.epochs = {train.epochs})"
-    elif schedule.warmup_epochs > learning_epochs:
+    elif schedule.warmup_epochs > learning_epochs and recipe.optim.probe_lrs is None:
         left = f"the {learning_epochs} epochs that follow train.head_epochs" if train.head_epochs else "train.epochs"
         yield f"schedule.warmup_epochs = {schedule.warmup_epochs:g} (must be at most {left})"
     if schedule.min_lr > recipe.optim.lr:
@@ -225,6 +224,32 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f'the table caption (must be left out for task = "{recipe.task}")'
     if recipe.task == "multilabel":
         yield from _without_effect_on_several_labels(recipe)
+    if recipe.optim.probe_lrs is not None:
+        yield from _no_probe(recipe)
+
+
+def _no_probe(recipe: Recipe) -> Iterator[str]:
+    """What does not fit a linear probe: heads of several learning rates on frozen features."""
+    train, optim, data = recipe.train, recipe.optim, recipe.data
+    if recipe.task != "classify":
+        yield f'optim.probe_lrs (must be left out for task = "{recipe.task}")'
+    if train.head_epochs != train.epochs:
+        yield f"optim.probe_lrs needs train.head_epochs = train.epochs = {train.epochs}: it trains heads alone"
+    if len(set(optim.probe_lrs or ())) < len(optim.probe_lrs or ()):
+        yield "optim.probe_lrs (must be different rates)"
+    for key, value, off, why in (
+        ("optim.head_lr", optim.head_lr, None, ""),
+        ("optim.layer_decay", optim.layer_decay, 1, ""),
+        ("train.clip", train.clip, 0, ": one head's gradient would shorten that of the others"),
+        ("train.ema", train.ema, 0, ""),
+        ("data.augment", data.augment, "none", ": features are computed once"),
+        ("data.random_erasing", data.random_erasing, 0, ""),
+        ("data.mixup", data.mixup, 0, ""),
+        ("data.cutmix", data.cutmix, 0, ""),
+    ):
+        if value != off:
+            must = "be left out" if off is None else f"be {_toml_value(off)}"
+            yield f"{key} = {_toml_value(value)} (must {must} with optim.probe_lrs{why})"
 
 
 def _without_effect_on_several_labels(recipe: Recipe) -> Iterator[str]:

@@ -134,6 +134,9 @@ class OptimTable(Table):
     momentum: Share = Field(0.9, description="for optimizers that have it")
     weight_decay: float = Field(0.0, ge=0, description="not applied to biases, norms and positions")
     layer_decay: float = Field(1.0, gt=0, le=1, description="learning rate factor from each block to the one below")
+    probe_lrs: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=32)] | None = Field(
+        None, description="of a linear probe: a head each, trained at once on frozen features; the best is kept"
+    )
     backbone_lr: Annotated[float, Field(ge=0)] | None = Field(None, description="of a captioner's encoder")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments, such as eps or betas")
 

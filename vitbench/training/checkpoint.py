@@ -31,6 +31,7 @@ from vitbench.runs.checkpoints import (
 )
 from vitbench.training.resuming import CHECKSUM, FORMAT, STATE_NAME, Damaged, Incomplete, checksum, restore
 from vitbench.training.state import Training
+from vitbench.training.task import HasExtraState
 
 __all__ = ["STATE_NAME", "WEIGHTS_NAME", "Checkpoints"]
 
@@ -196,6 +197,7 @@ def _write_state(file: Path, training: Training, weights: Path) -> None:
         "optimizer": training.optimizer.state_dict(),
         "scaler": training.precision.scaler.state_dict(),
         "weights": training.weights.state_dict() if training.average is not None else None,
+        "task": training.task.extra_state() if isinstance(training.task, HasExtraState) else None,
     }
     with writing(file) as stream:
         torch.save(state, stream)

@@ -128,11 +128,11 @@ class Classification:
         """
         logits = self.logits_of(module, batch)
         if isinstance(batch, Pictures) and batch.shares is not None:
-            return self._cross_entropy(logits, batch.shares), {}
+            return self.cross_entropy(logits, batch.shares), {}
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
-        return self._cross_entropy(logits, batch.labels), {"accuracy": accuracy}
+        return self.cross_entropy(logits, batch.labels), {"accuracy": accuracy}
 
-    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+    def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         """`target` is int64 [B], or the share of each class, float32 [B, classes]."""
         smoothing = self.recipe.train.label_smoothing
         if self.weights is None:
@@ -195,18 +195,22 @@ class Classification:
             )
         return self._loader
 
-    @torch.no_grad()
     def _frozen_features(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """What the head sees of each training picture [N, D], and the labels [N]; computed once.
 
         Where some cannot be read any more, also which can: bool [N], else None.
         """
-        if self._features is not None:
-            return self._features
+        if self._features is None:
+            self._features = self.features_of("train")
+        return self._features
+
+    @torch.no_grad()
+    def features_of(self, split: str) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As `_frozen_features`, of any part."""
         module = self.network.module
         was_training = module.training
         module.eval()
-        dataset = self.evaluated("train")
+        dataset = self.evaluated(split)
         labels = torch.from_numpy(dataset.labels).to(self.device)
         found: list[Tensor] = []
         numbers: list[Tensor] = []
@@ -222,8 +226,7 @@ class Classification:
             seen = torch.cat(numbers)
             known = torch.zeros(len(dataset), dtype=torch.bool, device=self.device).index_fill(0, seen, True)
             features = features.new_zeros(len(dataset), features.shape[1]).index_copy(0, seen, features)
-        self._features = features, labels, known
-        return self._features
+        return features, labels, known
 
     def _head(self, module: nn.Module, features: Tensor) -> Tensor:
         dropout = getattr(module, "head_drop", nn.Identity())
@@ -263,11 +266,15 @@ def open_classification(
         plain = FixedResize(network.preprocessing)
         same = plain.key == changes.first.key
         evaluation_cache = cache if same else open_cache(data, plain, store=store, progress=progress)
-    kind = Classification
+    kind: type[Classification] = Classification
     if recipe.task == "multilabel":
         from vitbench.training.multilabel import Multilabel
 
         kind, network.multilabel = Multilabel, True
+    elif recipe.optim.probe_lrs is not None:
+        from vitbench.training.probe import Probe
+
+        kind = Probe
     task = kind(
         network,
         data,

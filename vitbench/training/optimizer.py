@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from vitbench.errors import UserError
 from vitbench.recipe_tables import OptimTable
+from vitbench.training.probe_heads import probe_groups
 
 _FUSED = {"adam", "adamw", "momentum", "nesterov", "sgd"}
 """Optimizers that are torch's own and have a kernel that updates all weights at once."""
@@ -26,7 +27,9 @@ def create_optimizer(module: nn.Module, optim: OptimTable, device: torch.device)
     arguments: dict[str, Any] = {"lr": optim.lr, "momentum": optim.momentum, "weight_decay": optim.weight_decay}
     if optim.name in _FUSED:
         arguments["fused"] = True
-    if optim.backbone_lr is not None:
+    if optim.probe_lrs is not None:
+        arguments["param_group_fn"] = lambda network: probe_groups(network, optim)
+    elif optim.backbone_lr is not None:
         arguments["param_group_fn"] = lambda captioner: list(_with_backbone_rate(captioner, optim))
     elif optim.layer_decay < 1:
         if not hasattr(module, "group_matcher"):

@@ -25,6 +25,7 @@ from vitbench.files.reading import WEIGHTS, MissingFile, check_file, open_file
 from vitbench.runs.checkpoints import WEIGHTS_NAME
 from vitbench.runs.status import Best
 from vitbench.training.state import Training
+from vitbench.training.task import HasExtraState
 
 FORMAT = 1
 STATE_NAME = "state.pt"
@@ -85,6 +86,8 @@ def restore(training: Training, folder: Path, step: int) -> None:
             training.weights.load_state_dict(state["weights"])
         _load_optimizer(training.optimizer, state["optimizer"])
         _load_scaler(training, state["scaler"])
+        if isinstance(training.task, HasExtraState):
+            training.task.load_extra_state(state["task"])
         _check_weights(training)
     except UserError:
         raise

@@ -111,9 +111,10 @@ class Training:
         if self.step % self.steps_per_epoch or self.step == self.evaluated_step:
             return False
         train, epochs = self.recipe.train, self.step // self.steps_per_epoch
-        if epochs <= train.head_epochs:
+        if epochs <= train.head_epochs and self.recipe.optim.probe_lrs is None:
             return epochs in (train.head_epochs, train.epochs)
-        return (epochs - train.head_epochs) % train.evaluate_every == 0 or epochs == train.epochs
+        begin = 0 if self.recipe.optim.probe_lrs is not None else train.head_epochs
+        return (epochs - begin) % train.evaluate_every == 0 or epochs == train.epochs
 
     @property
     def checkpoint_due(self) -> bool:

@@ -1,8 +1,8 @@
 """What the loop asks of whatever it trains; classification and captioning both answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -26,6 +26,17 @@ class BatchSize(NamedTuple):
 
     pictures: int
     terms: int
+
+
+@runtime_checkable
+class HasExtraState(Protocol):
+    """A task with more to keep in a checkpoint than the weights of its network: tensors and plain values."""
+
+    def extra_state(self) -> dict[str, Any]:
+        """What is kept."""
+
+    def load_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Sets the task to what was kept. Raises KeyError, TypeError and ValueError for what is none."""
 
 
 class Task(Protocol):
