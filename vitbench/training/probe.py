@@ -95,8 +95,8 @@ class Probe(Classification):
 
     def _tensors(self) -> Iterator[tuple[int, str, Tensor]]:
         for number, head in enumerate(self.heads):
-            yield number, "weight", head.weight.detach()  # type: ignore[operator,union-attr]
-            yield number, "bias", head.bias.detach()  # type: ignore[operator,union-attr]
+            yield number, "weight", head.weight.detach()  # type: ignore[operator]
+            yield number, "bias", head.bias.detach()  # type: ignore[operator]
 
     def _heads_of(self, module: nn.Module) -> list[nn.Module]:
         return list(getattr(module, HEADS, self.heads))
@@ -106,8 +106,8 @@ class Probe(Classification):
         """Makes a head the network's own."""
         (own,) = classifiers(module)
         best = self._heads_of(module)[number]
-        own.weight.copy_(best.weight)  # type: ignore[operator,union-attr,arg-type]
-        own.bias.copy_(best.bias)  # type: ignore[operator,union-attr,arg-type]
+        own.weight.copy_(best.weight)  # type: ignore[operator,arg-type]
+        own.bias.copy_(best.bias)  # type: ignore[operator,arg-type]
 
     @torch.inference_mode()
     def _judged(self, head: nn.Module, split: str, progress: Progress) -> dict[str, float]:
