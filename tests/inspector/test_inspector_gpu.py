@@ -11,12 +11,16 @@ import torch
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint
 from tests.runs.gpu_names import take_gpu
+from vitbench.compose import compose
 from vitbench.compose.networks import OpenNetworks
+from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
 from vitbench.inspector.server import Reply, Server
+from vitbench.places import sample_images
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
+from vitbench.requests.captions import CaptionRequest
 from vitbench.runs.lease import HANDED_OVER
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Store
@@ -122,6 +126,26 @@ def test_a_gpu_that_is_used_is_not_given_back_before_the_end(store, gpu):
     assert gpu.held is None
     with gpu.use() as device:
         assert device == torch.device("cuda", 0)
+
+
+def test_captions_are_computed_on_the_gpu_until_a_run_waits(store, gpu, monkeypatch):
+    sources = Sources(store, gpu)
+    moved = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: moved.append(str(device)) or module)
+    picture = str(next(sample_images().glob("*.png")))
+    request = CaptionRequest(captioner="demo", picture=picture, text="a heart")
+    first = compose(request, sources)
+    assert moved[-1] == "cuda:0"
+    assert gpu.held == "GPU-one"
+    a_run_waits(store)
+    sources.yield_gpu()
+    assert moved[-1] == "cpu"
+    assert gpu.held is None
+    run = take_gpu(["GPU-one"])
+    again = compose(request, sources)
+    assert moved[-1] == "cpu"
+    assert again.facts == first.facts
+    run.close()
 
 
 def test_idle_gives_the_gpu_back(store, gpu):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -125,3 +126,15 @@ def described_captioner(description_file: Path, weights_file: Path, *, tag: str,
     return CaptionNetwork(
         module, tokenizer, description.encoder, description.decoder, description.encoder.name, tag, source
     )
+
+
+def move(captioner: OpenedCaptioner, device: torch.device) -> None:
+    """Moves the captioner's weights to a device."""
+    assert isinstance(captioner.module, torch.nn.Module)
+    captioner.module.to(device)
+
+
+def device_of(captioner: OpenedCaptioner) -> torch.device:
+    """Where the captioner's weights are."""
+    assert isinstance(captioner.module, torch.nn.Module)
+    return next(captioner.module.parameters()).device

@@ -1,12 +1,12 @@
 """A picture encoded once, the sentences read on it, and their maps, kept so that one can move about in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
 
-from vitbench.captions.captioner import OpenedCaptioner
+from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
 from vitbench.captions.reading import read_sentence
 from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
@@ -58,11 +58,12 @@ class ReadSentence:
 
 
 class EncodedPicture:
-    """An RGB picture as a captioner sees it: prepared and encoded once."""
+    """An RGB picture as a captioner sees it: prepared and encoded once, where the captioner computes now."""
 
     def __init__(self, captioner: OpenedCaptioner, picture: Image.Image) -> None:
         self.captioner = captioner
-        self.prepared = captioner.prepare(picture)
+        prepared = captioner.prepare(picture)
+        self.prepared = replace(prepared, pixels=prepared.pixels.to(device_of(captioner)))
         with torch.no_grad():
             self.memory = captioner.module.encode(self.prepared.pixels)
         self._read: dict[tuple[int, ...], ReadSentence] = {}

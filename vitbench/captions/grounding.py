@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vitbench.captions.captioner import Box, OpenedCaptioner
+from vitbench.captions.captioner import Box, OpenedCaptioner, device_of
 from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.index import CaptionedPicture
 from vitbench.captions.lexicon import regions_of, role_of
@@ -150,18 +150,6 @@ def _of_picture(
         )
         for word in chosen
     ]
-
-
-def move(captioner: OpenedCaptioner, device: torch.device) -> None:
-    """Moves the captioner's weights to a device."""
-    assert isinstance(captioner.module, torch.nn.Module)
-    captioner.module.to(device)
-
-
-def device_of(captioner: OpenedCaptioner) -> torch.device:
-    """Where the captioner's weights are."""
-    assert isinstance(captioner.module, torch.nn.Module)
-    return next(captioner.module.parameters()).device
 
 
 def truths_of(

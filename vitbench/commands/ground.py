@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
+    from vitbench.captions.captioner import move
     from vitbench.captions.data_report import problem_lines
-    from vitbench.captions.grounding import move
     from vitbench.captions.grounding_report import FILES, measure_grounding, write_grounding
     from vitbench.captions.grounding_table import to_dict, to_text
     from vitbench.captions.lexicon import describe_lexicon

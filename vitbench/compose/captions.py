@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.captions.captioner import OpenedCaptioner
+from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis
 from vitbench.captions.describing import described
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
@@ -43,12 +43,14 @@ def encoded_picture(
         progress(0, 0, "opening the captioner")
         return open_captioner(named, sources.store)
 
+    captioner = sources.captioner(named, opened)
+    device = str(device_of(captioner))
+
     def encoded() -> EncodedPicture:
-        captioner = sources.recent("captioner", named, opened)
         progress(0, 0, "encoding the picture")
         return EncodedPicture(captioner, open_picture(Path(file)))
 
-    return named, sources.recent("encoded", (named, *file_key(file)), encoded)
+    return named, sources.recent("encoded", (named, device, *file_key(file)), encoded)
 
 
 def compose_caption(request: CaptionRequest, sources: Sources, progress: Progress = silent) -> Sheet:

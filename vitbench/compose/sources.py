@@ -4,10 +4,11 @@ makes one for its run."""
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from vitbench.captions.captioner import OpenedCaptioner, move
 from vitbench.compose.before import network_before
-from vitbench.compose.networks import Gpu, OpenNetworks
+from vitbench.compose.networks import CPU, Gpu, OpenNetworks
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash
 from vitbench.models.network import Network
@@ -50,6 +51,29 @@ class Sources:
         (height, width) if one is asked for. Raises UserError if there is none, or if it cannot take that size."""
         return self.networks.open(reference, progress, image_size)
 
+    def captioner(self, named: str, opened: Callable[[], OpenedCaptioner]) -> OpenedCaptioner:
+        """A captioner, on the GPU while that can be had."""
+        captioner = self.recent("captioner", named, opened)
+        if self.networks.gpu is not None:
+            move(captioner, self.networks.gpu.device())
+        return captioner
+
+    def leave_gpu(self) -> None:
+        """Frees the GPU: networks and captioners stay, in main memory; pictures encoded on it are forgotten."""
+        gpu = self.networks.gpu
+        if gpu is None or gpu.held is None:
+            return
+        for captioner in self._recent["captioner"].values():
+            move(cast(OpenedCaptioner, captioner), CPU)
+        self._recent["encoded"].clear()
+        self.networks.leave_gpu()
+
+    def yield_gpu(self) -> None:
+        """Frees the GPU if a run waits for one."""
+        gpu = self.networks.gpu
+        if gpu is not None and gpu.held is not None and gpu.is_wanted():
+            self.leave_gpu()
+
     def before(self, reference: str, progress: Progress = silent, image_size: tuple[int, int] | None = None) -> Network:
         """What a run started from. Raises UserError where that cannot be had."""
 
@@ -79,9 +103,9 @@ class Sources:
 
     def forget(self) -> None:
         """Forgets networks and values, and frees the GPU."""
-        self.networks.give_back()
         for recent in self._recent.values():
             recent.clear()
+        self.networks.give_back()
 
 
 def file_key(file: str) -> tuple[str, int, int]:

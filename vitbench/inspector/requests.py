@@ -37,12 +37,12 @@ class Workbench:
     def _leave_gpu(self) -> None:
         """What computes next wants the GPU for itself; networks stay, in main memory."""
         with self._sources.turn:
-            self._sources.networks.leave_gpu()
+            self._sources.leave_gpu()
 
     def between(self) -> None:
         """Between two questions: a run that waits for a GPU gets ours."""
         if self._sources.turn.acquire(blocking=False):  # else somebody computes, and asks again afterwards
             try:
-                self._sources.networks.yield_gpu()
+                self._sources.yield_gpu()
             finally:
                 self._sources.turn.release()
