@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.formats.rows import Region
-from vitbench.captions.grounding import WordTruth, _against, _Seen, auc, cut, ground, truths_of
+from vitbench.captions.grounding import Seen, WordTruth, against, auc, cut, ground, truths_of
 from vitbench.captions.grounding_report import Grounded, write_grounding
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
@@ -145,21 +145,21 @@ def square(left, top, side, size=32):
 
 def test_pointing_is_whether_the_highest_patch_is_the_words():
     # Patches are 8x8. This square covers no patch by half; the one that it covers most is its own.
-    seen = _Seen.of(WordTruth("NOUN", (square(11, 11, 5),)), (0, 0, 32, 32), 4, 4)
+    seen = Seen.of(WordTruth("NOUN", (square(11, 11, 5),)), (0, 0, 32, 32), 4, 4)
     assert seen.patches[1, 1] == pytest.approx(25 / 64)
     values = np.full((4, 4), 0.01)
     values[1, 1] = 0.5
-    found = _against(values, seen)
+    found = against(values, seen)
     assert (found["pointing"], found["chance"]) == (1.0, pytest.approx(1 / 16))
     values[0, 3] = 0.5
-    assert _against(values, seen)["pointing"] == 0.5
+    assert against(values, seen)["pointing"] == 0.5
     values[1, 1] = 0.01
-    assert _against(values, seen)["pointing"] == 0.0
+    assert against(values, seen)["pointing"] == 0.0
 
 
 def test_each_of_several_objects_has_a_patch_however_small_it_is():
     truth = WordTruth("NUMBER", (square(0, 0, 8), square(24, 24, 3)))
-    seen = _Seen.of(truth, (0, 0, 32, 32), 4, 4)
+    seen = Seen.of(truth, (0, 0, 32, 32), 4, 4)
     assert np.argwhere(seen.belongs).tolist() == [[0, 0], [3, 3]]
 
 

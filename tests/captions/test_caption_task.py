@@ -135,7 +135,10 @@ def test_scenes_are_scored_by_their_truth(tmp_path):
     task, _ = open_caption_task(recipe, tmp_path, tmp_path, torch.device("cpu"))
     assert task.headline == "exact_match"
     module = task.network.module.eval()
-    scalars = task.evaluate(module, "val", step=0, folder=None)
+    scalars = task.evaluate(module, "val", step=4, folder=tmp_path / "evaluations")
+    measured = json.loads((tmp_path / "evaluations" / "grounding-heads-4.json").read_text())
+    assert 1 <= measured["layer"] <= len(measured["pointing"])
+    assert measured["words"] > 0
     assert {
         "exact_match",
         "slot_accuracy",

@@ -126,7 +126,7 @@ def _of_picture(
     problems += fitted.problems
     truths = truths_of(picture, maps.words, fitted.masks)
     rows, columns = maps.maps.shape[1:]
-    seen = [_Seen.of(truth, prepared.box, rows, columns) for truth in truths]
+    seen = [Seen.of(truth, prepared.box, rows, columns) for truth in truths]
     if control is not None:
         maps = replace(maps, maps=_controlled(control, maps, seen))
     values = maps.maps
@@ -143,7 +143,7 @@ def _of_picture(
             word=maps.words[word],
             role=truths[word].role,
             correct=float(maps.ranks[word] == 1),
-            **_against(values[word], seen[word]),
+            **against(values[word], seen[word]),
             entropy=float(entropy[word]),
             distinctness=float(distinctness[word]),
             deletion_drop=float(drops[word]),
@@ -188,7 +188,7 @@ def _meant(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A word's objects in the part of the picture that the network saw: the share of each patch that they cover, and
     which patches belong to the word, [rows, columns]."""
 
@@ -196,14 +196,14 @@ class _Seen:
     belongs: NDArray[np.bool_]
 
     @staticmethod
-    def of(truth: WordTruth, box: Box, rows: int, columns: int) -> "_Seen | None":
+    def of(truth: WordTruth, box: Box, rows: int, columns: int) -> "Seen | None":
         """None where the word has no mask, or where what was seen shows nothing, or nothing else."""
         parts = [part for mask in truth.masks if (part := cut(mask, box)).any()]
         if not parts:
             return None
         shares = [on_grid(part, rows, columns) for part in parts]
         belongs = np.logical_or.reduce([share >= min(0.5, float(share.max())) for share in shares])
-        return None if belongs.all() else _Seen(on_grid(np.logical_or.reduce(parts), rows, columns), belongs)
+        return None if belongs.all() else Seen(on_grid(np.logical_or.reduce(parts), rows, columns), belongs)
 
 
 def cut(mask: Mask, box: Box) -> Mask:
@@ -213,7 +213,7 @@ def cut(mask: Mask, box: Box) -> Mask:
     return mask[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
 
 
-def _against(values: Values, seen: _Seen | None) -> dict[str, float]:
+def against(values: Values, seen: Seen | None) -> dict[str, float]:
     if seen is None:
         return dict.fromkeys(("auc", "pointing", "chance", "mass_ratio"), float("nan"))
     highest = values == values.max()
@@ -235,7 +235,7 @@ def auc(values: Values, belongs: NDArray[np.bool_]) -> float:
     return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _controlled(control: str, maps: WordMaps, seen: Sequence[_Seen | None]) -> Values:
+def _controlled(control: str, maps: WordMaps, seen: Sequence[Seen | None]) -> Values:
     if control == "uniform":
         return np.full_like(maps.maps, 1 / maps.maps[0].size)
     if control == "shuffled":

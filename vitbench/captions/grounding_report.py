@@ -5,20 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.grounding import ground
+from vitbench.captions.grounding_by_head import HeadScores, measure_heads
 from vitbench.captions.grounding_table import RoleRow, grounding_table, to_csv, to_markdown
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import MapSettings
 from vitbench.errors import UserError
+from vitbench.figures.colours import colourise
 from vitbench.figures.plots import Forest, Interval
 from vitbench.figures.provenance import file_hash
+from vitbench.figures.raster import enlarge
 from vitbench.figures.save import sheet_bytes
-from vitbench.figures.sheet import Sheet
+from vitbench.figures.sheet import Cells, Panel, Scale, Sheet
 from vitbench.files.outputs import Outputs
 from vitbench.progress import Progress, silent
-from vitbench.requests.studies import CONTROLS, GroundingRequest
+from vitbench.requests.studies import CONTROLS, GroundingHeadsRequest, GroundingRequest
 from vitbench.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -76,6 +81,45 @@ def measure_grounding(
     return Grounded(
         request, grounding_table(records), title, facts, [*data.problems, *problems], list(data.notes), inputs
     )
+
+
+def measured_heads(
+    request: GroundingHeadsRequest, captioner: OpenedCaptioner, store: Path, progress: Progress = silent
+) -> HeadScores:
+    """Every layer and head on the data's pictures. Raises UserError for data that there are not."""
+    data = open_caption_data(request.data, store, progress, request.layout)
+    pictures = data.split(request.split)[: request.limit]
+    if not pictures:
+        parts = ", ".join(sorted({picture.split for picture in data.pictures}))
+        raise UserError(f"{data.root} has no pictures for {request.split}; it has {parts}.")
+    where = f"{len(pictures):,} {request.split} pictures of {request.data}"
+    return measure_heads(captioner, pictures, where, row=request.row, progress=progress)
+
+
+def heads_sheet(request: GroundingHeadsRequest, captioner: OpenedCaptioner, scores: HeadScores) -> Sheet:
+    """Pointing of each layer (row) and head (column), as colours with numbers."""
+    values = np.array(scores.pointing)
+    layers, heads = values.shape
+    side = max(16, 320 // max(layers, heads))
+    numbers = tuple(tuple(f"{value:.2f}" for value in row) for row in scores.pointing)
+    panel = Panel(
+        enlarge(colourise(values, "viridis", 0.0, 1.0), side),
+        "",
+        scale=Scale("viridis", 0.0, 1.0, "Nouns pointed at"),
+        cells=Cells(layers, heads, "Layer", "Head", numbers=numbers),
+    )
+    caption = f"{captioner.name} ({captioner.tag}): {scores.sentence()}."
+    inputs = {"captioner weights": captioner.weights_hash}
+    arrays = {"pointing": values, "auc": np.array(scores.auc)}
+    return Sheet("grounding heads", request.record(), (panel,), scores.document(), caption, inputs, arrays=arrays)
+
+
+def compose_heads(request: GroundingHeadsRequest, sources: "Sources", progress: Progress = silent) -> Sheet:
+    """Measures every head. Raises UserError if captioner or data are gone, and says which."""
+    named = pinned(request.captioner, sources.store)
+    captioner = open_captioner(named, sources.store)
+    request = request.changed(captioner=named)
+    return heads_sheet(request, captioner, measured_heads(request, captioner, sources.folder, progress))
 
 
 def write_grounding(outputs: Outputs, folder: Path, found: Grounded) -> None:

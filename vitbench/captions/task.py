@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vitbench.captions.captioner import CaptionNetwork, new_captioner
 from vitbench.captions.decoding import greedy
 from vitbench.captions.grounding import ground
+from vitbench.captions.grounding_by_head import measure_heads, step_name, to_json
 from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_captions
 from vitbench.captions.network import Captioner, caption_loss, padded
 from vitbench.captions.pictures import PictureSource
@@ -162,6 +163,8 @@ class Captioning:
         if all(picture.truth for picture in read):
             scalars |= scene_scores(words, [picture.truth for picture in read]).scalars()
             scalars |= self._grounding(module, read)
+        if split == "val" and folder is not None:
+            self._measure_heads(module, read, folder / step_name(step))
         return scalars
 
     def close(self) -> None:
@@ -180,6 +183,19 @@ class Captioning:
                 if not np.isnan(record.auc):
                     found.setdefault(record.role, []).append(record.auc)
         return {f"grounding_auc/{role}": float(np.mean(values)) for role, values in found.items()}
+
+    def _measure_heads(self, module: Captioner, pictures: list[CaptionedPicture], file: Path) -> None:
+        """Writes down which layer and head point best, where nouns have masks: what looks inside begins with it."""
+        able = [picture for picture in pictures if picture.truth or picture.regions][:_GROUNDED]
+        if not able:
+            return
+        where = f"{len(able)} validation pictures"
+        try:
+            scores = measure_heads(replace(self.network, module=module), able, where)
+        except UserError:  # no noun has a mask, or a picture is gone: then the mean over all is shown
+            return
+        file.parent.mkdir(exist_ok=True)  # without its parents: a run that was deleted does not come back
+        write_whole(file, to_json(scores))
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.network.preprocessing.normalize(pixels.to(self.device, non_blocking=True))

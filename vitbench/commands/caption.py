@@ -8,7 +8,7 @@ from typing import Any
 
 from vitbench.commands._figures import add_drawing, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.commands._word_maps import add_map_settings
+from vitbench.commands._word_maps import add_map_settings, chosen_heads
 from vitbench.output import print_json
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.figures.save import sheet_bytes
 
     files = picture_files(arguments.pictures)
-    requests = {file: _request(arguments, file) for file in files}
+    layer, head, said = chosen_heads(arguments, store_folder(arguments.store))
+    if said and (arguments.words or arguments.out is not None):
+        print(clean(said), file=sys.stderr)
+    requests = {file: _request(arguments, file, layer, head) for file in files}
     drawing = drawing_of(arguments)
     targets = figure_files(arguments.out, files) if arguments.out is not None else {}
     outputs = outputs_of(arguments, inputs=[arguments.captioner, *files])
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if unreadable else 0
 
 
-def _request(arguments: argparse.Namespace, file: Path) -> CaptionRequest:
+def _request(arguments: argparse.Namespace, file: Path, layer: int | None, head: int | None) -> CaptionRequest:
     """What is asked of one picture; what is not given has the request's own default."""
     given = {
         "text": arguments.text,
@@ -85,8 +88,8 @@ def _request(arguments: argparse.Namespace, file: Path) -> CaptionRequest:
         "best": arguments.best,
         "seed": arguments.seed,
         "method": arguments.method,
-        "layer": arguments.layer,
-        "head": arguments.head,
+        "layer": layer,
+        "head": head,
         "row": arguments.row,
         "one_scale": arguments.one_scale or None,
     }

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.captions.describing import picture_files
+from vitbench.captions.grounding_by_head import heads_of
+from vitbench.captions.open import pinned
 from vitbench.captions.task import open_caption_data
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
@@ -29,6 +31,7 @@ class CaptionRequests:
 
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
+        captioner = str(arguments.get("captioner") or "demo")
         if arguments.get("path"):
             path = expanded(arguments["path"])
             files = picture_files([path])
@@ -36,9 +39,19 @@ class CaptionRequests:
             if path.is_file():
                 files = picture_files([path.parent]) if path.parent.is_dir() else files
                 first = next((n for n, file in enumerate(files) if file.name == path.name), 0)
-            return Reply({"files": [str(file.absolute()) for file in files[:_MOST_PICTURES]], "first": first})
-        files = self._own_pictures(str(arguments.get("captioner", "demo")), progress)
-        return Reply({"files": [str(file) for file in files[:_MOST_PICTURES]], "first": 0})
+            files = [file.absolute() for file in files]
+        else:
+            files, first = self._own_pictures(captioner, progress), 0
+        shown = [str(file) for file in files[:_MOST_PICTURES]]
+        return Reply({"files": shown, "first": first, "heads": self._heads(captioner)})
+
+    def _heads(self, captioner: str) -> dict[str, Any]:
+        """The layer and head that point best at nouns, and the sentence that says so; empty if nobody measured it."""
+        try:
+            scores = heads_of(pinned(captioner, Store(self.store)), Store(self.store).runs_folder)
+        except UserError:
+            return {}
+        return {} if scores is None else {"layer": scores.layer, "head": scores.head, "said": scores.sentence()}
 
     def _own_pictures(self, reference: str, progress: Progress) -> list[Path]:
         samples = picture_files([sample_images()])

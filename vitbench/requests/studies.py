@@ -74,6 +74,19 @@ class GroundingRequest(Request):
         return self
 
 
+class GroundingHeadsRequest(Request):
+    """Which layer and head of a captioner point best at what nouns mean."""
+
+    kind: ClassVar[str] = "grounding heads"
+
+    captioner: str = Field(min_length=1)
+    data: str = Field(min_length=1)
+    layout: str = ""
+    split: str = "val"
+    limit: int = Field(200, ge=1)
+    row: Row = "predicting"
+
+
 class ContactSheetRequest(Request):
     """Augmented samples of a data set with their labels, as a network sees them in one epoch."""
 
@@ -102,6 +115,13 @@ FIGURES = (
         GroundingRequest,
         "vitbench.captions.grounding_report:compose_grounding",
         80,
+    ),
+    Figure(
+        "grounding heads",
+        "which layer and head of a captioner point best at what nouns mean",
+        GroundingHeadsRequest,
+        "vitbench.captions.grounding_report:compose_heads",
+        85,
     ),
     Figure(
         "contact sheet",

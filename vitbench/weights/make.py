@@ -13,6 +13,7 @@ from typing import Any, get_args
 from timm.models.vision_transformer import checkpoint_filter_fn
 
 from vitbench.captions.captioner import new_captioner
+from vitbench.captions.grounding_by_head import measure_shipped
 from vitbench.captions.saved import CaptionerDescription, DecoderSizes
 from vitbench.captions.scene_data import scene_vocabulary
 from vitbench.data.preprocessing import Preprocessing
@@ -99,6 +100,7 @@ def main() -> int:
     if code == 0 and run.status().state == "finished":
         networks = {"labels": ("classifier",), "sentences": ("captioner",)}.get(arguments.only, NETWORKS)
         export(run.checkpoint("best").folder, shipped_weights(), networks)
+        measure_shipped(store.folder, ConsoleProgress())
         write_cards(shipped_weights(), store.folder, ConsoleProgress())
         print(f"The networks and their cards are in {shipped_weights()}")
     return code
