@@ -47,6 +47,8 @@ COMMANDS: dict[str, str] = {
     "scenes": "write a data set of generated scenes",
     "models": "the networks one can train or open",
     "fetch": "published weights, for machines without internet",
+    "du": "what runs, caches and weights take on disk",
+    "prune": "free disk space that can be done without, after a question",
     "attention": "what a network looks at, as a figure and as numbers",
     "faithfulness": "how good the maps of each method are, on pictures with masks",
     "positions": "what a network knows about place, as a figure and a scorecard",
