@@ -2,11 +2,11 @@
 
 An action belongs to a place: a screen, a widget, or `everywhere`. A screen says `BINDINGS = bindings("run")` and has
 a method `action_NAME` for each action of its place. A key has one verb on all screens (`screens/key_language.py`);
-`python -m screens.key_language` writes docs/keys.md anew. To add a screen, add its actions here and its class to
-`screens/navigation.py`.
+`python -m screens.key_language` writes docs/keys.md anew. Screens of packages declare their actions themselves
+(docs/extending.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -272,13 +272,13 @@ def actions(place: str) -> tuple[Action, ...]:
     return _PLACES[place]
 
 
-def bindings(place: str) -> list[BindingType]:
-    """The key bindings of a place, for a `BINDINGS` class variable."""
+def bindings(place: str | Sequence[Action]) -> list[BindingType]:
+    """The key bindings of a place, or of actions, for a `BINDINGS` class variable."""
     return [
         Binding(
             action.keys, action.name, action.title, show=action.footer, key_display=action.shown, tooltip=action.help
         )
-        for action in actions(place)
+        for action in (actions(place) if isinstance(place, str) else place)
     ]
 
 

@@ -26,7 +26,7 @@ from screens.evaluating import Evaluator
 from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.key_order import KeyOrder
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
-from screens.navigation import make_screen
+from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen, openings
 from screens.palette import ActionCommands
 from screens.paths import typed_path
 from screens.restoring import Restoring
@@ -38,6 +38,7 @@ from screens.watcher import Watcher
 from screens.widgets.lines import LEAST_HEIGHT, LEAST_WIDTH, TooSmall
 from screens.widgets.plain_scroll_bar import PlainScrollBar
 from screens.widgets.run_table import RunTable
+from vitbench.declarations import all_kinds, any_packages, left_out
 from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
 from vitbench.places import store_folder
@@ -88,6 +89,8 @@ class Workbench(ColouredApp[str]):
         self.caption_sessions: dict[str, CaptionSession] = {}
         """Where one was on the captions screen, by captioner: leaving it and coming back finds the same."""
         self._states: dict[str, str] | None = None
+        self._packages: dict[str, list[tuple[ScreenDeclaration, Opening]]] = {}
+        """By the name of a screen: the screens of packages that a key there opens."""
         self._inspector_start: InspectorStart | None = None
         self._keys = KeyOrder(self, super().on_event)
         self.animation_level = "none"
@@ -108,6 +111,7 @@ class Workbench(ColouredApp[str]):
         if self.first_run:
             self.push_screen(make_screen("run", run_id=self.first_run))
         self._watch_store()
+        self.call_after_refresh(self._look_for_packages)
         if not self.is_headless:
             minutes, complaint = idle_minutes()
             self._inspector_start = InspectorStart(self.inspector, minutes)
@@ -116,6 +120,31 @@ class Workbench(ColouredApp[str]):
                 self.tell(complaint, "warning")
         for sentence in filter(None, (*self.settings.problems, problem)):
             self.tell(sentence, "warning")
+
+    @work(thread=True, group="packages")
+    def _look_for_packages(self) -> None:
+        """What installed packages add, looked for once the first screen is painted; what is broken is said."""
+        if not any_packages():
+            return
+        for declared in all_kinds():
+            len(declared)
+        found = {name: openings(name) for name in SCREENS}
+        self.call_from_thread(self._found_packages, found)
+
+    def _found_packages(self, found: "dict[str, list[tuple[ScreenDeclaration, Opening]]]") -> None:
+        self._packages = found
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen):
+                self.offer_packages(screen)
+        for sentence in left_out():
+            self.tell(sentence, "warning")
+
+    def offer_packages(self, screen: WorkbenchScreen) -> None:
+        """Gives a screen the keys that open screens of packages from it, once these are known."""
+        name = next((one for one in self._packages if type(screen) is SCREENS[one].screen), "")
+        if self._packages.get(name) and not screen.offers_packages:
+            screen.offers_packages = True
+            screen.offer(self._packages[name])
 
     def _theme_changed(self, theme: Theme) -> None:
         """Shows all words in the new colours, and remembers the theme once it has been painted."""

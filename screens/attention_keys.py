@@ -7,7 +7,6 @@ from textual import work
 from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.attention_view import GRIDS, AttentionSheet, next_colours, stronger
-from screens.navigation import make_screen
 from screens.networks import classifiers
 from screens.paths import pictures_below
 from screens.widgets.picker import Choice, matching
@@ -212,7 +211,7 @@ class AttentionKeys(AskingScreen):
     def action_features(self) -> None:
         """What the network makes of each patch of this picture."""
         path = self.files[self.number] if self.files else self._path
-        self.app.push_screen(make_screen("features", network=self.network, path=path))
+        self.open_screen("features", network=self.network, path=path)
 
     def action_export(self) -> None:
         """Saves what is shown as a figure, and says where it is."""

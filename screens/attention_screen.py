@@ -8,9 +8,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.attention_keys import AttentionKeys
 from screens.attention_view import AttentionSheet, HeadNumber, TopClasses
+from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
@@ -269,3 +270,14 @@ class AttentionScreen(AttentionKeys):
         rows, columns = self.seen.grid
         row, column = self.request.query or (1, 1)
         self._look_by("query", [min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
+
+
+SCREEN = ScreenDeclaration(
+    name="attention",
+    title="Attention",
+    help="What a network looks at in a picture.",
+    screen=AttentionScreen,
+    actions=actions("attention"),
+    opened=Opening("runs", "i", alone="I"),
+    place=50,
+)

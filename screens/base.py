@@ -1,23 +1,25 @@
 """What all screens share: the frame, the snapshot, and the keys that start, pause and end runs."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.await_remove import AwaitRemove
+from textual.binding import Binding, BindingsMap
 from textual.screen import Screen
 from textual.widget import Widget
 
 from screens import wording
 from screens.coloured_app import ColourHint
-from screens.navigation import make_screen
+from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.lines import KeyLine, TooSmall
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.searching import Searchable, SearchLine
+from vitbench.errors import UserError
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ class WorkbenchScreen(Screen[None]):
 
     SHOWS_PICTURES: ClassVar[bool] = False
     """Whether a line says how to get true colour, where the terminal shows less."""
+
+    offers_packages = False
+    """Whether it has the keys that open screens of packages."""
 
     @property
     def workbench(self) -> "Workbench":
@@ -64,6 +69,7 @@ class WorkbenchScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.workbench.show_snapshot()
+        self.workbench.offer_packages(self)
 
     def remove(self) -> AwaitRemove:
         """Ends the screen's work before its widgets go: else work that goes on would look for those already gone."""
@@ -79,6 +85,31 @@ class WorkbenchScreen(Screen[None]):
                 then()
 
         self.app.push_screen(ConfirmDialog(question, yes), answered)
+
+    def open_screen(self, name: str, **subject: Any) -> None:
+        """Opens the screen of that name about `subject`: the one way from a screen to another."""
+        try:
+            self.app.push_screen(make_screen(name, **subject))
+        except UserError as error:
+            self.workbench.tell(str(error), "error")
+
+    def action_open_declared(self, name: str) -> None:
+        """Opens a package's screen, about what its declaration takes from this one."""
+        declared = SCREENS[name]
+        about = declared.opened.about(self) if declared.opened is not None else {}
+        if about is None:
+            self.workbench.tell(f"There is nothing here to open {declared.title} for.", "warning")
+        else:
+            self.open_screen(name, **about)
+
+    def offer(self, found: "Sequence[tuple[ScreenDeclaration, Opening]]") -> None:
+        """Takes the keys that open screens of packages from here."""
+        keys = [
+            Binding(opened.key, f"open_declared('{one.name}')", one.title, show=False, tooltip=one.help)
+            for one, opened in found
+        ]
+        self._bindings = BindingsMap.merge([self._bindings, BindingsMap(keys)])
+        self.refresh_bindings()
 
     def copied(self) -> list[Choice]:
         """What can be copied of what is selected, the likeliest first: the value, and what it is."""
@@ -236,20 +267,20 @@ class RunControls(WorkbenchScreen):
     def _look_inside(self, screen: str) -> None:
         run = self.current_run()
         if run is None:
-            self.app.push_screen(make_screen(screen, network="demo"))
+            self.open_screen(screen, network="demo")
         elif run.task == "caption":
             self.workbench.tell(f"{run.title} trains a captioner; w opens its captions.", "warning")
         else:
             which = "best" if run.state == "finished" else "last"
-            self.app.push_screen(make_screen(screen, network=f"{run.id}@{which}"))
+            self.open_screen(screen, network=f"{run.id}@{which}")
 
     def action_demo_attention(self) -> None:
         """The package's network on the sample pictures."""
-        self.app.push_screen(make_screen("attention", network="demo"))
+        self.open_screen("attention", network="demo")
 
     def action_demo_positions(self) -> None:
         """Positions of the package's network."""
-        self.app.push_screen(make_screen("positions", network="demo"))
+        self.open_screen("positions", network="demo")
 
     def action_captions(self) -> None:
         """The captioner of the run that the keys act on."""
@@ -257,13 +288,13 @@ class RunControls(WorkbenchScreen):
         if run is None:
             self.action_demo_captions()
         elif run.task == "caption":
-            self.app.push_screen(make_screen("captions", captioner=f"{run.id}@last"))
+            self.open_screen("captions", captioner=f"{run.id}@last")
         else:
             self.workbench.tell(f"{run.title} trains a classifier; W opens the package's captioner.", "warning")
 
     def action_demo_captions(self) -> None:
         """The package's captioner on the sample pictures."""
-        self.app.push_screen(make_screen("captions", captioner="demo"))
+        self.open_screen("captions", captioner="demo")
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)

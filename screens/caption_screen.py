@@ -8,10 +8,11 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.asking import AskingScreen, checkpoint_words
 from screens.caption_keys import CaptionKeys
 from screens.caption_view import CaptionSession, CaptionSheet, Written
+from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
@@ -256,3 +257,14 @@ def _bytes(seen: object) -> int:
     """What a sheet takes in memory, about."""
     assert isinstance(seen, CaptionSheet)
     return sum(panel.picture.nbytes for panel in seen.sheet.panels)
+
+
+SCREEN = ScreenDeclaration(
+    name="captions",
+    title="Captions",
+    help="A captioner's sentences, and where each word looks.",
+    screen=CaptionScreen,
+    actions=actions("captions"),
+    opened=Opening("runs", "w", alone="W"),
+    place=80,
+)

@@ -5,12 +5,13 @@ from textual import on
 from textual.app import ComposeResult
 
 from screens import wording
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import ChooseSeveral, choose
 from screens.chart_group import ChartGroup
 from screens.compare_grid import CompareGrid, columns_in, default_scalars
 from screens.curves import along, comparable_tags, furthest, is_setting
 from screens.export import Exports, chart_csv
+from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import LIVE_STATES, RunDetail, Snapshot
 from screens.watcher import Wanted
 from screens.widgets.chart import Chart, Curve
@@ -245,3 +246,14 @@ class CompareScreen(Exports):
 
     def exported(self) -> tuple[Chart, str]:
         return self.chart, f"compare-{self.tag.replace('/', '-')}"
+
+
+SCREEN = ScreenDeclaration(
+    name="compare",
+    title="Compare",
+    help="The curves of several runs side by side.",
+    screen=CompareScreen,
+    actions=actions("compare"),
+    opened=Opening("runs", "c"),
+    place=40,
+)

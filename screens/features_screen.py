@@ -7,10 +7,11 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.attention_view import STRENGTHS
+from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
 from screens.paths import folders_below, pictures_below
 from screens.snapshot import Snapshot
@@ -317,3 +318,14 @@ class FeaturesScreen(AskingScreen):
         stem = Path(self.files[self.number]).stem
         folder = self._figures_folder(str(self.seen.facts["reference"]))
         self._export_sheet(request, folder / f"{stem}-{request.view}.png")
+
+
+SCREEN = ScreenDeclaration(
+    name="features",
+    title="Features",
+    help="What a network makes of each patch.",
+    screen=FeaturesScreen,
+    actions=actions("features"),
+    opened=Opening("runs", "f"),
+    place=70,
+)

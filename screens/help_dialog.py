@@ -16,7 +16,7 @@ _OWN_HELP = {
     "ConfusionMatrix": "Confusions in per cent of the row. Arrows move; the line above says what the cell is.",
     "CompareTable": "The runs and their values under the chart's cursor. Arrows, page keys, Home and End scroll.",
     "FieldList": "The keys of the recipe. Arrows move; Enter changes one and checks it while you type.",
-    "FilterLine": "The filter. Words, key:value and comparisons such as accuracy>0.9 age<2h; - before a word is not.",
+    "FilterLine": "Words, key:value, accuracy>0.9 age<2h; - before a word is not. Arrows go to the table.",
     "LogView": "The log. Arrows and page keys scroll; at the end it follows. / searches it.",
     "RecipeView": "The recipe as it was frozen. Arrows and page keys scroll; / searches it.",
     "SearchInput": "The search. Up and down go from match to match, Enter keeps it, Esc takes it away.",

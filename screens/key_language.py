@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screens.actions import Action, actions, places
+from screens.navigation import SCREENS
 
 VERBS: dict[str, str] = {
     "enter": "open or accept",
@@ -101,23 +102,15 @@ RESERVED: dict[str, str] = {
 
 TITLES: dict[str, str] = {
     "everywhere": "Everywhere",
-    "runs": "Runs",
     "filter": "Filter",
     "search": "Search",
     "found": "What is searched",
-    "run": "Run",
     "confusion": "Confusion",
     "mistakes": "Mistakes",
-    "compare": "Compare",
-    "attention": "Attention",
-    "features": "Features",
-    "positions": "Positions",
-    "captions": "Captions",
-    "new": "New run",
     "fields": "Recipe fields",
     "chart": "Chart",
 }
-"""Place: how people call it. A place that is not here has no keys."""
+"""Part of a screen: how people call it. A place that is neither here nor a screen has no keys."""
 
 _SIGNS = {
     "slash": "/",
@@ -160,6 +153,12 @@ def uses() -> Iterator[Use]:
                 yield Use(key, place, action)
 
 
+def title(place: str) -> str:
+    """How people call a place. Raises KeyError for one that has no keys."""
+    own = actions(place)
+    return next((one.title for one in SCREENS.own() if one.actions is own), None) or TITLES[place]
+
+
 def sign(key: str) -> str:
     """A key as people write it."""
     if key.startswith("ctrl+"):
@@ -190,11 +189,11 @@ def document() -> str:
         "|---|---|---|",
     ]
     for key, verb in VERBS.items():
-        on = ", ".join(f"{TITLES[use.place]} ({use.action.title})" for use in by_key.get(key, ()))
+        on = ", ".join(f"{title(use.place)} ({use.action.title})" for use in by_key.get(key, ()))
         lines.append(f"| `{sign(key)}` | {verb} | {on or 'lists'} |")
     lines += ["", "Kept for what comes: " + ", ".join(f"`{key}` {what}" for key, what in RESERVED.items()) + "."]
     for place in places():
-        lines += ["", f"## {TITLES[place]}", "", "| key | action | what it does |", "|---|---|---|"]
+        lines += ["", f"## {title(place)}", "", "| key | action | what it does |", "|---|---|---|"]
         for action in actions(place):
             keys = " ".join(f"`{sign(key)}`" for key in action.keys.split(","))
             lines.append(f"| {keys} | {action.title} | {action.help} |")

@@ -14,10 +14,10 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from screens import wording
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import choose
 from screens.base import WorkbenchScreen
-from screens.navigation import make_screen
+from screens.navigation import Opening, ScreenDeclaration, make_screen
 from screens.paths import folders_below
 from screens.recipe_draft import RecipeDraft, full_path
 from screens.snapshot import Snapshot
@@ -421,3 +421,14 @@ def estimate_words(values: dict[str, object]) -> str:
     device = values.get("device")
     told = wording.fit(str(values.get("sentence", "")), 300).strip()
     return told or (", ".join(parts) + (f" on {device}" if device else "") + ".")
+
+
+SCREEN = ScreenDeclaration(
+    name="new_run",
+    title="New run",
+    help="A recipe from a preset and a folder of pictures, checked before it starts.",
+    screen=NewRunScreen,
+    actions=actions("new"),
+    opened=Opening("runs", "n"),
+    place=20,
+)

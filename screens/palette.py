@@ -8,27 +8,12 @@ from textual.content import Content
 from screens.actions import actions
 from screens.coloured_app import ColouredApp
 from screens.key_language import TITLES, sign
+from screens.navigation import SCREENS
 from screens.snapshot import RunRow
 from screens.themes import offered_themes
 from screens.typed_work import leave_after_asking
 from screens.widgets.run_table import RunTable
 from vitbench.terminal_colours import CHOICES
-
-_OPENED_BY = {
-    "runs": "",
-    "new": "n",
-    "run": "enter",
-    "compare": "c",
-    "attention": "i",
-    "positions": "v",
-    "features": "f",
-    "captions": "w",
-}
-"""Screen: the key that opens it from the table of runs, for the run that the table's cursor is on."""
-_WITHOUT_RUN = {"attention": "I", "positions": "V", "captions": "W"}
-"""The same for the package's own network, where there is no run to look into."""
-_WITHIN = {"confusion": ("run", "5"), "mistakes": ("run", "6"), "chart": ("run", "1")}
-"""Part of a screen: that screen, and the key that shows the part."""
 
 
 class ActionCommands(Provider):
@@ -75,22 +60,24 @@ class ActionCommands(Provider):
 
     def _elsewhere(self) -> Iterator[tuple[str, str, list[str]]]:
         """Title, help and keys, from the table of runs, of each action of another screen that can be reached now."""
-        present = type(self.screen).__name__.removesuffix("Screen").removesuffix("Run").lower()
         run = self._run()
-        for place in (*_OPENED_BY, *_WITHIN):
-            screen, within = _WITHIN.get(place, (place, ""))
-            opening = _OPENED_BY[screen]
-            if run is None and screen in ("run", "compare"):
+        for name, declared in SCREENS.items():
+            opened = declared.opened
+            if name in ("run", "compare") and run is None:
                 continue
-            if screen in _WITHOUT_RUN and (run is None or (run.task == "caption") != (screen == "captions")):
-                opening = _WITHOUT_RUN[screen]
-            if place == (present or "run"):
-                continue  # they are listed as actions of what is seen
-            for action in actions(place):
-                key = action.keys.split(",")[0]
-                if action.name not in ("back", "cursor_off"):
-                    keys = [part for part in (opening, within, key) if part]
-                    yield f"{TITLES[place]}: {action.title}  ({sign(key)})", action.help, keys
+            opening = opened.key if opened is not None else ""
+            if opened is not None and opened.alone and (run is None or (run.task == "caption") != (name == "captions")):
+                opening = opened.alone
+            parts = [("", declared.title, declared.actions)]
+            parts += [(part.key, TITLES[part.name], actions(part.name)) for part in declared.within]
+            for within, title, own in parts:
+                if not within and type(self.screen) is declared.screen:
+                    continue  # they are listed as actions of what is seen
+                for action in own:
+                    key = action.keys.split(",")[0]
+                    if action.name not in ("back", "cursor_off"):
+                        keys = [part for part in (opening, within, key) if part]
+                        yield f"{title}: {action.title}  ({sign(key)})", action.help, keys
 
     def _run(self) -> RunRow | None:
         """The run that the table's cursor is on."""

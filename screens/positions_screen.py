@@ -10,9 +10,10 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
+from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
 from screens.tiles import TilesPicture
@@ -303,3 +304,14 @@ class PositionsScreen(AskingScreen):
             request = self.request.changed(view="tile", patch=[row, column])
             folder = self._figures_folder(self.seen.reference)
             self._export_sheet(request, folder / f"positions-tile-{row}-{column}.png")
+
+
+SCREEN = ScreenDeclaration(
+    name="positions",
+    title="Positions",
+    help="What a network knows about place.",
+    screen=PositionsScreen,
+    actions=actions("positions"),
+    opened=Opening("runs", "v", alone="V"),
+    place=60,
+)

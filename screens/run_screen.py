@@ -9,7 +9,7 @@ from textual.containers import Grid, Vertical
 from textual.widgets import ContentSwitcher
 
 from screens import wording
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import choose
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
@@ -29,7 +29,7 @@ from screens.evaluating import Evaluating
 from screens.evaluation import Evaluation, preferred, read_evaluation
 from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
-from screens.navigation import make_screen
+from screens.navigation import Opening, Part, ScreenDeclaration
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted, row_of
 from screens.widgets.chart import Chart
@@ -269,7 +269,7 @@ class RunScreen(RunControls, Exports):
         which = self.query_one(MistakesView).evaluation
         network = f"{run.id}@{which.step if which is not None else 'last'}"
         about = {"path": str(mistake.file), "predicted": mistake.predicted, "true": mistake.label}
-        self.app.push_screen(make_screen("attention", network=network, **about))
+        self.open_screen("attention", network=network, **about)
 
     def copied(self) -> list[Choice]:
         run = self.current_run()
@@ -396,3 +396,15 @@ def _about(run: RunRow, room: int) -> str:
         if cell_len(words) <= room:
             return words
     return ""
+
+
+SCREEN = ScreenDeclaration(
+    name="run",
+    title="Run",
+    help="One run: curves, log, recipe, confusions and mistakes.",
+    screen=RunScreen,
+    actions=actions("run"),
+    opened=Opening("runs", "enter"),
+    within=(Part("confusion", "5"), Part("mistakes", "6"), Part("chart", "1")),
+    place=30,
+)

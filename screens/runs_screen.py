@@ -7,15 +7,16 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from screens import wording
-from screens.actions import bindings
+from screens.actions import actions, bindings
 from screens.ask_dialog import choose
 from screens.base import RunControls
 from screens.copying import copies_of_run
 from screens.filtering import Filter, parse_filter
 from screens.look import glyphs
-from screens.navigation import make_screen
+from screens.navigation import ScreenDeclaration
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
+from screens.widgets.filter_input import FilterInput
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
@@ -34,7 +35,7 @@ DEMO_DATA = "scenes:new?count=5180&size=96&seed=0"
 """The pictures of the demo."""
 
 
-class FilterLine(Input):
+class FilterLine(FilterInput):
     """The line of the filter, with what its keys do."""
 
     BINDINGS = bindings("filter")
@@ -54,7 +55,12 @@ class RunsScreen(RunControls):
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
-        yield FilterLine(placeholder="words, state:running, accuracy>0.9, age<2h, -word", id="filter", compact=True)
+        yield FilterLine(
+            moves=lambda key: self.query_one(RunTable).move(key),
+            placeholder="words, state:running, accuracy>0.9, age<2h, -word",
+            id="filter",
+            compact=True,
+        )
         yield Welcome()
         with Horizontal(id="panels"):
             yield RunTable(id="table")
@@ -123,7 +129,7 @@ class RunsScreen(RunControls):
         """One of the steps that an empty store offers."""
         match number:
             case 1:
-                self.app.push_screen(make_screen("new_run", preset="demo", data=DEMO_DATA))
+                self.open_screen("new_run", preset="demo", data=DEMO_DATA)
             case 2:
                 self.action_new_run()
             case 3:
@@ -176,10 +182,10 @@ class RunsScreen(RunControls):
     def action_open_run(self) -> None:
         run = self.current_run()
         if run is not None:
-            self.app.push_screen(make_screen("run", run_id=run.id))
+            self.open_screen("run", run_id=run.id)
 
     def action_new_run(self) -> None:
-        self.app.push_screen(make_screen("new_run"))
+        self.open_screen("new_run")
 
     def action_mark(self) -> None:
         """Marks or unmarks, and goes to the next row."""
@@ -203,7 +209,7 @@ class RunsScreen(RunControls):
         if not chosen and table.current is not None:
             chosen = [table.current.id]
         if chosen:
-            self.app.push_screen(make_screen("compare", run_ids=tuple(chosen)))
+            self.open_screen("compare", run_ids=tuple(chosen))
 
     def action_details(self) -> None:
         self._details_wanted = not self._details_wanted
@@ -283,3 +289,13 @@ class RunsScreen(RunControls):
         line.value = ""
         line.display = False
         self.query_one(RunTable).focus()
+
+
+SCREEN = ScreenDeclaration(
+    name="runs",
+    title="Runs",
+    help="All runs of the store, and what becomes of them.",
+    screen=RunsScreen,
+    actions=actions("runs"),
+    place=10,
+)

@@ -4,20 +4,14 @@ import textwrap
 
 import pytest
 
-from vitbench.augmentations import AUGMENTATIONS
-from vitbench.captions.formats.registry import FORMATS
-from vitbench.compose import KINDS
-from vitbench.data.layouts.registry import FORMS
-from vitbench.declarations import left_out, loaded
+from vitbench.declarations import all_kinds, left_out, loaded
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, offered
 from vitbench.methods.base import Option
-from vitbench.schedules import SCHEDULES
-
-ALL = (METHODS, AUGMENTATIONS, SCHEDULES, FORMS, FORMATS, KINDS)
+from vitbench.requests.kinds import KINDS
 
 
-@pytest.mark.parametrize("declared", ALL, ids=lambda declared: declared.group)
+@pytest.mark.parametrize("declared", all_kinds(), ids=lambda declared: declared.group)
 def test_all_that_is_declared_can_be_computed(declared):
     assert list(declared) == [one.name for one in declared.own()], "the environment of the tests has no plug-ins"
     for name, one in declared.items():

@@ -34,6 +34,16 @@ T = TypeVar("T", bound=Declaration)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9 _-]{0,40}")
 
+KINDS = (
+    "vitbench.methods:METHODS",
+    "vitbench.data.layouts.registry:FORMS",
+    "vitbench.captions.formats.registry:FORMATS",
+    "vitbench.augmentations:AUGMENTATIONS",
+    "vitbench.schedules:SCHEDULES",
+    "vitbench.requests.kinds:KINDS",
+)
+"""Where the declarations of each kind are; those of screens are the app's (`screens/navigation.py`)."""
+
 _left_out: dict[str, str] = {}
 
 
@@ -132,6 +142,16 @@ class Declarations(Mapping[str, T], Generic[T]):
 
 class _Unfit(Exception):
     """Why a declaration is not taken."""
+
+
+def all_kinds() -> "list[Declarations[Any]]":
+    """The declarations of each kind."""
+    return [loaded(name) for name in KINDS]
+
+
+def any_packages() -> bool:
+    """Whether an installed package adds anything."""
+    return any(group.startswith("vitbench.") for group in entry_points().groups)
 
 
 def left_out() -> tuple[str, ...]:

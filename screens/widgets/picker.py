@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from screens.widgets.filter_input import FilterInput
 from vitbench.text import clean
 
 _MOST = 200
@@ -59,17 +60,13 @@ def _begins(value: str, start: str) -> bool:
     return value.startswith(start) or value.partition(":")[2].startswith(start)
 
 
-class _Typed(Input):
-    """An input whose arrow keys move in the list of its picker."""
+class _Typed(FilterInput):
+    """The line of a picker: Tab completes, and Escape closes the list first."""
 
     def on_key(self, event: events.Key) -> None:
         picker = self.query_ancestor(Picker)
         if event.key == "tab" and picker.completes():
             picker.complete()
-            event.stop()
-            event.prevent_default()
-        elif event.key in ("down", "up", "pagedown", "pageup"):
-            picker.move(event.key)
             event.stop()
             event.prevent_default()
         elif event.key == "escape" and picker.open and not picker.always_open:
@@ -143,7 +140,9 @@ class Picker(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(Text(self._label), classes="label")
-            yield _Typed(self._first, placeholder=self._placeholder, compact=True, id=f"{self.id}-line")
+            yield _Typed(
+                self._first, moves=self.move, placeholder=self._placeholder, compact=True, id=f"{self.id}-line"
+            )
         choices = OptionList(compact=True)
         choices.can_focus = False
         yield choices

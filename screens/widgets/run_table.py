@@ -286,19 +286,21 @@ class RunTable(ScrollView, can_focus=True):
             self.redraw()
             self.post_message(self.Selected(self.current))
 
-    def on_key(self, event: events.Key) -> None:
+    def move(self, key: str) -> bool:
+        """Moves the cursor as a key does; False for a key that moves nothing."""
         page = max(1, self.size.height - 2)
         steps = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -page, "pagedown": page}
         ends = {"home": 0, "g": 0, "end": len(self.rows), "G": len(self.rows)}
-        name = event.character if event.character in ("g", "G", "j", "k") else event.key
-        if name in steps:
-            self.move_to(self.cursor_row + steps[name])
-        elif name in ends:
-            self.move_to(ends[name])
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+        if key in steps:
+            self.move_to(self.cursor_row + steps[key])
+        elif key in ends:
+            self.move_to(ends[key])
+        return key in steps or key in ends
+
+    def on_key(self, event: events.Key) -> None:
+        if self.move(event.character if event.character in ("g", "G", "j", "k") else event.key):
+            event.stop()
+            event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
         row = int(self.scroll_offset.y) + event.y - 1

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from screens.key_language import RESERVED, TITLES, VERBS, document, uses
-from screens.navigation import SCREENS, screen_class
+from screens.key_language import RESERVED, VERBS, document, title, uses
+from screens.navigation import SCREENS
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +16,7 @@ def test_each_key_is_in_the_language_and_none_is_a_reserved_one():
     for use in uses():
         assert use.key in VERBS, f"{use.key} ({use.place}: {use.action.title}) has no verb"
         assert use.key not in RESERVED, f"{use.key} is kept for {RESERVED[use.key]}"
-        assert use.place in TITLES
+        assert title(use.place)
     assert not set(VERBS) & set(RESERVED)
 
 
@@ -79,13 +79,16 @@ def test_keys_of_trainings_do_nothing_else_anywhere():
             assert use.place in ("runs", "run") or use.action.name == "unset"
 
 
-def test_each_action_of_a_screen_exists():
-    places = {"runs": "runs", "run": "run", "compare": "compare", "new_run": "new"}
-    places |= {name: name for name in ("attention", "features", "positions", "captions")}
-    assert set(places) == set(SCREENS)
-    for name, place in places.items():
-        cls = screen_class(name)
-        for use in uses():
-            if use.place == place:
-                action = use.action.name.partition("(")[0]
-                assert callable(getattr(cls, f"action_{action}", None)), f"{cls.__name__} has no action_{action}"
+def test_each_action_of_a_screen_exists_and_each_is_opened_by_its_key():
+    assert len(SCREENS.own()) == len(list((ROOT / "screens").glob("*_screen.py")))
+    runs = {key for action in SCREENS["runs"].actions for key in action.keys.split(",")}
+    for name, declared in SCREENS.items():
+        assert SCREENS[name] is declared
+        for action in declared.actions:
+            method = action.name.partition("(")[0]
+            assert callable(getattr(declared.screen, f"action_{method}", None)), f"{name} has no action_{method}"
+        opened = declared.opened
+        if opened is not None:
+            assert {opened.key, opened.alone or opened.key} <= runs
+        for part in declared.within:
+            assert part.key in {key for action in declared.actions for key in action.keys.split(",")}

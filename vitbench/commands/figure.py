@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.commands._figures import add_drawing, announce, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import KINDS, compose, read_request
+from vitbench.compose import compose, read_request
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.figures.provenance import FORMAT, changed_inputs, read_provenance
@@ -14,6 +14,7 @@ from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.drawing import Drawing
+from vitbench.requests.kinds import KINDS
 from vitbench.text import clean
 
 

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from vitbench.compose.sources import Sources
-from vitbench.declarations import Declarations, loaded
+from vitbench.declarations import loaded
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
-from vitbench.requests.base import Figure, Request
-
-KINDS = Declarations("figure", Figure, "vitbench.requests", "FIGURES", lambda one: one.place)
-"""What can be composed, by the name that a saved figure records: declared beside its request, or by a package."""
+from vitbench.requests.base import Request
+from vitbench.requests.kinds import KINDS
 
 
 def read_request(kind: str, values: dict[str, Any]) -> Request:
