@@ -2,6 +2,7 @@
 
 pets -crashed              a name, model, data set or state has "pets" in it, none has "crashed"
 state:running model:vit    the field has the text in it
+tag:paper archived:yes      runs that were put away are hidden unless the filter speaks of them
 accuracy>0.9 age<2h        a number is compared; ages and ETAs take s, m, h, d
 "two words"                quotes keep a space
 """
@@ -24,6 +25,8 @@ _TEXT_FIELDS: dict[str, Callable[[RunRow], str]] = {
     "task": lambda run: run.task,
     "gpu": lambda run: f"{run.device} {run.gpus}",
     "error": lambda run: run.error,
+    "tag": lambda run: " ".join(f"#{tag}" for tag in run.tags),
+    "archived": lambda run: "yes" if run.archived else "no",
 }
 _NUMBER_FIELDS: dict[str, Callable[[RunRow], float | None]] = {
     "accuracy": lambda run: run.accuracy,
@@ -55,9 +58,9 @@ Test = Callable[[RunRow], bool]
 
 @dataclass(frozen=True)
 class Filter:
-    """All tests must hold."""
+    """All tests must hold. Runs that were put away are hidden unless the text of the filter speaks of them."""
 
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Test, ...] = (lambda run: not run.archived,)
 
     def matches(self, run: RunRow) -> bool:
         """Whether this run is to be shown."""
@@ -72,12 +75,13 @@ def parse_filter(text: str) -> Filter:
     """The filter that `text` describes. Raises UserError, naming the word that cannot be understood."""
     if text.count('"') % 2:
         raise UserError('A quote (") in the filter has no partner.')
-    return Filter(
-        tuple(
-            _negated(_test(word.replace('"', ""))) if minus else _test(word.replace('"', ""))
-            for minus, word in _WORD.findall(text)
-        )
-    )
+    tests = [
+        _negated(_test(word.replace('"', ""))) if minus else _test(word.replace('"', ""))
+        for minus, word in _WORD.findall(text)
+    ]
+    if not re.search(r"\barchived[:=!]", text.lower()):
+        tests.append(lambda run: not run.archived)
+    return Filter(tuple(tests))
 
 
 def _negated(test: Test) -> Test:
@@ -91,7 +95,9 @@ def _test(word: str) -> Test:
     if colon and value and _SHORT.get(key.lower(), key.lower()) in (*_TEXT_FIELDS, *_NUMBER_FIELDS):
         return _field_test(_SHORT.get(key.lower(), key.lower()), value.lower())
     wanted = word.lower()
-    return lambda run: any(wanted in text.lower() for text in (run.id, run.name, run.model, run.data, run.state))
+    return lambda run: any(
+        wanted in text.lower() for text in (run.id, run.name, run.model, run.data, run.state, _TEXT_FIELDS["tag"](run))
+    )
 
 
 def _field_test(key: str, wanted: str) -> Test:

@@ -9,8 +9,8 @@ from textual.widgets import Input
 from screens import wording
 from screens.actions import actions, bindings
 from screens.ask_dialog import choose
-from screens.base import RunControls
 from screens.copying import copies_of_run
+from screens.desk import Desk
 from screens.filtering import Filter, parse_filter
 from screens.look import glyphs
 from screens.navigation import ScreenDeclaration
@@ -41,7 +41,7 @@ class FilterLine(FilterInput):
     BINDINGS = bindings("filter")
 
 
-class RunsScreen(RunControls):
+class RunsScreen(Desk):
     """What one sees first."""
 
     BINDINGS = bindings("runs")

@@ -54,6 +54,8 @@ class RunRow:
     doing: str = ""
     """Long work that holds up its steps, and how far it is."""
     best: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
     sparkline: tuple[float, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from screens import wording
 from screens.snapshot import LIVE_STATES, SPARKLINE_POINTS, Measured, RunDetail, RunRow, Snapshot
 from vitbench.errors import UserError
 from vitbench.files.reading import RECIPE, MissingFile, Unreadable, read_text
+from vitbench.runs.about import about_file, read_about
 from vitbench.runs.events import EventReader
 from vitbench.runs.lease import allowed_gpus
 from vitbench.runs.log import LogLine, LogTail
@@ -147,13 +148,14 @@ class Watcher:
 
     def _row(self, run: Run) -> RunRow:
         """The row of a run; a run that has ended is read again only when its file has changed."""
-        stamp = _stamp(run.folder / "status.json") + _stamp(run.folder / "progress.json")
+        stamp = sum((_stamp(file) for file in _files_of_row(run)), ())
         known = self._rows.get(run.id)
         if known and known[0] == stamp and known[1].state not in LIVE_STATES:
             return known[1]
         status = run.status()
         self._fresh.append((run, status))
-        row = row_of(run, status, self._gpu_names)
+        about = read_about(run)
+        row = replace(row_of(run, status, self._gpu_names), tags=about.tags, archived=about.archived)
         self._rows[run.id] = (stamp, row)
         return row
 
@@ -219,6 +221,11 @@ class Watcher:
         spare = [run_id for run_id in self._readings if run_id not in in_use]
         for run_id in spare[: max(0, len(spare) - _KEPT_READERS)]:
             del self._readings[run_id]
+
+
+def _files_of_row(run: Run) -> tuple[Path, ...]:
+    """What the row of a run depends on."""
+    return (run.folder / "status.json", run.folder / "progress.json", about_file(run))
 
 
 def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:

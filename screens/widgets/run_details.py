@@ -102,6 +102,7 @@ class RunDetails(Vertical):
 def _facts(run: RunRow) -> list[tuple[str, str, str]]:
     started = datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M") if run.created_at else ""
     rows = [
+        ("tags", " ".join(run.tags)),
         ("queue", run.waiting),
         ("epoch", wording.epochs(run.epoch, run.epochs)),
         ("step", _steps(run)),

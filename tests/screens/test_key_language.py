@@ -38,13 +38,13 @@ SAME_ACTIONS = {
     "space": {"mark", "patch_mode"},
     "0": {"digit", "head", "reset"},
     **{str(digit): {"view", "digit", "head", "first_step"} for digit in range(1, 10)},
-    "right_square_bracket": {"next_pair", "next_tag", "next_head", "next_found"},
-    "left_square_bracket": {"next_pair", "next_tag", "next_head", "next_found"},
+    "right_square_bracket": {"next_pair", "next_tag", "next_head", "next_found", "other_sweep"},
+    "left_square_bracket": {"next_pair", "next_tag", "next_head", "next_found", "other_sweep"},
     "plus": {"zoom", "strength"},
     "equals_sign": {"zoom", "strength"},
     "minus": {"zoom", "strength"},
-    "up": {"vertical", "patch", "layer", "pan_vertical", "next_found"},
-    "down": {"vertical", "patch", "layer", "pan_vertical", "next_found"},
+    "up": {"vertical", "patch", "layer", "pan_vertical", "next_found", "move"},
+    "down": {"vertical", "patch", "layer", "pan_vertical", "next_found", "move"},
     "right": {"horizontal", "patch", "word", "cursor"},
     "left": {"horizontal", "patch", "word", "cursor"},
     "home": {"cursor_to"},
@@ -76,7 +76,7 @@ def test_keys_of_trainings_do_nothing_else_anywhere():
     ends = {"p", "s", "K", "D"}
     for use in uses():
         if use.key in ends:
-            assert use.place in ("runs", "run") or use.action.name == "unset"
+            assert use.place in ("runs", "run", "sweep") or use.action.name == "unset"
 
 
 def test_each_action_of_a_screen_exists_and_each_is_opened_by_its_key():

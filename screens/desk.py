@@ -1,0 +1,122 @@
+"""What one does with many runs: copy one with a key changed, hold one in the queue, tag it, look at the machine."""
+
+import shlex
+
+from textual import work
+
+from screens.ask_dialog import AskDialog
+from screens.base import RunControls
+from screens.widgets.picker import Choice
+from vitbench.errors import UserError
+from vitbench.recipe import Recipe
+from vitbench.runs.about import change_tags, read_about
+from vitbench.runs.beginning import begin_from, recipe_from
+from vitbench.runs.launcher import launch
+from vitbench.runs.queue import hold, release
+
+
+class Desk(RunControls):
+    """The actions, for a screen whose keys act on the run that it calls current."""
+
+    def action_machine(self) -> None:
+        """What this machine is doing."""
+        self.open_screen("machine")
+
+    def action_sweep(self) -> None:
+        """The newest sweep."""
+        self.open_screen("sweep")
+
+    def action_clone(self) -> None:
+        """A new run with the recipe of this one; asks what is to be changed."""
+        run = self.current_run()
+        if run is None:
+            return
+        try:
+            recipe = recipe_from(self.workbench.store.find(run.id))
+        except UserError as error:
+            self.workbench.tell(str(error), "error")
+            return
+
+        def answered(changes: str | None) -> None:
+            if changes is not None:
+                self._clone(run.id, changes)
+
+        question = f'A new run like "{run.title}". What is to be changed?'
+        dialog = AskDialog(question, lambda typed: keys_of(recipe, typed), label="Changes", empty="empty: nothing")
+        self.app.push_screen(dialog, answered)
+
+    @work(thread=True, group="clone")
+    def _clone(self, run_id: str, changes: str) -> None:
+        store = self.workbench.store
+        try:
+            parent = store.find(run_id)
+            child = begin_from(store, parent, recipe_from(parent, shlex.split(changes)).anchored())
+            started = launch(child)
+        except (UserError, OSError, ValueError) as error:
+            self.app.call_from_thread(self.workbench.tell, str(error), "error")
+            return
+        how = "started" if started is not None else "waits in the queue"
+        name = child.status().name or child.id
+        self.app.call_from_thread(self.workbench.tell, f'"{name}" {how}.')
+        self.workbench.select_run(child.id)
+        self.workbench.watcher.wake()
+
+    def action_hold(self) -> None:
+        """Keeps a waiting run from starting, or lets a held one start."""
+        run = self.current_run()
+        if run is None:
+            return
+        try:
+            found = self.workbench.store.find(run.id)
+            held = found.status().held
+            (release if held else hold)(found)
+        except (UserError, OSError) as error:
+            self.workbench.tell(str(error), "warning")
+            return
+        self.workbench.tell(f'"{run.title}" {"may start" if held else "is held: H lets it start"}.')
+        self.workbench.watcher.wake()
+
+    def action_tags(self) -> None:
+        """The run's tags, as words; those that are taken out of the line are taken away."""
+        run = self.current_run()
+        if run is None:
+            return
+        found = self.workbench.store.find(run.id)
+        before = read_about(found).tags
+        known = dict.fromkeys(tag for row in self.workbench.snapshot.runs for tag in row.tags)
+
+        def answered(line: str | None) -> None:
+            if line is None:
+                return
+            wanted = tuple(line.split())
+            try:
+                after = change_tags(found, wanted, tuple(tag for tag in before if tag not in wanted)).tags
+            except (UserError, OSError) as error:
+                self.workbench.tell(str(error), "error")
+                return
+            said = " ".join(after)
+            self.workbench.tell(f'"{run.title}" has the tags {said}.' if said else f'"{run.title}" has no tags.')
+            self.workbench.watcher.wake()
+
+        def others(typed: str) -> list[Choice]:
+            """The line with another tag of the store at its end."""
+            head, _, last = typed.rpartition(" ")
+            rest = [tag for tag in known if tag.startswith(last) and tag not in typed.split()]
+            return [Choice(f"{head} {tag}".strip(), "a tag of other runs") for tag in rest]
+
+        question = f'Tags of "{run.title}", as words'
+        dialog = AskDialog(question, others, " ".join(before), label="Tags", empty="empty: no tags")
+        self.app.push_screen(dialog, answered)
+
+
+def keys_of(recipe: Recipe, typed: str) -> list[Choice]:
+    """What may be typed next: `table.key=value` with the value as it is now."""
+    head, _, last = typed.rpartition(" ")
+    found = []
+    for name, table in recipe.model_dump(mode="json").items():
+        for key, value in table.items() if isinstance(table, dict) else ():
+            path = f"{name}.{key}"
+            if last.partition("=")[0] in path and "=" not in last and not isinstance(value, dict):
+                text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+                found.append(Choice(f"{head} {path}={text}".strip(), "now" if text else "not set", more=True))
+    return found[:200]

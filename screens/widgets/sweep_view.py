@@ -1,0 +1,118 @@
+"""The leaderboard of a sweep as rows one can walk through, and below it a bar for each value of each key."""
+
+import json
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from screens.look import glyphs
+from vitbench.sweeps.effects import Effect
+from vitbench.sweeps.history import History, Trial
+from vitbench.text import clean, shortened
+
+_BAR = 24
+_MOST_ROWS = 500
+
+
+class SweepView(VerticalScroll, can_focus=True):
+    """`selected` is the trial under the cursor: the best one until somebody moves."""
+
+    DEFAULT_CSS = """
+    SweepView { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    SweepView Static { height: auto; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._board: list[Trial] = []
+        self._history: History | None = None
+        self._effects: list[Effect] = []
+        self._number: int | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="sweep-text")
+
+    @property
+    def selected(self) -> Trial | None:
+        """The trial under the cursor."""
+        return self._board[self._row()] if self._board else None
+
+    def show(self, history: History | None, effects: list[Effect]) -> None:
+        """Replaces what is shown; the cursor stays on its trial."""
+        self._history, self._effects = history, effects
+        self._board = _rows(history)[:_MOST_ROWS] if history is not None else []
+        self.query_one("#sweep-text", Static).update(self._text())
+
+    def move(self, by: int) -> None:
+        """Moves the cursor, and keeps it in sight."""
+        if not self._board:
+            return
+        row = min(max(self._row() + by, 0), len(self._board) - 1)
+        self._number = self._board[row].number
+        self.query_one("#sweep-text", Static).update(self._text())
+        if not self.scroll_offset.y <= row + 1 < self.scroll_offset.y + self.size.height:
+            self.scroll_to(y=max(0, row + 1 - self.size.height // 2), animate=False)
+
+    def _row(self) -> int:
+        return next((row for row, trial in enumerate(self._board) if trial.number == self._number), 0)
+
+    def _text(self) -> Text:
+        history = self._history
+        if history is None:
+            return Text()
+        colours = self.app.theme_variables
+        text = Text(f"{'':2}{'':>4}  {clean(history.metric):<30}  values\n", Style(color=colours["secondary"]))
+        for row, trial in enumerate(self._board):
+            chosen = row == self._row()
+            style = Style(color=colours["block-cursor-foreground"], bgcolor=colours["block-cursor-background"])
+            pointer = glyphs().pointer if chosen else " "
+            words = (
+                f"{pointer} {row + 1:>4}  {_score(trial, history):<30}  {value_words(trial)}{_marks(trial, history)}\n"
+            )
+            text.append(words, style if chosen else Style(color=colours["foreground"]))
+        if self._effects:
+            text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])
+        values = [level.score.value for effect in self._effects for level in effect.levels]
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        for effect in self._effects:
+            text.append(f"{clean(effect.key)}  {100 * effect.share:.0f}%\n", Style(color=colours["accent"]))
+            for level in effect.levels:
+                share = (level.score.value - low) / (high - low) if high > low else 1.0
+                full = max(1, round(share * _BAR))
+                text.append(f"  {clean(shortened(level.title, 24)):<24} ", Style(color=colours["secondary"]))
+                text.append(glyphs().full * full, Style(color=colours["primary"]))
+                text.append(glyphs().empty * (_BAR - full), Style(color=colours["border"]))
+                words = f" {level.score.value:.4g} ({level.score.low:.4g} to {level.score.high:.4g}, {level.trials})\n"
+                text.append(words, Style(color=colours["foreground"]))
+        return text
+
+
+def value_words(trial: Trial) -> str:
+    """The values of a trial as `--set` takes them."""
+    return clean(" ".join(f"{key}={json.dumps(value)}" for key, value in trial.values.items()))
+
+
+def _rows(history: History) -> list[Trial]:
+    """The leaderboard, then the trials without a score yet, in their order."""
+    board = history.leaderboard()
+    scored = {trial.number for trial in board}
+    return [*board, *(trial for number, trial in sorted(history.trials.items()) if number not in scored)]
+
+
+def _score(trial: Trial, history: History) -> str:
+    scores, mean = trial.scores(history.goal), trial.score(history.goal)
+    if mean is None:
+        return "nothing measured yet"
+    return f"{mean:.4g}" + (f" ({min(scores):.4g} to {max(scores):.4g})" if len(scores) > 1 else "")
+
+
+def _marks(trial: Trial, history: History) -> str:
+    if any(attempt.stopped_at is not None for attempt in trial.attempts.values()):
+        return "  stopped early"
+    if trial.is_complete(history.plan.repeats):
+        return ""
+    states = sorted({attempt.state for attempt in trial.attempts.values()})
+    return f"  {', '.join(states)}"
