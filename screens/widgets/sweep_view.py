@@ -13,7 +13,9 @@ from vitbench.sweeps.effects import Effect
 from vitbench.sweeps.history import History, Trial
 from vitbench.text import clean, shortened
 
-_BAR = 24
+_LEAST_BAR, _MOST_BAR = 6, 24
+_WORDS = 60
+"""Cells for the title of a level and its numbers, beside its bar."""
 _MOST_ROWS = 500
 
 
@@ -75,16 +77,17 @@ class SweepView(VerticalScroll, can_focus=True):
             text.append(words, style if chosen else Style(color=colours["foreground"]))
         if self._effects:
             text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])
+        bar = min(_MOST_BAR, max(_LEAST_BAR, self.size.width - _WORDS))
         values = [level.score.value for effect in self._effects for level in effect.levels]
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         for effect in self._effects:
             text.append(f"{clean(effect.key)}  {100 * effect.share:.0f}%\n", Style(color=colours["accent"]))
             for level in effect.levels:
                 share = (level.score.value - low) / (high - low) if high > low else 1.0
-                full = max(1, round(share * _BAR))
+                full = max(1, round(share * bar))
                 text.append(f"  {clean(shortened(level.title, 24)):<24} ", Style(color=colours["secondary"]))
                 text.append(glyphs().full * full, Style(color=colours["primary"]))
-                text.append(glyphs().empty * (_BAR - full), Style(color=colours["border"]))
+                text.append(glyphs().empty * (bar - full), Style(color=colours["border"]))
                 words = f" {level.score.value:.4g} ({level.score.low:.4g} to {level.score.high:.4g}, {level.trials})\n"
                 text.append(words, Style(color=colours["foreground"]))
         return text
