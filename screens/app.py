@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +23,7 @@ from screens.caption_view import CaptionSession
 from screens.coloured_app import ColouredApp
 from screens.colours import SELECTION_IN_16
 from screens.copying import clipboard_sequence
+from screens.endings import ENDS, ended_since, in_words, notice_sequence
 from screens.evaluating import Evaluator
 from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.key_order import KeyOrder
@@ -43,10 +45,13 @@ from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
 from vitbench.places import store_folder
 from vitbench.runs.store import Store
+from vitbench.settings import read_settings
 from vitbench.terminal_colours import Depth
 from vitbench.text import clean
 
 _LEAVING = ("q", "ctrl+q")
+_LOOK_NOTED = 60
+"""Seconds between two notes of when the app was last looked at."""
 
 Severity = Literal["information", "warning", "error"]
 
@@ -89,6 +94,8 @@ class Workbench(ColouredApp[str]):
         self.caption_sessions: dict[str, CaptionSession] = {}
         """Where one was on the captions screen, by captioner: leaving it and coming back finds the same."""
         self._states: dict[str, str] | None = None
+        self.ended_words = ""
+        """What has ended since the app was last open, until a run is opened or Escape pressed."""
         self._packages: dict[str, list[tuple[ScreenDeclaration, Opening]]] = {}
         """By the name of a screen: the screens of packages that a key there opens."""
         self._inspector_start: InspectorStart | None = None
@@ -215,6 +222,9 @@ class Workbench(ColouredApp[str]):
         """Says when a run ends; one that died is offered to be resumed."""
         states = {run.id: run.state for run in self.snapshot.runs}
         before, self._states = self._states, states
+        if before is None:
+            since = self.settings.number("last_look")
+            self.ended_words = in_words(ended_since(self.snapshot.runs, since)) if since else ""
         seen = self.settings.texts("seen_crashes")
         for run in self.snapshot.runs:
             was = None if before is None else before.get(run.id)
@@ -223,6 +233,19 @@ class Workbench(ColouredApp[str]):
                 self._notice_crash(run.id)
             elif was == "running" and run.state == "finished":
                 self.tell(f"{run.title} has finished: accuracy {wording.percent(run.accuracy) or 'not measured'}.")
+            if was in LIVE_STATES and run.state in ENDS:
+                self._ring(f"{run.title} is {run.state}")
+        self.settings.remember("last_look", str(int(time.time()) // _LOOK_NOTED * _LOOK_NOTED))
+
+    def _ring(self, words: str) -> None:
+        """The terminal's bell and notice, unless the person's settings say otherwise."""
+        try:
+            wanted = read_settings().bell
+        except UserError as error:
+            self.tell(str(error), "warning")
+            return
+        if wanted and self._driver is not None:
+            self._driver.write(notice_sequence(words))
 
     def _notice_crash(self, run_id: str) -> None:
         from screens.dialogs import CrashNotice

@@ -65,6 +65,7 @@ class RunsScreen(Desk):
         with Horizontal(id="panels"):
             yield RunTable(id="table")
             yield RunDetails(id="details")
+        yield Note(id="ended", least=1)
         yield Note(id="evaluating", least=1)
 
     def on_mount(self) -> None:
@@ -107,7 +108,19 @@ class RunsScreen(Desk):
             current = table.current
             details.show(current, snapshot.followed.get(current.id) if current else None)
         self._show_title(snapshot, len(shown))
+        self._show_ended()
         self.show_run_controls()
+
+    def _show_ended(self) -> None:
+        """What has ended while nobody looked."""
+        note, words = self.query_one("#ended", Note), self.workbench.ended_words
+        note.display = bool(words)
+        if words:
+            note.show(Text(f"Since you were here: {clean(words)}", self.app.theme_variables["accent"]))
+
+    def _forget_ended(self) -> None:
+        self.workbench.ended_words = ""
+        self._show_ended()
 
     def _show_welcome(self, empty: bool) -> None:
         """What one can do, in place of a table without runs."""
@@ -180,6 +193,7 @@ class RunsScreen(Desk):
 
     @on(RunTable.Chosen)
     def action_open_run(self) -> None:
+        self._forget_ended()
         run = self.current_run()
         if run is not None:
             self.open_screen("run", run_id=run.id)
@@ -284,7 +298,8 @@ class RunsScreen(Desk):
         line.display = bool(line.value)
 
     def action_back(self) -> None:
-        """Escape anywhere takes the filter away."""
+        """Escape anywhere takes the filter away, and the line of what has ended."""
+        self._forget_ended()
         line = self.query_one("#filter", Input)
         line.value = ""
         line.display = False

@@ -28,6 +28,7 @@ _TYPES: dict[str, type] = {
     "preset": str,
     "data": str,
     "seen_crashes": list,
+    "last_look": str,
 }
 """What is remembered, and as what. A list is one of words."""
 _EXPECTED = {str: "a text", bool: "true or false", list: "a list of texts"}
@@ -85,6 +86,11 @@ class Settings:
         """A remembered yes or no."""
         value = self._values.get(name, default)
         return value if isinstance(value, bool) else default
+
+    def number(self, name: str) -> float:
+        """A remembered number, which is kept as a text; 0 where there is none."""
+        text = self.text(name, "")
+        return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0.0
 
     def texts(self, name: str) -> list[str]:
         """A remembered list of texts."""
