@@ -101,7 +101,7 @@ def from_packages() -> list[ScreenDeclaration]:
 
 def openings(place: str) -> list[tuple[ScreenDeclaration, Opening]]:
     """The screens of packages that a key on the screen `place` opens, but for those whose key means something there."""
-    taken = {key for action in (*actions(place), *actions("everywhere")) for key in action.keys.split(",")}
+    taken = {key for action in (*SCREENS[place].actions, *actions("everywhere")) for key in action.keys.split(",")}
     found = []
     for declared in from_packages():
         opened = declared.opened

@@ -57,6 +57,7 @@ COMMANDS: dict[str, str] = {
     "caption": "a sentence for each picture, and a figure of its words",
     "gpus": "this machine's GPUs, who holds them, and what waits",
     "settings": "your own settings: what is run when a run has ended, the bell",
+    "extensions": "methods, layouts, augmentations, ...: all that there is, and what installed packages add",
     "doctor": "what this machine, terminal and store are good for, and what to do",
     "ground": "how well the maps of words find what they mean",
 }

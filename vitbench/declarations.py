@@ -64,6 +64,7 @@ class Declarations(Mapping[str, T], Generic[T]):
         self._type, self._package, self._attribute, self._order = declared_as, package, attribute, order
         self._own: dict[str, T] | None = None
         self._found: dict[str, T] | None = None
+        self._packages: dict[str, str] = {}
         self._lock = threading.RLock()
 
     def __getitem__(self, name: str) -> T:
@@ -89,6 +90,10 @@ class Declarations(Mapping[str, T], Generic[T]):
         """Those that come with vitbench, in their order; no installed package is looked at."""
         return sorted(self._of_vitbench().values(), key=lambda one: (self._order(one), one.name))
 
+    def package_of(self, name: str) -> str:
+        """The installed package that declares `name`; "vitbench" for its own."""
+        return "vitbench" if name in self._of_vitbench() else self._packages.get(name, "")
+
     def forget(self) -> None:
         """Looks again when next asked: packages were installed or removed."""
         with self._lock:
@@ -109,6 +114,7 @@ class Declarations(Mapping[str, T], Generic[T]):
                         _left_out[f"{self.group} {point.name}"] = clean(said)
                     else:
                         known[one.name] = one
+                        self._packages[one.name] = point.dist.name if point.dist is not None else ""
                 ordered = sorted(known.values(), key=lambda one: (self._order(one), one.name))
                 self._found = {one.name: one for one in ordered}
             return self._found
