@@ -1,6 +1,9 @@
 """What every test may count on: no network, no GPU, one thread, and a store of its own."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Set before anything imports torch. Two test processes share two cores, and a result must not hang on the machine.
@@ -45,3 +48,23 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def storm_rounds() -> int:
     """How often a storm strikes: five times, or the full count under `make test-storm`."""
     return 20 if os.environ.get("VITBENCH_STORM") == "full" else 5
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a tmpfs with these options; skips where that is not allowed."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options: str) -> Path:
+        if os.getuid() != 0 or shutil.which("mount") is None:
+            pytest.skip("mounting needs root")
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)

@@ -41,6 +41,7 @@ def test_an_allocation_that_fails_is_told_from_other_errors(work, says):
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), "GPU"),
         (RuntimeError("can't start new thread"), "threads"),
+        (RecursionError("maximum recursion depth exceeded"), "too deep"),
         (ImportError("libx.so: failed to map segment from shared object"), "a library"),
     ],
 )

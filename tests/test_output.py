@@ -144,3 +144,14 @@ def test_without_a_home_the_way_out_is_told():
         [sys.executable, "-c", program, "runs"], capture_output=True, text=True, env=environment, check=False
     )
     assert_sentence(answer, "HOME", "--store")
+
+
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["data", "."]) == 2
+    assert (
+        capsys.readouterr().err == "vitbench: The folder from which this was started is gone; change to another one.\n"
+    )

@@ -35,6 +35,8 @@ def exhausted(error: BaseException | None) -> str | None:
         if on_gpu:
             return f"The memory of the GPU is not enough for that{asked}; free it, ask for less, or say --device cpu."
         return f"There is not enough memory on this machine for that{asked}; end other programs, or ask for less."
+    if isinstance(error, RecursionError):
+        return "Something that was given is nested too deep, or leads through too many folders."
     if isinstance(error, RuntimeError) and "can't start new thread" in message:
         return "This machine allows no more threads; end other programs, or raise `ulimit -u`."
     if isinstance(error, ImportError | OSError) and any(words in message for words in _LIBRARY):

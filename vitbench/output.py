@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from vitbench.files.parsing import to_json
@@ -92,8 +93,17 @@ def os_error_sentence(error: OSError) -> str:
     """What the system refused, and where, in a sentence."""
     reason = error.strerror or str(error) or type(error).__name__
     places = [os.fsdecode(place) for place in (error.filename, error.filename2) if isinstance(place, str | bytes)]
+    if isinstance(error, FileNotFoundError) and not places and not _has_working_folder():
+        return "The folder from which this was started is gone; change to another one."
     advice = f"; {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
     return f"{' and '.join(places) or 'An output'} cannot be used: {reason}{advice}."
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _cell(cell: object) -> str:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,26 +122,6 @@ def test_another_user_may_look_and_changes_nothing(tmp_path_factory):
         assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
     finally:
         shutil.rmtree(store)
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a tmpfs with these options; skips where that is not allowed."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options: str) -> Path:
-        if os.getuid() != 0 or shutil.which("mount") is None:
-            pytest.skip("mounting needs root")
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
-        return place
-
-    yield mount
-    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
 
 
 def test_a_read_only_store_can_be_read(mounted):

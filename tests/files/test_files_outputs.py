@@ -110,6 +110,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(store, tmp_path, phot
         (photo / "figure.png", "is no folder"),
         (tmp_path / ("x" * 300 + ".png"), "more than 255 bytes"),
         (tmp_path / "a\0b.png", "cannot be written"),
+        (tmp_path / Path(*["d"] * 1500) / "a.png", "more than 100 folders"),
         (tmp_path / "pipe.png", "is no file"),
         (Path("/dev/stdout"), "is no file"),
         (Path("/dev/zero"), "is a device"),

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,46 @@ def die_in_save(number: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
+
+
+def fill_disk(what: tuple[Path, int, str]) -> None:
+    """Just before the file operation of a number below a folder its disk has no room for another byte, or file."""
+    place, left, lacking = what
+    busy = False
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left, busy
+        if busy or event not in _CHANGES or not str(arguments[0]).startswith(str(place)):
+            return
+        if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            return
+        left -= 1
+        if left == 0:
+            busy = True
+            fill(place, lacking)
+
+    sys.addaudithook(watch)
+
+
+_CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.link")
+
+
+def fill(place: Path, lacking: str) -> None:
+    """Leaves a disk without room for another byte ("bytes") or another file ("files"), by files called filling-..."""
+    with suppress(OSError):
+        if lacking == "files":
+            for number in range(100_000):
+                (place / f"filling-{number}").touch()
+        for size in (65536, 512):
+            with (place / f"filling-{size}").open("wb", buffering=0) as stream:
+                while stream.write(bytes(size)) == size:
+                    pass
+
+
+def make_room(place: Path) -> None:
+    """Takes away what `fill` has left."""
+    for file in place.glob("filling-*"):
+        file.unlink()
 
 
 def slow_steps(seconds: float) -> None:

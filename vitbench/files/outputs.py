@@ -21,6 +21,7 @@ from vitbench.files.streams import Stream, is_stream, open_stream
 from vitbench.files.writing import sync_folder, temporary_file, temporary_folder
 
 _MOST_NUMBERS = 9999
+_MOST_NEW_FOLDERS = 100
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".txt"}
@@ -252,9 +253,11 @@ def _check_place(real: Path) -> None:
     """The nearest folder above that exists must be one, and may be changed."""
     if len(os.fsencode(real.name)) > LONGEST_NAME:
         raise UserError(f"{shown(real)} cannot be written: its name has more than {LONGEST_NAME} bytes.")
-    folder = real.parent
+    folder, missing = real.parent, 0
     while not os.path.lexists(folder):
-        folder = folder.parent
+        folder, missing = folder.parent, missing + 1
+        if missing > _MOST_NEW_FOLDERS:
+            raise UserError(f"{shown(real)} cannot be written: more than {_MOST_NEW_FOLDERS} folders would be made.")
     if not folder.is_dir():
         raise UserError(f"{shown(real)} cannot be written: {folder} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
