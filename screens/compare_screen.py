@@ -1,7 +1,7 @@
 """Several runs side by side: a grid of charts, one for each chosen scalar; each run in the colour that it keeps."""
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 
 from screens import wording
@@ -19,6 +19,10 @@ from screens.widgets.chart_raster import at_or_before
 from screens.widgets.compare_table import CompareTable
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice
+from screens.widgets.words_panel import WordsPanel
+from vitbench.comparing.report import compare
+from vitbench.comparing.words import lines
+from vitbench.errors import UserError
 
 
 class CompareScreen(Exports):
@@ -42,6 +46,7 @@ class CompareScreen(Exports):
         yield Line(id="title")
         yield CompareGrid(id="charts")
         yield CompareTable(id="values")
+        yield WordsPanel(id="differences")
 
     def on_mount(self) -> None:
         self.chosen = self.workbench.settings.texts("compare_scalars")
@@ -70,6 +75,29 @@ class CompareScreen(Exports):
 
     def wanted(self) -> Wanted:
         return Wanted(frozenset(self.run_ids))
+
+    def action_details(self) -> None:
+        """What differs, in words, in place of the charts; once more: the charts."""
+        panel = self.query_one(WordsPanel)
+        self._show_panel(not panel.display)
+        if panel.display:
+            panel.show(["Comparing ..."])
+            self._compare()
+
+    def _show_panel(self, shown: bool) -> None:
+        panel = self.query_one(WordsPanel)
+        panel.display = shown
+        self._grid.display = self.query_one(CompareTable).display = not shown
+        (panel if shown else self._grid.chart(0)).focus()
+
+    @work(thread=True, exclusive=True, group="comparison")
+    def _compare(self) -> None:
+        store = self.workbench.store
+        try:
+            said = lines(compare([store.find(run_id) for run_id in self.run_ids]))
+        except (UserError, OSError) as error:
+            said = [str(error)]
+        self.app.call_from_thread(self.query_one(WordsPanel).show, said)
 
     def apply(self, snapshot: Snapshot) -> None:
         self._details = [snapshot.followed[run_id] for run_id in self.run_ids if run_id in snapshot.followed]
