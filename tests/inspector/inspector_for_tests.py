@@ -17,6 +17,11 @@ def echo(arguments, progress):
     return Reply({"heard": arguments}, {"map": array, "none": np.zeros((0, 5), np.uint8)})
 
 
+def constant(arguments, progress):
+    pictures = {"bare": np.full((50, 40, 3), arguments["picture"], np.uint8), "map": np.array([arguments["layer"]])}
+    return Reply({}, pictures, frozenset({"bare"}))
+
+
 def slow(arguments, progress):
     for step in range(arguments["steps"]):
         progress(step, arguments["steps"], "waiting")
@@ -65,6 +70,6 @@ def chatter(arguments, progress):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    handlers = (echo, slow, deaf, refuse, fill, fail, die, die_late, chatter)
+    handlers = (echo, constant, slow, deaf, refuse, fill, fail, die, die_late, chatter)
     table = {handler.__name__: handler for handler in handlers}
     Server(table, sys.stdin.buffer, answers, lambda request: bool(request.arguments.get("aside"))).serve()

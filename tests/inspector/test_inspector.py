@@ -26,6 +26,20 @@ async def test_values_and_arrays_come_back_as_they_were(inspector):
     assert answer.arrays["none"].shape == (0, 5)
 
 
+async def test_what_other_answers_have_too_is_sent_once(inspector):
+    first, second = [await inspector.ask("constant", picture=7, layer=layer) for layer in (1, 2)]
+    assert second.arrays["bare"] is first.arrays["bare"]
+    assert (first.arrays["map"], second.arrays["map"]) == ([1], [2])
+    for picture in range(20):
+        answer = await inspector.ask("constant", picture=picture, layer=3)
+        np.testing.assert_array_equal(answer.arrays["bare"], np.full((50, 40, 3), picture, np.uint8))
+    both = await asyncio.gather(*(inspector.ask("constant", picture=p, layer=0) for p in (19, 1, 19, 1)))
+    assert [answer.arrays["bare"][0, 0, 0] for answer in both] == [19, 1, 19, 1]
+    with pytest.raises(InspectorError):
+        await inspector.ask("die")
+    assert (await inspector.ask("constant", picture=19, layer=5)).arrays["bare"][0, 0, 0] == 19
+
+
 async def test_what_libraries_print_does_not_reach_the_frames(inspector):
     assert (await inspector.ask("chatter")).values["pid"] > 0
     assert (await inspector.ask("echo")).arrays["map"].shape == (3, 4)

@@ -60,8 +60,9 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
     minus = _minus(request, sources, read, progress)
-    opened = open_picture(Path(request.picture))
-    shown, box = shown_picture(opened, encoded.prepared.box)
+    seen = encoded.prepared.box
+    key = ("shown", *file_key(request.picture), seen)
+    shown, box = sources.recent("picture", key, lambda: shown_picture(open_picture(Path(request.picture)), seen))
     if request.word is not None and request.word > len(maps.words):
         raise UserError(f"There is no word {request.word}: the sentence has {len(maps.words)}, counted from 1.")
     wanted = range(len(maps.words)) if request.word is None else [request.word - 1]

@@ -70,9 +70,12 @@ def overlay_placed(picture: Picture, placed: Values, style: OverlayStyle, *, dim
     """Values [height, width] of each of the picture's pixels, as `place` gives them, mixed into it; with `dim` the
     picture is darker where they are NaN."""
     heat = colourise(placed, style.colour_map, style.low, style.high)
-    mixed = (1 - style.strength) * picture + style.strength * heat
-    unseen = np.isnan(placed)[..., None] & np.bool_(dim)
-    return np.where(unseen, 0.35 * picture.astype(np.float64), mixed).round().astype(np.uint8)
+    mixed = picture * np.float32(1 - style.strength)
+    mixed += heat * np.float32(style.strength)
+    unseen = np.isnan(placed)
+    if dim and unseen.any():
+        mixed[unseen] = 0.35 * picture[unseen]
+    return np.rint(mixed, out=mixed).astype(np.uint8)
 
 
 def overlay_colours(

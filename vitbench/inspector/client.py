@@ -12,11 +12,13 @@ import itertools
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.inspector.protocol import Arrays, Header, announced, as_array, byte_count, parse_header, write_frame
@@ -26,6 +28,8 @@ from vitbench.text import clean
 _LONGEST_HEADER = 64 * 2**20
 _LAST_WORDS_TIME = 1.0
 """Seconds that are waited for what a dead inspector wrote to stderr."""
+_MOST_CONSTANTS = 8
+"""Arrays that are remembered because other answers have them, too, such as the bare picture."""
 AHEAD = "--ahead"
 """The argument of an inspector that is started before anyone asks."""
 
@@ -51,6 +55,8 @@ class _Waiting:
     future: asyncio.Future[Answer]
     progress: Progress
     process: asyncio.subprocess.Process
+    known: Mapping[str, np.ndarray]
+    """Arrays that need not come again, by key; as they were when it was asked."""
 
 
 class Inspector:
@@ -66,6 +72,7 @@ class Inspector:
         self._numbers = itertools.count(1)
         self._ahead = self._ready = False
         self._asked = time.monotonic()
+        self._constants: OrderedDict[str, np.ndarray] = OrderedDict()
 
     @property
     def is_running(self) -> bool:
@@ -95,10 +102,12 @@ class Inspector:
         self._asked = time.monotonic()
         process = await self._running()
         number = next(self._numbers)
-        waiting = _Waiting(asyncio.get_running_loop().create_future(), progress, process)
+        known = dict(self._constants)
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), progress, process, known)
         self._waiting[number] = waiting
         try:
-            await self._send(process, {"id": number, "request": request, "arguments": arguments, "replaces": replaces})
+            asked: Header = {"id": number, "request": request, "arguments": arguments, "replaces": replaces}
+            await self._send(process, asked | ({"known": list(known)} if known else {}))
             return await waiting.future
         except asyncio.CancelledError:
             if process.returncode is None:
@@ -160,7 +169,9 @@ class Inspector:
                 header = parse_header(line)
                 arrays: Arrays = {}
                 for entry in announced(header):
-                    arrays[entry["name"]] = as_array(entry, await process.stdout.readexactly(byte_count(entry)))
+                    content = await process.stdout.readexactly(byte_count(entry))
+                    if (array := self._array(header, entry, content)) is not None:
+                        arrays[entry["name"]] = array
                 self._deliver(header, arrays)
         except (asyncio.IncompleteReadError, ValueError, LookupError, TypeError, MemoryError):
             with contextlib.suppress(ProcessLookupError):
@@ -174,6 +185,20 @@ class Inspector:
         for waiting in [waiting for waiting in self._waiting.values() if waiting.process is process]:
             if not waiting.future.done():
                 waiting.future.set_exception(InspectorError(reason))
+
+    def _array(self, header: Header, entry: dict[str, Any], content: bytes) -> np.ndarray | None:
+        """An array of an answer: that comes now, or that is known. None where nobody waits for it any more."""
+        key = entry.get("key")
+        if entry.get("omitted"):
+            waiting = self._waiting.get(header.get("id", 0))
+            return None if waiting is None else waiting.known[str(key)]
+        array = as_array(entry, content)
+        if key is not None:
+            self._constants[key] = array
+            self._constants.move_to_end(key)
+            while len(self._constants) > _MOST_CONSTANTS:
+                self._constants.popitem(last=False)
+        return array
 
     def _deliver(self, header: Header, arrays: Arrays) -> None:
         if header.get("kind") == "ready":

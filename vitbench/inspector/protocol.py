@@ -1,12 +1,14 @@
 """How the app and the inspector talk: a frame is one line of JSON, then the bytes of the arrays that it announces.
 
-A request is `{"id", "request", "arguments", "replaces"}` or `{"cancel": id}`. An answer is `{"id", "kind"}` with
-kind `progress` (`done`, `total`, `what`), `result` (`values`), `refused` (a person's mistake: `message`),
-`error` (ours: `message`), `cancelled` or `superseded`.
+A request is `{"id", "request", "arguments", "replaces", "known"}` or `{"cancel": id}`. An answer is `{"id", "kind"}`
+with kind `progress` (`done`, `total`, `what`), `result` (`values`), `refused` (a person's mistake: `message`),
+`error` (ours: `message`), `cancelled` or `superseded`. An array with a `key` comes again with other answers: a client
+that names it among the `known` gets the announcement (`omitted`) without the bytes.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -20,12 +22,32 @@ Header = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 
 
-def write_frame(stream: BinaryIO, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
-    """Writes one frame and flushes it. Arrays may have any shape and any plain dtype."""
-    packed = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-    announced = [{"name": name, "dtype": a.dtype.str, "shape": list(a.shape)} for name, a in packed.items()]
+def write_frame(
+    stream: BinaryIO,
+    header: Header,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    constant: Collection[str] = (),
+    known: Collection[str] = (),
+) -> None:
+    """Writes one frame and flushes it. Arrays may have any shape and any plain dtype.
+
+    Those named in `constant` get a key, and are left out where it is among the `known`.
+    """
+    announced: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for name, given in (arrays or {}).items():
+        array = np.ascontiguousarray(given)
+        entry: dict[str, Any] = {"name": name, "dtype": array.dtype.str, "shape": list(array.shape)}
+        content = array.tobytes()
+        if name in constant:
+            entry["key"] = hashlib.blake2b(repr(entry["shape"]).encode() + content, digest_size=16).hexdigest()
+        if entry.get("key") in known:
+            entry["omitted"] = True
+        else:
+            parts.append(content)
+        announced.append(entry)
     line = json.dumps({**header, "arrays": announced} if announced else header).encode()
-    stream.write(b"".join([line, b"\n", *(array.tobytes() for array in packed.values())]))
+    stream.write(b"".join([line, b"\n", *parts]))
     stream.flush()
 
 
@@ -37,6 +59,8 @@ class Request:
     name: str
     arguments: dict[str, Any]
     replaces: str = ""
+    known: tuple[str, ...] = ()
+    """Keys of arrays that the asker has."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +106,12 @@ def read_request(stream: BinaryIO) -> Request | Cancel | None:
         raise BadFrame(f"`arguments` is {json_type(arguments)}, not an object", number)
     if not isinstance(replaces, str | None):
         raise BadFrame(f"`replaces` is {json_type(replaces)}, not a text", number)
+    known = header.get("known") or []
+    if not isinstance(known, list) or not all(isinstance(key, str) for key in known):
+        raise BadFrame("`known` is no list of texts", number)
     if header.get("arrays"):
         raise BadFrame("a request carries no arrays", number)
-    return Request(number, name, arguments or {}, replaces or "")
+    return Request(number, name, arguments or {}, replaces or "", tuple(known))
 
 
 def _number(value: object, name: str) -> int:
@@ -116,7 +143,9 @@ def announced(header: Header) -> list[dict[str, Any]]:
 
 
 def byte_count(entry: dict[str, Any]) -> int:
-    """How many bytes an announced array takes."""
+    """How many bytes of an announced array follow."""
+    if entry.get("omitted"):
+        return 0
     return int(np.prod(entry["shape"], dtype=np.int64)) * np.dtype(entry["dtype"]).itemsize
 
 

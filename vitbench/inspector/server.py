@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from vitbench.errors import UserError
 from vitbench.exhausted import exhausted
 from vitbench.inspector.arguments import check_arguments, takes_long
 from vitbench.inspector.client import AHEAD
-from vitbench.inspector.protocol import Arrays, BadFrame, Cancel, Header, Request, read_request, write_frame
+from vitbench.inspector.protocol import BadFrame, Cancel, Header, Request, read_request, write_frame
 from vitbench.progress import Progress
 from vitbench.text import shortened
 
@@ -50,6 +50,8 @@ class Reply:
 
     values: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
+    """Names of arrays that other answers have, too: each is sent once."""
 
 
 Handler = Callable[[dict[str, Any], Progress], Reply]
@@ -211,19 +213,19 @@ class Server:
             work.at_work = True
 
         try:
-            header, arrays = self._outcome(request, work, progress)
+            header, reply = self._outcome(request, work, progress)
             work.rest()
         except Cancelled:  # an interruption that came late, of which there is one a request
-            header, arrays = {"id": number, "kind": "cancelled"}, {}
+            header, reply = {"id": number, "kind": "cancelled"}, Reply()
         try:
-            self._send(header, arrays)
+            self._send(header, reply, request.known)
         finally:
             with self._changed:
                 del self._works[number]
                 self._open.discard(number)
                 self._cancelled.discard(number)
 
-    def _outcome(self, request: Request, work: _Work, progress: Progress) -> tuple[Header, Arrays]:
+    def _outcome(self, request: Request, work: _Work, progress: Progress) -> tuple[Header, Reply]:
         """What a request is answered with."""
         number = request.number
         try:
@@ -239,10 +241,10 @@ class Server:
             work.rest()
         except Cancelled:
             work.rest()
-            return {"id": number, "kind": "cancelled"}, {}
+            return {"id": number, "kind": "cancelled"}, Reply()
         except UserError as error:
             work.rest()
-            return _refusal(number, str(error)), {}
+            return _refusal(number, str(error)), Reply()
         except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
             work.rest()
             traceback.print_exc()
@@ -250,9 +252,9 @@ class Server:
                 # Once the frames are let go that hold what was computed so far; the cache of the GPU can go too.
                 error.__traceback__ = None
                 free_memory()
-                return _refusal(number, sentence), {}
-            return {"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"}, {}
-        return {"id": number, "kind": "result", "values": reply.values}, reply.arrays
+                return _refusal(number, sentence), Reply()
+            return {"id": number, "kind": "error", "message": f"{type(error).__name__}: {error}"}, Reply()
+        return {"id": number, "kind": "result", "values": reply.values}, reply
 
     def _interrupt(self, number: int) -> None:
         """From another thread: ends the handler of a cancelled request that is still at work."""
@@ -271,9 +273,10 @@ class Server:
         with contextlib.suppress(BrokenPipeError):
             self._send({"id": 0, "kind": kind})
 
-    def _send(self, header: Header, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+    def _send(self, header: Header, reply: Reply | None = None, known: Sequence[str] = ()) -> None:
+        reply = reply or Reply()
         with self._writing:
-            write_frame(self.answers, header, arrays)
+            write_frame(self.answers, header, reply.arrays, reply.constant, known)
 
 
 def free_memory() -> None:

@@ -38,7 +38,8 @@ class SheetRequests:
         request = read_request(str(arguments["kind"]), dict(arguments["request"]))
         sheet = self._composed(request, progress)
         numbers = dict(sheet.arrays) if arguments.get("arrays") else {}
-        return Reply(sheet.values(), {**sheet.pixels(), **numbers})
+        bare = frozenset(f"panel {number}" for number, panel in enumerate(sheet.panels) if panel.scale is None)
+        return Reply(sheet.values(), {**sheet.pixels(), **numbers}, bare)
 
     def save(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Saves the sheet into `file`, or under the next free name, put on paper as `drawing` says, or as .npz the
