@@ -147,9 +147,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         _SEARCH,
         Action("t", "choose_scalar", "scalar", "Another scalar in this chart, from a list.", True),
         Action("g", "choose_grid", "grid", "Which scalars have a chart, from a list; remembered.", True),
-        Action(
-            "d", "details", "details", "Keys that differ, seeds, and a paired test on the same pictures.", True
-        ),
+        Action("d", "details", "details", "Keys that differ, seeds, and a paired test on the same pictures.", True),
         Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
         Action("right_square_bracket", "next_tag(1)", "next scalar", "The next scalar.", True, "[ ]"),
         Action("left_square_bracket", "next_tag(-1)", "scalar before", "The scalar before.", shown="["),
