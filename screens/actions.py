@@ -39,6 +39,11 @@ _INSIDE = (
     Action("f", "features", "features", "What the selected run's network makes of each patch."),
 )
 
+_LEAVING = (
+    Action("R", "report", "report", "All that the run has to tell, as a page, Markdown, PDF and figures.", shown="R"),
+    Action("F", "figures", "figures", "The saved figures of the selected run.", shown="F"),
+)
+
 _CAPTIONS = (
     Action("w", "captions", "captions", "The selected run's captioner: its captions, and where each word looks."),
     Action("W", "demo_captions", "demo captions", "The package's captioner on the sample pictures.", shown="W"),
@@ -96,6 +101,8 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("space", "mark", "mark", "Mark the run for comparison.", True, shown="space"),
         *_INSIDE,
         *_CAPTIONS,
+        *_LEAVING,
+        Action("e", "export_network", "export", "The run's network as a folder that timm, transformers, ... load."),
         Action("o", "order", "order", "Sort by a column, from a list.", True),
         Action("escape", "back", "all runs", "Take the filter away and show all runs.", shown="esc"),
         Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),
@@ -124,6 +131,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         *_RUN_CONTROLS,
         *_INSIDE,
         *_CAPTIONS,
+        *_LEAVING,
         _AXIS,
         _SMOOTH_CURVES,
         Action("e", "export", "export", "Save chart or confusions: PNG, PDF, SVG, or the numbers as CSV.", True),
@@ -253,6 +261,14 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         Action("ctrl+e", "export_word", "export word", "Save this word's panel as a figure.", shown="^e"),
         *_PICTURES,
         Action("N", "captioner", "captioner", "Another captioner: a run, a checkpoint, a folder, a file.", shown="N"),
+    ),
+    "figures": (
+        _BACK,
+        Action("enter", "show_whole", "facts", "What the figure records of how it was made.", True),
+        Action("A", "again", "make again", "Make the figure again from what it records, beside it.", True, shown="A"),
+        Action("F", "all_figures", "all figures", "Those of the whole store, or of the run again.", True, shown="F"),
+        Action("D,delete", "remove", "delete", "Delete the file, after a question.", True, shown="D"),
+        Action("y", "copy", "copy", "Copy the scp line, the path or the command, through SSH and tmux too.", True),
     ),
     "new": (
         _SEARCH,

@@ -289,8 +289,18 @@ class Workbench(ColouredApp[str]):
         """Evaluates a run aside, on its own pictures or on those in the folder `data`."""
         await self.evaluator.evaluate(run_id, str(typed_path(data).absolute()) if data else "")
 
+    @work(exclusive=True, group="evaluation")
+    async def report_run(self, run_id: str, folder: str) -> None:
+        """Writes the report of a run into a folder, aside."""
+        await self.evaluator.report(run_id, str(typed_path(folder).absolute()))
+
+    @work(exclusive=True, group="evaluation")
+    async def export_network(self, run_id: str, form: str, folder: str) -> None:
+        """Writes the network of a run into a folder that other libraries load, aside."""
+        await self.evaluator.export(run_id, form, str(typed_path(folder).absolute()))
+
     def cancel_evaluation(self) -> None:
-        """Ends the evaluation that goes on; nothing of it stays."""
+        """Ends the evaluation, report or export that goes on; nothing of it stays."""
         self.workers.cancel_group(self, "evaluation")
 
     def colour_setting(self) -> str:

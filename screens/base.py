@@ -1,6 +1,7 @@
 """What all screens share: the frame, the snapshot, and the keys that start, pause and end runs."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -20,6 +21,7 @@ from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.searching import Searchable, SearchLine
 from vitbench.errors import UserError
+from vitbench.export.formats import FORMATS
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -295,6 +297,63 @@ class RunControls(WorkbenchScreen):
     def action_demo_captions(self) -> None:
         """The package's captioner on the sample pictures."""
         self.open_screen("captions", captioner="demo")
+
+    def action_figures(self) -> None:
+        """The saved figures of the run that the keys act on; without a run, those of the store."""
+        run = self.current_run()
+        self.open_screen("figures", run_id=run.id if run is not None else "")
+
+    def action_report(self) -> None:
+        """Asks where to, then writes the report aside."""
+        run = self._free_run()
+        if run is None:
+            return
+        self._ask_folder(
+            f'Report on "{run.title}" into the folder',
+            f"report-{run.id}",
+            lambda folder: self.workbench.report_run(run.id, folder),
+        )
+
+    def action_export_network(self) -> None:
+        """Asks for whom and where to, then writes the network aside."""
+        from screens.ask_dialog import choose
+
+        run = self._free_run()
+        if run is None:
+            return
+        if run.task == "caption":
+            self.workbench.tell(f"{run.title} trains a captioner, which no other library loads.", "warning")
+            return
+
+        def answered(form: str | None) -> None:
+            if form:
+                self._ask_folder(
+                    f'Export "{run.title}" for {FORMATS[form].title} into the folder',
+                    f"{run.id}-{form}",
+                    lambda folder: self.workbench.export_network(run.id, form, folder),
+                )
+
+        choices = [Choice(one.name, one.title) for one in FORMATS.values()]
+        self.app.push_screen(choose(f'Export the network of "{run.title}" for', choices), answered)
+
+    def _free_run(self) -> RunRow | None:
+        """The current run, if nothing else that takes long goes on; else a sentence."""
+        run, now = self.current_run(), self.workbench.evaluator.now
+        if run is not None and now is not None and now.going:
+            self.workbench.tell("Something that takes long goes on: wait, or cancel it with E.", "warning")
+            return None
+        return run
+
+    def _ask_folder(self, question: str, name: str, then: Callable[[str], object]) -> None:
+        from screens.ask_dialog import AskDialog
+        from screens.paths import folders_below
+
+        def answered(folder: str | None) -> None:
+            if folder:
+                then(folder)
+
+        proposal = str(Path.cwd() / name)
+        self.app.push_screen(AskDialog(question, folders_below, proposal, label="Folder"), answered)
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)

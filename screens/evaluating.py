@@ -1,9 +1,11 @@
-"""Evaluating a run from the app: one at a time, aside, told in a line that screens of runs show."""
+"""What takes long and belongs to a run (evaluation, report, export): one at a time, aside, told in a line."""
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError
@@ -46,21 +48,48 @@ class Evaluator:
 
     async def evaluate(self, run_id: str, data: str) -> None:
         """Evaluates the best checkpoint on the run's own pictures, or on those in the folder `data`; previews go on."""
+
+        def said(values: Mapping[str, Any]) -> Evaluating:
+            left_out = int(values["left_out"])
+            words = str(values["sentence"]) + (f", {left_out:,} files left out" if left_out else "")
+            return Evaluating(run_id, words, "success", name=str(values["name"]))
+
+        await self._aside(run_id, "evaluation", said, "evaluate", network=run_id, data=data)
+
+    async def report(self, run_id: str, folder: str) -> None:
+        """Writes the report of a run into a folder."""
+
+        def said(values: Mapping[str, Any]) -> Evaluating:
+            words = [f"The report is {Path(str(values['folder'])) / str(values['files'][0])}.", *values["notes"]]
+            return Evaluating(run_id, " ".join(map(str, words)), "success")
+
+        await self._aside(run_id, "report", said, "report", request={"run": run_id}, folder=folder)
+
+    async def export(self, run_id: str, form: str, folder: str) -> None:
+        """Writes the network of a run's best checkpoint into a folder that other libraries load."""
+
+        def said(values: Mapping[str, Any]) -> Evaluating:
+            words = [f"The network is in {values['folder']}.", str(values["checked"]), *values["notes"]]
+            return Evaluating(run_id, " ".join(map(str, words)), "success")
+
+        await self._aside(run_id, "export", said, "export_network", network=run_id, format=form, folder=folder)
+
+    async def _aside(
+        self, run_id: str, what: str, said: Callable[[Mapping[str, Any]], Evaluating], request: str, /, **arguments: Any
+    ) -> None:
+        """Asks the inspector for `what`, with its progress in the line; one such work goes on at a time."""
         self._say(Evaluating(run_id, "Starting ...", going=True))
         try:
-            asked = self.workbench.inspector.ask("evaluate", network=run_id, data=data, progress=self._progress)
-            answer = await asked
+            answer = await self.workbench.inspector.ask(request, progress=self._progress, **arguments)
         except asyncio.CancelledError:
-            self._say(Evaluating(run_id, "The evaluation was cancelled.", "warning"))
+            self._say(Evaluating(run_id, f"The {what} was cancelled.", "warning"))
             raise
         except UserError as error:
             self._end(Evaluating(run_id, str(error), "error"))
         except InspectorError as error:
-            self._end(Evaluating(run_id, f"The evaluation failed: {error}.", "error"))
+            self._end(Evaluating(run_id, f"The {what} failed: {error}.", "error"))
         else:
-            left_out = int(answer.values["left_out"])
-            words = str(answer.values["sentence"]) + (f", {left_out:,} files left out" if left_out else "")
-            self._end(Evaluating(run_id, words, "success", name=str(answer.values["name"])))
+            self._end(said(answer.values))
 
     def _progress(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()

@@ -54,6 +54,7 @@ VERBS: dict[str, str] = {
     "j": "move",
     "k": "move",
     "a": "axis",
+    "A": "make again",
     "b": "beam",
     "c": "compare",
     "C": "clone",
@@ -66,6 +67,7 @@ VERBS: dict[str, str] = {
     "H": "hold",
     "i": "attention",
     "I": "attention of the package's network",
+    "F": "figures",
     "K": "kill",
     "l": "logarithmic or robust scale",
     "L": "logarithmic, horizontally",
@@ -78,6 +80,7 @@ VERBS: dict[str, str] = {
     "p": "pause or resume",
     "P": "preprocessing",
     "r": "row",
+    "R": "report",
     "s": "stop",
     "S": "sweep",
     "t": "choose what is shown",
@@ -94,10 +97,7 @@ VERBS: dict[str, str] = {
 }
 """Key: its one verb. A key that is not here is not used."""
 
-RESERVED: dict[str, str] = {
-    "F": "figures",
-    "R": "report",
-}
+RESERVED: dict[str, str] = {}
 """Keys that are kept for screens and actions that come; nothing else may use them."""
 
 TITLES: dict[str, str] = {
@@ -191,7 +191,8 @@ def document() -> str:
     for key, verb in VERBS.items():
         on = ", ".join(f"{title(use.place)} ({use.action.title})" for use in by_key.get(key, ()))
         lines.append(f"| `{sign(key)}` | {verb} | {on or 'lists'} |")
-    lines += ["", "Kept for what comes: " + ", ".join(f"`{key}` {what}" for key, what in RESERVED.items()) + "."]
+    if RESERVED:
+        lines += ["", "Kept for what comes: " + ", ".join(f"`{key}` {what}" for key, what in RESERVED.items()) + "."]
     for place in places():
         lines += ["", f"## {title(place)}", "", "| key | action | what it does |", "|---|---|---|"]
         for action in actions(place):

@@ -10,6 +10,8 @@ from vitbench.runs.store import Run, Store
 
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
+_MEASURED = 30
+"""Pictures that the report measures maps and words on; the whole demo takes three minutes."""
 _PICTURES = ("01_bowtie_ladder.png", "04_heart_square.png", "10_car.png")
 
 
@@ -71,3 +73,15 @@ def save_figures(
         caption = compose(CaptionRequest(captioner="demo", picture=str(file)), sources, progress)
         files.append(outputs.write(folder / "captions" / file.name, sheet_bytes(caption, ".png")))
     return files
+
+
+def save_report(run: Run, store: Path, progress: Progress = silent) -> Path:
+    """The report of the demo's run, in its folder; the answer is its page."""
+    from vitbench.compose.sources import Sources
+    from vitbench.files.outputs import Outputs
+    from vitbench.report.making import PAGE, make_report
+    from vitbench.requests.report import ReportRequest
+
+    request = ReportRequest(run=run.id, count=_MEASURED)
+    outputs = Outputs(store)
+    return make_report(request, Sources(store), run.folder / "report", outputs=outputs, progress=progress).folder / PAGE

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
-from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures
+from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures, save_report
 from vitbench.places import store_folder
 from vitbench.progress import ConsoleProgress, duration
 from vitbench.runs.store import Run
@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     if code:
         return code
     _print_files(save_figures(run.id, run.folder / "figures", store, pictures=known_pictures(run, store)))
+    report = save_report(run, store, ConsoleProgress())
     _print_result(run, before)
+    print(f"The report: {clean(str(report))}")
     print(f"All of it took {duration(time.monotonic() - began)}, and is kept in {clean(str(run.folder))}")
     print(f"Look at it in the workbench: vitbench --store {clean(str(store))}")
     return 0

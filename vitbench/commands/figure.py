@@ -6,16 +6,20 @@ from typing import Any
 
 from vitbench.commands._figures import add_drawing, announce, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import compose, read_request
+from vitbench.compose import compose
+from vitbench.compose.again import compose_again
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
-from vitbench.figures.provenance import FORMAT, changed_inputs, read_provenance
+from vitbench.figures.provenance import read_provenance
+from vitbench.figures.remote import scp_line
 from vitbench.figures.save import check_figure_ending, sheet_bytes
+from vitbench.figures.saved import saved_figures, what_it_shows
+from vitbench.output import print_json
 from vitbench.places import store_folder
-from vitbench.progress import ConsoleProgress
-from vitbench.requests.drawing import Drawing
+from vitbench.progress import ConsoleProgress, moment
 from vitbench.requests.kinds import KINDS
-from vitbench.text import clean
+from vitbench.runs.store import Store
+from vitbench.text import clean, shortened
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--anyway", action="store_true", help="even if weights or pictures have changed")
     add_drawing(again)
     add_overwrite(again)
+    shown = actions.add_parser("list", help="the saved figures of a run, or of the store")
+    shown.add_argument("run_", metavar="RUN", nargs="?", help="an id, the beginning of one, a name, or `last`")
+    shown.add_argument("--json", action="store_true")
     make = actions.add_parser(
         "make",
         help="make a figure of any kind from its request",
@@ -42,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Composes, draws and saves."""
-    return _make(arguments) if arguments.action == "make" else _again(arguments)
+    actions = {"make": _make, "again": _again, "list": _list}
+    return actions[arguments.action](arguments)
 
 
 def _make(arguments: argparse.Namespace) -> int:
@@ -75,34 +83,35 @@ def _again(arguments: argparse.Namespace) -> int:
     check_figure_ending(path)
     outputs = outputs_of(arguments, inputs=[arguments.file, *recorded["inputs"]])
     outputs.plan(path)
-    if recorded["kind"] not in KINDS:
-        raise UserError(f"{arguments.file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
-    changed, content = _compose_again(recorded, path, arguments)
-    outputs.write(path, content)
-    if changed:
-        print(clean(f"Changed since: {', '.join(changed)}"))
+    sources = Sources(store_folder(arguments.store))
+    made = compose_again(
+        arguments.file,
+        recorded,
+        path.suffix,
+        sources,
+        drawing=drawing_of(arguments).given(),
+        anyway=arguments.anyway,
+        progress=ConsoleProgress(),
+    )
+    outputs.write(path, made.content)
+    if made.changed:
+        print(clean(f"Changed since: {', '.join(made.changed)}"))
     announce(path)
     return 0
 
 
-def _compose_again(recorded: dict[str, Any], path: Path, arguments: argparse.Namespace) -> tuple[list[str], bytes]:
-    """The names of inputs that have changed, and the figure composed and drawn."""
-    if recorded.get("format") != FORMAT:
-        raise UserError(
-            f"{arguments.file} was saved by an earlier version of vitbench, which counted layers and heads from 0:"
-            " ask for the figure again with its command."
-        )
-    request = read_request(recorded["kind"], recorded["request"])
-    sheet = compose(request, Sources(store_folder(arguments.store)), ConsoleProgress())
-    changed = changed_inputs(recorded["inputs"], sheet.inputs)
-    _refuse(changed, arguments)
-    drawing = Drawing.read(dict(recorded.get("drawing") or {}) | drawing_of(arguments).given())
-    return changed, sheet_bytes(sheet, path.suffix, drawing)
-
-
-def _refuse(changed: list[str], arguments: argparse.Namespace) -> None:
-    if changed and not arguments.anyway:
-        raise UserError(
-            f"Another figure would come out, because these have changed: {', '.join(changed)};"
-            " --anyway makes it all the same."
-        )
+def _list(arguments: argparse.Namespace) -> int:
+    """The saved figures of a run, or of the store, newest first, with what they show."""
+    store = Store(store_folder(arguments.store))
+    found = saved_figures(store, store.find(arguments.run_) if arguments.run_ else None)
+    if arguments.json:
+        print_json([{"file": str(one.file), "run": one.run_id, "saved_at": one.saved_at} for one in found])
+        return 0
+    for one in found:
+        print(clean(f"{moment(one.saved_at)}  {one.file}"))
+        print(clean(f"    {shortened(what_it_shows(one.file), 160)}"))
+        if line := scp_line(one.file):
+            print(f"    {clean(line)}")
+    if not found:
+        print("No figure was saved yet.")
+    return 0

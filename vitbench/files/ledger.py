@@ -3,6 +3,7 @@
 A file that is not in the ledger, or whose bytes are others by now, belongs to a person and is not replaced unasked.
 """
 
+import ast
 import fcntl
 import hashlib
 import json
@@ -67,6 +68,15 @@ class Ledger:
             if written == before:
                 return False
         return bool(written)
+
+    def files(self) -> Iterator[Path]:
+        """The paths that were written to, whether they are still there or not; damaged entries are passed over."""
+        with suppress(OSError):
+            for entry in sorted(self.folder.glob("*.json")):
+                with suppress(UserError, OSError, ValueError, KeyError, TypeError, SyntaxError):
+                    path = ast.literal_eval(str(read_json_object(entry, RECORD)["path"]))
+                    if isinstance(path, bytes):
+                        yield Path(os.fsdecode(path))
 
     def note(self, file: Path, contents: set[Content]) -> None:
         """Notes that `file` holds one of `contents`. Raises OSError if that cannot be written."""

@@ -47,6 +47,9 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
     "check_recipe": {"recipe": _text(required=True)},
     "estimate": {"recipe": _text(required=True)},
     "evaluate": {"network": _text(required=True), "data": _text()},
+    "report": {"request": _REQUEST, "folder": _FILE},
+    "export_network": {"network": _text(required=True), "format": _KIND, "folder": _FILE},
+    "figure_again": {"file": _FILE},
 }
 """Requests that read a whole description of their own (a figure's, say) are checked by it and are not here."""
 
@@ -63,7 +66,7 @@ def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:
             raise UserError(f"{name} of the request {request} is {shown}; it has to be {argument.words}.")
 
 
-_ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet")
+_ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet", "report", "export_network", "figure_again")
 
 
 def takes_long(request: Request) -> bool:

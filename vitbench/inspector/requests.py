@@ -7,6 +7,7 @@ from vitbench.compose.sources import Sources
 from vitbench.inspector.attention_requests import AttentionRequests
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.caption_requests import CaptionRequests
+from vitbench.inspector.leaving_requests import LeavingRequests
 from vitbench.inspector.run_requests import RunRequests
 from vitbench.inspector.server import Handler
 from vitbench.inspector.sheet_requests import SheetRequests
@@ -24,6 +25,7 @@ class Workbench:
             AttentionRequests(store),
             CaptionRequests(store),
             RunRequests(store, gpu, self._leave_gpu),
+            LeavingRequests(sources),
         )
         self.handlers: Mapping[str, Handler] = {
             name: handler for room in self._rooms for name, handler in room.handlers.items()

@@ -45,6 +45,8 @@ class SettingFacts:
     step: int
     total_steps: int
     parameters: int | None = None
+    image_size: tuple[int, int] | None = None
+    """(height, width) in pixels."""
     notes: tuple[str, ...] = ()
 
 
@@ -113,6 +115,8 @@ class AttentionFacts:
     random_hits: Estimate | None = None
     area: Estimate | None = None
     relations: tuple[Relation, ...] = ()
+    taught: bool = False
+    """Whether the network is the package's, whose attention was taught to find the object."""
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()
 

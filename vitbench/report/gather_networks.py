@@ -28,7 +28,7 @@ from vitbench.requests.positions import PositionRequest
 from vitbench.requests.report import DistinctnessRequest, ReportRequest
 from vitbench.requests.studies import GroundingRequest
 from vitbench.runs.evaluations import Scored
-from vitbench.statistics import Estimate
+from vitbench.statistics import Estimate, wilson_interval
 
 DEMO = "demo"
 _DEMO_SCENES = "scenes:base?count=600&size=96&seed=5"
@@ -87,6 +87,7 @@ def gather_attention(
         return AttentionFacts(model, "", missing=(Missing(str(error)),))
     shown = drawer.sources.title(drawer.sources.networks.pinned(model))
     title = METHODS[method].title
+    title = title[:1].lower() + title[1:] if title[1:2].islower() and " " in title and method == "raw" else title
     pictures = request.pictures or _right_pictures(scored)
     if pictures:
         try:
@@ -101,11 +102,17 @@ def gather_attention(
         missing.append(Missing(words, f"vitbench report {request.run} --pictures IMAGE IMAGE"))
     data = request.masks or recipe.data.path
     facts = AttentionFacts(shown, title, told, figures=tuple(figures), missing=tuple(missing))
-    return _measured(facts, data, model, method, request, drawer)
+    return _measured(facts, data, model, method, request, recipe, drawer)
 
 
 def _measured(
-    facts: AttentionFacts, data: str, model: str, method: str, request: ReportRequest, drawer: Drawer
+    facts: AttentionFacts,
+    data: str,
+    model: str,
+    method: str,
+    request: ReportRequest,
+    recipe: Recipe,
+    drawer: Drawer,
 ) -> AttentionFacts:
     how = f"vitbench report {request.run} --masks DIR"
     try:
@@ -132,8 +139,9 @@ def _measured(
     return _with(
         facts,
         measured=int(found["pictures"]),
-        hits=_estimate(own.get("pointing")),
-        random_hits=_estimate(random.get("pointing")),
+        hits=_share_of(own.get("pointing"), int(found["pictures"])),
+        random_hits=_share_of(random.get("pointing"), int(found["pictures"])),
+        taught=model == DEMO or (request.attention_model is None and recipe.model.name == DEMO),
         area=_estimate(own.get("chance")),
         relations=relations,
         figures=(*facts.figures, figure),
@@ -141,9 +149,12 @@ def _measured(
     )
 
 
-def gather_captions(request: ReportRequest, task: str, drawer: Drawer, progress: Progress) -> CaptionFacts:
-    """Captions of pictures with the map of each word, and the grounding table by role."""
-    reference = request.captions or (request.run if task == "caption" else None)
+def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawer, progress: Progress) -> CaptionFacts:
+    """Captions of pictures with the map of each word, and the grounding table by role.
+
+    `task` and `model` are the recipe's: the package's classifier has the package's captioner beside it.
+    """
+    reference = request.captions or (request.run if task == "caption" else DEMO if model == DEMO else None)
     if reference is None:
         words = "No captioner was named, so nothing is said of captions."
         return CaptionFacts("", missing=(Missing(words, f"vitbench report {request.run} --captions RUN"),))
@@ -165,7 +176,8 @@ def gather_captions(request: ReportRequest, task: str, drawer: Drawer, progress:
         data = open_caption_data(address, sources.folder, progress)
         split = next((name for name in ("test", "val") if data.split(name)), None)
         some = data.split(split) if split else data.pictures
-        for number, picture in enumerate(some[:_CAPTIONED], start=1):
+        apart = max(1, len(some) // _CAPTIONED)
+        for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
             sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
             sentences.append((Path(picture.file).name, str(sheet.facts["sentence"])))
             words = f"The picture behind each word of “{sheet.facts['sentence']}” ({sheet.facts['maps']})."
@@ -183,7 +195,13 @@ def gather_captions(request: ReportRequest, task: str, drawer: Drawer, progress:
     figures.append(drawer.figure("grounding", sheet, "How well each kind of word finds what it means; 95% intervals."))
     count = min(request.count, len(some))
     return CaptionFacts(
-        captioner.name, grounded.facts["method"] or "", count, roles, tuple(sentences), tuple(figures), tuple(missing)
+        captioner.name,
+        grounded.title.partition(" pictures: ")[2],
+        count,
+        roles,
+        tuple(sentences),
+        tuple(figures),
+        tuple(missing),
     )
 
 
@@ -239,6 +257,13 @@ def _right_pictures(scored: Scored | None, most: int = 3) -> list[str]:
 
 def _estimate(values: dict[str, float] | None) -> Estimate | None:
     return None if values is None else Estimate(**values)
+
+
+def _share_of(values: dict[str, float] | None, pictures: int) -> Estimate | None:
+    """A share of the pictures with Wilson's interval: resampling gives none where all or no map hits."""
+    if values is None:
+        return None
+    return Estimate(values["value"], *wilson_interval(round(values["value"] * pictures), pictures))
 
 
 def _with(facts: AttentionFacts, **changes: object) -> AttentionFacts:

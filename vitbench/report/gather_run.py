@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from vitbench.comparing.scores import read_scalars
 from vitbench.errors import UserError
 from vitbench.figures.confusion import confusion_request
 from vitbench.files.parsing import read_json_object
-from vitbench.files.reading import RECORD
+from vitbench.files.reading import DESCRIPTION, RECORD
 from vitbench.report.document import Figure, Missing
 from vitbench.report.facts import Course, MadeFacts, ResultFacts, SettingFacts, TriedFacts, TriedRow
 from vitbench.requests.base import Request
@@ -53,14 +54,21 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
         missing.insert(0, Missing(words, f"vitbench evaluate {run.id}@{step}"))
     else:
         confusion = confusion_request(scores[0].document, recipe.name or run.id, scores[0].file)
-        figures.append(draw("confusion", confusion, ""))
+        words = f"Confusions on {scores[0].pictures:,} pictures: a row a true class, a column what it was taken for."
+        figures.append(draw("confusion", confusion, words))
     return ResultFacts(run.id, step, recipe.task, tuple(scores), courses, 0, tuple(figures), tuple(missing))
 
 
-def gather_setting(run: Run) -> SettingFacts:
-    """The recipe and where the run stands."""
+def gather_setting(run: Run, step: int | None) -> SettingFacts:
+    """The recipe, where the run stands, and what the checkpoint of `step` says of its network."""
     status = run.status()
-    return SettingFacts(run.recipe(), status.state, status.step, status.total_steps)
+    size = None
+    if step is not None:
+        with suppress(UserError, KeyError, TypeError, ValueError):
+            described = read_json_object(run.checkpoint(step).folder / "network.json", DESCRIPTION)
+            height, width = described["image_size"]
+            size = int(height), int(width)
+    return SettingFacts(run.recipe(), status.state, status.step, status.total_steps, image_size=size)
 
 
 def gather_tried(run: Run, others: Sequence[str], store: Store) -> TriedFacts:

@@ -97,7 +97,7 @@ def gather(
         return work(Drawer(sources, told))
 
     result = at("result", lambda drawer: gather_result(run, step, drawer.draw))
-    setting = gather_setting(run)
+    setting = gather_setting(run, step)
     tried = gather_tried(run, [other.id for other in others], sources.store)
     result = at("mistakes", lambda drawer: _with_mistakes(result, reference, drawer))
     scored = result.scores[0] if result.scores else None
@@ -108,7 +108,9 @@ def gather(
         model = request.attention_model
         positions = at("positions", lambda drawer: gather_positions(model or run.id, drawer))
     attention = at("attention", lambda drawer: gather_attention(reference, request, recipe, scored, drawer))
-    captions = at("captions", lambda drawer: gather_captions(request, recipe.task, drawer, drawer.progress))
+    captions = at(
+        "captions", lambda drawer: gather_captions(request, recipe.task, recipe.model.name, drawer, drawer.progress)
+    )
     made = gather_made(run, request, out)
     name = recipe.name or run.id
     at_step = f", step {step:,}" if step is not None else ""

@@ -51,7 +51,7 @@ def _line(text: str) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(markdown(cell) for cell in cells) + " |"
+    return "| " + " | ".join(markdown(cell.replace("\n", " ")) for cell in cells) + " |"
 
 
 def _inline(command: str) -> str:

@@ -1,7 +1,11 @@
 """A report as one HTML page: pictures inside, light or dark as the reader's system, and made to be printed."""
 
 import base64
+import html
+import io
 from collections.abc import Iterator
+
+from PIL import Image
 
 from vitbench.report.document import Block, Code, Document, Figure, Heading, Listing, Missing, Paragraph, Table
 from vitbench.report.escaping import page
@@ -19,17 +23,19 @@ h1, h2, h3 { font-family: system-ui, "Helvetica Neue", Arial, sans-serif; line-h
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.25rem; margin-top: 2.4rem; }
 h3 { font-size: 1rem; margin-top: 1.6rem; } .subtitle { color: var(--faint); margin-top: 0; }
 figure { margin: 1.6rem 0; break-inside: avoid; }
-figure img { max-width: 100%; height: auto; display: block; margin: 0 auto; background: #ffffff; }
+figure img { max-width: 100%; height: auto; display: block; background: #ffffff; }
 figcaption, caption { font-size: .88rem; color: var(--faint); text-align: left; margin-top: .5rem; }
 .scroll { overflow-x: auto; margin: 1.2rem 0; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; break-inside: avoid; }
 caption { caption-side: bottom; padding-top: .4rem; }
-th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; white-space: pre-wrap;
       overflow-wrap: anywhere; }
 code { overflow-wrap: anywhere; font-size: .88em; }
 .missing { border-left: .25rem solid var(--warn); background: var(--warnback); padding: .5rem .9rem; }
+.cell { white-space: nowrap; }
 @media print { body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; }
+  figure img { max-height: 200mm; } table { font-size: 8pt; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } }
 @page { size: A4; margin: 22mm 20mm; @bottom-center { content: counter(page); font-size: 9pt; color: #5a5a66; } }
 """
@@ -72,7 +78,7 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f"<ul>{''.join(f'<li>{page(item)}</li>' for item in items)}</ul>"
         case Table(head, rows, caption):
             names = "".join(f"<th>{page(cell)}</th>" for cell in head)
-            body = "".join(f"<tr>{''.join(f'<td>{page(cell)}</td>' for cell in row)}</tr>" for row in rows)
+            body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
             below = f"<caption>{page(caption)}</caption>" if caption else ""
             table = f"<table>{below}<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
             yield f'<div class="scroll">{table}</div>'
@@ -80,14 +86,30 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f"<pre><code>{_code(text)}</code></pre>"
         case Figure(name, caption, png, _):
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-            yield f'<figure id="{page(name)}"><img src="{source}" alt="{page(caption)}">'
+            style = f' style="width: {_width(png):.0f}mm"' if _width(png) else ""
+            yield f'<figure id="{page(name)}"><img{style} src="{source}" alt="{page(caption)}">'
             yield f"<figcaption>Figure {number}. {page(caption)}</figcaption></figure>"
         case Missing(what, command):
             how = f" To get it: <code>{page(command)}</code>" if command else ""
             yield f'<p class="missing"><strong>Missing.</strong> {page(what)}{how}</p>'
 
 
-def _code(text: str) -> str:
-    import html
+def _cell(text: str) -> str:
+    """A cell of a table; a line break in it stays, and numbers are not broken elsewhere."""
+    numbers = "\n" in text or len(text) < 12
+    lines = "<br>".join(page(line) for line in text.split("\n"))
+    return f'<td class="cell">{lines}</td>' if numbers else f"<td>{lines}</td>"
 
+
+def _width(png: bytes) -> float:
+    """Millimetres on the page: a third more than on paper, since a screen is read from farther; 0 if not known."""
+    try:
+        with Image.open(io.BytesIO(png)) as picture:
+            dpi = float(picture.info.get("dpi", (0, 0))[0])
+            return 1.33 * 25.4 * picture.width / dpi if dpi > 0 else 0.0
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _code(text: str) -> str:
     return html.escape(clean_lines(text))

@@ -13,6 +13,8 @@ _LOOKS = {
     "colourfulness": "the colourfulness of the background",
     "area": "the size of the object",
 }
+_SUBJECTS = _LOOKS | {"area": "the object"}
+"""What is larger or smaller."""
 
 
 def say_attention(facts: AttentionFacts) -> Section:
@@ -34,15 +36,16 @@ def say_attention(facts: AttentionFacts) -> Section:
 def relation_sentence(relation: Relation, pictures: int) -> str:
     """What a correlation says: rises, falls, or cannot be told, by whether its interval holds 0."""
     look = _LOOKS.get(relation.look, relation.look)
+    subject = _SUBJECTS.get(relation.look, relation.look)
     value = relation.correlation
     numbers = (
         f"rank correlation {number(value.value)}, 95% interval {number(value.low)} to {number(value.high)},"
         f" {pictures:,} pictures"
     )
     if value.low > 0:
-        return f"The map is better the larger {look} is ({numbers})."
+        return f"The map is better the larger {subject} is ({numbers})."
     if value.high < 0:
-        return f"The map is worse the larger {look} is ({numbers})."
+        return f"The map is worse the larger {subject} is ({numbers})."
     return f"No relation with {look} can be told ({numbers})."
 
 
@@ -63,18 +66,23 @@ def _guess(picture: Any) -> str:
 def _quality(facts: AttentionFacts) -> Iterator[str]:
     hits, random = facts.hits, facts.random_hits
     assert hits is not None
-    said = f"On {facts.measured:,} pictures with masks the highest point of the map lies on the object for"
+    said = f"On {facts.measured:,} pictures with masks, the highest point of the map lies on the object in"
     said += f" {interval(hits, percent=True)}"
     if random is None:
         yield f"{said}."
         return
-    yield f"{said}; of random maps for {interval(random, percent=True)}."
+    yield f"{said}; of random maps, in {interval(random, percent=True)}."
     if hits.low > random.high:
         yield "So the map finds the object."
     elif hits.high < random.low:
         yield "So the map points away from the object."
     else:
         yield "So this does not show that the map finds the object."
+    if facts.taught:
+        yield (
+            "The package's classifier was taught where to look (its card tells how), so this says nothing of other"
+            " networks."
+        )
 
 
 def _conclusion(facts: AttentionFacts) -> str:

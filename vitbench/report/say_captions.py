@@ -27,7 +27,7 @@ def say_captions(facts: CaptionFacts) -> Section:
     blocks: list[Block] = []
     if facts.sentences:
         said = tuple(f"{picture}: “{text}”" for picture, text in facts.sentences)
-        blocks += [Paragraph(f"{facts.captioner} says of the pictures below:"), Listing(said)]
+        blocks += [Paragraph(f"The captioner {facts.captioner} says of the pictures below:"), Listing(said)]
     blocks += [figure for figure in facts.figures if figure.name != "grounding"]
     if facts.roles:
         blocks.append(
@@ -88,19 +88,20 @@ def _compared(known: dict[str, RoleFacts], name: str, measure: str, words: tuple
     less = [other for other, e in others.items() if own.high < e.low]
     same = [other for other in others if other not in more and other not in less]
     subject = ROLES[name] if measure == "drop" else f"maps of {ROLES[name]}"
+    whose = "" if measure == "drop" else "those of "
     clauses = [
-        f"{phrase} those of {listed([ROLES[other] for other in found])}"
+        f"{phrase} {whose}{listed([ROLES[other] for other in found])}"
         for phrase, found in zip(words, (more, less, same), strict=True)
         if found
     ]
     verb = "" if measure == "drop" else "are "
-    parts = "; ".join(f"{verb}{clause}" for clause in clauses)
+    parts = f"{verb}{listed(clauses)}"
     unit = "fall of the word's log-probability in nats when the top tenth of its map is blanked" * (measure == "drop")
     unit = unit or "entropy, 1 is everywhere"
     numbers = ", ".join(f"{ROLES[other]} {_short(e)}" for other, e in others.items())
     said = f"{subject} {parts} ({unit}: {ROLES[name]} {_short(own)}, {numbers})."
     if same:
-        said += " “As” means that the intervals overlap."
+        said += " Overlapping intervals count as equal."
     return said[:1].upper() + said[1:]
 
 
@@ -114,7 +115,10 @@ def _table(roles: tuple[RoleFacts, ...]) -> Table:
         (
             ROLES.get(role.role, role.role.lower()),
             f"{role.words:,}",
-            *("–" if e is None else _short(e) for e in (role.auc, role.pointing, role.chance, role.entropy, role.drop)),
+            *(
+                "–" if e is None else _short(e).replace(" [", "\n[")
+                for e in (role.auc, role.pointing, role.chance, role.entropy, role.drop)
+            ),
         )
         for role in roles
     )

@@ -23,12 +23,14 @@ def say_made(facts: MadeFacts) -> Section:
 def _machine(facts: MadeFacts) -> Iterator[str]:
     if facts.starts:
         first = facts.starts[0]
-        commit = f", of commit {first['git_commit']}" if first.get("git_commit") else ""
         yield (
-            f"Run {facts.run_id} began on {moment(float(first.get('time') or 0))} on {first.get('host', 'a machine')}"
-            f" ({first.get('device', 'no device noted')}, {first.get('cores', '?')} cores, Python"
-            f" {first.get('python', '?')}){commit}."
+            f"Run {facts.run_id} began on {moment(float(first.get('time') or 0))} on the machine"
+            f" {first.get('host', '?')}, with {first.get('device', 'no device noted')}, {first.get('cores', '?')} cores"
+            f" and Python {first.get('python', '?')}."
         )
+        if commit := str(first.get("git_commit") or ""):
+            changed = ", with changes that were not committed" if commit.endswith("+") else ""
+            yield f"It was started in a folder of the git commit {commit.rstrip('+')[:12]}{changed}."
         if len(facts.starts) > 1:
             hosts = sorted({str(start.get("host", "?")) for start in facts.starts})
             yield f"It was started {len(facts.starts)} times, on {', '.join(hosts)}."

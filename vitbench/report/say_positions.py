@@ -23,9 +23,18 @@ _YES = {
     "column_lift": "Patches of one column are more alike than their distance tells, by {value}",
     "additive_r2": "Row and column are coded apart: a vector a row plus one a column explains {share} of what differs"
     " (adjusted R²)",
-    "toeplitz_r2": "What counts is how two patches lie to each other: their offset alone explains {share} of the"
-    " similarities (R²)",
+    "toeplitz_r2": "How two patches lie to each other tells how alike they are: their offset alone explains {share} of"
+    " the similarities (R²)",
 }
+_PARTLY = {
+    "best_match_is_neighbour": "Patches are more often most like a neighbour than by chance, though only {share} of"
+    " them are",
+    "additive_r2": "Row and column are coded apart in part: a vector a row plus one a column explains {share} of what"
+    " differs (adjusted R²)",
+    "toeplitz_r2": "How two patches lie to each other tells a part of how alike they are: their offset alone explains"
+    " {share} of the similarities (R²)",
+}
+"""What is said of a share below a half that is no accident either."""
 _NO = {
     "locality": "Nearby patches are not more alike than far ones: closeness and similarity have a rank correlation of"
     " {value}",
@@ -74,9 +83,12 @@ def holds(score: PositionScore) -> bool:
 
 def score_sentence(score: PositionScore) -> str:
     """What one measure says, yes or no."""
-    words = (_YES if holds(score) else _NO).get(score.name, f"{score.name} is {{value}}")
+    table = (_PARTLY | _YES if score.value >= 0.5 else _YES | _PARTLY) if holds(score) else _NO
+    words = table.get(score.name, f"{score.name} is {{value}}")
     said = words.format(value=number(score.value), share=_share(score.value))
-    ending = "" if holds(score) else ", as shuffled patches do" if score.p_value > SIGNIFICANT else ""
+    ending = ", as shuffled patches do" if not holds(score) and score.p_value > SIGNIFICANT else ""
+    if said.endswith(")") and not ending:
+        return f"{said[:-1]}, {chance(score.p_value)})."
     return f"{said}{ending} ({chance(score.p_value)})."
 
 

@@ -99,7 +99,8 @@ def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
     pairs = int((wrong == most).sum())
     times = "once" if most == 1 else f"{most:,} times"
     if pairs > 1:
-        yield f"No confusion stands out: {pairs:,} pairs of classes were confused {times} each, more than any other."
+        more = "" if most == 1 else ", and none more often"
+        yield f"No confusion stands out: {pairs:,} pairs of classes were confused {times} each{more}."
     else:
         yield f"The most frequent confusion is of {scored.classes[row]} with {scored.classes[column]}: {times}."
     totals = confusion.sum(axis=1)
@@ -133,8 +134,9 @@ def setting_sentences(setting: SettingFacts) -> Iterator[str]:
 
 def _network(recipe: Recipe, setting: SettingFacts) -> str:
     model = recipe.model
-    size = model.image_size
-    sides = f"{size}x{size}" if isinstance(size, int) else f"{size[1]}x{size[0]}" if size else "the network's own size"
+    size = setting.image_size or (model.image_size if model.image_size is not None else ())
+    height, width = (size, size) if isinstance(size, int) else tuple(size) or (0, 0)
+    sides = f"{width}x{height} pixels" if width else "the network's own size"
     count = f" ({setting.parameters / 1e6:.1f} million parameters)" if setting.parameters else ""
     if model.weights:
         begins = "starting from weights of a file"
@@ -166,7 +168,8 @@ def _training(recipe: Recipe) -> str:
     train, optim, schedule = recipe.train, recipe.optim, recipe.schedule
     batch = train.batch_size * train.accumulate
     epochs = f"{train.epochs} epoch{'s' * (train.epochs != 1)}"
-    head = f", the first {train.head_epochs} of the head alone" if train.head_epochs else ""
+    head = f", the first {train.head_epochs} of the head alone," if train.head_epochs else ""
+    own = f", {optim.head_lr:g} while the head learns alone" if train.head_epochs and optim.head_lr else ""
     name = {"momentum": "SGD", "sgd": "SGD with Nesterov's momentum", "adamw": "AdamW", "adam": "Adam"}.get(
         optim.name, optim.name
     )
@@ -177,8 +180,8 @@ def _training(recipe: Recipe) -> str:
     )
     warm = f" after a linear warm-up of {schedule.warmup_epochs:g} epochs" if schedule.warmup_epochs else ""
     return (
-        f"It took {epochs}{head} in batches of {batch:,}, with {name} (learning rate {optim.lr:g}{layers}{momentum}"
-        f"{decay}) and a {schedule.name} schedule{warm}."
+        f"It took {epochs}{head} in batches of {batch:,}, with {name} (learning rate {optim.lr:g}{own}{layers}"
+        f"{momentum}{decay}) and a {schedule.name} schedule{warm}."
     )
 
 

@@ -6,8 +6,11 @@ from vitbench.statistics import Estimate
 
 
 def share(value: float) -> str:
-    """A share as per cent: `97.9%`."""
-    return f"{100 * value:.1f}%"
+    """A share as per cent: `97.9%`; 100% and 0% are said only of all and of none."""
+    text = f"{100 * value:.1f}%"
+    if text == "100.0%" and value < 1:
+        return "over 99.9%"
+    return "under 0.1%" if text == "0.0%" and value > 0 else text
 
 
 def number(value: float, digits: int = 2) -> str:

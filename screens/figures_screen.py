@@ -1,0 +1,212 @@
+"""The saved figures of a run, or of the whole store: a list, a preview, and how to bring one home."""
+
+import shlex
+from pathlib import Path
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens.actions import actions, bindings
+from screens.asking import AskingScreen
+from screens.evaluation import read_preview
+from screens.navigation import Opening, ScreenDeclaration
+from screens.widgets.lines import Line
+from screens.widgets.picker import Choice
+from screens.widgets.picture import Picture, Pixels
+from vitbench.errors import UserError
+from vitbench.figures.remote import scp_line
+from vitbench.figures.saved import SavedFigure, remove_figure, saved_figures, what_it_shows
+from vitbench.progress import moment
+from vitbench.text import clean, shortened, size_in_words
+
+
+class FiguresScreen(AskingScreen):
+    """`figures` are those listed, the newest first; `run_id` empty means the whole store."""
+
+    BINDINGS = bindings("figures")
+    DEFAULT_CSS = """
+    FiguresScreen #figures-list { width: 1fr; border: none; padding: 0; background: $background;
+        scrollbar-size-vertical: 1; }
+    FiguresScreen #figures-side { width: 2fr; padding: 0 1; }
+    FiguresScreen #figures-picture { height: 1fr; }
+    FiguresScreen #figures-facts { height: auto; max-height: 8; }
+    """
+
+    def __init__(self, run_id: str = "") -> None:
+        super().__init__()
+        self.run_id = self._of_run = run_id
+        self.figures: list[SavedFigure] = []
+
+    def body(self) -> ComposeResult:
+        yield Line(id="title")
+        with Horizontal():
+            yield OptionList(id="figures-list")
+            with Vertical(id="figures-side"):
+                yield Picture(id="figures-picture")
+                yield Static(id="figures-facts")
+        yield Line(id="note")
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).focus()
+        self._list()
+
+    @property
+    def current(self) -> SavedFigure | None:
+        """The figure under the cursor."""
+        index = self.query_one(OptionList).highlighted
+        return self.figures[index] if index is not None and index < len(self.figures) else None
+
+    # What is listed
+
+    @work(thread=True, exclusive=True, group="list")
+    def _list(self, wanted: Path | None = None) -> None:
+        """Reads the folders aside; `wanted` has the cursor afterwards."""
+        store = self.workbench.store
+        try:
+            found = saved_figures(store, store.find(self.run_id) if self.run_id else None)
+        except UserError as error:
+            self.app.call_from_thread(self._note, str(error), "warning")
+            return
+        self.app.call_from_thread(self._show_list, found, wanted)
+
+    def _show_list(self, found: list[SavedFigure], wanted: Path | None) -> None:
+        files = self.query_one(OptionList)
+        before = files.highlighted or 0
+        self.figures = found
+        with self.app.batch_update():
+            files.clear_options()
+            files.add_options([Option(self._entry(figure)) for figure in found])
+            names = [figure.file for figure in found]
+            if found:
+                files.highlighted = names.index(wanted) if wanted in names else min(before, len(found) - 1)
+            self._show_title()
+            if not found:
+                self.query_one(Picture).show(None)
+                self.query_one("#figures-facts", Static).update("")
+                whose = "This run has" if self.run_id else "There are"
+                self._note(f"{whose} no saved figures yet: e saves one on the screens that look inside.")
+
+    def _show(self) -> None:
+        """The theme is another one."""
+        self._show_list(self.figures, self.current.file if self.current is not None else None)
+
+    def _show_title(self) -> None:
+        colours = self.app.theme_variables
+        run = self.workbench.snapshot.run(self.run_id) if self.run_id else None
+        whose = (run.title if run is not None else self.run_id) or "all runs, and wherever else they were saved"
+        title = Text.assemble((" Figures ", f"bold {colours['accent']}"), (f" {clean(whose)}", colours["foreground"]))
+        count = f"{len(self.figures):,} figure{'s' * (len(self.figures) != 1)} "
+        self.query_one("#title", Line).show(title, Text(count, colours["secondary"]))
+
+    def _entry(self, figure: SavedFigure) -> Text:
+        colours = self.app.theme_variables
+        run = self.workbench.snapshot.run(figure.run_id) if figure.run_id and not self.run_id else None
+        whose = f"  {clean(run.title)}" if run is not None else ""
+        name = clean(shortened(figure.file.name, 60))
+        when = moment(figure.saved_at, "%d %b %H:%M")
+        return Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
+
+    # What is shown of one
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if self.current is not None:
+            self._preview(self.current)
+
+    @work(thread=True, exclusive=True, group="preview")
+    def _preview(self, figure: SavedFigure) -> None:
+        """Reads the picture and what it records aside."""
+        pixels: Pixels | None = None
+        problem = ""
+        if figure.file.suffix.lower() == ".png":
+            try:
+                pixels = read_preview(figure.file)
+            except UserError as error:
+                problem = str(error)
+        else:
+            problem = f"{figure.file.suffix[1:].upper()} has no preview in a terminal."
+        said = what_it_shows(figure.file) if not problem or pixels is None else ""
+        self.app.call_from_thread(self._show_preview, figure, pixels, problem, said)
+
+    def _show_preview(self, figure: SavedFigure, pixels: Pixels | None, problem: str, said: str) -> None:
+        if self.current is not figure:
+            return
+        colours = self.app.theme_variables
+        with self.app.batch_update():
+            self.query_one(Picture).show(pixels)
+            facts = Text(clean(shortened(said, 400)))
+            facts.append(f"\n{clean(str(figure.file))}  {size_in_words(figure.size)}", colours["secondary"])
+            if fetch := scp_line(figure.file):
+                facts.append(f"\n{clean(fetch)}", colours["secondary"])
+            self.query_one("#figures-facts", Static).update(facts)
+            self._note(problem, "warning" if problem else "secondary")
+
+    # What the keys do
+
+    def copied(self) -> list[Choice]:
+        """The `scp` line where the person came by SSH, the path, and the command that makes the figure again."""
+        figure = self.current
+        if figure is None:
+            return []
+        fetch = scp_line(figure.file)
+        again = f"vitbench figure again {shlex.quote(str(figure.file))}"
+        first = [Choice(fetch, "to fetch it")] if fetch else []
+        return [*first, Choice(str(figure.file), "its path"), Choice(again, "to make it again")]
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_show_whole()
+
+    def action_show_whole(self) -> None:
+        """What the figure records, whole."""
+        if self.current is not None:
+            self.workbench.tell(what_it_shows(self.current.file))
+
+    def action_all_figures(self) -> None:
+        """From the run's figures to those of the store, and back."""
+        self.run_id = "" if self.run_id else self._of_run
+        self._list()
+
+    @work(exclusive=True, group="again")
+    async def action_again(self) -> None:
+        """Makes the figure again from what it records, under a free name beside it."""
+        figure = self.current
+        if figure is None:
+            return
+        answer = await self._ask("figure_again", file=str(figure.file))
+        if answer is not None:
+            file = Path(str(answer.values["file"]))
+            self._note(f"Saved {file}")
+            self._list(file)
+
+    def action_remove(self) -> None:
+        """Deletes the file after a question."""
+        figure = self.current
+        if figure is None:
+            return
+
+        def removed() -> None:
+            try:
+                remove_figure(figure)
+            except UserError as error:
+                self.workbench.tell(str(error), "error")
+            self._list()
+
+        self.ask(f"Delete {figure.file}? It cannot be undone.", "Delete", removed)
+
+
+SCREEN = ScreenDeclaration(
+    name="figures",
+    title="Figures",
+    help="The saved figures of a run or of the store, and how to bring them home.",
+    screen=FiguresScreen,
+    actions=actions("figures"),
+    opened=Opening("runs", "F"),
+    place=85,
+)
