@@ -352,8 +352,12 @@ class RunControls(WorkbenchScreen):
             if folder:
                 then(folder)
 
-        proposal = str(Path.cwd() / name)
-        self.app.push_screen(AskDialog(question, folders_below, proposal, label="Folder"), answered)
+        def places(typed: str) -> list[Choice]:
+            """What is typed first, since the folder is a new one; then what continues it."""
+            own = [Choice(typed, "a new folder")] if typed and not typed.endswith("/") else []
+            return [*own, *folders_below(typed)]
+
+        self.app.push_screen(AskDialog(question, places, str(Path.cwd() / name), label="Folder"), answered)
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)
