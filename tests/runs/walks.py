@@ -15,42 +15,35 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
+from tests.runs.agreement import Disagreement, Judge
 from tests.runs.walking import LONG, ROOM_FOR_MARK, World, adopt_orphans, reap_all
 from vitbench.recipe import Recipe
 from vitbench.runs import control, launcher
-from vitbench.runs.lock import RunLock, is_held
-from vitbench.runs.process import MARK, mark_of, mark_of_process, start_ticks
+from vitbench.runs.lock import RunLock
+from vitbench.runs.process import MARK, start_ticks
 from vitbench.runs.queue import attend, scheduler_lock
 from vitbench.runs.states import ENDED
-from vitbench.runs.status import parse_status, write_status
+from vitbench.runs.status import write_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import leave_request
 
-TIME_TO_AGREE = 60.0  # on a busy machine
-"""Seconds after a step in which what was begun may end; a worker notices that its folder is gone within one."""
+TIME_TO_END = 900.0  # on a busy machine, where real workers take turns on the CPU
+"""Seconds in which all runs of a walk end once nobody disturbs them."""
 _CHANGED_BY_HAND = ("move", "erase", "unlock")
 
 
-class Disagreement(AssertionError):
-    """Disk, processes and locks say different things."""
-
-
-class Walk:
+class Walk(Judge):
     """One walk, from its seed."""
 
     world_kind = World
 
     def __init__(self, seed: str, folder: Path, deadly: float) -> None:
+        super().__init__(self.world_kind(folder, random.Random(f"{seed}/world"), deadly), folder)
         self.seed = seed
         self.chance = random.Random(seed)
-        self.world = self.world_kind(folder, random.Random(f"{seed}/world"), deadly)
         self.deadly = deadly
-        self.stores = [Store(folder / name) for name in ("A", "B")]
-        self.folder = folder
-        self.gone: set[Path] = set()
         self.history: list[str] = []
         self.counts: Counter[str] = Counter()
         self._names = 0
@@ -209,109 +202,10 @@ class Walk:
                 shutil.rmtree(run.folder, ignore_errors=True)
                 self.gone.add(run.folder)
 
-    def others(self, run: Run | None) -> dict[Run, int]:
-        """The runs that run, but for this one and those that end by themselves; with their processes."""
-        running = [one for one in self.runs() if run is None or one.folder != run.folder]
-        found = {one: one.status() for one in running}
-        return {
-            one: status.process.pid
-            for one, status in found.items()
-            if status.state == "running" and status.process is not None
-        }
-
     def new_name(self, beginning: str) -> str:
         """A name that no folder had before."""
         self._names += 1
         return f"{beginning}-{self._names}"
-
-    def wait_for(self, pid: int, action: str) -> None:
-        """Until an app has ended."""
-        deadline = time.monotonic() + 60
-        while start_ticks(pid) is not None:
-            if time.monotonic() > deadline:
-                raise Disagreement(f"{action} hangs (process {pid})")
-            time.sleep(0.002)
-        reap_all()
-
-    # What must be so ------------------------------------------------------------------------------------------------
-
-    def runs(self) -> list[Run]:
-        """All runs of both stores."""
-        return [run for store in self.stores for run in store.runs()]
-
-    def living(self) -> list[tuple[str, int, str]]:
-        """The workers and schedulers that live."""
-        reap_all()
-        return [row for row in self.world.registered() if start_ticks(row[1]) is not None]
-
-    def agree(self, disagreement: Callable[[], str]) -> None:
-        """Waits until there is none."""
-        deadline = time.monotonic() + TIME_TO_AGREE
-        while words := disagreement():
-            if time.monotonic() > deadline:
-                raise Disagreement(words)
-            time.sleep(0.005)
-
-    def came_true(self, action: str, run: Run) -> str:
-        """What a command that says it was done has not done (yet); empty if it has."""
-        if action == "remove":
-            return f"{run.id} is there after it was removed" if run.folder.exists() else ""
-        if not run.folder.exists():
-            return ""
-        state = run.status().state
-        left = {"pause": ("running", "queued"), "stop": ("running", "queued", "paused"), "kill": ("running", "queued")}
-        if state in left.get(action, ()):
-            return f"{run.id} is {state} after {action}"
-        return ""
-
-    def disagreement(self) -> str:
-        """Where disk, processes and locks differ; empty if they agree."""
-        for folder in self.gone:
-            if folder.exists():
-                return f"{folder} is back"
-        workers: dict[str, list[int]] = {}
-        for kind, pid, _ in self.living():
-            if kind == "worker" and (mark := mark_of_process(pid)):
-                workers.setdefault(mark, []).append(pid)
-        used: list[str] = []
-        for run in self.runs():
-            try:
-                words = self.of_run(run, workers.pop(mark_of(run.folder), []), used)
-            except FileNotFoundError:
-                return f"{run.id} vanishes"
-            if words:
-                return f"{run.id}: {words}"
-        if workers:
-            return f"workers of no folder: {workers}"
-        if len(set(used)) != len(used):
-            return f"two runs on one GPU: {used}"
-        return ""
-
-    def of_run(self, run: Run, workers: list[int], used: list[str]) -> str:
-        """Where one run and its processes differ."""
-        written, seen = parse_status(run.folder), run.status()
-        if len(workers) > 1:
-            return f"{len(workers)} workers"
-        if written.process is not None and workers and written.process.pid != workers[0]:
-            return f"the status names process {written.process.pid}, and {workers[0]} works"
-        if seen.state == "running":
-            used += seen.gpus
-            if not workers:
-                return "running without a worker"
-            if not is_held(run.folder):
-                return "running without a lock"
-            if (run.folder / "run.lock").stat().st_nlink == 1 and seen.process is None:
-                return "running, and its worker has not spoken"
-            return ""
-        if workers:
-            return f"{seen.state} (written: {written.state}), and process {workers[0]} works"
-        if is_held(run.folder) and (run.folder / "run.lock").stat().st_nlink == 1:
-            return f"{seen.state}, and its lock is held"
-        if written.state != "running" and run.requests() - {"checkpoint"}:
-            return f"{seen.state}, with requests {run.requests()}"
-        if (written.state in ENDED) != (written.ended_at is not None):
-            return f"{seen.state} with an end at {written.ended_at}"
-        return ""
 
     # The end --------------------------------------------------------------------------------------------------------
 
@@ -325,7 +219,7 @@ class Walk:
         for run in self.runs():
             if run.status().state in ("paused", "stopped", "crashed", "queued") and not self.shares_lock(run):
                 self.step_on(run, "resume")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + TIME_TO_END
         while live := [run for run in self.runs() if run.status().state == "running" or run.status().is_waiting]:
             self.step_on(live[0], "look")
             if time.monotonic() > deadline:
@@ -362,20 +256,6 @@ class Walk:
         self.history.append(f"{action} {run.id} -> {answer['outcome']}: {answer['words']}")
         if answer["outcome"] == "raised":
             raise Disagreement(f"{action} raised {answer['words']}")
-
-    def shares_lock(self, run: Run) -> bool:
-        """Whether the lock is one with that of another folder, by a hard link."""
-        try:
-            return (run.folder / "run.lock").stat().st_nlink > 1
-        except OSError:
-            return False
-
-    def check_steps(self, run: Run) -> None:
-        """Each step of a finished run was done, in order but for those that were done again after a kill."""
-        steps = [int(line) for line in (run.folder / "steps").read_text().split()]
-        total = run.recipe().train.epochs
-        if set(steps) != set(range(1, total + 1)) or any(then > now + 1 for now, then in pairwise(steps)):
-            raise Disagreement(f"{run.id} finished with the steps {steps}")
 
     def kill_everything(self) -> None:
         """Leaves no process."""
