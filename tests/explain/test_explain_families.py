@@ -25,6 +25,22 @@ Checked by `tests/explain/test_explain_families.py` on a tiny member, with rando
 cell says whether the method draws a map. `yes` means a finite map on the network's own grid; a dash means that vitbench
 answers with a sentence instead (below). Networks of pytorch_pretrained_vit become plain ViTs when they are loaded.
 
+Networks without attention over the whole picture are offered `hires_cam` first. What was measured, as the share of maps
+whose highest point lies on the object, with the average precision of its pixels:
+
+| | HiResCAM | token Grad-CAM | attention Grad-CAM | Libra | chance |
+|---|---|---|---|---|---|
+| the package's classifier, 60 scenes | .84 (.57) | .03 (.09) | .91 (.76) | .82 (.65) | .08 |
+| a pretrained ViT-S/14, ten photographs | .90 (.63) | .71 (.57) | .59 (.40) | .90 (.79) | .42 |
+| the same, four photographs in a picture, 48 maps | .35 (.30) | .46 (.34) | .08 (.12) | .38 (.34) | .10 |
+
+The first row is `vitbench faithfulness demo --data 'scenes:base?count=600' --count 60`. The ViT has DINOv2's
+architecture and a linear head for ten classes, trained on frozen features of crops (37 of 40 held-out crops right);
+the boxes around the objects are drawn by hand, and in the third row each of the four is explained by itself (its
+share of maps is known to about .14 either way). So HiResCAM points better than chance on both networks. Token
+Grad-CAM does not on the first, where the mean over patches misleads, since each patch speaks to the class token by
+itself; on the second it is no worse than the others.
+
 """
 
 

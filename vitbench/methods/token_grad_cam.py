@@ -18,8 +18,8 @@ METHOD = Method(
     needs_attention=False,
     may_be_empty=True,
     place=64,
-    caution="On the package's classifier its highest point lies on the object less often than by chance; hires_cam,"
-    " which needs no attention map either, finds it.",
+    caution="It depends on the network: on the package's classifier its highest point lies on the object in 3% of"
+    " pictures (chance 8%, hires_cam 84%), on a pretrained ViT-S/14 in 71% (chance 42%, hires_cam 90%).",
 )
 
 
