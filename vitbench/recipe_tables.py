@@ -122,6 +122,13 @@ class TrainTable(Table):
     log_every: Positive = Field(10, description="steps between two reads of the metrics from the device")
     evaluate_every: Positive = Field(1, description="epochs between two evaluations; the last epoch has one")
     checkpoint_every: int = Field(0, ge=0, description="steps between two checkpoints besides those at evaluations")
+    keep_checkpoints: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="checkpoints over the run whose weights are kept to look back; 0 is best and last",
+    )
+    keep_checkpoints_gib: float = Field(2.0, ge=0, description="disk that they may take; larger networks keep fewer")
     head_epochs: int = Field(0, ge=0, description="first epochs, which train the head on frozen features")
 
 

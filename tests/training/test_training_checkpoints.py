@@ -17,7 +17,7 @@ from vitbench.training.checkpoint import Checkpoints
 from vitbench.training.environment import frozen_threads, write_environment
 from vitbench.training.loop import train
 
-EVERY = {"train": {"checkpoint_every": 2, "epochs": 3}}
+EVERY = {"train": {"checkpoint_every": 2, "epochs": 3, "keep_checkpoints": 0}}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 
 from vitbench.commands._runs import add_run, find_run
 from vitbench.comparing.scores import read_scalars
@@ -10,9 +11,10 @@ from vitbench.output import print_json
 from vitbench.progress import duration, moment
 from vitbench.runs.about import read_about, read_note
 from vitbench.runs.anatomy import Anatomy, anatomy
+from vitbench.runs.checkpoints import read_index
 from vitbench.runs.log import last_lines
 from vitbench.runs.status import Status
-from vitbench.runs.store import Run
+from vitbench.runs.store import CheckpointEntry, Run
 from vitbench.text import clean
 
 
@@ -68,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if parts is not None:
         print(f"a step       {parts.step_ms:.0f} ms; {parts.words()}")
         print(f"             {clean(parts.sentence)}")
-    print(f"checkpoints  {', '.join(f'{entry.step:,}' for entry in checkpoints) or 'none yet'}")
+    print(f"checkpoints  {_checkpoint_words(found, checkpoints)}")
     print(f"folder       {clean(str(found.folder))}")
     for line in last_lines(found.log, 8):
         print(f"  {moment(line.time, '%H:%M:%S')} {line.step:>7,} {clean(line.text)}")
@@ -82,3 +84,12 @@ def _anatomy(found: Run, status: Status) -> Anatomy | None:
     except UserError:
         return None
     return anatomy(read_scalars(found), recipe, on_gpu=(status.device or "").startswith("cuda"))
+
+
+def _checkpoint_words(run: Run, checkpoints: Sequence[CheckpointEntry]) -> str:
+    """Their steps; of those that are kept to look back it says so, since no run can go on from them."""
+    index = read_index(run.folder / "checkpoints")
+    names = {index.best: "best", index.last: "last"}
+    words = [f"{entry.step:,}" + (f" ({names[entry.step]})" if entry.step in names else "") for entry in checkpoints]
+    only = len(index.without_state & {entry.step for entry in checkpoints})
+    return (", ".join(words) or "none yet") + (f"; of {only} the weights only (train.keep_checkpoints)" if only else "")

@@ -28,6 +28,7 @@ _STEP = re.compile(r"step-(\d{8,15})")
 class Index:
     """What the checkpoints of a run are, by step. `kept` were asked for by a person, or found without a name.
 
+    `history` ones are spread over the run, to look back: weights without the state that a resume needs.
     `obsolete` ones have been replaced, and a killed worker did not get to delete them. `problem` says why this is not
     what names.json says; empty where it is.
     """
@@ -35,13 +36,19 @@ class Index:
     last: int | None = None
     best: int | None = None
     kept: frozenset[int] = frozenset()
+    history: frozenset[int] = frozenset()
     obsolete: frozenset[int] = frozenset()
     problem: str = ""
 
     @property
     def wanted(self) -> frozenset[int]:
         """The steps that have a name."""
-        return self.kept.union(step for step in (self.last, self.best) if step is not None)
+        return self.kept.union(self.history, (step for step in (self.last, self.best) if step is not None))
+
+    @property
+    def without_state(self) -> frozenset[int]:
+        """The steps of which only the weights are kept."""
+        return self.history - self.kept - {self.last, self.best}
 
 
 def step_folder(folder: Path, step: int) -> Path:
@@ -65,6 +72,7 @@ def read_index(folder: Path) -> Index:
     try:
         document = read_json_object(folder / INDEX_NAME, RECORD)
         last, kept, obsolete = _step(document, "last", steps), _steps(document, "kept"), _steps(document, "obsolete")
+        history = _steps(document, "history")
     except MissingFile:
         return _rebuilt(folder, steps, f"{INDEX_NAME} is missing" if steps else "")
     except UserError as error:
@@ -79,7 +87,7 @@ def read_index(folder: Path) -> Index:
     if best is not None and best > last:
         problems.append(f"{INDEX_NAME} names step {best} as the best, and the older step {last} as the last")
         kept, last = kept | {last}, best
-    known = {last, best} | kept | obsolete
+    known = {last, best} | kept | history | obsolete
     unknown = here - known
     if unknown:
         # A worker may be killed between the checkpoint and its name; an index may also come from a backup.
@@ -87,7 +95,8 @@ def read_index(folder: Path) -> Index:
         kept |= unknown | {last}
         last = max(last, *unknown)
         kept -= {last}
-    return Index(last, best, kept & here, (obsolete & here) - {last, best} - kept, "; ".join(problems))
+    obsolete = (obsolete & here) - {last, best} - kept - history
+    return Index(last, best, kept & here, history & here, obsolete, "; ".join(problems))
 
 
 def write_index(folder: Path, index: Index) -> None:
@@ -95,7 +104,8 @@ def write_index(folder: Path, index: Index) -> None:
     file = folder / INDEX_NAME
     if os.path.lexists(file) and not _is_file(file):
         file.rename(set_aside_name(file))
-    document: dict[str, Any] = {"last": index.last, "kept": sorted(index.kept), "obsolete": sorted(index.obsolete)}
+    lists = {"kept": index.kept, "history": index.history, "obsolete": index.obsolete}
+    document: dict[str, Any] = {"last": index.last, **{name: sorted(steps) for name, steps in lists.items()}}
     write_whole(file, to_json(document | ({"best": index.best} if index.best is not None else {})))
 
 

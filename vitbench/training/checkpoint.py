@@ -2,7 +2,8 @@
 
 `model.safetensors` holds the weights that count (the averaged ones, where there are any) under plain names,
 `network.json` what they belong to, `state.pt` what else a resume needs. `names.json` says which step is the `last`,
-which the `best`, and which were `kept` by request (see `vitbench.runs.checkpoints`).
+which the `best`, which were `kept` by request, and of which only the weights stay as `history`
+(see `vitbench.runs.checkpoints`).
 """
 
 import os
@@ -29,6 +30,7 @@ from vitbench.runs.checkpoints import (
     step_folder,
     write_index,
 )
+from vitbench.training.history import history_size, thinned
 from vitbench.training.resuming import CHECKSUM, FORMAT, STATE_NAME, Damaged, Incomplete, checksum, restore
 from vitbench.training.state import Training
 from vitbench.training.task import HasExtraState
@@ -99,7 +101,8 @@ class Checkpoints:
         """
         assert self.last is not None
         failures: dict[int, UserError] = {}
-        for step in (self.last, *(step for step in reversed(checkpoint_steps(self.folder)) if step != self.last)):
+        before = [step for step in reversed(checkpoint_steps(self.folder)) if step != self.last]
+        for step in (self.last, *(step for step in before if step not in self.index.without_state)):
             try:
                 restore(training, self.path(step), step)
             except (Damaged, Incomplete) as error:
@@ -133,13 +136,21 @@ class Checkpoints:
         if failures:
             self.remarks.append(f"The newest checkpoint that is whole is that of step {step}.")
             left = frozenset(checkpoint_steps(self.folder)) - self.index.obsolete
-            self.index = replace(self.index, last=step, best=None, kept=left - {step})
+            # What is newer in the history is trained anew, and must not stand in the way of that.
+            newer = frozenset(later for later in self.index.history & left if later > step)
+            history = (self.index.history & left) - newer
+            kept = left - {step} - history - newer
+            self.index = replace(
+                self.index, last=step, best=None, kept=kept, history=history, obsolete=self.index.obsolete | newer
+            )
 
     def _after_save(self, training: Training, keep: bool) -> Index:
         step, here = training.step, frozenset(checkpoint_steps(self.folder))
         best = training.best.step if training.best and training.best.step in here else None
         kept = (self.index.kept | ({step} if keep else frozenset())) & here
-        index = Index(last=step, best=best, kept=kept)
+        weights = (self.path(step) / WEIGHTS_NAME).stat().st_size
+        history = thinned((self.index.history | {step}) & here, history_size(training.recipe.train, weights))
+        index = Index(last=step, best=best, kept=kept, history=history)
         return replace(index, obsolete=((self.index.wanted | self.index.obsolete) & here) - index.wanted)
 
     @contextmanager
@@ -166,6 +177,8 @@ class Checkpoints:
                 missing_ok=True
             )  # first: without weights it is none, whatever stays
             shutil.rmtree(self.path(step), ignore_errors=True)
+        for step in self.index.without_state:
+            (self.path(step) / STATE_NAME).unlink(missing_ok=True)
         if not self._tidied:
             self._tidied = True
             for folder in (self.folder, *map(self.path, checkpoint_steps(self.folder))):

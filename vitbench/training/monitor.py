@@ -13,9 +13,10 @@ from vitbench.data.problems import sentence_of
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.host import HostMonitor
 from vitbench.runs.log import RunLog, last_lines
-from vitbench.training.checkpoint import Checkpoints
+from vitbench.training.checkpoint import WEIGHTS_NAME, Checkpoints
 from vitbench.training.control import Control, Request
 from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.history import history_words
 from vitbench.training.metrics import StepMetrics
 from vitbench.training.outcome import Interrupted
 from vitbench.training.state import Training
@@ -193,11 +194,17 @@ class Monitor:
         self.flush(training)
         began = time.perf_counter()
         self.events.sync()
+        first = self.checkpoints.last is None
         self.checkpoints.save(training, keep=keep)
         training.clock.start()  # a checkpoint is no part of a step
         self.events.scalars(training.step, {"time/checkpoint_seconds": time.perf_counter() - began})
         self._tell(training)
-        self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step}.")
+        earlier = sorted(self.checkpoints.index.history - {training.step})
+        words = f"; weights kept of steps {', '.join(map(str, earlier))}" if earlier else ""
+        self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step}{words}.")
+        if first:
+            weights = (self.checkpoints.path(training.step) / WEIGHTS_NAME).stat().st_size
+            self.log.write(training.step, "info", history_words(training.recipe.train, weights))
         self._start_clock()
 
     def warn(self, training: Training, text: str) -> None:
