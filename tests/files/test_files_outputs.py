@@ -182,6 +182,22 @@ def test_a_full_disk_leaves_the_old_file(store, tmp_path, monkeypatch):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["store", "table.csv"]
 
 
+def test_a_disk_that_is_full_or_read_only_is_named_and_left_clean(store, mounted):
+    disk = mounted("size=1m")
+    figures = disk / "figures"
+    figures.mkdir()
+    for write in (Outputs(store).write, Outputs(store).write_new):
+        with pytest.raises(UserError, match="No space left"):
+            write(figures / "a.png", bytes(2**21))
+    assert list(figures.iterdir()) == []
+    Outputs(store).write(figures / "b.png", b"figure")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    for write in (Outputs(store).plan, lambda file: Outputs(store).write_new(file, b"x"), Outputs(store).plan_folder):
+        with pytest.raises(UserError, match=r"[Rr]ead-only"):
+            write(figures / "c.png")
+    assert (figures / "b.png").read_bytes() == b"figure"
+
+
 def test_somebody_quicker_is_not_overwritten(store, tmp_path, monkeypatch):
     file = tmp_path / "table.csv"
     outputs = Outputs(store)

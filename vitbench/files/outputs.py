@@ -261,7 +261,16 @@ def _check_place(real: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"{shown(real)} cannot be written: {folder} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{shown(real)} cannot be written: the folder {folder} may not be changed (permissions).")
+        reason = "lies on a disk that is read-only" if _is_read_only(folder) else "may not be changed (permissions)"
+        raise UserError(f"{shown(real)} cannot be written: the folder {folder} {reason}.")
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether the file system that a folder lies on is mounted read-only."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 @contextmanager
