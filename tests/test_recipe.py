@@ -1,6 +1,8 @@
 """A recipe is checked as a whole, in words, and reads back as what it was."""
 
+import itertools
 import os
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vitbench.recipe
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe, parse_recipe, preset_names, warnings
 
@@ -210,3 +213,12 @@ def test_what_somebody_set_themselves_is_not_adapted():
     assert (recipe.train.head_epochs, recipe.schedule.warmup_epochs) == (1, 1)
     assert "head_epochs" not in "".join(warnings(recipe))
     assert load_recipe("fast", ["train.epochs=24"]).with_changes(["train.epochs=4"]).train.head_epochs == 3
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_says_what_it_is_for_its_source_its_time_and_its_result(name):
+    lines = (Path(vitbench.recipe.__file__).parent / "presets" / f"{name}.toml").read_text().splitlines()
+    comment = " ".join(line.removeprefix("#") for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
+    for word in ("For:", "Time", "esult"):
+        assert word in comment, word
+    assert "Source" in comment or re.search(r"\(.*\d{4}\)", comment)

@@ -56,6 +56,9 @@ class ModelTable(Table):
     image_size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(
         None, description="side, or [height, width], in pixels; without it the network's own"
     )
+    in_chans: Literal[1, 3] = Field(
+        3, description="3, or 1: the network sees grey; weights for colours are summed, as timm does it"
+    )
     num_classes: Positive | None = Field(None, description="size of the head; without it, as many as the data has")
     freeze: Literal["none", "backbone"] | Positive = Field(
         "none", description="none, backbone (only the head learns), or k: all but the last k blocks are frozen"
@@ -77,6 +80,9 @@ class DataTable(Table):
     )
     value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="[black, white] of pictures of more than 8 bits; without it, found for the data set"
+    )
+    largest_picture: Annotated[float, Field(gt=0, le=4000)] | None = Field(
+        None, description="millions of pixels that are read; without it VITBENCH_LARGEST_PICTURE, else 89"
     )
     augment: Annotated[str, OneOf("vitbench.augmentations:AUGMENTATIONS")] = "none"
     random_erasing: float = Field(0.0, ge=0, le=1, description="probability of blanking a rectangle")

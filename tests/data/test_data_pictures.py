@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 from vitbench.data.pictures import (
     LARGEST,
     UnreadablePicture,
+    allow_pictures,
     decode_picture,
     is_rotated,
     load_picture,
@@ -278,6 +279,14 @@ def test_the_limit_of_pixels_is_a_setting(tmp_path, monkeypatch):
         open_picture(tmp_path / "large.png")
     monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "2")
     assert open_picture(tmp_path / "large.png").size == (1200, 1000)
+    monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "1")
+    allow_pictures(1.5)  # a recipe's data.largest_picture
+    try:
+        assert open_picture(tmp_path / "large.png").size == (1200, 1000)
+    finally:
+        allow_pictures(None)
+    with pytest.raises(UnreadablePicture, match=r"or in a recipe data.largest_picture = 2"):
+        open_picture(tmp_path / "large.png")
     monkeypatch.setenv("VITBENCH_LARGEST_PICTURE", "many")
     with pytest.raises(UserError, match="must be a number"):
         open_picture(tmp_path / "large.png")

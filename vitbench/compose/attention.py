@@ -68,7 +68,7 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         inputs[request.classes] = sources.file_hash(request.classes)
     inputs |= {file: sources.file_hash(file) for file in request.pictures}
     network = first.network
-    described = maps.preprocessing(network).describe()
+    described = maps.preprocessing(network).describe() + (" The network sees it in grey." if network.sees_grey else "")
     facts = {
         "reference": first.named,
         "network": network.name,

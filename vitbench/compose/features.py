@@ -72,7 +72,7 @@ def compose_features(request: FeaturesRequest, sources: Sources, progress: Progr
         "network": main.network.name,
         "tag": main.network.tag,
         "source": main.network.source,
-        "preprocessing": main.network.preprocessing.describe(),
+        "preprocessing": main.network.described_preparation(),
         "layer": first.layer,
         "layers": first.layers,
         "normed": first.normed,

@@ -16,6 +16,7 @@ from vitbench.data.layouts import Doubt, Entry, Layout, parse_choice, recognise,
 from vitbench.data.layouts.base import NotRecognised
 from vitbench.data.layouts.names import readable
 from vitbench.data.layouts.several import SEVERAL
+from vitbench.data.pictures import allow_pictures
 from vitbench.data.problems import Problem
 from vitbench.data.scan import Look, look_at_all
 from vitbench.data.value_range import ValueRange, common_range
@@ -144,6 +145,7 @@ def open_index(
 def open_recipe_data(recipe: Recipe, store: Path, progress: Progress = silent) -> DataIndex:
     """The index of what a recipe names, read as it and its task say. Raises as `open_index` does."""
     data = recipe.data
+    allow_pictures(data.largest_picture)
     value_range = (data.value_range[0], data.value_range[1]) if data.value_range else None
     layout = data.layout
     if recipe.task == "multilabel":

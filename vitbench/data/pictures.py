@@ -94,8 +94,20 @@ def picture_extensions() -> frozenset[str]:
     return frozenset(_OTHERS) | {ending for ending, name in Image.registered_extensions().items() if name in formats}
 
 
+_allowed: list[float] = []
+"""What a recipe allows, in millions of pixels; empty where it says nothing."""
+
+
+def allow_pictures(megapixels: float | None) -> None:
+    """Sets the limit that a recipe names (`data.largest_picture`), for this process and those that it forks; None
+    leaves it to the environment variable again."""
+    _allowed[:] = [] if megapixels is None else [megapixels]
+
+
 def largest_picture() -> int:
     """The most pixels that are read. Raises UserError if the environment variable is no number."""
+    if _allowed:
+        return int(_allowed[0] * 1e6)
     said = os.environ.get(LIMIT_VARIABLE, "")
     if not said:
         return LARGEST
@@ -265,7 +277,12 @@ def orientation_of(picture: Image.Image) -> int:
 
 def _too_large(width: int, height: int) -> str:
     size = f"{width} x {height} pixels are" if width else "it has"
-    more = f" {LIMIT_VARIABLE}={-(-width * height // 1_000_000)} reads it" if width else f" {LIMIT_VARIABLE} sets them"
+    wanted = -(-width * height // 1_000_000)
+    more = (
+        f" {LIMIT_VARIABLE}={wanted} reads it, or in a recipe data.largest_picture = {wanted}"
+        if width
+        else f" {LIMIT_VARIABLE} sets them, or in a recipe data.largest_picture"
+    )
     return f"{size} more than the {largest_picture():,} pixels that are read;{more}"
 
 

@@ -47,7 +47,7 @@ def model_card(
         f"# {markdown(_title(network, origin))}",
         _what_it_is(network, half),
         _section("How to load it", fenced(form.loading.replace("FOLDER", folder), "python"), checked, *notes),
-        _section("How pictures are prepared", network.preprocessing.describe()),
+        _section("How pictures are prepared", network.described_preparation()),
         _section("Classes", _classes(network)),
         _section("Data", *_data(recipe, scores)),
         _section("Scores", *_scores(origin, scores)),

@@ -45,7 +45,8 @@ _NOT_OPTIONS = {
         ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "state", "file"), "set model.weights"
     ),
     **dict.fromkeys(("size", "trained_size"), "set model.image_size"),
-    **dict.fromkeys(("where", "cache_dir", "features_only", "device", "dtype", "in_chans"), "it is decided elsewhere"),
+    "in_chans": "set model.in_chans",
+    **dict.fromkeys(("where", "cache_dir", "features_only", "device", "dtype"), "it is decided elsewhere"),
 }
 """Arguments of `create_model` that have a key of their own, or no place in a recipe."""
 
@@ -97,6 +98,16 @@ class Network:
     def backbone(self) -> Backbone:
         """What one may ask of it."""
         return Backbone(self.module)
+
+    @property
+    def sees_grey(self) -> bool:
+        """Whether pictures lose their colours before its first layer."""
+        return self.options.get("in_chans", 3) == 1
+
+    def described_preparation(self) -> str:
+        """What happens to a picture on its way into the network, in a sentence or two."""
+        grey = " The network sees it in grey." if self.sees_grey else ""
+        return self.preprocessing.describe() + grey
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -161,6 +172,10 @@ def build_network(
         raise UserError(f"model.options.{min(taken)} is no option: {_NOT_OPTIONS[min(taken)]}.")
     # Zero is timm's default, and some families take no argument for it.
     options |= {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(model, key))}
+    if model.in_chans != 3:
+        if model.name == DEMO or model.name.startswith("pretrained_vit:"):
+            raise UserError(f"{model.name} sees colours: model.in_chans = 1 is for networks of timm.")
+        options["in_chans"] = model.in_chans
     size = _size(model.image_size)
     network = _started(model, size, num_classes, options, progress)
     if head_init is not None or network.num_classes != num_classes:
@@ -168,6 +183,8 @@ def build_network(
         set_head(network.module, num_classes, head_init or ("zero" if starts_at_zero else "timm"))
         network.labels = None
         network.untrained = True
+    if model.in_chans == 1:
+        network.source += " It sees grey: pictures lose their colours before its first layer."
     network.labels = network.labels if labels is None else tuple(labels)
     freeze(network.module, model.freeze)
     network.module.train()

@@ -19,6 +19,7 @@ from vitbench.errors import UserError
 from vitbench.models.adaptation import set_image_size
 from vitbench.models.backbone import Backbone
 from vitbench.models.bounded import bound_of_machine, bounded, check_options
+from vitbench.models.grey import see_grey
 from vitbench.models.hub import cached_on_hub, check_reachable, hub_host, no_network
 from vitbench.models.weight_files import first_line, mismatch, read_weights
 from vitbench.progress import Progress, silent
@@ -191,6 +192,8 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
         ) from error
     except (HTTPError, OSError) as error:
         raise no_network(f"timm:{name}") from error
+    if arguments.get("in_chans", 3) == 1:
+        see_grey(module, name)
     return module
 
 

@@ -12,6 +12,7 @@ from vitbench.captions.readings import Reading, open_reading, readings
 from vitbench.data.balance import class_weights, said_balance
 from vitbench.data.generated import read_address
 from vitbench.data.index import head_labels, label_order, open_recipe_data
+from vitbench.data.pictures import allow_pictures
 from vitbench.data.scenes import KIND_SETS
 from vitbench.data.scenes.export import check_scenes
 from vitbench.data.summary import brief
@@ -43,6 +44,7 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
     Pictures are looked at, which may take minutes the first time; scenes that are not written yet are not written.
     """
     check = Check()
+    allow_pictures(recipe.data.largest_picture)
     labels: Sequence[str] = ()
 
     def note(work: Callable[[], object]) -> None:

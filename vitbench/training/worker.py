@@ -188,6 +188,9 @@ def open_task(recipe: "Recipe", run_folder: Path, store: Path, device: Any, prog
 
     Raises UserError for whatever does not fit.
     """
+    from vitbench.data.pictures import allow_pictures
+
+    allow_pictures(recipe.data.largest_picture)
     if recipe.task == "caption":
         from vitbench.captions.task import open_caption_task
 
