@@ -264,9 +264,9 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     ),
     "figures": (
         _BACK,
-        Action("enter", "show_whole", "facts", "What the figure records of how it was made.", True),
+        Action("enter", "open", "facts", "What the figure records of how it was made.", True),
         Action("A", "again", "make again", "Make the figure again from what it records, beside it.", True, shown="A"),
-        Action("F", "all_figures", "all figures", "Those of the whole store, or of the run again.", True, shown="F"),
+        Action("F", "figures", "all figures", "Those of the whole store, or of the run again.", True, shown="F"),
         Action("D,delete", "remove", "delete", "Delete the file, after a question.", True, shown="D"),
         Action("y", "copy", "copy", "Copy the scp line, the path or the command, through SSH and tmux too.", True),
     ),

@@ -346,16 +346,14 @@ class RunControls(WorkbenchScreen):
 
     def _ask_folder(self, question: str, name: str, then: Callable[[str], object]) -> None:
         from screens.ask_dialog import AskDialog
-        from screens.paths import folders_below
 
         def answered(folder: str | None) -> None:
             if folder:
                 then(folder)
 
         def places(typed: str) -> list[Choice]:
-            """What is typed first, since the folder is a new one; then what continues it."""
-            own = [Choice(typed, "a new folder")] if typed and not typed.endswith("/") else []
-            return [*own, *folders_below(typed)]
+            """What is typed, and nothing that is there already: the folder is a new one."""
+            return [Choice(typed, "a new folder")] if typed else []
 
         self.app.push_screen(AskDialog(question, places, str(Path.cwd() / name), label="Folder"), answered)
 

@@ -161,14 +161,14 @@ class FiguresScreen(AskingScreen):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_show_whole()
+        self.action_open()
 
-    def action_show_whole(self) -> None:
+    def action_open(self) -> None:
         """What the figure records, whole."""
         if self.current is not None:
             self.workbench.tell(what_it_shows(self.current.file))
 
-    def action_all_figures(self) -> None:
+    def action_figures(self) -> None:
         """From the run's figures to those of the store, and back."""
         self.run_id = "" if self.run_id else self._of_run
         self._list()

@@ -76,7 +76,7 @@ def test_keys_of_trainings_do_nothing_else_anywhere():
     ends = {"p", "s", "K", "D"}
     for use in uses():
         if use.key in ends:
-            assert use.place in ("runs", "run", "sweep") or use.action.name == "unset"
+            assert use.place in ("runs", "run", "sweep", "figures") or use.action.name == "unset"
 
 
 def test_each_action_of_a_screen_exists_and_each_is_opened_by_its_key():
