@@ -11,10 +11,10 @@ from textual.widget import Widget
 
 from screens import wording
 from screens.widgets.picture import Pixels
-from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.figures.sheet import Panel, Sheet
 from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
+from vitbench.requests.colour_maps import COLOUR_MAPS
 from vitbench.text import clean, small_error
 
 STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)

@@ -19,8 +19,8 @@ from screens.widgets.lines import Line
 from screens.widgets.note import Note
 from screens.widgets.picture_sheet import PictureSheet
 from vitbench.errors import UserError
-from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.figures.sheet import Sheet
+from vitbench.requests.colour_maps import COLOUR_MAPS
 from vitbench.requests.features import VIEWS, FeaturesRequest
 from vitbench.text import clean
 

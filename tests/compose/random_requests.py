@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tests.inspector.tiny_checkpoint import LABELS, tiny_checkpoint, tiny_picture
 from vitbench.errors import UserError
-from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.methods import METHODS, quick_methods
 from vitbench.recipe import Recipe
 from vitbench.requests.attention import GRIDS, AttentionRequest
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
+from vitbench.requests.colour_maps import COLOUR_MAPS
 from vitbench.requests.features import VIEWS as FEATURE_VIEWS
 from vitbench.requests.features import FeaturesRequest
 from vitbench.requests.positions import VIEWS, PositionRequest

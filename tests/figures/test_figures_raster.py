@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from vitbench.errors import UserError
 from vitbench.figures import lettering, raster
-from vitbench.figures.colours import COLOUR_MAPS, MISSING, colour_table, colourise
+from vitbench.figures.colours import MISSING, colour_table, colourise
+from vitbench.requests.colour_maps import COLOUR_MAPS
 
 
 @pytest.mark.parametrize("name", COLOUR_MAPS)

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-
-COLOUR_MAPS = ("viridis", "inferno", "magma", "cividis", "turbo", "jet", "gray", "coolwarm", "RdBu_r", "Blues")
-"""The names, which are matplotlib's, in the order of the rows of `colour_maps.png`."""
+from vitbench.requests.colour_maps import COLOUR_MAPS
 
 MISSING = (128, 128, 128)
 """The colour of a value that is not a number."""

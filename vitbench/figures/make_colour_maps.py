@@ -4,7 +4,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from vitbench.figures.colours import COLOUR_MAPS, TABLES
+from vitbench.figures.colours import TABLES
+from vitbench.requests.colour_maps import COLOUR_MAPS
 
 
 def main() -> None:

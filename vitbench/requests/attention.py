@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.errors import UserError
-from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
 from vitbench.methods.base import Method, Value
 from vitbench.requests.base import Figure, Request, option
+from vitbench.requests.colour_maps import COLOUR_MAPS
 from vitbench.requests.sizes import ImageSize
 
 Grid = Literal["heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial"]

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from vitbench.figures.colours import COLOUR_MAPS
 from vitbench.requests.base import Figure, Request, option
+from vitbench.requests.colour_maps import COLOUR_MAPS
 from vitbench.requests.sizes import ImageSize
 
 View = Literal["grid", "tile", "norms", "components", "filters", "distance", "spectrum"]
