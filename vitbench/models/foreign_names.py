@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vitbench.errors import UserError
 from vitbench.models.pretrained_vit import to_timm_state
 from vitbench.models.state_dicts import StateDict, few
 
 _PRETRAINED_VIT = "positional_embedding.pos_embedding"
 """A name that only pytorch_pretrained_vit has."""
+_ADAPTER = re.compile(r"\.lora_[AB]\.|\.lora_(down|up)\.|\.lora_magnitude_vector")
 _QKV = re.compile(r"blocks\.(\d+)\.attn\.([qkv])\.(weight|bias)")
 
 
@@ -141,6 +143,44 @@ def _distilled(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+_OPENAI_NAMES = (
+    (r"class_embedding", "cls_token"),
+    (r"positional_embedding", "pos_embed"),
+    (r"conv1\.weight", "patch_embed.proj.weight"),
+    (r"ln_pre\.(weight|bias)", r"norm_pre.\1"),
+    (r"ln_post\.(weight|bias)", r"norm.\1"),
+    (r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
+    *_blocks(
+        {
+            "ln_1": "norm1",
+            "ln_2": "norm2",
+            r"attn\.out_proj": "attn.proj",
+            r"mlp\.c_fc": "mlp.fc1",
+            r"mlp\.c_proj": "mlp.fc2",
+        },
+        place=r"transformer\.resblocks\.(\d+)\.",
+    ),
+)
+_OPENMMLAB_NAMES = (
+    (r"(cls_token|pos_embed)", r"\1"),
+    (r"patch_embed\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
+    (r"(?:ln1|norm1|last_ln)\.(weight|bias)", r"norm.\1"),
+    *_blocks(
+        {
+            "(?:ln1|norm1)": "norm1",
+            "(?:ln2|norm2)": "norm2",
+            r"attn\.qkv": "attn.qkv",
+            r"attn\.proj": "attn.proj",
+            r"ffn\.layers\.0\.0": "mlp.fc1",
+            r"ffn\.layers\.1": "mlp.fc2",
+        },
+        place=r"layers\.(\d+)\.",
+    ),
+)
+_SAM_NAMES = (
+    (r"blocks\.(\d+)\.mlp\.lin([12])\.(weight|bias)", r"blocks.\1.mlp.fc\2.\3"),
+    (r"((?:blocks|patch_embed|neck)\..*|pos_embed)", r"\1"),
+)
 _HEAD = ((r"classifier\.(weight|bias)", r"head.\1"),)
 
 FAMILIES = (
@@ -215,6 +255,23 @@ FAMILIES = (
         finish=_with_pool,
     ),
     Family(
+        "OpenAI's CLIP (its own weights are those of the networks with quickgelu in their names)",
+        re.compile(r"(.*?)transformer\.resblocks\.0\.attn\.in_proj_weight"),
+        _OPENAI_NAMES,
+        finish=_with_axes,
+    ),
+    Family(
+        "OpenMMLab's ViT",
+        re.compile(r"(.*?)layers\.0\.ffn\.layers\.0\.0\.weight"),
+        _OPENMMLAB_NAMES,
+        ((r"head\.fc\.(weight|bias)", r"head.\1"), (r"layers\.head\.(weight|bias)", r"head.\1")),
+    ),
+    Family(
+        "Segment Anything",
+        re.compile(r"(.*?image_encoder\.)blocks\.0\.attn\.rel_pos_h"),
+        _SAM_NAMES,
+    ),
+    Family(
         "torchvision's ViT",
         re.compile(r"(.*?)encoder\.layers\.encoder_layer_0\.ln_1\.weight"),
         (
@@ -250,6 +307,12 @@ def to_timm_names(state: StateDict) -> StateDict:
 
     Names of timm, and names that nobody knows, are given back as they are.
     """
+    adapters = [name for name in state.tensors if _ADAPTER.search(name)]
+    if adapters and len(adapters) == len(state.tensors):
+        raise UserError(
+            f"These are the adapters of a LoRA ({few(adapters)}), not the network that they change: merge them into it"
+            " (peft's merge_and_unload), and save that."
+        )
     positions = next((name for name in state.tensors if name.endswith(_PRETRAINED_VIT)), None)
     if positions is not None:
         return _from_pretrained_vit(state, positions.removesuffix(_PRETRAINED_VIT))

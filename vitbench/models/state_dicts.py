@@ -18,7 +18,7 @@ _SECOND = re.compile(r"(^|_)(student|online|discriminator|initial|init)(_|$)")
 _NOT_WEIGHTS = re.compile(r"optim|sched|scaler|(^|_)(loss|criterion|rng|random|history|metrics|callbacks|loops)(_|$)")
 _DEPTH = 6
 _BACKBONE_LEFTOVERS = re.compile(
-    r"(^|\.)(mask_token|decoder_\w+|decoder\.|dino_head|ibot_head|head\.(mlp|last_layer)|projector|projection_head|"
+    r"(^|\.)(mask_token|masked_embed|decoder_\w+|decoder\.|dino_head|ibot_head|head\.(mlp|last_layer)|projector|projection_head|"
     r"prototypes|predictor|queue\w*|criterion|loss\w*|logit_scale|text_model|pooler\.dense|num_batches_seen)"
 )
 """Parts of self-supervised training that are no part of the network: MAE's decoder, DINO's and SimCLR's heads, ..."""
@@ -62,7 +62,8 @@ def fitted(state: StateDict, wanted: Collection[str]) -> StateDict:
     names, targets = state.tensors, set(wanted)
     prefixes = {name[: match.end()] for name in names for match in re.finditer(r"\.", name)}
     hits = {prefix: sum(prefix + target in names for target in targets) for prefix in prefixes}
-    best = max(hits, key=lambda prefix: (hits[prefix], -len(prefix)), default="")
+    # Of two networks that fit as well, a teacher before its student.
+    best = max(sorted(hits), key=lambda prefix: (hits[prefix], -_rank(prefix), -len(prefix)), default="")
     if not best or hits[best] <= sum(name in targets for name in names):
         return _without_leftovers(state, targets)
     kept = {name[len(best) :]: tensor for name, tensor in names.items() if name.startswith(best)}
