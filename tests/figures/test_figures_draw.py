@@ -1,6 +1,7 @@
 """A sheet on paper: each panel's pixels are found again in the saved picture, and text stays off the edges."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from vitbench.figures.curves import compose_curves
 from vitbench.figures.draw import draw
+from vitbench.figures.plots import Forest, Interval
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet, in_rows
 from vitbench.figures.type import SETTINGS, ends, text_width, wrapped
 from vitbench.requests.drawing import ONE_COLUMN, TWO_COLUMNS, Drawing
@@ -153,3 +155,16 @@ def test_no_letter_is_smaller_than_seven_points():
         texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
         assert texts
         assert min(text.get_fontsize() for text in texts) >= 7
+
+
+@pytest.mark.parametrize("width", [ONE_COLUMN, TWO_COLUMNS])
+def test_titles_of_forests_never_touch(width):
+    names = ("raw", "integrated_gradients")
+    titles = ("Energy inside the mask", "Pointing game", "Deletion (lower is better)", "Correlation, randomised")
+    values = (Interval(0.5, 0.4, 0.6), Interval(0.2, 0.1, 0.3))
+    plots = tuple(Forest(title, names, values) for title in titles)
+    figure = draw(Sheet("any", {}, (), plots=plots), Drawing(width=width))
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 INCH = 25.4
 PAD = 0.06
-COLUMNS = 4
-"""Forests in a row."""
+COLUMNS, LEAST_FOREST = 4, 1.1
+"""Forests in a row at most, and the inches that each takes at least."""
 HANDLE = 0.45
 """Inches of a legend's line and the space around it."""
 LINES_INSIDE = 6
@@ -48,7 +48,7 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
     for number, line in enumerate(reversed(caption)):
         figure.text(PAD / width, (PAD + (number + 0.5) * LINE) / height, literal(line), va="center", fontsize=SIZE)
     if forests:
-        _draw_forests(figure, forests)
+        _draw_forests(figure, forests, width)
     else:
         axes = figure.subplots(len(curves), 1, squeeze=False)
         for place, plot in zip(axes.flat, curves, strict=True):
@@ -59,8 +59,9 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
 
 def _height(curves: Sequence[Curves], forests: Sequence[Forest], width: float) -> float:
     if forests:
-        rows = -(-len(forests) // COLUMNS)
-        return rows * (0.62 + 1.25 * LINE * forest_rows(forests))
+        across, room = _forests_across(forests, width)
+        lines = max(len(wrapped(plot.title, room, most=2)) for plot in forests)
+        return -(-len(forests) // across) * (0.5 + lines * LINE + 1.25 * LINE * forest_rows(forests))
     below = _room_below(curves, width)
     return len(curves) * min(0.66 * width, 3.4) + below
 
@@ -151,9 +152,16 @@ def _plain_log_labels(axes: "Axes") -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_forests(figure: "Figure", forests: Sequence[Forest]) -> None:
-    rows = -(-len(forests) // COLUMNS)
-    columns = min(COLUMNS, len(forests))
+def _forests_across(forests: Sequence[Forest], width: float) -> tuple[int, float]:
+    """How many forests stand in a row beside their names, and the inches that each has."""
+    names = max(text_width(literal(name)) for plot in forests for name in plot.names) + 0.1
+    across = max(1, min(COLUMNS, len(forests), int((width - 2 * PAD - names) / LEAST_FOREST)))
+    return across, (width - 2 * PAD - names) / across - 0.1
+
+
+def _draw_forests(figure: "Figure", forests: Sequence[Forest], width: float) -> None:
+    columns, room = _forests_across(forests, width)
+    rows = -(-len(forests) // columns)
     for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False, sharey=True).flat):
         if number >= len(forests):
             axes.set_axis_off()
@@ -173,7 +181,7 @@ def _draw_forests(figure: "Figure", forests: Sequence[Forest]) -> None:
             axes.axvline(plot.line, color="0.5", lw=0.6, ls=":")
         if plot.limits is not None:
             axes.set_xlim(*plot.limits)
-        axes.set_title(literal(plot.title), fontsize=SIZE)
+        axes.set_title("\n".join(literal(line) for line in wrapped(plot.title, room, most=2)), fontsize=SIZE)
         axes.set_yticks(range(len(plot.names)), [literal(name) for name in plot.names], fontsize=SIZE)
         axes.set_ylim(len(plot.names) - 0.5, -0.5)
         axes.grid(alpha=0.3, linewidth=0.4)
