@@ -102,7 +102,7 @@ _PLACES: dict[str, tuple[Action, ...]] = {
         *_INSIDE,
         *_CAPTIONS,
         *_LEAVING,
-        Action("e", "export_network", "export", "The run's network as a folder that timm, transformers, ... load."),
+        Action("e", "export", "export", "The run's network as a folder that timm, transformers, ... load."),
         Action("o", "order", "order", "Sort by a column, from a list.", True),
         Action("escape", "back", "all runs", "Take the filter away and show all runs.", shown="esc"),
         Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),

@@ -216,6 +216,10 @@ class RunsScreen(Desk):
             table.redraw()
         self._show_title(self.workbench.snapshot, len(table.rows))
 
+    def action_export(self) -> None:
+        """The network of the selected run, for other libraries."""
+        self.action_export_network()
+
     def action_compare(self) -> None:
         table = self.query_one(RunTable)
         known = {run.id for run in self.workbench.snapshot.runs}
