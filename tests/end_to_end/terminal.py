@@ -21,14 +21,15 @@ KEYS = {"escape": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "righ
 class Terminal:
     """A terminal in which `vitbench` was started; it is a session leader, as under SSH."""
 
-    def __init__(self, home: Path, *arguments: str, columns: int = 120, rows: int = 40) -> None:
-        """`home` becomes VITBENCH_HOME."""
+    def __init__(self, home: Path, *arguments: str, columns: int = 120, rows: int = 40, **variables: str) -> None:
+        """`home` becomes VITBENCH_HOME; `variables` are added to the environment."""
         environment = {
             **os.environ,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
             "LANG": "C.UTF-8",
             "VITBENCH_HOME": str(home),
+            **variables,
         }
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
