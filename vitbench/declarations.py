@@ -40,6 +40,7 @@ KINDS = (
     "vitbench.captions.formats.registry:FORMATS",
     "vitbench.augmentations:AUGMENTATIONS",
     "vitbench.schedules:SCHEDULES",
+    "vitbench.model_sources:SOURCES",
     "vitbench.requests.kinds:KINDS",
 )
 """Where the declarations of each kind are; those of screens are the app's (`screens/navigation.py`)."""

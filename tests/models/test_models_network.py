@@ -326,8 +326,8 @@ def test_the_table_of_addresses_is_read_without_unpickling(monkeypatch, tmp_path
         return to_pretrained_vit_state(module)
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("vitbench.models.doors.download_url_to_file", fetch)
-    monkeypatch.setattr("vitbench.models.doors.check_reachable", lambda host, reference: None)
+    monkeypatch.setattr("vitbench.models.named.download_url_to_file", fetch)
+    monkeypatch.setattr("vitbench.models.named.check_reachable", lambda host, reference: None)
     opened = open_network("pretrained_vit:B_32_imagenet1k")
     assert fetched[0].endswith("B_32_imagenet1k.pth")
     assert (opened.tag, opened.num_classes, opened.image_size) == ("B_32_imagenet1k", 1000, (384, 384))

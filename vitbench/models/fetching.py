@@ -14,9 +14,8 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HTTPError
 from timm.models import get_pretrained_cfg
 
 from vitbench.errors import UserError
-from vitbench.models import pretrained_vit
-from vitbench.models.doors import downloaded, find_door
 from vitbench.models.hub import FILES, cached_on_hub, check_reachable, hub_host, no_network
+from vitbench.models.named import downloaded, find_network
 from vitbench.progress import Progress, silent
 
 
@@ -38,27 +37,27 @@ def fetch(reference: str, progress: Progress = silent) -> Fetched:
 
     Raises UserError if there are none, if they need an account that has accepted their licence, or without a network.
     """
-    door = find_door(reference)
-    if door.kind == "pretrained_vit":
-        url = pretrained_vit.address(door.name)
+    named = find_network(reference)
+    if (address := named.source.weights_url(named.name)) is not None:
+        url = address
         here = _in_torch_cache(url).exists()
-        return _fetched(str(door), downloaded(url, str(door), progress), "", here)
-    config = get_pretrained_cfg(door.name)
+        return _fetched(str(named), downloaded(url, str(named), progress), "", here)
+    config = get_pretrained_cfg(named.name)
     if config is None or not config.has_weights:
-        tags = timm.list_pretrained(f"{door.name.partition('.')[0]}.*")
+        tags = timm.list_pretrained(f"{named.name.partition('.')[0]}.*")
         known = f"; there are for {', '.join(tags[:4])}" if tags else ""
-        raise UserError(f"timm has no published weights for {door.name}{known}.")
+        raise UserError(f"timm has no published weights for {named.name}{known}.")
     licence = str(config.license or "")
     if not config.hf_hub_id:
         url = config.url[0] if isinstance(config.url, tuple) else str(config.url)
         here = _in_torch_cache(url).exists()
-        return _fetched(str(door), downloaded(url, str(door), progress), licence, here)
+        return _fetched(str(named), downloaded(url, str(named), progress), licence, here)
     found = cached_on_hub(config.hf_hub_id, config.hf_hub_filename)
     if found is not None:
-        return _fetched(str(door), found, licence, True)
-    check_reachable(hub_host(), str(door))
-    file = _from_hub(config.hf_hub_id, config.hf_hub_filename, str(door), progress)
-    return _fetched(str(door), file, licence, False)
+        return _fetched(str(named), found, licence, True)
+    check_reachable(hub_host(), str(named))
+    file = _from_hub(config.hf_hub_id, config.hf_hub_filename, str(named), progress)
+    return _fetched(str(named), file, licence, False)
 
 
 def _from_hub(repository: str, filename: str | None, reference: str, progress: Progress) -> Path:

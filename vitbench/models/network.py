@@ -11,6 +11,7 @@ from torch import nn
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
+from vitbench.model_sources import SOURCES
 from vitbench.models import timm_networks
 from vitbench.models.adaptation import HEAD_INITS, classifiers, freeze, input_size, set_head, set_image_size
 from vitbench.models.backbone import Backbone
@@ -22,8 +23,8 @@ from vitbench.models.description import (
     read_network_json,
     write_network_json,
 )
-from vitbench.models.doors import DOORS, Door, find_door
 from vitbench.models.hugging_face_folder import is_saved_network, read_saved_network
+from vitbench.models.named import NamedNetwork, find_network
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
 from vitbench.places import expanded, shipped_weights
@@ -201,15 +202,15 @@ def _started(
             set_image_size(network.module, size, DEMO)
             network.preprocessing = replace(network.preprocessing, height=size[0], width=size[1])
         return network
-    door = find_door(model.name)
+    named = find_network(model.name)
     if model.weights:
-        network = _from_file(door, expanded(model.weights), size, options)
+        network = _from_file(named, expanded(model.weights), size, options)
         if model.pretrained:
             network.source += " They were taken instead of the published ones, which model.pretrained asks for."
     elif model.pretrained:
-        network = _published(door, size, options, progress)
+        network = _published(named, size, options, progress)
     else:
-        network = _fresh(door, size, num_classes, options)
+        network = _fresh(named, size, num_classes, options)
     network.name = model.name
     return network
 
@@ -229,7 +230,7 @@ def open_network(reference: str, store: Store | None = None, progress: Progress 
         network = _of_folder(path)
     elif path.is_file():
         network = _described_file(path)
-    elif name.partition(":")[0] in DOORS or timm_networks.is_known(name):
+    elif name.partition(":")[0] in SOURCES or timm_networks.is_known(name):
         network = _by_name(name, which, progress)
     elif path.suffix in SUFFIXES:
         raise UserError(f"There is no weight file {path}.")
@@ -248,17 +249,17 @@ def open_checkpoint(folder: Path) -> Network:
 
 def rebuild(description: NetworkDescription) -> nn.Module:
     """The described network with fresh weights, at its size, with its head. UserError if it cannot be made."""
-    door = find_door(description.architecture)
-    return door.fresh(description.image_size, description.num_classes, description.options)
+    named = find_network(description.architecture)
+    return named.fresh(description.image_size, description.num_classes, description.options)
 
 
 def _by_name(name: str, which: str, progress: Progress) -> Network:
-    door = find_door(name)
+    named = find_network(name)
     if which == RANDOM:
-        return _fresh(door, None, None, {})
+        return _fresh(named, None, None, {})
     if which:
-        return _from_file(door, expanded(which), None, {})
-    return _published(door, None, {}, progress)
+        return _from_file(named, expanded(which), None, {})
+    return _published(named, None, {}, progress)
 
 
 def _described_file(file: Path) -> Network:
@@ -319,31 +320,30 @@ def _described(description: NetworkDescription, weights: Path) -> Network:
     )
 
 
-def _fresh(door: Door, size: tuple[int, int] | None, num_classes: int | None, options: dict[str, Any]) -> Network:
-    module = door.fresh(size, num_classes, options)
+def _fresh(
+    named: NamedNetwork, size: tuple[int, int] | None, num_classes: int | None, options: dict[str, Any]
+) -> Network:
+    module = named.fresh(size, num_classes, options)
     source = "The weights are random: nothing has been learned yet."
-    network = _network(door, module, size, options, RANDOM, source)
+    network = _network(named, module, size, options, RANDOM, source)
     network.untrained = True
     return network
 
 
-def _published(door: Door, size: tuple[int, int] | None, options: dict[str, Any], progress: Progress) -> Network:
-    module: Any = door.published(size, options, progress)
-    if door.kind == "timm":
-        tag = str(module.pretrained_cfg.get("tag") or "untagged")
-        source = f"The weights are those that timm publishes for {door.name.partition('.')[0]} under the tag {tag}."
-    else:
-        tag = door.name
-        source = f"The weights are those that pytorch_pretrained_vit publishes as {door.name}."
-    network = _network(door, module, size, options, tag, source)
+def _published(
+    named: NamedNetwork, size: tuple[int, int] | None, options: dict[str, Any], progress: Progress
+) -> Network:
+    module = named.published(size, options, progress)
+    tag, source = named.source.origin(named.name, module)
+    network = _network(named, module, size, options, tag, source)
     network.labels = timm_networks.published_labels(network.num_classes)
     return network
 
 
-def _from_file(door: Door, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
-    module, notes = door.from_file(file, size, options)
+def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
+    module, notes = named.from_file(file, size, options)
     source = " ".join((f"The weights come from the file {file.name}.", *notes))
-    network = _network(door, module, size or input_size(module)[0], options, file.stem, source)
+    network = _network(named, module, size or input_size(module)[0], options, file.stem, source)
     network.labels = timm_networks.published_labels(network.num_classes)
     if network.labels:
         network.source += f" Its {network.num_classes:,} classes are taken to be ImageNet's."
@@ -355,15 +355,15 @@ def _of_folder(folder: Path) -> Network:
     if (folder / FILE_NAME).exists() or not is_saved_network(folder):
         return open_checkpoint(folder)
     saved = read_saved_network(folder)
-    door = find_door(f"timm:{saved.architecture}")
+    named = find_network(f"timm:{saved.architecture}")
     with bounded(bound_of_weights(saved.state.tensors, str(folder))):
         wanted = timm_networks.shapes(saved.architecture, saved.image_size, saved.options)
     state = fitted(saved.state, wanted)
     size = (saved.preprocessing.height, saved.preprocessing.width)
     with bounded(bound_of_weights(saved.state.tensors, str(folder))):
-        module = door.with_weights(state, str(folder), size, saved.image_size, saved.options)
+        module = named.with_weights(state, str(folder), size, saved.image_size, saved.options)
     source = " ".join((f"The weights are those in the folder {folder.name}.", *state.notes, *saved.notes))
-    network = _network(door, module, size, saved.options, folder.name, source)
+    network = _network(named, module, size, saved.options, folder.name, source)
     network.name = str(folder)
     network.preprocessing = saved.preprocessing
     network.labels = saved.labels if saved.labels and len(saved.labels) == network.num_classes else None
@@ -371,16 +371,16 @@ def _of_folder(folder: Path) -> Network:
 
 
 def _network(
-    door: Door, module: nn.Module, size: tuple[int, int] | None, options: dict[str, Any], tag: str, source: str
+    named: NamedNetwork, module: nn.Module, size: tuple[int, int] | None, options: dict[str, Any], tag: str, source: str
 ) -> Network:
     return Network(
         module=module,
-        name=str(door),
+        name=str(named),
         tag=tag,
-        preprocessing=door.preprocessing(module, size),
+        preprocessing=named.preprocessing(module, size),
         labels=None,
         source=source,
-        architecture=str(door),
+        architecture=str(named),
         options=options,
     )
 

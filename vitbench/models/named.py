@@ -1,4 +1,4 @@
-"""The two doors that networks come through, `timm:NAME` and `pretrained_vit:NAME`, asked in the same words."""
+"""A network by its name, `SOURCE:NAME`: fresh, published, or with the weights of a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,51 +12,50 @@ from torch.hub import download_url_to_file, get_dir
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.models import pretrained_vit, timm_networks
-from vitbench.models.adaptation import check_image_size, set_image_size
+from vitbench.model_sources import SOURCES
+from vitbench.model_sources.base import Size, Source
+from vitbench.models import timm_networks
+from vitbench.models.adaptation import check_image_size
 from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
 from vitbench.models.state_dicts import StateDict, fitted
-from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, mismatch, read_state_dict
+from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, read_state_dict
 from vitbench.progress import Progress
-
-DOORS = ("timm", "pretrained_vit")
 
 _POSITIONS = ("pos_embed", "relative_position_bias_table")
 """How the names of weights end whose number depends on the picture size."""
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
-
 
 @dataclass(frozen=True)
-class Door:
+class NamedNetwork:
     """One network by its name; each method makes it anew. `options` are further arguments of `timm.create_model`."""
 
     kind: str
+    """The name of its source."""
     name: str
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
 
+    @property
+    def source(self) -> Source:
+        """What its source computes."""
+        return SOURCES[self.kind].source()
+
     def fresh(self, size: Size | None, num_classes: int | None, options: Mapping[str, Any]) -> nn.Module:
         """The network with fresh weights; `size` and `num_classes` None for its own. UserError if it cannot be made."""
-        if self.kind == "timm":
-            module = timm_networks.create(self.name, size=size, num_classes=num_classes, **options)
-        else:
-            module = pretrained_vit.create(self.name, size=size, num_classes=num_classes, **options)
+        module = self.source.create(self.name, size=size, num_classes=num_classes, options=options)
         if size is not None:
             check_image_size(module, size, str(self))
         return module
 
     def published(self, size: Size | None, options: Mapping[str, Any], progress: Progress) -> nn.Module:
         """The network with its published weights, set to `size`. UserError if they are not to be had."""
-        if self.kind == "pretrained_vit":
-            file = downloaded(pretrained_vit.address(self.name), str(self), progress)
-            return self.from_file(file, size, options)[0]
-        state = timm_networks.published_weights(self.name, progress)
-        return timm_networks.create_with_weights(self.name, state, where=f"timm's {self.name}", size=size, **options)
+        url = self.source.weights_url(self.name)
+        if url is not None:
+            return self.from_file(downloaded(url, str(self), progress), size, options)[0]
+        return self.source.published(self.name, size=size, options=options, progress=progress)
 
     def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> tuple[nn.Module, tuple[str, ...]]:
         """The network with the weights of `file`, whole, with their own head, then set to `size`; and the notes.
@@ -79,25 +78,11 @@ class Door:
         """
         state = found.tensors
         trained_size = trained_size or self._trained_size(state, size, options)
-        if self.kind == "timm":
-            return timm_networks.create_with_weights(
-                self.name, state, where=where, size=size, trained_size=trained_size, **options
-            )
-        head = state.get("head.weight")
-        module = self.fresh(trained_size, 0 if head is None else int(head.shape[0]), options)
-        try:
-            module.load_state_dict(state)
-        except RuntimeError as error:
-            raise UserError(f"{where} does not fit {self}: {mismatch(error)}") from error
-        if size is not None:
-            set_image_size(module, size, str(self))
-        return module
+        return self.source.load(self.name, state, where=where, size=size, trained_size=trained_size, options=options)
 
     def preprocessing(self, module: nn.Module, size: Size | None) -> Preprocessing:
         """How the authors of `module` prepare pictures, at `size` or the network's own."""
-        if self.kind == "timm":
-            return timm_networks.preprocessing(module, size)
-        return pretrained_vit.preprocessing(self.name, size)
+        return self.source.preprocessing(self.name, module, size)
 
     def _from_npz(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
         """An original JAX release (AugReg, big_vision), converted by timm; its head only if the classes are as many."""
@@ -119,7 +104,7 @@ class Door:
         positions = {key: tuple(tensor.shape) for key, tensor in state.items() if key.endswith(_POSITIONS)}
         if not positions:
             return None
-        own = pretrained_vit.image_size(self.name) if self.kind == "pretrained_vit" else None
+        own = self.source.own_size(self.name)
         if self._has(positions, own, options):
             return own
         if asked and self._has(positions, asked, options):
@@ -143,21 +128,20 @@ class Door:
 
     @property
     def _architecture(self) -> str:
-        return self.name if self.kind == "timm" else pretrained_vit.architecture(self.name)
+        return self.source.architecture(self.name)
 
 
-def find_door(reference: str) -> Door:
-    """The door of `timm:NAME`, `pretrained_vit:NAME`, or a bare timm name. UserError if there is no such network."""
+def find_network(reference: str) -> NamedNetwork:
+    """The network `SOURCE:NAME`, or of a bare timm name. Raises UserError if there is no such network."""
     kind, colon, name = reference.partition(":")
     if not colon:
         kind, name = "timm", reference
-    if kind not in DOORS or not name:
-        raise UserError(f"No network is called {reference!r}; allowed are timm:NAME, pretrained_vit:NAME and demo.")
-    if kind == "timm":
-        timm_networks.check_name(name)
-    else:
-        pretrained_vit.configuration(name)
-    return Door(kind, name)
+    if kind not in SOURCES or not name:
+        allowed = ", ".join(f"{source}:NAME" for source in SOURCES)
+        raise UserError(f"No network is called {reference!r}; allowed are {allowed} and demo.")
+    found = NamedNetwork(kind, name)
+    found.source.check(name)
+    return found
 
 
 def _square_sides(positions: Mapping[str, tuple[int, ...]]) -> list[int]:

@@ -1,0 +1,5 @@
+"""timm's networks."""
+
+from vitbench.model_sources.base import ModelSource
+
+SOURCE = ModelSource("timm", "any network of timm, by its name", "vitbench.models.timm_source:TimmSource", place=10)
