@@ -7,7 +7,9 @@ import timm
 import torch
 
 from vitbench.errors import UserError
+from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.network import open_network
+from vitbench.models.state_dicts import StateDict
 
 PIXELS = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
 
@@ -101,3 +103,32 @@ def test_what_is_no_network_is_named(tmp_path):
         opened(tmp_path, adapters)
     with pytest.raises(UserError, match="holds no weights"):
         opened(tmp_path, {"optimizer": {"state": {0: {"exp_avg": torch.zeros(3, 3)}}}, "epoch": 1})
+
+
+def test_the_encoder_of_segment_anything_has_timm_s_names_and_its_decoder_is_left_out():
+    """Against timm's own conversion of the released files; the sizes are small, the names are SAM's."""
+    torch.manual_seed(0)
+    small = timm.models.vision_transformer_sam.VisionTransformerSAM(
+        img_size=64,
+        patch_size=16,
+        embed_dim=32,
+        depth=2,
+        num_heads=2,
+        window_size=2,
+        global_attn_indexes=(1,),
+        use_rel_pos=True,
+        num_classes=0,
+    )
+    theirs = {
+        f"image_encoder.{name.replace('mlp.fc', 'mlp.lin')}": tensor for name, tensor in small.state_dict().items()
+    }
+    theirs |= {
+        "prompt_encoder.no_mask_embed.weight": torch.zeros(1, 8),
+        "mask_decoder.iou_token.weight": torch.zeros(1, 8),
+    }
+    expected = timm.models.vision_transformer_sam.checkpoint_filter_fn(dict(theirs), small)
+    found = to_timm_names(StateDict(theirs))
+    assert found.tensors.keys() == expected.keys()
+    assert all(torch.equal(found.tensors[name], expected[name]) for name in expected)
+    small.load_state_dict(found.tensors)
+    assert any("mask_decoder" in note or "prompt_encoder" in note for note in found.notes)
