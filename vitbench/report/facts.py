@@ -20,6 +20,7 @@ class Course:
     best: float
     best_step: int
     last_step: int
+    points: int = 2
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,9 @@ def _course(tag: str, series: Series | None) -> Course | None:
         return None
     values, steps = series.values[finite], series.steps[finite]
     best = int(values.argmin() if tag.endswith("loss") else values.argmax())
-    return Course(tag, float(values[0]), float(values[-1]), float(values[best]), int(steps[best]), int(steps[-1]))
+    return Course(
+        tag, float(values[0]), float(values[-1]), float(values[best]), int(steps[best]), int(steps[-1]), len(values)
+    )
 
 
 def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:

@@ -117,6 +117,11 @@ def _change(facts: PositionFacts) -> Iterator[Block]:
     if facts.change is None:
         return
     size = number(facts.change, 3)
+    if facts.change == 0:
+        yield Paragraph(
+            "The training did not change this: the similarities are those from before it, to the last digit."
+        )
+        return
     if facts.change < VISIBLE:
         yield Paragraph(
             f"The training hardly changed this: similarities differ by {size} on average (mean absolute difference of"

@@ -107,7 +107,8 @@ def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
     shares = np.where(totals > 0, np.diag(confusion) / np.where(totals > 0, totals, 1), 2.0)
     worst = int(shares.argmin())
     ties = int((shares == shares[worst]).sum())
-    others = f", as are {ties - 1:,} other classes at this share" if ties > 1 else ""
+    more = "one other class is" if ties == 2 else f"{ties - 1:,} other classes are"
+    others = f"; {more} right at the same share" if ties > 1 else ""
     yield (
         f"The hardest class is {scored.classes[worst]}, right for {int(confusion[worst, worst]):,} of"
         f" {int(totals[worst]):,} ({share(float(shares[worst]))}){others}."
@@ -203,8 +204,10 @@ def _regularisation(recipe: Recipe) -> Iterator[str]:
 def _course_sentence(course: Course) -> str:
     name = _CURVES.get(course.tag, course.tag)
     moved = "fell" if course.last < course.first else "rose" if course.last > course.first else "stayed"
+    if course.points == 1:
+        return f"The {name} was measured once, {number(course.last, 3)} at step {course.last_step:,}."
     if moved == "stayed":
-        return f"The {name} stayed at {number(course.last, 3)}."
+        return f"The {name} began and ended at {number(course.last, 3)}."
     best = ""
     if course.tag != "train/loss" and course.best != course.last:
         best = f", at its best {number(course.best, 3)} at step {course.best_step:,}"
@@ -252,6 +255,8 @@ def _spread(row: TriedRow) -> str:
 
 def _best(tried: TriedFacts) -> str:
     best = tried.rows[0]
+    if tried.not_tested and len(tried.rows) > 1:
+        return f"{len(tried.rows)} settings stand side by side; their accuracies are not of the same pictures."
     said = f"Best of {len(tried.rows)} settings was {listed(best.names)} with {share(mean(best))}."
     if len(tried.rows) == 1:
         said = f"{listed(best.names)}: the same recipe, {share(mean(best))} on average."
