@@ -1,6 +1,7 @@
 """Folders of transformers as others save them: read as transformers reads them, pixels and tokens equal."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tokenizers
 import torch
 from PIL import Image
 
+from tests.captions.write_folder import picture
 from vitbench.captions.decoding import beam_search, greedy
 from vitbench.captions.open import open_captioner
 from vitbench.captions.reading import read_sentence
@@ -136,3 +138,24 @@ def test_what_is_not_said_or_not_done_is_told(tmp_path):
     source = open_captioner(str(tmp_path)).source
     assert "no preprocessor_config.json" in source
     assert "no_repeat_ngram_size = 3, which is not done here" in source
+
+
+FOLDERS = Path(__file__).with_name("folders")
+
+
+@pytest.mark.parametrize("name", ["transformers-4", "transformers-5"])
+def test_a_folder_that_was_written_by_another_version_gives_what_that_version_gave(name):
+    """`write_folder.py` made it and noted the pixels and ids of the transformers that wrote it."""
+    with np.load(FOLDERS / name / "expected.npz") as expected:
+        version, pixels, greedily, beams = (expected[key] for key in ("version", "pixels", "greedy", "beams"))
+    assert str(version).startswith(f"{name[-1]}.")
+    captioner = open_captioner(str(FOLDERS / name))
+    prepared = captioner.prepare(picture()).pixels
+    assert np.abs(prepared.numpy() - pixels).max() < 1e-5
+    with torch.inference_mode():
+        memory = captioner.module.encode(torch.from_numpy(pixels))
+        plain = greedy(captioner.module, memory, captioner.tokenizer, max_length=10)[0].ids
+        best = beam_search(captioner.module, memory, captioner.tokenizer, beams=3, alpha=0.0, max_length=10)[0][0].ids
+    assert list(plain) == greedily.tolist()[: len(plain)]
+    assert list(best) == beams.tolist()[: len(best)]
+    assert len(set(greedily.tolist())) > 2
