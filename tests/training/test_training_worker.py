@@ -1,5 +1,7 @@
 """What a worker leaves when its work is done."""
 
+import signal
+
 import psutil
 
 from tests.training.worker_for_tests import worker_recipe, write_pictures
@@ -30,3 +32,12 @@ def test_the_loader_s_processes_end_before_the_worker_does(store, tmp_path):
     assert len(during) == 2
     assert set(psutil.Process().children()) - before == set()
     assert tasks
+
+
+def test_signals_are_given_back(store, tmp_path):
+    """A process that is forked later would take a worker's handlers along, and not end when it is asked to."""
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    recipe = worker_recipe(write_pictures(tmp_path / "pictures"), train={"epochs": 1, "checkpoint_every": 0})
+    assert worker.main(Store(store).create(recipe).folder) == 0
+    assert [signal.getsignal(number) for number in numbers] == before

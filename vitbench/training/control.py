@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
@@ -26,11 +28,18 @@ class Control:
         self._polled = 0.0
         self._signalled = False
 
-    def listen(self) -> None:
-        """Takes over the signals of this process."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes over the signals of this process, and gives them back: a process forked later would inherit them."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _signal(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True

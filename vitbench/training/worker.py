@@ -62,16 +62,20 @@ def live(folder: Path, work: Work) -> int:
     """
     run = Run(folder)
     control = Control(run)
-    control.listen()  # before anybody can see that the run is running, and ask its process to pause
+    with control.listening():  # before anybody can see that the run is running, and ask its process to pause
+        return _live(run, control, work)
+
+
+def _live(run: Run, control: Control, work: Work) -> int:
     try:
         lock, progress = _take(run)
     except (UserError, OSError) as error:
         print(f"{time.strftime('%F %T')} {error}", file=sys.stderr)
         return 1
-    os.environ[MARK] = mark_of(folder)
+    os.environ[MARK] = mark_of(run.folder)
     control.lock = lock
     log = RunLog(run.log)
-    heartbeat = Heartbeat(folder, progress, at_each_beat=lock.keep)
+    heartbeat = Heartbeat(run.folder, progress, at_each_beat=lock.keep)
     with Outcome(run, lock, heartbeat, log) as outcome:
         heartbeat.doing("starting")
         heartbeat.start()
