@@ -7,7 +7,7 @@ from screens.widgets.sweep_view import SweepView
 from tests.runs.gpu_names import FalseNvml
 from tests.screens.fake_runs import FakeRun
 from tests.screens.opened_app import opened
-from tests.sweeps.test_sweeps_manager import carry_out, new, played  # noqa: F401 - a fixture
+from tests.sweeps.test_sweeps_manager import whole_grid  # noqa: F401 - a fixture
 from vitbench.runs.about import change_tags, read_about, write_about
 from vitbench.runs.slots import take_slot
 from vitbench.runs.status import read_status, write_status
@@ -142,13 +142,12 @@ async def test_the_machine_without_a_gpu(store):
         await at.see("No GPU", "CPU", "memory", "disk", "0 running, 0 waiting")
 
 
-async def test_a_sweep_has_a_leaderboard_to_walk_through(store, played, tmp_path, monkeypatch):  # noqa: F811
+async def test_a_sweep_has_a_leaderboard_to_walk_through(whole_grid, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("screens.sweep_screen.ensure_managers", lambda store: None)
-    carry_out(new(store, space={"optim.name": ["sgd", "adamw"], "optim.lr": [1e-3, 1e-2]}, parallel=2))
-    async with opened(store) as at:
+    async with opened(whole_grid.store.folder) as at:
         await at.press("S")
-        await at.see("Sweep  a sweep", "finished; 4 of 4 trials ended", "validation/accuracy", "optim.name")
+        await at.see("Sweep  a sweep", "finished; 6 of 6 trials ended", "validation/accuracy", "optim.name")
         assert isinstance(at.screen, SweepScreen)
         view = at.screen.query_one(SweepView)
         assert view.selected.values == {"optim.name": "adamw", "optim.lr": 1e-3}

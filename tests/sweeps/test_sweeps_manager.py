@@ -25,13 +25,30 @@ from vitbench.sweeps.store import Sweep, create_sweep
 LR = {"low": 1e-5, "high": 1e-1, "scale": "log"}
 
 
-@pytest.fixture
-def played(monkeypatch):
+def play(monkeypatch):
     """Runs are trained by the stand-in, whoever starts them, and nobody starts a scheduler or a manager."""
     launch = launcher.launch
     monkeypatch.setattr(managing, "launch", lambda run: launch(run, command(run)))
     monkeypatch.setattr("vitbench.runs.queue.start_scheduler", lambda store: None)
     monkeypatch.setattr(managing, "start_manager", lambda sweep: 1)
+
+
+@pytest.fixture
+def played(monkeypatch):
+    play(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def whole_grid(tmp_path_factory):
+    """A sweep over two keys that has finished."""
+    store = tmp_path_factory.mktemp("grid") / "store"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("VITBENCH_GPU_LOCKS", str(store))
+        monkeypatch.setenv("VITBENCH_SLOTS", "16")
+        play(monkeypatch)
+        sweep = new(store, space={"optim.name": ["sgd", "adamw"], "optim.lr": [1e-4, 1e-3, 1e-2]}, parallel=3)
+        carry_out(sweep)
+    return sweep
 
 
 def new(store, **values):
@@ -58,13 +75,13 @@ def results(sweep):
     }
 
 
-def test_a_grid_is_tried_once_each_and_the_best_is_the_best(store, played, capsys, tmp_path):
-    sweep = new(store, space={"optim.name": ["sgd", "adamw"], "optim.lr": [1e-4, 1e-3, 1e-2]}, parallel=3)
-    carry_out(sweep)
+def test_a_grid_is_tried_once_each_and_the_best_is_the_best(whole_grid, played, capsys, tmp_path, monkeypatch):
+    sweep = whole_grid
+    monkeypatch.setenv("VITBENCH_HOME", str(sweep.store.folder))
     assert sweep.state() == ("finished", "")
     found = results(sweep)
     assert len(found) == 6
-    assert len(Store(store).runs()) == 6
+    assert len(sweep.store.runs()) == 6
     assert {state for _, _, _, state in found.values()} == {"finished"}
     assert main(["sweep", "a sweep", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -84,20 +101,19 @@ def test_a_grid_is_tried_once_each_and_the_best_is_the_best(store, played, capsy
 
 
 def test_repeats_are_seeds_of_one_trial(store, played):
-    sweep = new(store, space={"optim.lr": [1e-3, 1e-2]}, repeats=3, parallel=3)
+    sweep = new(store, space={"optim.lr": [1e-3, 1e-2]}, repeats=2, parallel=4)
     carry_out(sweep)
     history = read_history(sweep.store, sweep.id, sweep.plan())
     first = history.leaderboard()[0]
     assert first.values == {"optim.lr": 1e-3}
-    assert len(first.scores("max")) == 3
-    assert first.score("max") == pytest.approx(sum(first.scores("max")) / 3)
-    assert len(set(first.scores("max"))) == 3
-    assert sorted(attempt.run.recipe().train.seed for attempt in first.attempts.values()) == [0, 1, 2]
+    assert len(first.scores("max")) == 2
+    assert first.score("max") == pytest.approx(sum(first.scores("max")) / 2)
+    assert len(set(first.scores("max"))) == 2
+    assert sorted(attempt.run.recipe().train.seed for attempt in first.attempts.values()) == [0, 1]
 
 
-def test_effects_are_the_differences_of_means(store, played):
-    sweep = new(store, space={"optim.name": ["sgd", "adamw"], "optim.lr": [1e-4, 1e-3, 1e-2]}, parallel=3)
-    carry_out(sweep)
+def test_effects_are_the_differences_of_means(whole_grid):
+    sweep = whole_grid
     history = read_history(sweep.store, sweep.id, sweep.plan())
     found = {effect.key: effect for effect in effects(history)}
     sgd, adamw = found["optim.name"].levels
@@ -109,12 +125,12 @@ def test_effects_are_the_differences_of_means(store, played):
 @pytest.mark.parametrize("rule", ["median", "halving"])
 def test_losers_are_stopped_early_and_the_best_is_not(store, played, rule):
     stopping = {"rule": rule, "after": 0.3, "at_least": 2}
-    space = {"optim.lr": [1e-3, 2e-3, 1e-5, 1e-1, 5e-4, 1e-6]}
+    space = {"optim.lr": [1e-3, 2e-3, 1e-5, 1e-6]}
     sweep = new(store, space=space, stopping=stopping)
     carry_out(sweep)
     found = results(sweep)
     stopped = {number: share for (number, _), (_, _, share, _) in found.items() if share is not None}
-    assert {2, 3, 5} <= set(stopped)
+    assert {2, 3} <= set(stopped)
     assert 0 not in stopped
     for number, share in stopped.items():
         best = found[number, 0][1]
@@ -133,19 +149,19 @@ def test_a_loser_that_is_at_work_is_ended(store, played, monkeypatch):
 
 
 def test_trials_can_be_added_later(store, played):
-    sweep = new(store, method="random", trials=3, space={"optim.lr": LR}, parallel=2)
+    sweep = new(store, method="random", trials=2, space={"optim.lr": LR}, parallel=2)
     carry_out(sweep)
     before = results(sweep)
-    assert main(["sweep", sweep.id, "--trials", "5"]) == 0
+    assert main(["sweep", sweep.id, "--trials", "3"]) == 0
     carry_out(sweep)
     after = results(sweep)
-    assert len(after) == 5
+    assert len(after) == 3
     assert {place: after[place] for place in before} == before
-    assert main(["sweep", sweep.id, "--trials", "2"]) == 2
+    assert main(["sweep", sweep.id, "--trials", "1"]) == 2
 
 
 def test_a_stopped_sweep_makes_no_more_runs_and_goes_on_when_resumed(store, played):
-    sweep = new(store, method="random", trials=4, space={"optim.lr": LR})
+    sweep = new(store, method="random", trials=2, space={"optim.lr": LR})
     manager = Manager(sweep, pause=0.01)
     manager.poll()
     assert stop_sweep(sweep, runs=True) == 1
@@ -153,7 +169,7 @@ def test_a_stopped_sweep_makes_no_more_runs_and_goes_on_when_resumed(store, play
     assert len(Store(store).runs()) == 1
     assert main(["sweep", sweep.id, "--resume"]) == 0
     carry_out(sweep)
-    assert len(results(sweep)) == 4
+    assert len(results(sweep)) == 2
 
 
 def test_what_makes_a_sweep_impossible_is_its_reason(store, played, capsys):
@@ -187,7 +203,7 @@ def _manage(folder):
 @pytest.mark.storm
 def test_killed_again_and_again_it_ends_as_if_nobody_had(tmp_path, monkeypatch, played, storm_rounds):
     """Managers and workers are killed at random moments: the same trials, the same results, each exactly once."""
-    kills, trials = (20, 12) if storm_rounds > 5 else (6, 5)
+    kills, trials = (20, 12) if storm_rounds > 5 else (4, 3)
     settings = {"method": "random", "trials": trials, "space": {"optim.lr": LR}, "parallel": 2}
     quiet = new(tmp_path / "quiet", **settings)
     carry_out(quiet)
