@@ -12,11 +12,12 @@ export PIP_DEFAULT_TIMEOUT ?= 180
 # PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help install demo test test-storm test-real check weights samples clean
+.PHONY: help install demo test test-all test-storm test-real check weights samples clean
 
 help:
 	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
 	@echo "make test        install what tests need and run all tests"
+	@echo "make test-all    also the slow ones, which take a quarter of an hour more"
 	@echo "make install     make the environment in $(VENV)"
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
@@ -51,6 +52,10 @@ demo: $(VENV)/installed
 	@$(BIN)/vitbench demo $(if $(HEADLESS),--headless)
 
 test: $(VENV)/installed-tests
+	@echo "Running all tests but the slow ones, which make test-all runs too"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGUMENTS)
+
+test-all: $(VENV)/installed-tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
 
 test-storm: $(VENV)/installed-tests
