@@ -28,7 +28,7 @@ from screens.evaluating import Evaluator
 from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.key_order import KeyOrder
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
-from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen, openings
+from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen, openings, without_key
 from screens.palette import ActionCommands
 from screens.paths import typed_path
 from screens.restoring import Restoring
@@ -143,7 +143,7 @@ class Workbench(ColouredApp[str]):
         for screen in self.screen_stack:
             if isinstance(screen, WorkbenchScreen):
                 self.offer_packages(screen)
-        for sentence in left_out():
+        for sentence in (*left_out(), *without_key()):
             self.tell(sentence, "warning")
 
     def offer_packages(self, screen: WorkbenchScreen) -> None:

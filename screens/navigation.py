@@ -99,6 +99,24 @@ def from_packages() -> list[ScreenDeclaration]:
     return [one for name, one in SCREENS.items() if name not in own]
 
 
+def without_key() -> list[str]:
+    """A sentence for each screen of a package whose key means something else where it is to be opened."""
+    said = []
+    for declared in from_packages():
+        opened = declared.opened
+        if opened is None:
+            continue
+        known = opened.place in SCREENS
+        if not known or declared.name not in {one.name for one, _ in openings(opened.place)}:
+            why = (
+                f"{opened.key} means something else on {opened.place}"
+                if known
+                else f"there is no screen {opened.place}"
+            )
+            said.append(f"The screen {declared.title} of a package has no key: {why}.")
+    return said
+
+
 def openings(place: str) -> list[tuple[ScreenDeclaration, Opening]]:
     """The screens of packages that a key on the screen `place` opens, but for those whose key means something there."""
     taken = {key for action in (*SCREENS[place].actions, *actions("everywhere")) for key in action.keys.split(",")}

@@ -1,19 +1,24 @@
 """The command palette: every action of every screen, found by a part of its title or of its help; it goes there."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.screen import Screen
 
 from screens.actions import actions
 from screens.coloured_app import ColouredApp
 from screens.key_language import TITLES, sign
-from screens.navigation import SCREENS
+from screens.navigation import SCREENS, openings
 from screens.snapshot import RunRow
 from screens.themes import offered_themes
 from screens.typed_work import leave_after_asking
 from screens.widgets.run_table import RunTable
 from vitbench.terminal_colours import CHOICES
+
+_BETWEEN, _PATIENCE = 0.05, 60
+"""Seconds between two looks whether a screen is open, and how many looks."""
 
 
 class ActionCommands(Provider):
@@ -41,10 +46,10 @@ class ActionCommands(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(title), self._press(key), text=title, help=help_text)
         here = {title for title, *_ in self._commands()}
-        for title, help_text, keys in self._elsewhere():
+        for title, help_text, press in self._elsewhere():
             score = 0.8 * max(matcher.match(title), 0.6 * matcher.match(help_text))
             if score > 0 and title not in here:
-                yield Hit(score, matcher.highlight(title), self._go(keys), text=title, help=help_text)
+                yield Hit(score, matcher.highlight(title), press, text=title, help=help_text)
         for name in offered_themes(self.app.available_themes):
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
@@ -58,10 +63,13 @@ class ActionCommands(Provider):
                     score, matcher.highlight(title), lambda name=name: self._choose_colours(name), title, help_text
                 )
 
-    def _elsewhere(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Title, help and keys, from the table of runs, of each action of another screen that can be reached now."""
+    def _elsewhere(self) -> "Iterator[tuple[str, str, _Press]]":
+        """Title, help and what to press, of each action of another screen that can be reached from the runs now."""
         run = self._run()
+        granted = {declared.name for declared, _ in openings("runs")} | {declared.name for declared in SCREENS.own()}
         for name, declared in SCREENS.items():
+            if name not in granted:
+                continue  # its key means something else on the table of runs, or it is opened from elsewhere
             opened = declared.opened
             if name in ("run", "compare") and run is None:
                 continue
@@ -76,16 +84,14 @@ class ActionCommands(Provider):
                 for action in own:
                     key = action.keys.split(",")[0]
                     if action.name not in ("back", "cursor_off"):
-                        keys = [part for part in (opening, within, key) if part]
-                        yield f"{title}: {action.title}  ({sign(key)})", action.help, keys
+                        keys = [part for part in (within, key) if part]
+                        press = _Press(self, *keys, home=True, opening=opening, screen=declared.screen)
+                        yield f"{title}: {action.title}  ({sign(key)})", action.help, press
 
     def _run(self) -> RunRow | None:
         """The run that the table's cursor is on."""
         table = next((table for screen in self.app.screen_stack for table in screen.query(RunTable)), None)
         return table.current if table is not None else None
-
-    def _go(self, keys: list[str]) -> "_Press":
-        return _Press(self, *keys, home=True)
 
     def _choose_colours(self, name: str) -> None:
         if isinstance(self.app, ColouredApp):
@@ -99,10 +105,22 @@ class ActionCommands(Provider):
 
 
 class _Press:
-    """Does what the keys do, once the palette has closed; with `home`, from the table of runs."""
+    """Does what the keys do, once the palette has closed; with `home`, from the table of runs.
 
-    def __init__(self, provider: ActionCommands, *keys: str, home: bool = False) -> None:
+    With `opening`, that key is pressed first, and the others once `screen` is open: on another screen they may mean
+    anything, to delete a run among it.
+    """
+
+    def __init__(
+        self,
+        provider: ActionCommands,
+        *keys: str,
+        home: bool = False,
+        opening: str = "",
+        screen: type[Screen[Any]] | None = None,
+    ) -> None:
         self._provider, self._keys, self._home = provider, keys, home
+        self._opening, self._screen = opening, screen
 
     def __call__(self) -> None:
         self._provider.app.call_after_refresh(self._press)
@@ -118,5 +136,21 @@ class _Press:
         app = self._provider.app
         while self._home and len(app.screen_stack) > 2:
             app.pop_screen()
+        if self._opening:
+            app.simulate_key(self._opening)
+            self._await(_PATIENCE)
+        else:
+            self._press_keys()
+
+    def _await(self, left: int) -> None:
+        app = self._provider.app
+        if type(app.screen) is self._screen:
+            self._press_keys()
+        elif left:
+            app.set_timer(_BETWEEN, lambda: self._await(left - 1))
+        else:
+            app.notify("That screen cannot be opened now.", severity="warning", markup=False)
+
+    def _press_keys(self) -> None:
         for key in self._keys:
-            app.simulate_key(key)
+            self._provider.app.simulate_key(key)

@@ -24,7 +24,7 @@ from vitbench.progress import silent
 from vitbench.requests.drawing import Drawing
 
 FULL = os.environ.get("VITBENCH_STORM") == "full"
-COUNT = 300 if FULL else 12
+COUNT = 300 if FULL else 7
 MAKERS = {
     "attention": random_attention,
     "positions": random_positions,

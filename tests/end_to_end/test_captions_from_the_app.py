@@ -250,6 +250,7 @@ def save_encoder_decoder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 async def test_captioners_of_other_makers_are_opened_by_their_path(store, tmp_path):
     picture = tmp_path / "large.png"
     photograph(102)[0].save(picture)

@@ -111,7 +111,11 @@ def test_each_kind_of_network_is_the_same_in_its_library(kind, form, size, tmp_p
     assert not again.untrained
 
 
-@pytest.mark.parametrize("kind", ["vit", "deit", "dinov2"])
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("kind", ["vit", slow("deit"), slow("dinov2")])
 def test_onnx_takes_any_number_of_pictures(kind, tmp_path):
     needed("onnx")
     import onnxruntime
@@ -127,7 +131,7 @@ def test_onnx_takes_any_number_of_pictures(kind, tmp_path):
     assert close(logits(network, pixels), logits(open_network(str(found.folder)), pixels))
 
 
-@pytest.mark.parametrize("form", list(FORMATS))
+@pytest.mark.parametrize("form", [form if form == "timm" else slow(form) for form in FORMATS])
 def test_half_precision_gives_the_same_classes(form, tmp_path):
     needed(form)
     network = checkpoint(tmp_path / "own", "vit")

@@ -87,3 +87,21 @@ async def test_leaving_says_which_runs_go_on(store):
         assert at.screen.query_one(Input).value == "q"
         await at.press("escape", "q")
         assert at.app.return_value == "1 run goes on: [b]goes[/b] on. `vitbench` shows them again."
+
+
+async def test_the_palette_presses_nothing_on_another_screen_than_it_meant(store, monkeypatch):
+    """A screen that does not open: its keys would mean something else on the table of runs, delete among it."""
+    FakeRun(store, "one").train(100).status("finished")
+    monkeypatch.setattr("screens.palette._PATIENCE", 3)
+    async with opened(store, (80, 24)) as at:
+        monkeypatch.setattr(type(at.screen), "action_machine", lambda screen: None)
+        pressed = []
+        await at.press("ctrl+p")
+        await at.until(lambda: isinstance(at.screen, CommandPalette))
+        await at.type("machine copy")
+        await at.see("Machine: copy")
+        monkeypatch.setattr(at.app, "simulate_key", pressed.append)
+        await at.press("enter")
+        told = "That screen cannot be opened now."
+        await at.until(lambda: any(told in notice.message for notice in at.app._notifications), "the notice")
+        assert pressed == ["M"]
