@@ -97,7 +97,7 @@ VERBS: dict[str, str] = {
 }
 """Key: its one verb. A key that is not here is not used."""
 
-RESERVED: dict[str, str] = {}
+RESERVED: dict[str, str] = {"B": "the worked example of a package's screen (docs/extending.md)"}
 """Keys that are kept for screens and actions that come; nothing else may use them."""
 
 TITLES: dict[str, str] = {

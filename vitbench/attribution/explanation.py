@@ -47,7 +47,7 @@ def explain(
         subject = Subject.of(network, module, pixels.to(device), _target(target, pixels.shape[0], device), progress)
         result = chosen.function(subject, **given)
         targets = subject.targets(result.logits)
-    _check(result, subject)
+    _check(result, subject, name)
     return Explanation(
         maps=result.maps.detach().float(),
         logits=result.logits.detach(),
@@ -66,10 +66,13 @@ def _target(target: int | Sequence[int] | Tensor | None, batch: int, device: tor
     return classes.expand(batch)
 
 
-def _check(result: MethodResult, subject: Subject) -> None:
-    """A map that is not a number, or not of this picture, is never drawn."""
+def _check(result: MethodResult, subject: Subject, method: str) -> None:
+    """Maps that are not one a picture, or hold what is no number, are never drawn."""
     if result.maps.dim() != 3 or result.maps.shape[0] != subject.pixels.shape[0]:
-        raise AssertionError(f"maps of shape {tuple(result.maps.shape)} for {subject.pixels.shape[0]} pictures")
+        raise UserError(
+            f"The method {method} returned maps of shape {list(result.maps.shape)}; [pictures, rows, columns] with "
+            f"{subject.pixels.shape[0]} pictures is expected."
+        )
     if not bool(torch.isfinite(result.maps).all()):
         raise UserError(
             f"The map of {subject.name} holds NaN or infinity, so it is not drawn; the network's weights or the"
