@@ -8,7 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from screens.actions import actions, bindings
+from screens.actions import BACK, NEXT_HEAD, PICTURES, SIZE, Action, bindings, heads
 from screens.attention_keys import AttentionKeys
 from screens.attention_view import AttentionSheet, HeadNumber, TopClasses
 from screens.navigation import Opening, ScreenDeclaration
@@ -22,12 +22,41 @@ from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
 from vitbench.text import clean
 
+ACTIONS = (
+    BACK,
+    Action("up", "vertical(1)", "layers", "The layer above; in patch mode the patch moves up.", True, "↑↓"),
+    Action("down", "vertical(-1)", "layer below", "The layer below; in patch mode the patch moves down."),
+    Action("right", "horizontal(1)", "to the right", "The next picture; in patch mode the patch moves."),
+    Action("left", "horizontal(-1)", "to the left", "The picture before; in patch mode the patch moves."),
+    *NEXT_HEAD,
+    *heads("digit"),
+    Action("m", "method", "method", "Another method of explaining, from a list.", True),
+    Action("t", "target", "class", "Another class to explain, from a list.", True),
+    Action("space", "patch_mode", "patch", "Arrows move the patch that looks, and back.", True, shown="space"),
+    Action("g", "sheet", "grid", "All heads, layers, methods or likely classes side by side.", True),
+    Action("h", "checkpoints", "history", "The same picture over all checkpoints of the run."),
+    Action("c", "compare", "compare", "Another network's map beside this one, and the difference.", True),
+    Action("plus,equals_sign", "strength(1)", "stronger", "A stronger overlay.", shown="+"),
+    Action("minus", "strength(-1)", "fainter", "A fainter overlay.", shown="-"),
+    Action("u", "colours", "colours", "The next colour map."),
+    Action("x", "smooth", "smooth", "Patches smooth or as squares."),
+    Action("l", "scale", "scale", "Colours to the largest value, or to the 98th percentile."),
+    Action("X", "mask_outliers", "outliers", "Leave out outlier tokens, or show them.", shown="X"),
+    Action("P", "preprocess", "preprocessing", "The network's own preprocessing, or the report's.", shown="P"),
+    *PICTURES,
+    Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", shown="N"),
+    Action("f", "features", "features", "What the network makes of each patch of this picture."),
+    SIZE,
+    Action("e", "export", "export", "Save the figure.", True),
+)
+"""What its keys do."""
+
 
 class AttentionScreen(AttentionKeys):
     """The picture left, the map on it right, below them a strip of heads or layers where there is room, and the
     likeliest classes. The inspector holds the network; `request` says what is looked at, `seen` what came back."""
 
-    BINDINGS = bindings("attention")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, network: str = "demo", path: str = "", predicted: str = "", true: str = "") -> None:
         """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder; `path` a picture or a folder of them.
@@ -277,7 +306,7 @@ SCREEN = ScreenDeclaration(
     title="Attention",
     help="What a network looks at in a picture.",
     screen=AttentionScreen,
-    actions=actions("attention"),
+    actions=ACTIONS,
     opened=Opening("runs", "i", alone="I"),
     place=50,
 )

@@ -8,7 +8,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 
-from screens.actions import actions, bindings
+from screens.actions import BACK, NEXT_HEAD, PICTURES, Action, bindings, heads
 from screens.asking import AskingScreen, checkpoint_words
 from screens.caption_keys import CaptionKeys
 from screens.caption_view import CaptionSession, CaptionSheet, Written
@@ -30,13 +30,35 @@ _MOST_KEPT_BYTES = 32 * 2**20
 _NO_DIFFERENCE: dict[str, Any] = {"minus_word": None, "minus_method": None, "minus_captioner": None}
 
 
+ACTIONS = (
+    BACK,
+    Action("right", "word(1)", "words", "The next word, and the map behind it.", True, shown="←→"),
+    Action("left", "word(-1)", "word before", "The word before."),
+    Action("up", "layer(1)", "layers", "The next decoder layer; after the last the mean of all.", True, "↑↓"),
+    Action("down", "layer(-1)", "layer below", "The layer below; below the first the mean of all."),
+    *NEXT_HEAD,
+    *heads("head"),
+    Action("m", "method", "method", "Another method of making the maps, from a list.", True),
+    Action("r", "row", "row", "The row that predicts a word, or the one that reads it."),
+    Action("u", "scale", "colours", "One colour scale for all words, or one for each.", True),
+    Action("b", "beam", "beam", "The beam's other captions, to choose one.", True),
+    Action("t", "edit", "caption", "Edit the caption, or type another one: its maps and probabilities.", True),
+    Action("c", "difference", "compare", "Subtract another word's, method's or checkpoint's map.", True),
+    Action("e", "export", "export", "Save all words as a figure, or the arrays of all layers and heads.", True),
+    Action("ctrl+e", "export_word", "export word", "Save this word's panel as a figure.", shown="^e"),
+    *PICTURES,
+    Action("N", "captioner", "captioner", "Another captioner: a run, a checkpoint, a folder, a file.", shown="N"),
+)
+"""What its keys do."""
+
+
 class CaptionScreen(CaptionKeys, AskingScreen):
     """The map of a word and what is known of it; the bare picture beside it and all words below where there is room.
 
     The inspector holds the network; `request` says what is looked at, `seen` what came back.
     """
 
-    BINDINGS = bindings("captions")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, captioner: str = "demo", path: str = "") -> None:
         """`captioner` is `demo`, `RUN@last`, or a folder or file; `path` a picture or a folder of them."""
@@ -264,7 +286,7 @@ SCREEN = ScreenDeclaration(
     title="Captions",
     help="A captioner's sentences, and where each word looks.",
     screen=CaptionScreen,
-    actions=actions("captions"),
+    actions=ACTIONS,
     opened=Opening("runs", "w", alone="W"),
     place=80,
 )

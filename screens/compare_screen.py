@@ -5,7 +5,7 @@ from textual import on, work
 from textual.app import ComposeResult
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import AXIS, BACK, COPY, SEARCH, SMOOTH_CURVES, Action, bindings
 from screens.ask_dialog import ChooseSeveral, choose
 from screens.chart_group import ChartGroup
 from screens.compare_grid import CompareGrid, columns_in, default_scalars
@@ -24,6 +24,22 @@ from vitbench.comparing.report import compare
 from vitbench.comparing.words import lines
 from vitbench.errors import UserError
 
+ACTIONS = (
+    BACK,
+    SEARCH,
+    Action("t", "choose_scalar", "scalar", "Another scalar in this chart, from a list.", True),
+    Action("g", "choose_grid", "grid", "Which scalars have a chart, from a list; remembered.", True),
+    Action("d", "details", "details", "Keys that differ, seeds, and a paired test on the same pictures.", True),
+    Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
+    Action("right_square_bracket", "next_tag(1)", "next scalar", "The next scalar.", True, "[ ]"),
+    Action("left_square_bracket", "next_tag(-1)", "scalar before", "The scalar before.", shown="["),
+    AXIS,
+    SMOOTH_CURVES,
+    Action("e", "export", "export", "Save the chart: PNG, PDF, SVG, or the numbers as CSV.", True),
+    COPY,
+)
+"""What its keys do."""
+
 
 class CompareScreen(Exports):
     """The charts, and below them a table of the runs with their values of one chart under its cursor.
@@ -31,7 +47,7 @@ class CompareScreen(Exports):
     A narrow terminal shows one chart. `tag` is the scalar of the chart that has the focus, `chosen` those of the grid.
     """
 
-    BINDINGS = bindings("compare")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, run_ids: tuple[str, ...]) -> None:
         super().__init__()
@@ -281,7 +297,7 @@ SCREEN = ScreenDeclaration(
     title="Compare",
     help="The curves of several runs side by side.",
     screen=CompareScreen,
-    actions=actions("compare"),
+    actions=ACTIONS,
     opened=Opening("runs", "c"),
     place=40,
 )

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 
-from screens.actions import actions, bindings
+from screens.actions import BACK, PICTURES, SIZE, Action, bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.attention_view import STRENGTHS
@@ -33,13 +33,39 @@ _SAID = {
 }
 
 
+ACTIONS = (
+    BACK,
+    Action("m", "method", "view", "Components as colours, likeness to a patch, or the nearest pictures.", True),
+    Action("up", "vertical(1)", "layers", "The layer above; in patch mode the patch moves up.", True, "↑↓"),
+    Action("down", "vertical(-1)", "layer below", "The layer below; in patch mode the patch moves down."),
+    Action("right", "horizontal(1)", "to the right", "The next picture; in patch mode the patch moves."),
+    Action("left", "horizontal(-1)", "to the left", "The picture before; in patch mode the patch moves."),
+    Action("space", "patch_mode", "patch", "Arrows move the patch that others are like, and back.", True, "space"),
+    Action("g", "sheet", "grid", "Several pictures on one basis side by side, and one again.", True),
+    Action("t", "foreground", "foreground", "Colours of the foreground alone, or of all patches.", True),
+    Action("slash", "search", "folder", "The folder to look for the nearest pictures in.", shown="/"),
+    Action("h", "checkpoints", "history", "Over all checkpoints; then before and after; then off.", True),
+    Action("c", "compare", "compare", "Another network beside this one, and off again.", True),
+    Action("plus,equals_sign", "strength(1)", "stronger", "More of the colours over the picture.", shown="+"),
+    Action("minus", "strength(-1)", "fainter", "Less of the colours over the picture.", shown="-"),
+    Action("u", "colours", "colours", "The next colour map, for likeness."),
+    Action("x", "smooth", "smooth", "Patches smooth or as squares."),
+    Action("X", "mask_outliers", "outliers", "Leave out outlier tokens, or show them.", shown="X"),
+    SIZE,
+    *PICTURES,
+    Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", shown="N"),
+    Action("e", "export", "export", "Save the figure.", True),
+)
+"""What its keys do."""
+
+
 class FeaturesScreen(AskingScreen):
     """The panels of the sheet, and below them what they are. `request` says what is looked at, `seen` what came back.
 
     `beside` is what stands beside the network: "", "checkpoints", "before" or another network.
     """
 
-    BINDINGS = bindings("features")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, network: str = "demo", path: str = "") -> None:
         """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder; `path` a picture or a folder of them."""
@@ -325,7 +351,7 @@ SCREEN = ScreenDeclaration(
     title="Features",
     help="What a network makes of each patch.",
     screen=FeaturesScreen,
-    actions=actions("features"),
+    actions=ACTIONS,
     opened=Opening("runs", "f"),
     place=70,
 )

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens.actions import actions, bindings
+from screens.actions import BACK, Action, bindings
 from screens.asking import AskingScreen
 from screens.evaluation import read_preview
 from screens.navigation import Opening, ScreenDeclaration
@@ -23,11 +23,21 @@ from vitbench.figures.saved import SavedFigure, remove_figure, saved_figures, wh
 from vitbench.progress import moment
 from vitbench.text import clean, shortened, size_in_words
 
+ACTIONS = (
+    BACK,
+    Action("enter", "open", "facts", "What the figure records of how it was made.", True),
+    Action("A", "again", "make again", "Make the figure again from what it records, beside it.", True, shown="A"),
+    Action("F", "figures", "all figures", "Those of the whole store, or of the run again.", True, shown="F"),
+    Action("D,delete", "remove", "delete", "Delete the file, after a question.", True, shown="D"),
+    Action("y", "copy", "copy", "Copy the scp line, the path or the command, through SSH and tmux too.", True),
+)
+"""What its keys do."""
+
 
 class FiguresScreen(AskingScreen):
     """`figures` are those listed, the newest first; `run_id` empty means the whole store."""
 
-    BINDINGS = bindings("figures")
+    BINDINGS = bindings(ACTIONS)
     DEFAULT_CSS = """
     FiguresScreen #figures-list { width: 1fr; border: none; padding: 0; background: $background;
         scrollbar-size-vertical: 1; }
@@ -206,7 +216,7 @@ SCREEN = ScreenDeclaration(
     title="Figures",
     help="The saved figures of a run or of the store, and how to bring them home.",
     screen=FiguresScreen,
-    actions=actions("figures"),
+    actions=ACTIONS,
     opened=Opening("runs", "F"),
     place=85,
 )

@@ -145,18 +145,24 @@ class Use:
     action: Action
 
 
+def tables() -> dict[str, tuple[Action, ...]]:
+    """The actions of every place: the app, then the screens in their order, then the parts of screens."""
+    screens = {declared.name: declared.actions for declared in SCREENS.own()}
+    parts = {place: actions(place) for place in places() if place != "everywhere"}
+    return {"everywhere": actions("everywhere"), **screens, **parts}
+
+
 def uses() -> Iterator[Use]:
     """Every key of every place."""
-    for place in places():
-        for action in actions(place):
+    for place, table in tables().items():
+        for action in table:
             for key in action.keys.split(","):
                 yield Use(key, place, action)
 
 
 def title(place: str) -> str:
     """How people call a place. Raises KeyError for one that has no keys."""
-    own = actions(place)
-    return next((one.title for one in SCREENS.own() if one.actions is own), None) or TITLES[place]
+    return TITLES[place] if place in TITLES else SCREENS[place].title
 
 
 def sign(key: str) -> str:
@@ -193,9 +199,9 @@ def document() -> str:
         lines.append(f"| `{sign(key)}` | {verb} | {on or 'lists'} |")
     if RESERVED:
         lines += ["", "Kept for what comes: " + ", ".join(f"`{key}` {what}" for key, what in RESERVED.items()) + "."]
-    for place in places():
+    for place, table in tables().items():
         lines += ["", f"## {title(place)}", "", "| key | action | what it does |", "|---|---|---|"]
-        for action in actions(place):
+        for action in table:
             keys = " ".join(f"`{sign(key)}`" for key in action.keys.split(","))
             lines.append(f"| {keys} | {action.title} | {action.help} |")
     return "\n".join(lines) + "\n"

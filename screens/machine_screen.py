@@ -7,7 +7,7 @@ from textual import work
 from textual.app import ComposeResult
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import BACK, COPY, bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration
 from screens.widgets.lines import Line
@@ -21,10 +21,17 @@ _EVERY = 2.0
 """Seconds between two looks, while the screen is seen."""
 
 
+ACTIONS = (
+    BACK,
+    COPY,
+)
+"""What its keys do."""
+
+
 class MachineScreen(WorkbenchScreen):
     """Looks every two seconds while it is visible; the curves are of these looks. It changes nothing."""
 
-    BINDINGS = bindings("machine")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,7 +168,7 @@ SCREEN = ScreenDeclaration(
     title="Machine",
     help="What this machine is doing, and who holds its GPUs.",
     screen=MachineScreen,
-    actions=actions("machine"),
+    actions=ACTIONS,
     opened=Opening("runs", "M"),
     place=95,
 )

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import SEARCH, Action, bindings
 from screens.ask_dialog import choose
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration, make_screen
@@ -71,10 +71,20 @@ class Checked:
     """Ways to read the data, where their meaning is open: what --as takes, and words."""
 
 
+ACTIONS = (
+    SEARCH,
+    Action("escape", "back", "back", "Back without starting anything.", True, shown="esc"),
+    Action("ctrl+s,f5", "start", "start", "Start the run.", True, shown="^s"),
+    Action("ctrl+l", "reading", "data read as", "Choose how the data are read: column, level, layout.", shown="^l"),
+    Action("ctrl+r", "estimate", "estimate", "Memory and time, measured on a few steps.", True, shown="^r"),
+)
+"""What its keys do."""
+
+
 class NewRunScreen(WorkbenchScreen):
     """Puts a recipe together and starts it."""
 
-    BINDINGS = bindings("new")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, preset: str = "", data: str = "", model: str = "") -> None:
         super().__init__()
@@ -428,7 +438,7 @@ SCREEN = ScreenDeclaration(
     title="New run",
     help="A recipe from a preset and a folder of pictures, checked before it starts.",
     screen=NewRunScreen,
-    actions=actions("new"),
+    actions=ACTIONS,
     opened=Opening("runs", "n"),
     place=20,
 )

@@ -10,7 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from screens.actions import actions, bindings
+from screens.actions import BACK, SIZE, Action, bindings
 from screens.ask_dialog import AskDialog
 from screens.asking import AskingScreen
 from screens.navigation import Opening, ScreenDeclaration
@@ -84,13 +84,30 @@ def profile(values: Floats) -> str:
     return "".join(_BLOCKS[place] for place in places)
 
 
+ACTIONS = (
+    BACK,
+    Action("right", "patch(0, 1)", "patch", "The patch whose tile is shown large.", True, shown="arrows"),
+    Action("left", "patch(0, -1)", "patch left", "The patch to the left."),
+    Action("up", "patch(-1, 0)", "patch above", "The patch above."),
+    Action("down", "patch(1, 0)", "patch below", "The patch below."),
+    Action("m", "kind", "kind", "Another kind of positions, where the network has several.", True),
+    Action("h", "before", "history", "What the run started from beside it, and off again.", True),
+    Action("c", "compare", "compare", "Another network beside this one.", True),
+    SIZE,
+    Action("N", "network", "network", "Another network: a run, a checkpoint, a name, a folder.", True, shown="N"),
+    Action("e", "export", "export", "Save the grid of all tiles as a figure.", True),
+    Action("ctrl+e", "export_tile", "export tile", "Save this patch's tile as a figure.", shown="^e"),
+)
+"""What its keys do."""
+
+
 class PositionsScreen(AskingScreen):
     """The grid left, the tile under the cursor right (or another network's grid), the scorecard below.
 
     `request` says what is looked at, `seen` what came back, `tile` the sheet of the tile under the cursor.
     """
 
-    BINDINGS = bindings("positions")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, network: str = "demo") -> None:
         """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder."""
@@ -311,7 +328,7 @@ SCREEN = ScreenDeclaration(
     title="Positions",
     help="What a network knows about place.",
     screen=PositionsScreen,
-    actions=actions("positions"),
+    actions=ACTIONS,
     opened=Opening("runs", "v", alone="V"),
     place=60,
 )

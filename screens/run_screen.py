@@ -9,7 +9,19 @@ from textual.containers import Grid, Vertical
 from textual.widgets import ContentSwitcher
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import (
+    AXIS,
+    BACK,
+    CAPTIONS,
+    COPY,
+    INSIDE,
+    LEAVING,
+    RUN_CONTROLS,
+    SEARCH,
+    SMOOTH_CURVES,
+    Action,
+    bindings,
+)
 from screens.ask_dialog import choose
 from screens.base import RunControls
 from screens.chart_group import ChartGroup
@@ -54,10 +66,33 @@ VIEWS = (
 )
 
 
+ACTIONS = (
+    BACK,
+    SEARCH,
+    *RUN_CONTROLS,
+    *INSIDE,
+    *CAPTIONS,
+    *LEAVING,
+    AXIS,
+    SMOOTH_CURVES,
+    Action("e", "export", "export", "Save chart or confusions: PNG, PDF, SVG, or the numbers as CSV.", True),
+    Action("z", "maximise", "enlarge", "Give the focused chart the whole screen, and back.", True),
+    Action("1", "view('curves')", "curves", "Loss and accuracy, and the log below."),
+    Action("2", "view('system')", "system", "Learning rate, throughput, gradient norm, GPU and memory."),
+    Action("3", "view('log')", "log", "The whole log."),
+    Action("4", "view('recipe')", "recipe", "What this run trains, field by field."),
+    Action("5", "view('confusion')", "confusion", "Which classes were predicted for which."),
+    Action("6", "view('mistakes')", "mistakes", "The worst mistakes with their pictures."),
+    Action("t", "choose_evaluation", "evaluation", "Confusion and mistakes of another evaluation.", True),
+    COPY,
+)
+"""What its keys do."""
+
+
 class RunScreen(RunControls, Exports):
     """Everything about one run, in views chosen by number."""
 
-    BINDINGS = bindings("run")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, run_id: str) -> None:
         super().__init__()
@@ -403,7 +438,7 @@ SCREEN = ScreenDeclaration(
     title="Run",
     help="One run: curves, log, recipe, confusions and mistakes.",
     screen=RunScreen,
-    actions=actions("run"),
+    actions=ACTIONS,
     opened=Opening("runs", "enter"),
     within=(Part("confusion", "5"), Part("mistakes", "6"), Part("chart", "1")),
     place=30,

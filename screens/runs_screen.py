@@ -7,7 +7,7 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import CAPTIONS, COPY, INSIDE, LEAVING, RUN_CONTROLS, Action, bindings
 from screens.ask_dialog import choose
 from screens.copying import copies_of_run
 from screens.desk import Desk
@@ -41,10 +41,40 @@ class FilterLine(FilterInput):
     BINDINGS = bindings("filter")
 
 
+ACTIONS = (
+    Action("enter", "open_run", "open", "Watch the selected run.", True),
+    Action("n", "new_run", "new run", "Start a run from a preset and a folder of pictures.", True),
+    *(
+        Action(str(number), f"first_step({number})", title, f"Where there are no runs yet: {title}.")
+        for number, title in enumerate(("demo", "own pictures", "look inside", "this machine"), 1)
+    ),
+    Action("slash", "search", "filter", "Show only some runs: words, key:value, accuracy>0.9.", True, shown="/"),
+    Action("c", "compare", "compare", "The curves of the marked runs side by side.", True),
+    *RUN_CONTROLS,
+    Action("C", "clone", "clone", "A new run with the same recipe; asks what is to be changed.", shown="C"),
+    Action("H", "hold", "hold", "Keep a waiting run from starting, or let it start.", shown="H"),
+    Action("T", "tags", "tags", "The run's tags, which the filter finds.", shown="T"),
+    Action("M", "machine", "machine", "GPUs and who holds them, processors, memory, disk, the queue.", shown="M"),
+    Action("S", "sweep", "sweep", "The newest sweep: its leaderboard, and what each key contributed.", shown="S"),
+    Action("space", "mark", "mark", "Mark the run for comparison.", True, shown="space"),
+    *INSIDE,
+    *CAPTIONS,
+    *LEAVING,
+    Action("e", "export", "export", "The run's network as a folder that timm, transformers, ... load."),
+    Action("o", "order", "order", "Sort by a column, from a list.", True),
+    Action("escape", "back", "all runs", "Take the filter away and show all runs.", shown="esc"),
+    Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),
+    Action("d", "details", "details", "Show or hide the details of the selected run.", True),
+    Action("D,delete", "remove", "delete", "Delete the run's folder, after a question.", shown="D"),
+    COPY,
+)
+"""What its keys do."""
+
+
 class RunsScreen(Desk):
     """What one sees first."""
 
-    BINDINGS = bindings("runs")
+    BINDINGS = bindings(ACTIONS)
     AUTO_FOCUS = "#table"  # not the first that could, the filter: a key typed early would land in it, unseen
 
     def __init__(self) -> None:
@@ -315,6 +345,6 @@ SCREEN = ScreenDeclaration(
     title="Runs",
     help="All runs of the store, and what becomes of them.",
     screen=RunsScreen,
-    actions=actions("runs"),
+    actions=ACTIONS,
     place=10,
 )

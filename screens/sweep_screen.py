@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from screens import wording
-from screens.actions import actions, bindings
+from screens.actions import BACK, COPY, Action, bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
@@ -26,10 +26,24 @@ _EVERY = 3.0
 """Seconds between two looks at the runs of the sweep."""
 
 
+ACTIONS = (
+    BACK,
+    Action("down,j", "move(1)", "move", "The next trial.", True, "↑↓"),
+    Action("up,k", "move(-1)", "trial before", "The trial before."),
+    Action("enter", "open_run", "open", "The run of the selected trial.", True),
+    Action("right_square_bracket", "other_sweep(1)", "next sweep", "The next sweep.", True, "[ ]"),
+    Action("left_square_bracket", "other_sweep(-1)", "sweep before", "The sweep before.", shown="["),
+    Action("s", "stop", "stop", "No more runs, and an end of those at work, after a question.", True),
+    Action("e", "export", "export", "Write the selected trial's recipe into the working folder.", True),
+    COPY,
+)
+"""What its keys do."""
+
+
 class SweepScreen(WorkbenchScreen):
     """Shows one sweep of the store, the newest first; `[` and `]` go to the others."""
 
-    BINDINGS = bindings("sweep")
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, sweep: str = "") -> None:
         """`sweep` is an id; without it the newest."""
@@ -173,7 +187,7 @@ SCREEN = ScreenDeclaration(
     title="Sweep",
     help="A sweep: its leaderboard, and what each key contributed.",
     screen=SweepScreen,
-    actions=actions("sweep"),
+    actions=ACTIONS,
     opened=Opening("runs", "S"),
     place=96,
 )
