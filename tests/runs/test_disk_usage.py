@@ -27,7 +27,7 @@ def trained(shop: Store, state: str, steps=(1, 2, 3, 4), best=3, kept=(1,), obso
     for step in steps:
         step_folder(folder, step).mkdir(parents=True)
         (step_folder(folder, step) / "model.safetensors").write_bytes(b"x" * SIZE)
-    write_index(folder, Index(max(steps), best, frozenset(kept), frozenset(obsolete)))
+    write_index(folder, Index(max(steps), best, frozenset(kept), obsolete=frozenset(obsolete)))
     return run
 
 

@@ -170,7 +170,8 @@ def _checkpoints(run: Run, *, named: bool, last_too: bool, running: bool) -> Ite
             why = "replaced by a newer one"
         else:
             why = "neither the last nor the best"
-            keep = "" if named else "kept on request; name the run"
+            asked = "kept on request" if step in index.kept else "kept to look back (train.keep_checkpoints)"
+            keep = "" if named else f"{asked}; name the run"
         yield Item("checkpoints", path, size_of(path), run.id, why, keep, step)
 
 
