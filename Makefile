@@ -53,7 +53,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-tests
 	@echo "Running all tests but the slow ones, which make test-all runs too"
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGUMENTS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow" $(PYTEST_ARGUMENTS)
 
 test-all: $(VENV)/installed-tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)

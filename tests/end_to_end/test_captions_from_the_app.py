@@ -137,6 +137,7 @@ async def start_captioner(pilot: Pilot, data: Path, store: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_path, capsys):
     data = write_coco(tmp_path / "données")
     async with opened_app(store) as (app, pilot):

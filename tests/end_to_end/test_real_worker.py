@@ -106,6 +106,7 @@ def test_a_training_outlives_the_line_and_the_app(run: Run, store: Path) -> None
         app.wait_for("pets", "finished")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
     with Terminal(store) as app:
         start_from(app, run)
