@@ -73,7 +73,7 @@ def start_from(app: Terminal, run: Run) -> None:
 
 def checkpoints_told(run: Run) -> list[str]:
     """The lines of the log that tell of a checkpoint, which is whole before it is told."""
-    return [line.text for line in read_log(run.log) if "checkpoint" in line.text]
+    return [line.text for line in read_log(run.log) if "Saved the checkpoint" in line.text]
 
 
 def trained_steps(run: Run) -> list[int]:
