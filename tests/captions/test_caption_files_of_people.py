@@ -185,10 +185,7 @@ def test_two_pictures_of_one_id_are_left_out_by_name(tmp_path):
     ("name", "document", "words"),
     [
         ("image_info.json", {"images": [{"id": 1, "file_name": "a.jpg"}], "categories": []}, "no list 'annotations'"),
-        pytest.param(
-            "llava.json", [{"image": "a.jpg", "conversations": []}], "image, conversations",
-            marks=pytest.mark.xfail(reason="the check of data takes the list for labels since several labels are read"),
-        ),
+        ("llava.json", [{"image": "a.jpg", "conversations": []}], "image, conversations"),
         ("data.json", {"info": {}, "words": ["a"]}, "has the keys info, words"),
         ("captions.json", {"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
                            "annotations": [{"image_id": 1, "caption": "x"}]}, "same id"),

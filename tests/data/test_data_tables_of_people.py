@@ -1,5 +1,6 @@
 """Tables of labels as programs and people write them; one that is not used is named with the reason."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,32 @@ def test_a_split_first_without_a_header_and_a_list_with_the_path_last(tmp_path):
     draw(tmp_path / "b", *EXPECTED)
     (tmp_path / "b" / "train.lst").write_text("".join(f"{n}\t{k}\timages/{f}\n" for n, (f, k) in enumerate(ROWS)))
     assert found(tmp_path / "b") == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ({"conversations": []}, "carry no labels"),
+        ({"conversations": [{"from": "human", "value": "What is it?"}]}, "carry no labels"),
+        ({"tags": ["cat", "indoors"]}, "lists several labels for one picture .tags.*multilabel"),
+        ({"tags": ["cat"]}, "lists several labels for one picture"),
+    ],
+)
+def test_a_list_is_no_label(tmp_path, column, words):
+    """An empty one, one of objects, of several, of one."""
+    draw(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "list.json").write_text(json.dumps([{"image": name, **column} for name in ("a.jpg", "b.jpg")]))
+    with pytest.raises(UserError, match=words):
+        recognise(tmp_path)
+
+
+def test_an_empty_list_beside_full_ones_is_no_label_either(tmp_path):
+    draw(tmp_path, "a.jpg", "b.jpg")
+    rows = [{"image": "a.jpg", "tags": []}, {"image": "b.jpg", "tags": ["cat", "dog"]}]
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="lists several labels"):
+        recognise(tmp_path)
+    assert {entry.file: entry.labels for entry in recognise(tmp_path, "table:several=yes").entries} == {
+        "a.jpg": (),
+        "b.jpg": ("cat", "dog"),
+    }

@@ -97,7 +97,7 @@ _TEXT_COLUMNS = (
 )
 """Columns that say something of a picture which is no class."""
 _LOOKED_AT = 60
-_WAY_TO_SEVERAL = 'a network learns one label a picture, unless task = "multilabel" (--as table:several=yes shows it)'
+WAY_TO_SEVERAL = 'a network learns one label a picture, unless task = "multilabel" (--as table:several=yes shows it)'
 _MOST_CANDIDATES = 10
 
 
@@ -259,6 +259,8 @@ def _label_column(
     # A row that is longer than the header has cells without a meaning.
     free = [n for n in range(len(names) or len(values)) if n not in (file, split)]
     named = [names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) in free]
+    if SEVERAL not in options:
+        named = [n for n in named if not _are_lists(values[n])]
     if named:
         others = [n for n in named[1:] if list(values[n]) != list(values[named[0]])]
         best = _by_name(named, values)
@@ -276,16 +278,20 @@ def _label_column(
         if max(sums) > 1:
             if SEVERAL in options:
                 return None, tuple(marks), ""
-            return f"marks several classes for one picture; {_WAY_TO_SEVERAL}"
+            return f"marks several classes for one picture; {WAY_TO_SEVERAL}"
         return None, tuple(marks), ""
     if SEVERAL in options and (lists := [n for n in free if _lists_labels(values[n])]):
         return lists[0], (), ""
     telling = [n for n in free if n >= len(names) or not _says_something_else(names[n])]
+    lists = [n for n in telling if _are_lists(values[n])]
+    telling = [n for n in telling if n not in lists]
     telling = [n for n in telling if (different := set(filter(None, values[n]))) and _repeats(different, values[n])]
     if not names and len(telling) > 1:
         telling = telling[:1]
     if len(telling) == 1:
         return telling[0], (), ""
+    if not telling and any(value != "[]" for n in lists for value in values[n] if value):
+        return f"lists several labels for one picture ({listed(table.names[n] for n in lists)}); {WAY_TO_SEVERAL}"
     if not telling:
         return f"has no column of labels{_found(table)}"
     which = listed(table.names[n] for n in telling[:6])
@@ -293,18 +299,25 @@ def _label_column(
     return f"has no column that is surely the label ({which} may be): choose with --as table:label={first}"
 
 
+def _are_lists(values: Sequence[str]) -> bool:
+    """Whether the cells of a column are JSON lists: none of them is one label."""
+    known = [value for value in values if value]
+    return bool(known) and all(value.startswith("[") and value.endswith("]") for value in known)
+
+
 def _lists_labels(values: Sequence[str]) -> bool:
     """Whether the cells of a column name several labels each."""
     known = [value for value in values if value]
-    if known and all(value.startswith("[") for value in known):
-        return True
+    if _are_lists(values):
+        return any(value != "[]" for value in known)
     return bool(known) and separator_of("yes", known) in ("|", ";", ",")
 
 
 def _may_be_labels(name: str, values: Sequence[str]) -> bool:
     """Whether a column by its name and values could hold labels, too."""
     different = set(filter(None, values))
-    return len(different) > 1 and not _says_something_else(name) and _repeats(different, values)
+    another = _are_lists(values) or _says_something_else(name)
+    return len(different) > 1 and not another and _repeats(different, values)
 
 
 def _says_something_else(name: str) -> bool:

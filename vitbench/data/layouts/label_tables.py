@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, Options
 from vitbench.data.layouts.columns import (
+    WAY_TO_SEVERAL,
     Columns,
     find_columns,
     label_candidates,
@@ -58,6 +59,11 @@ class ReadTable:
         return self.name.lower().endswith((*_TEXT_ENDINGS, *_SPREADSHEETS))
 
     @property
+    def is_near(self) -> bool:
+        """Whether a person meant it as a table of labels, though it cannot be read as one."""
+        return self.is_text or WAY_TO_SEVERAL in self.reason
+
+    @property
     def found(self) -> int:
         """How many of the named pictures are there."""
         return len(self.entries)
@@ -80,9 +86,9 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     unused = [table for table in tables if table.reason] + _spreadsheets(place)
     chosen, left = _choose(usable)
     if not chosen:
-        unused.sort(key=lambda table: not table.is_text)
-        reasons = "; ".join(f"{table.name} {table.reason}" for table in unused[:3] if table.is_text or len(unused) < 2)
-        return Declined(reasons or "there is no table", near=any(table.is_text for table in unused))
+        unused.sort(key=lambda table: not table.is_near)
+        reasons = "; ".join(f"{table.name} {table.reason}" for table in unused[:3] if table.is_near or len(unused) < 2)
+        return Declined(reasons or "there is no table", near=any(table.is_near for table in unused))
     return tables_layout(place, chosen, [*left, *unused], FORM.name, "a table of file names and labels")
 
 
