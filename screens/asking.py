@@ -69,6 +69,18 @@ class AskingScreen(WorkbenchScreen):
         answer = await self._ask("sheet", replaces=replaces, quiet=quiet, **asked)
         return None if answer is None else sheet_from(answer.values, answer.arrays)
 
+    def _ask_pictures(self, shown: str | Path | None, then: Callable[[str], object]) -> None:
+        """Asks for a picture or a folder of them, beginning in the folder of the one that is `shown`."""
+        from screens.ask_dialog import AskDialog
+        from screens.paths import pictures_below
+
+        def answered(path: str | None) -> None:
+            if path:
+                then(path)
+
+        start = "" if shown is None else f"{Path(shown).parent}/"
+        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+
     def _ask_size(self, now: tuple[int, int] | None, then: Callable[[str | None], object]) -> None:
         """Asks for the picture size that the network is set to; None is its own."""
         from screens.ask_dialog import AskDialog

@@ -8,7 +8,6 @@ from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.attention_view import GRIDS, AttentionSheet, next_colours, stronger
 from screens.networks import classifiers
-from screens.paths import pictures_below
 from screens.widgets.picker import Choice, matching
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, offered
@@ -185,13 +184,7 @@ class AttentionKeys(AskingScreen):
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
-        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
-
-        def answered(path: str | None) -> None:
-            if path:
-                self.find_pictures(path)
-
-        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+        self._ask_pictures(self.files[self.number] if self.files else None, self.find_pictures)
 
     def action_network(self) -> None:
         """Another network on the same picture."""

@@ -6,7 +6,6 @@ from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.caption_dialogs import SentenceDialog, captioners
 from screens.caption_view import CaptionSheet, Written
-from screens.paths import pictures_below
 from screens.widgets.picker import Choice
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 
@@ -164,13 +163,7 @@ class CaptionKeys(AskingScreen):
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
-        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
-
-        def answered(path: str | None) -> None:
-            if path:
-                self.find_pictures(path)
-
-        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+        self._ask_pictures(self.files[self.number] if self.files else None, self.find_pictures)
 
     def action_captioner(self) -> None:
         """Another captioner on the same picture."""

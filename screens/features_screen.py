@@ -13,7 +13,7 @@ from screens.asking import AskingScreen
 from screens.attention_view import STRENGTHS
 from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
-from screens.paths import folders_below, pictures_below
+from screens.paths import folders_below
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
@@ -318,13 +318,7 @@ class FeaturesScreen(AskingScreen):
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
-        start = f"{Path(self.files[self.number]).parent}/" if self.files else ""
-
-        def answered(path: str | None) -> None:
-            if path:
-                self._find_pictures(path)
-
-        self.app.push_screen(AskDialog("A picture, or a folder of pictures", pictures_below, start), answered)
+        self._ask_pictures(self.files[self.number] if self.files else None, self._find_pictures)
 
     def action_network(self) -> None:
         """Another network on the same picture."""
