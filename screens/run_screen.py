@@ -3,7 +3,7 @@
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.widgets import ContentSwitcher
@@ -22,8 +22,6 @@ from screens.actions import (
     Action,
     bindings,
 )
-from screens.ask_dialog import choose
-from screens.base import RunControls
 from screens.chart_group import ChartGroup
 from screens.copying import copies_of_run
 from screens.curves import (
@@ -37,11 +35,10 @@ from screens.curves import (
     panel_curves,
     step_at,
 )
-from screens.evaluating import Evaluating
-from screens.evaluation import Evaluation, preferred, read_evaluation
 from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
 from screens.navigation import Opening, Part, ScreenDeclaration
+from screens.run_evaluations import RunEvaluations
 from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted, row_of
 from screens.widgets.chart import Chart
@@ -89,20 +86,14 @@ ACTIONS = (
 """What its keys do."""
 
 
-class RunScreen(RunControls, Exports):
+class RunScreen(RunEvaluations, Exports):
     """Everything about one run, in views chosen by number."""
 
     BINDINGS = bindings(ACTIONS)
 
     def __init__(self, run_id: str) -> None:
-        super().__init__()
-        self.run_id = run_id
-        self._shown: tuple[str, int, str] | None = None
-        self._detail: RunDetail | None = None
+        super().__init__(run_id)
         self._first_row: RunRow | None = None
-        self._evaluation = ""
-        self._evaluated: dict[str, str] = {}
-        self._outcome: Evaluating | None = None
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
@@ -170,7 +161,7 @@ class RunScreen(RunControls, Exports):
             return
         self._show_head(run)
         self.show_run_controls()
-        self._notice_outcome()
+        self.notice_outcome()
         detail = snapshot.followed.get(self.run_id)
         if detail is not None:
             self._detail = detail
@@ -224,7 +215,7 @@ class RunScreen(RunControls, Exports):
             case "recipe":
                 self.query_one(RecipeView).show(detail.recipe)
             case "confusion" | "mistakes":
-                self._show_evaluation(detail.evaluations)
+                self.show_evaluation(detail.evaluations)
 
     def _show_charts(self, panels: tuple[Panel, ...], detail: RunDetail, prefix: str = "") -> None:
         end = furthest(detail, self.group.axis)
@@ -237,62 +228,7 @@ class RunScreen(RunControls, Exports):
                 end=end,
             )
 
-    # Evaluations
-
-    def _notice_outcome(self) -> None:
-        """A new evaluation of this run is shown instead of what was there, also where it has the name of an old one."""
-        now = self.workbench.evaluator.now
-        if now is not None and now is not self._outcome and now.name and now.run_id == self.run_id:
-            self._outcome, self._evaluation, self._shown = now, now.name, None
-            self._evaluated.clear()
-
-    def _show_evaluation(self, names: tuple[str, ...]) -> None:
-        """The chosen evaluation, else the newest of the test part, else the newest."""
-        name = self._evaluation if self._evaluation in names else preferred(names)
-        view = self.query_one(f"#{self.view}")
-        assert isinstance(view, ConfusionView | MistakesView)
-        if name is None:
-            view.say("No evaluation yet: it comes at the end of the run, or now with E.")
-        elif self._evaluated.get(self.view) != name:
-            self._evaluated[self.view] = name
-            self._read_evaluation(self.view, name)
-
-    @work(thread=True, exclusive=True, group="evaluation")
-    def _read_evaluation(self, view: str, name: str) -> None:
-        folder = self.workbench.store.find(self.run_id).folder
-        try:
-            evaluation = read_evaluation(folder / "evaluations" / name)
-        except UserError as error:
-            self.app.call_from_thread(self._say, view, str(error))
-            return
-        self.app.call_from_thread(self._evaluation_read, view, evaluation)
-
-    def _say(self, view: str, sentence: str) -> None:
-        widget = self.query_one(f"#{view}")
-        assert isinstance(widget, ConfusionView | MistakesView)
-        widget.say(sentence)
-
-    def _evaluation_read(self, view: str, evaluation: Evaluation) -> None:
-        widget = self.query_one(f"#{view}")
-        assert isinstance(widget, ConfusionView | MistakesView)
-        widget.show(evaluation)
-        self.refresh_bindings()
-        self._focus_view(view)
-
-    def action_choose_evaluation(self) -> None:
-        """Another evaluation of this run, such as an earlier one, from a list."""
-        names = self._detail.evaluations if self._detail is not None else ()
-        if not names or self.view not in ("confusion", "mistakes"):
-            return
-        now = self._evaluated.get(self.view)
-
-        def answered(name: str | None) -> None:
-            if name:
-                self._evaluation = name
-                self._show_evaluation(names)
-
-        choices = [Choice(name, "shown now" if name == now else "", shown=_evaluation_words(name)) for name in names]
-        self.app.push_screen(choose("The evaluation to show", choices[::-1]), answered)
+    # What is asked of the run as a whole
 
     @on(MistakesView.Opened)
     def action_attention(self) -> None:
@@ -342,9 +278,9 @@ class RunScreen(RunControls, Exports):
         self.query_one(ViewLine).pick(name)
         self.refresh_bindings()
         self.workbench.show_snapshot()
-        self.call_after_refresh(self._focus_view, name)
+        self.call_after_refresh(self.focus_view, name)
 
-    def _focus_view(self, name: str) -> None:
+    def focus_view(self, name: str) -> None:
         view = self.query_one(f"#{name}")
         target = view if view.can_focus else next((w for w in view.query("*") if w.can_focus and w.display), None)
         if target is not None:
@@ -411,12 +347,6 @@ class RunScreen(RunControls, Exports):
             return None
         chart = next((chart for chart in charts if chart.has_focus), charts[0])
         return chart, f"{self.run_id}-{chart.id}"
-
-
-def _evaluation_words(name: str) -> str:
-    """An evaluation's file as people call it: `test, step 1,200`."""
-    split, _, step = name.removesuffix(".json").rpartition("-")
-    return f"{split}, step {int(step):,}" if step.isdigit() else name
 
 
 def _rate(run: RunRow) -> str:
