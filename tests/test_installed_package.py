@@ -105,7 +105,7 @@ def pictures(tmp_path):
 def test_the_page_shows_each_kind_and_its_test():
     files = files_of_the_page()
     groups = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]
-    assert {declared.group for declared in (*all_kinds(), SCREENS)} - set(groups) == {"vitbench.caption_formats"}
+    assert {declared.group for declared in (*all_kinds(), SCREENS)} == set(groups)
     for points in groups.values():
         for value in points.values():
             name = value.partition(":")[0].removeprefix("sketches.")
@@ -170,7 +170,9 @@ def test_help_refusals_and_documentation_name_them(installed, capsys):
     assert "| grey" in recipe
     assert main(["extensions"]) == 0
     said = capsys.readouterr()
-    for name in ("contrast", "note folders", "grey", "square-root", "brightness", "data-sets"):
+    for name in (
+        *("contrast", "note folders", "named pictures", "grey", "square-root", "lab", "brightness", "data-sets"),
+    ):
         assert re.search(rf"^- `{name}`.* \(of the package sketches\)$", said.out, re.MULTILINE), name
     assert "torn in two" in said.err
     assert "sketches" not in reference.document()

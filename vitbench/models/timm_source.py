@@ -12,7 +12,11 @@ from vitbench.progress import Progress
 
 
 class TimmSource:
-    """`timm:NAME`; what each method does is said by `Source`."""
+    """`timm:NAME`; what each method does is said by `Source`.
+
+    A source of other weights for timm's architectures is made from this one: its own `check`, `architecture`,
+    `published` and `origin`.
+    """
 
     def check(self, name: str) -> None:
         timm_networks.check_name(name)
@@ -24,7 +28,7 @@ class TimmSource:
         return None
 
     def create(self, name: str, *, size: Size | None, num_classes: int | None, options: Mapping[str, Any]) -> nn.Module:
-        return timm_networks.create(name, size=size, num_classes=num_classes, **options)
+        return timm_networks.create(self.architecture(name), size=size, num_classes=num_classes, **options)
 
     def weights_url(self, name: str) -> str | None:
         return None
@@ -43,8 +47,9 @@ class TimmSource:
         trained_size: Size | None,
         options: Mapping[str, Any],
     ) -> nn.Module:
+        architecture = self.architecture(name)
         return timm_networks.create_with_weights(
-            name, state, where=where, size=size, trained_size=trained_size, **options
+            architecture, state, where=where, size=size, trained_size=trained_size, **options
         )
 
     def preprocessing(self, name: str, module: nn.Module, size: Size | None) -> Preprocessing:
