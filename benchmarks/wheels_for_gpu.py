@@ -24,7 +24,7 @@ MISSING = (
 workbench stays here."""
 THERE = (
     *("torch", "torchvision", "pyyaml", "numpy", "pillow", "matplotlib", "rich", "tensorboard", "safetensors"),
-    *("nvidia-ml-py", "psutil", "tokenizers", "huggingface-hub", "typing-extensions", "packaging", "scipy"),
+    *("protobuf", "nvidia-ml-py", "psutil", "tokenizers", "huggingface-hub", "typing-extensions", "packaging", "scipy"),
 )
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 LIMIT, TREE = 64.0, 12.0

@@ -13,6 +13,9 @@ os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 os.environ["HF_HUB_OFFLINE"] = "1"
 # An app that is left alone for two seconds would load torch beside the tests.
 os.environ["VITBENCH_INSPECTOR_MINUTES"] = "0"
+# For what a fixture of a whole module starts, before `store` below: the slots and leases of this process alone.
+os.environ["VITBENCH_GPU_LOCKS"] = f"tests-{os.getpid()}"
+os.environ["VITBENCH_SLOTS"] = "16"
 for variable in (
     "VITBENCH_RUN",
     "VITBENCH_GRAPHICS",

@@ -58,6 +58,8 @@ def test_a_screen_its_text_and_back_in_one_packet(store: Path) -> None:
         app.press("/bet\rn" + TAB + TAB + "typed")  # a filter, the form, and a text in its last field
         app.wait_until(lambda: fields(app)["Name"] == "typed", "the name in the form")
         app.press("\x1b")
+        app.wait_for("This is lost: name")
+        app.press("y")
         app.wait_for("2 runs, 1 shown")
 
 

@@ -71,7 +71,7 @@ def test_the_gpu_is_held_while_it_is_measured_on(store, one_gpu, monkeypatch, ca
 
 def test_the_inspector_leaves_its_gpu_to_the_measurement(store, monkeypatch):
     left = []
-    monkeypatch.setattr("vitbench.compose.networks.OpenNetworks.leave_gpu", lambda networks: left.append(1))
+    monkeypatch.setattr("vitbench.compose.sources.Sources.leave_gpu", lambda sources: left.append(1))
     monkeypatch.setattr("vitbench.inspector.run_requests.subprocess.Popen", lambda *given, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)

@@ -62,6 +62,6 @@ def open_chosen(arguments: argparse.Namespace, progress: Progress) -> "Chosen":
         Store(store_folder(arguments.store)),
         device=chosen_device(arguments),
         batch_size=arguments.batch_size,
-        classes=arguments.classes,
+        classes=getattr(arguments, "classes", None),
         progress=progress,
     )
