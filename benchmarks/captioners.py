@@ -27,7 +27,7 @@ def shipped() -> tuple[CaptionModule, Tokenizer, torch.Tensor]:
     """The package's captioner and one of the sample pictures."""
     from PIL import Image
 
-    from vitbench.places import sample_images
+    from vitbench.paths import sample_images
 
     captioner: OpenedCaptioner = open_captioner("demo")
     with Image.open(sample_images() / "04_heart_square.png") as picture:

@@ -30,7 +30,7 @@ from screens.widgets.oklab import FIRST, PALETTE
 from screens.widgets.painting import half_blocks
 from screens.widgets.picture import fitted_size
 from vitbench.inspector.client import Inspector
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 from vitbench.requests.attention import AttentionRequest
 from vitbench.terminal_colours import Depth
 

@@ -12,7 +12,7 @@ from typing import Any
 from machine import describe
 
 from vitbench.inspector.client import Inspector
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 LAYERS, HEADS = 6, 3
 

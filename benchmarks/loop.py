@@ -70,7 +70,7 @@ def recipe_of(steps: int, batch_size: int) -> Recipe:
                 "image_size": 96,
                 "options": {"patch_size": 12, "embed_dim": 96, "depth": 6, "num_heads": 3},
             },
-            # A few pictures more than are trained on, for the validation part.
+            # A few pictures more than are trained on, for the validation split.
             "data": {"path": f"scenes:new?count={round(steps * batch_size / 0.7)}&size=96&seed=0"},
             "train": {"epochs": 1, "batch_size": batch_size, "device": "cpu", "threads": 1},
             "optim": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.05},

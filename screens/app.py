@@ -43,7 +43,7 @@ from screens.widgets.run_table import RunTable
 from vitbench.declarations import all_kinds, any_packages, left_out
 from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.runs.store import Store
 from vitbench.settings import read_settings
 from vitbench.terminal_colours import Depth

@@ -59,7 +59,7 @@ def split_words(split: str) -> str:
 
 
 def preferred(names: tuple[str, ...]) -> str | None:
-    """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest of the test part, else the newest."""
+    """Of `SPLIT-STEP.json` names, oldest first, the one to show first: the newest of the test split, or of all."""
     tests = [name for name in names if name.rpartition("-")[0] == "test"]
     return tests[-1] if tests else (names[-1] if names else None)
 

@@ -15,7 +15,7 @@ from screens.widgets.machine_view import GIB, History, MachineView, Meter, gigab
 from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.machine.gpus import GpuReading
-from vitbench.machine.snapshot import MachineSnapshot, look_at_machine
+from vitbench.machine.snapshot import MachineSnapshot, read_machine
 
 _EVERY = 2.0
 """Seconds between two looks, while the screen is seen."""
@@ -60,7 +60,7 @@ class MachineScreen(WorkbenchScreen):
         if self.app.screen is not self:
             return  # nobody sees it
         try:
-            seen = look_at_machine(self.workbench.store)
+            seen = read_machine(self.workbench.store)
         except UserError as error:  # VITBENCH_GPUS names what is not there
             self.app.call_from_thread(self.workbench.tell, str(error), "warning")
             return

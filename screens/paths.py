@@ -6,7 +6,7 @@ from pathlib import Path
 from screens.widgets.picker import Choice
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
-from vitbench.places import expanded
+from vitbench.paths import expanded
 
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 

@@ -44,7 +44,7 @@ class RunEvaluations(RunControls):
             self._evaluated.clear()
 
     def show_evaluation(self, names: tuple[str, ...]) -> None:
-        """The chosen evaluation, else the newest of the test part, else the newest."""
+        """The chosen evaluation, else the newest of the test split, else the newest."""
         name = self._evaluation if self._evaluation in names else preferred(names)
         view = self.query_one(f"#{self.view}")
         assert isinstance(view, ConfusionView | MistakesView)

@@ -5,7 +5,7 @@ import csv
 from PIL import Image
 
 from vitbench.cli import main
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 NAMES = ("a.jpg", "a.png", "Ünï cödé.png", "with,comma.png", "no-ending-here.PNG")
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from vitbench.places import shipped_weights
+from vitbench.paths import shipped_weights
 
 FILE = Path(__file__).resolve().parent / "catalogue.json"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 from vitbench.progress import Progress, silent
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
@@ -21,7 +21,7 @@ def create_demo(store: Path) -> Run:
 
 
 def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float:
-    """The accuracy (0 to 1) on the test part of the network that the run starts from, its new head untrained."""
+    """The accuracy (0 to 1) on the test split of the network that the run starts from, its new head untrained."""
     import torch
 
     from vitbench.models.network import build_network
@@ -34,7 +34,7 @@ def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float
 
 
 def known_pictures(run: Run, store: Path, count: int = 3) -> list[str]:
-    """The first pictures of `count` kinds in the run's test part: its network knows what they show."""
+    """The first pictures of `count` kinds in the run's test split: its network knows what they show."""
     from vitbench.training.evaluation import open_own_data
 
     data = open_own_data(run, store)

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import (
     CaptionTable,

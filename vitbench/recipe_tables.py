@@ -99,7 +99,7 @@ class DataTable(Table):
         0, ge=0, description="loader processes (for captions threads, 0: four); no result depends on it"
     )
     validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="split off, stratified and seeded, where the data has no validation part"
+        0.1, gt=0, lt=1, description="split off, stratified and seeded, where the data has no validation split"
     )
 
 

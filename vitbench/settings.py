@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
 from vitbench.files.reading import RECIPE, MissingFile, read_text
 from vitbench.files.writing import write_whole
-from vitbench.places import expanded
+from vitbench.paths import expanded
 
 ENDS = ("finished", "failed", "diverged", "crashed")
 """States of which a person is told: they come by themselves. Pause, stop and kill are a person's own doing."""

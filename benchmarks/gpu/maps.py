@@ -16,7 +16,7 @@ from vitbench.captions.word_maps import METHODS as WORD_METHODS
 from vitbench.captions.word_maps import MapSettings, word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.models.network import Network, open_network
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 METHODS = ("raw", "rollout", "generic", "chefer_lrp", "libra")
 TOLERANCE = 1e-3

@@ -83,7 +83,7 @@ class OurLoop:
 
         monitor.timed, monitor.record, monitor.save = timed, recorded, lambda *_, **__: None
         train(self.training, monitor)
-        self.run.obeyed()
+        self.run.acknowledged()
         monitor.events.close()
         return Measured(pictures / (ended - began), waited / (ended - began))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench.captions.data_report import look_at_data
+from vitbench.captions.data_report import inspect_data
 from vitbench.captions.fitting import Frame, fitted, fitted_masks
 from vitbench.captions.formats.registry import formats
 from vitbench.captions.formats.rows import Region
@@ -15,7 +15,7 @@ from vitbench.captions.index import CaptionIndex, open_captions
 from vitbench.captions.tokenizer import CharacterTokenizer, tokenizer_from_dict, unfit_for_words
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.faithfulness.pictures import look_at_masks, open_masks
+from vitbench.faithfulness.pictures import open_masks, seen_masks
 
 PAIRS = {"a.jpg": "A dog runs on the grass", "b.jpg": "A cat sleeps on a mat", "c.jpg": "Two birds fly over water"}
 
@@ -197,7 +197,7 @@ def test_what_was_found_and_what_is_missing(tmp_path, store, name, document, wor
     with pytest.raises(UserError, match=words):
         open_captions(tmp_path / "d")
     with pytest.raises(UserError, match=words):
-        look_at_data(str(tmp_path / "d"), store)
+        inspect_data(str(tmp_path / "d"), store)
 
 
 def test_karpathy_with_tokens_only(tmp_path):
@@ -238,7 +238,7 @@ def test_data_shows_captions_and_problems_of_masks(tmp_path, store):
     ]
     instances = {"images": images, "categories": [{"id": 1, "name": "heart"}], "annotations": objects}
     write(tmp_path, "annotations/instances_test.json", instances)
-    found = look_at_data(str(tmp_path), store)
+    found = inspect_data(str(tmp_path), store)
     text = found.report()
     assert "COCO captions with instances" in text
     for problem in (
@@ -293,5 +293,5 @@ def test_trimaps_and_void_pixels_are_read_as_they_mean(tmp_path, store):
         Image.fromarray(trimap).save(tmp_path / "annotations" / "trimaps" / f"{name}.png")
     data = open_masks(str(tmp_path), store)
     assert len(data.pictures) == 2
-    (mask,) = look_at_masks(data.pictures[0], Preprocessing(8, 8)).masks.values()
+    (mask,) = seen_masks(data.pictures[0], Preprocessing(8, 8)).masks.values()
     assert mask.sum() == 16

@@ -21,7 +21,7 @@ from vitbench.errors import UserError
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.sheet import sheet_from
 from vitbench.figures.word_panels import PANEL_SIDE, word_panel
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.models.network import build_network
 from vitbench.progress import silent
 from vitbench.recipe import ModelTable
@@ -58,7 +58,7 @@ class Asked:
     """The inspector's handlers, asked with the values of a request."""
 
     def __init__(self, store) -> None:
-        workbench = Workbench(store)
+        workbench = InspectorHandlers(store)
         self.give_back = workbench.give_back
         self.handlers = workbench.handlers
 

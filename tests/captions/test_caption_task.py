@@ -133,7 +133,7 @@ def test_scenes_are_scored_by_their_truth(tmp_path):
         "scenes:base?count=20&size=32", caption={"tokenizer": "bpe", "vocab_size": 400, "max_length": 60}
     )
     task, _ = open_caption_task(recipe, tmp_path, tmp_path, torch.device("cpu"))
-    assert task.headline == "exact_match"
+    assert task.monitored_metric == "exact_match"
     module = task.network.module.eval()
     scalars = task.evaluate(module, "val", step=4, folder=tmp_path / "evaluations")
     measured = json.loads((tmp_path / "evaluations" / "grounding-heads-4.json").read_text())

@@ -15,7 +15,7 @@ from vitbench.captions.relevance import explained_away, gradient_attention, occl
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
 from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
 from vitbench.errors import UserError
-from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.attention_hooks import AttentionHooks
 
 TOKENIZER = WordTokenizer(["a", "b", "c"])
 IDS = (1, 4, 5, 6, 2)
@@ -110,9 +110,9 @@ def test_one_pass_shows_all_layers_and_heads(captioner, memory, reading):
 
 def test_the_open_pass_equals_the_tap_and_the_fused_pass(captioner, memory, reading):
     names = [name for pair in captioner.decoder_attentions for name in pair]
-    with torch.no_grad(), AttentionTap(captioner, names=names) as tap:
+    with torch.no_grad(), AttentionHooks(captioner, names=names) as hooks:
         scores = captioner.decode(torch.tensor([IDS]), memory)[0].log_softmax(-1)
-    calls = decoder_calls(captioner, tap.calls)
+    calls = decoder_calls(captioner, hooks.calls)
     torch.testing.assert_close(reading.attention, torch.cat([cross.kept for _, cross in calls]))
     torch.testing.assert_close(reading.self_attention, torch.cat([own.kept for own, _ in calls]))
     torch.testing.assert_close(reading.log_probs, scores[range(4), IDS[1:]])
@@ -181,7 +181,7 @@ def test_minus_the_mean_keeps_what_stands_out(reading):
 
 
 def gradients_by_hand(captioner, pixels, place, token, *, delta=1e-3):
-    """Nothing to do with the tap: derivatives of one score with respect to cross-attention, by small differences."""
+    """Nothing to do with the hooks: derivatives of one score with respect to cross-attention, by small differences."""
     import torch.nn.functional as F
 
     original, found = F.scaled_dot_product_attention, {}

@@ -15,7 +15,7 @@ from vitbench.training.evaluation import Evaluation
 CLASSES = ("cat", "dog", "owl")
 
 
-def make_run(store, name, right, *, seed=0, lr=1e-3, accuracies=(0.5, 0.9, 0.7), files=None, labels=None, part="test"):
+def make_run(store, name, right, *, seed=0, lr=1e-3, accuracies=(0.5, 0.9, 0.7), files=None, labels=None, split="test"):
     """A run as a worker leaves it: `right` says on which pictures it is right."""
     recipe = parse_recipe({"data": {"path": "demo"}, "train": {"seed": seed}, "optim": {"lr": lr}}, "a test")
     run = Store(store).create(recipe, name)
@@ -36,7 +36,7 @@ def make_run(store, name, right, *, seed=0, lr=1e-3, accuracies=(0.5, 0.9, 0.7),
         probability=np.tile(np.array([[0.8, 0.15, 0.05]], np.float32), (count, 1)),
         loss=np.ones(count),
         batch_size=4,
-    ).save(run.folder / "evaluations", part, 30)
+    ).save(run.folder / "evaluations", split, 30)
     return run
 
 
@@ -131,8 +131,8 @@ def test_seeds_are_one_group_with_a_spread(store, capsys):
 
 
 def test_without_a_common_evaluation_the_rest_is_shown(store, capsys):
-    make_run(store, "one", flags(6), part="val")
-    make_run(store, "two", flags(6), part="test")
+    make_run(store, "one", flags(6), split="val")
+    make_run(store, "two", flags(6), split="test")
     assert compared(capsys, "one", "two")["not_tested"].startswith("The runs have no evaluation of the same split")
     assert main(["compare", "one", "two", "--split", "test"]) == 2
     assert "vitbench evaluate RUN" in capsys.readouterr().err

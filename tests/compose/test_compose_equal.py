@@ -19,7 +19,7 @@ from vitbench.figures.draw import draw
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.save import sheet_bytes
 from vitbench.figures.sheet import sheet_from
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.progress import silent
 from vitbench.requests.drawing import Drawing
 
@@ -41,7 +41,7 @@ def subjects(tmp_path_factory):
 @pytest.mark.storm
 @pytest.mark.parametrize("kind", MAKERS)
 def test_screen_paper_and_the_figure_made_again_show_the_same_pixels(kind, subjects, tmp_path):
-    screen = Workbench(subjects.store).handlers["sheet"]
+    screen = InspectorHandlers(subjects.store).handlers["sheet"]
     paper = Sources(subjects.store)
     endings = (".png", ".pdf", ".svg")
     for seed in range(COUNT):

@@ -1,4 +1,4 @@
-"""A validation part: stratified, repeatable, and written so that a resumed run finds it again."""
+"""A validation split: stratified, repeatable, and written so that a resumed run finds it again."""
 
 from dataclasses import replace
 

@@ -13,7 +13,7 @@ from vitbench.data.scenes.export import run_lengths, write_scenes
 from vitbench.data.scenes.samples import draw_samples
 from vitbench.data.scenes.scene import is_held_out
 from vitbench.errors import UserError
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 ARGUMENTS = ["--count", "40", "--size", "48", "--kinds", "new", "--seed", "4"]
 

@@ -1,4 +1,4 @@
-"""Transformer attribution written out layer by layer, without a tap: what the tests compare with.
+"""Transformer attribution written out layer by layer, without attention hooks: what the tests compare with.
 
 Relevance goes backward by explicit formulas; only the gradients of the attention come from autograd.
 Switches turn single rules wrong, for controls that must fail.

@@ -13,7 +13,7 @@ from vitbench.attribution import block_by_block
 from vitbench.attribution.explanation import explain
 from vitbench.attribution.relevance import LinearOutputs, linear_rule
 from vitbench.data.preprocessing import Preprocessing
-from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
 
@@ -44,13 +44,13 @@ def test_no_map_outlives_its_look(method, monkeypatch):
     """A graph and what hangs on it can hold each other where Python's collector does not see it."""
     network = small_network(img_size=32, **TINY)
     seen = []
-    real = AttentionTap._check
+    real = AttentionHooks._check
 
-    def noted(tap):
-        seen.extend(weakref.ref(call.kept) for call in tap.calls)
-        real(tap)
+    def noted(hooks):
+        seen.extend(weakref.ref(call.kept) for call in hooks.calls)
+        real(hooks)
 
-    monkeypatch.setattr(AttentionTap, "_check", noted)
+    monkeypatch.setattr(AttentionHooks, "_check", noted)
     explain(network, pixels_for(network), method)
     gc.collect()
     assert seen

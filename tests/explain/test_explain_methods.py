@@ -14,7 +14,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.methods import METHODS
 from vitbench.methods.rollout import without_smallest
-from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.network import Network
 from vitbench.models.unfused import OpenedForward
 
@@ -29,9 +29,9 @@ def attention_maps(network, pixels, with_gradient_of=None):
     """Each block's map [B, H, N, N], by unfused attention of timm's own, with its gradient on request."""
     module = network.module.eval()
     maps = []
-    with AttentionTap(module) as tap:
+    with AttentionHooks(module) as hooks:
         logits = module(pixels.clone().requires_grad_(True))
-    for call in tap.calls:
+    for call in hooks.calls:
         call.kept.retain_grad()
         maps.append(call.kept)
     if with_gradient_of is not None:
@@ -172,7 +172,7 @@ def test_plain_gradients_do_not_add_up(network):
     """The control: without Libra's backward rules the same sum misses the logit."""
     module = network.module.eval()
     pixels = pixels_for(network).requires_grad_(True)
-    with AttentionTap(module):
+    with AttentionHooks(module):
         logits = module(pixels)
     chosen = logits.max(dim=1)[0]
     parameters = [p for n, p in module.named_parameters() if n.endswith(("bias", "pos_embed", "cls_token"))]

@@ -15,7 +15,7 @@ from vitbench.errors import UserError
 from vitbench.faithfulness import scores as quality
 from vitbench.faithfulness.claims import claims, colourfulness, looks_of
 from vitbench.faithfulness.curves import curves, pixel_order
-from vitbench.faithfulness.pictures import look_at_masks, open_masks
+from vitbench.faithfulness.pictures import open_masks, seen_masks
 from vitbench.faithfulness.scores import score_map
 from vitbench.faithfulness.study import shuffled_weights, study
 from vitbench.faithfulness.table import method_table, to_csv, to_dict, to_markdown, to_text
@@ -186,18 +186,18 @@ def test_masks_beside_pictures_in_both_forms(tmp_path):
     data = open_masks(str(tmp_path), tmp_path / "store")
     assert [(p.file.name, p.label) for p in data.pictures] == [("a.png", "circle"), ("b.jpg", None)]
     for one in data.pictures:
-        seen = look_at_masks(one, Preprocessing(48, 96))
+        seen = seen_masks(one, Preprocessing(48, 96))
         (found,) = seen.masks.values()
         assert seen.pixels.shape == (48, 96, 3)
         assert found[:23, 50:].all()
         assert not found[26:].any()
         assert not found[:, :46].any()
     # A crop keeps the middle: 60 x 60 of 80 x 60.
-    (found,) = look_at_masks(data.pictures[0], Preprocessing(60, 60, resize="crop")).masks.values()
+    (found,) = seen_masks(data.pictures[0], Preprocessing(60, 60, resize="crop")).masks.values()
     assert np.array_equal(found, whole[:, 10:70] > 0)
     Image.fromarray(whole[:50]).save(tmp_path / "circle" / "a_mask.png")
     with pytest.raises(UserError, match="its mask has 80x50 pixels, and the picture 80x60"):
-        look_at_masks(data.pictures[0], Preprocessing(48, 96))
+        seen_masks(data.pictures[0], Preprocessing(48, 96))
 
 
 def test_coco_instances(tmp_path):
@@ -214,8 +214,8 @@ def test_coco_instances(tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(document))
     data = open_masks(str(tmp_path), tmp_path / "store")
-    (one,) = data.part(None, 5)
-    seen = look_at_masks(one, Preprocessing(60, 80))
+    (one,) = data.split(None, 5)
+    seen = seen_masks(one, Preprocessing(60, 80))
     assert list(seen.masks) == ["Circle", "square"]  # the larger first
     assert seen.masks["Circle"][:30, 40:].all()
     assert seen.masks["Circle"].sum() <= 31 * 41  # Pillow draws the border of a polygon too
@@ -240,7 +240,7 @@ def measured(tmp_path_factory):
     write_scenes(folder, count=120, size=48)
     network = small_network(labels=("circle", "square", "triangle", "star", "heart", "cross", "crescent", "ring"))
     data = open_masks(str(folder), folder)
-    return network, study(network, data.part("test", 12), ["libra", "rollout"])
+    return network, study(network, data.split("test", 12), ["libra", "rollout"])
 
 
 def test_a_study_of_scenes(measured):
@@ -299,13 +299,13 @@ def test_what_does_not_work_is_said_and_the_rest_measured(measured, tmp_path):
     whole[10:20, 10:20] = 7
     picture(tmp_path, "bb.png", mask=whole, mask_name="bb_mask.png")
     data = open_masks(str(tmp_path), tmp_path)
-    some = study(network, data.part(None, 9), ["generic"], perturb=False)
+    some = study(network, data.split(None, 9), ["generic"], perturb=False)
     assert [p.split(":")[0] for p in some.problems] == ["a.png"]
     assert {r.target.correct for r in some.records} == {None}
     with pytest.raises(UserError, match="There is no method"):
-        study(network, data.part(None, 9), ["gradcam"])
-    with pytest.raises(UserError, match="no pictures with masks in the part 'val'"):
-        data.part("val", 3)
+        study(network, data.split(None, 9), ["gradcam"])
+    with pytest.raises(UserError, match="no pictures with masks in the split 'val'"):
+        data.split("val", 3)
 
 
 def test_shuffled_weights_keep_their_numbers_and_lose_their_places():

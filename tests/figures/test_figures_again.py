@@ -7,7 +7,7 @@ from PIL import Image
 from tests.inspector.tiny_checkpoint import tiny_checkpoint, tiny_picture
 from vitbench.cli import main
 from vitbench.figures.provenance import read_provenance
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
 from vitbench.runs.store import Store
@@ -19,7 +19,7 @@ def pixels(file):
 
 def save(store, request, file):
     asked = {"kind": "attention", "request": request, "file": str(file)}
-    return Workbench(store).handlers["save_sheet"](asked, silent).values["file"]
+    return InspectorHandlers(store).handlers["save_sheet"](asked, silent).values["file"]
 
 
 def checkpoint(run, step):

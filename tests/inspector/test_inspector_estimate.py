@@ -9,7 +9,7 @@ import pytest
 
 from tests.runs.gpu_names import take_gpu
 from vitbench.errors import UserError
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.inspector.server import Cancelled
 from vitbench.progress import silent
 from vitbench.recipe import load_recipe
@@ -30,7 +30,7 @@ def recipe(*changes):
 
 
 def test_a_process_of_its_own_measures_and_answers(store):
-    reply = Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+    reply = InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
     assert 100e6 < reply.values["memory_bytes"] < 4e9
     assert reply.values["steps_per_epoch"] >= 10
     assert 0.001 < reply.values["epoch_seconds"] < 120
@@ -54,7 +54,7 @@ def one_gpu(tmp_path, monkeypatch):
 def test_a_gpu_that_a_run_holds_is_not_measured_on(store, one_gpu):
     run = take_gpu(["GPU-one"])
     with pytest.raises(UserError, match="in use"):
-        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+        InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
     run.close()
 
 
@@ -74,12 +74,12 @@ def test_the_inspector_leaves_its_gpu_to_the_measurement(store, monkeypatch):
     monkeypatch.setattr("vitbench.compose.sources.Sources.leave_gpu", lambda sources: left.append(1))
     monkeypatch.setattr("vitbench.inspector.run_requests.subprocess.Popen", lambda *given, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+        InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
     assert left == [1]
 
 
 def test_what_cannot_be_trained_is_refused_in_words(store, tmp_path):
-    handlers = Workbench(store).handlers
+    handlers = InspectorHandlers(store).handlers
     with pytest.raises(UserError, match="no data"):
         handlers["estimate"]({"recipe": load_recipe("scratch", TINY).to_toml()}, silent)
 
@@ -98,5 +98,5 @@ def test_a_cancelled_estimate_leaves_no_process(store, monkeypatch):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        Workbench(store).handlers["estimate"]({"recipe": recipe().to_toml()}, cancelled)
+        InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, cancelled)
     assert started[0].poll() is not None

@@ -17,7 +17,7 @@ from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
 from vitbench.inspector.server import Reply, Server
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
 from vitbench.requests.captions import CaptionRequest

@@ -11,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.sheet import sheet_from
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.methods import METHODS, quick_methods
 from vitbench.models.network import open_network
 from vitbench.positions.embeddings import positions
@@ -26,7 +26,7 @@ def subject(tmp_path):
 
 @pytest.fixture
 def handlers(tmp_path):
-    return Workbench(tmp_path / "store").handlers
+    return InspectorHandlers(tmp_path / "store").handlers
 
 
 def asked(handlers, kind, **request):

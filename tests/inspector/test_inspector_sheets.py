@@ -5,7 +5,7 @@ import numpy as np
 from tests.inspector.tiny_checkpoint import tiny_checkpoint, tiny_picture
 from vitbench.figures.sheet import sheet_from
 from vitbench.inspector.client import Inspector
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 from vitbench.requests.attention import AttentionRequest
 from vitbench.requests.captions import CaptionRequest
 from vitbench.requests.positions import PositionRequest

@@ -51,19 +51,19 @@ def words_of(section) -> str:
     return " ".join(found)
 
 
-def scored(folder: Path, confusion, part="test", mean_loss=0.5):
+def scored(folder: Path, confusion, split="test", mean_loss=0.5):
     """An evaluation with these confusions."""
     confusion = np.array(confusion)
     pictures, correct = int(confusion.sum()), int(np.diag(confusion).sum())
     document = {
-        "split": part, "step": 7, "root": "/pictures", "pictures": pictures, "correct": correct,
+        "split": split, "step": 7, "root": "/pictures", "pictures": pictures, "correct": correct,
         "accuracy": correct / pictures, "accuracy_interval_95": list(wilson_interval(correct, pictures)),
         "accuracy_top5": 1.0, "mean_loss": mean_loss, "classes": [f"kind {n}" for n in range(len(confusion))],
         "confusion": confusion.tolist(), "worst": [],
     }  # fmt: skip
     folder.mkdir(exist_ok=True)
-    (folder / f"{part}-7.json").write_text(json.dumps(document))
-    return read_scored(folder / f"{part}-7.json")
+    (folder / f"{split}-7.json").write_text(json.dumps(document))
+    return read_scored(folder / f"{split}-7.json")
 
 
 def say(scores, tried=None, recipe=None):

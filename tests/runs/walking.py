@@ -170,7 +170,7 @@ class World:
                     raise ZeroDivisionError("a fault of the program")
             request = control.asked()
             if request == "checkpoint":
-                run.obeyed("checkpoint")
+                run.acknowledged("checkpoint")
             if request or (step % 4 == 0 and not waits):
                 save(run, step)
             if request in ("pause", "stop"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
-from screens.app import Workbench
+from screens.app import InspectorHandlers
 from screens.attention_view import HeadNumber
 from screens.evaluation import read_evaluation
 from screens.navigation import make_screen
@@ -22,7 +22,7 @@ from tests.inspector.tiny_checkpoint import GRID, HEADS, LABELS, LAYERS, tiny_ch
 from vitbench.figures.colours import colourise
 from vitbench.figures.provenance import read_provenance
 from vitbench.inspector.client import Answer
-from vitbench.inspector.requests import Workbench as Requests
+from vitbench.inspector.requests import InspectorHandlers as Requests
 from vitbench.progress import silent
 from vitbench.recipe import Recipe
 from vitbench.runs.status import read_status, write_status
@@ -73,7 +73,7 @@ class Opened:
 def opened(tmp_path):
     @asynccontextmanager
     async def opening(name, size=(100, 30), **subject):
-        app = Workbench(tmp_path / "store")
+        app = InspectorHandlers(tmp_path / "store")
         app.inspector = DirectInspector(tmp_path / "store")
         async with app.run_test(size=size) as pilot:
             screen = make_screen(name, **subject)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from screens.widgets.dithering import GREY_CELLS, to_grey_cells, to_palette
 from screens.widgets.oklab import PALETTE, oklab
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 RANDOM = np.random.default_rng(1).integers(0, 256, size=(11, 7, 3), dtype=np.uint8)
 

@@ -102,12 +102,14 @@ def test_weights_multiply_each_pictures_loss_and_a_step_is_that_of_the_whole_bat
             (batch,) = [next(iter(training.open_batches()))]
             loss, _ = task.loss(task.network.module.eval(), batch)
             logits = task.network.module(batch.pixels).double().log_softmax(1)
-            shares = (
-                F.one_hot(batch.labels, logits.shape[1]).double() if batch.shares is None else batch.shares.double()
+            soft_targets = (
+                F.one_hot(batch.labels, logits.shape[1]).double()
+                if batch.soft_targets is None
+                else batch.soft_targets.double()
             )
             counts = np.bincount(task.train.labels)
-            weights = shares @ torch.from_numpy(len(task.train) / (len(counts) * counts))
-            smooth = 0.9 * shares + 0.1 / logits.shape[1]
+            weights = soft_targets @ torch.from_numpy(len(task.train) / (len(counts) * counts))
+            smooth = 0.9 * soft_targets + 0.1 / logits.shape[1]
             by_hand = (weights * -(smooth * logits).sum(1)).mean()
             assert loss.item() == pytest.approx(by_hand.item(), rel=1e-5)
         training.begin_step()

@@ -7,7 +7,7 @@ import pytest
 from tests.inspector.evaluated_run import tiny_pictures
 from tests.inspector.tiny_checkpoint import tiny_picture
 from vitbench.cli import main
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.progress import silent
 from vitbench.recipe import load_recipe, parse_recipe
 from vitbench.training.check import check_recipe
@@ -74,7 +74,7 @@ def test_command_and_request_say_the_same(store, tmp_path, capsys):
     chosen = ["--set", f'data.path="{pictures}"', "--set", "train.device=cpu"]
     assert main(["recipe", "scratch", "--check", *chosen]) == 0
     printed = capsys.readouterr().out.splitlines()
-    reply = Workbench(store).handlers["check_recipe"]({"recipe": recipe(pictures).to_toml()}, silent)
+    reply = InspectorHandlers(store).handlers["check_recipe"]({"recipe": recipe(pictures).to_toml()}, silent)
     assert printed == [*reply.values["recognised"], "Recipe, data and network fit each other."]
     assert main(["recipe", "scratch", "--check", *chosen, "--set", "model.num_classes=2"]) == 2
     assert "num_classes = 2" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from tests.inspector.evaluated_run import STEP, tiny_pictures, tiny_run
 from vitbench.cli import main
 from vitbench.compose.prepared import prepare_picture
 from vitbench.errors import UserError
-from vitbench.inspector.requests import Workbench
+from vitbench.inspector.requests import InspectorHandlers
 from vitbench.models.network import open_network
 from vitbench.training.evaluating import evaluate
 from vitbench.training.evaluation import load_evaluation
@@ -55,7 +55,7 @@ def test_other_pictures_have_a_name_of_their_own(run, store, tmp_path):
     assert found.file.name.endswith(f"_test-{STEP}.json")
     validated = evaluate(run.id, store, data=str(other), split="val", device=CPU)
     assert validated.file != found.file
-    assert validated.where == f"on the val part of {other}"
+    assert validated.where == f"on the val split of {other}"
     assert evaluate(str(run.checkpoint().folder), store, data=str(other), device=CPU).file is None
 
 
@@ -69,7 +69,7 @@ def test_a_run_called_demo_is_not_the_package_s_network(store, tmp_path):
 def test_what_cannot_be_is_one_sentence(run, store, tmp_path):
     (tmp_path / "empty").mkdir()
     for options, message in (
-        ({"split": "validation"}, "has no part 'validation'"),
+        ({"split": "validation"}, "has no split 'validation'"),
         ({"data": str(tmp_path / "none")}, "none"),
         ({"data": str(tmp_path / "empty")}, "empty"),
     ):
@@ -92,7 +92,7 @@ def test_command_and_request_are_one_function(run, store, tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()[0]
     assert len(file.read_text().splitlines()) == 8
     told: list[tuple[int, int, str]] = []
-    reply = Workbench(store).handlers["evaluate"]({"network": run.id}, lambda *report: told.append(report))
+    reply = InspectorHandlers(store).handlers["evaluate"]({"network": run.id}, lambda *report: told.append(report))
     assert reply.values == {"sentence": printed, "left_out": 0, "name": f"test-{STEP}.json"}
     assert (21, 21, "evaluating") in told
 
@@ -117,5 +117,5 @@ def test_changed_data_outside_the_test_part_are_said_and_no_hindrance(run, store
     assert "1 picture is gone" in after.changed
     tested = sorted((pictures / "test").rglob("*.png"))
     tested[0].write_bytes(tested[-1].read_bytes())
-    with pytest.raises(UserError, match=r"test part .* has other contents.*--data"):
+    with pytest.raises(UserError, match=r"test split .* has other contents.*--data"):
         evaluate(run.id, store, device=CPU)

@@ -79,7 +79,7 @@ def test_paused_twice_and_resumed_ends_with_the_same_bits(tmp_path: Path, settin
         pause_at(monitor, stop_at)
         assert train(training, monitor) == "paused"
         assert training.step == stop_at
-        run.obeyed()
+        run.acknowledged()
         training, monitor, run = start(tmp_path, recipe, run)
         assert training.step == stop_at
     assert train(training, monitor) == "finished"
@@ -98,7 +98,7 @@ def pause_at(monitor, step: int) -> None:
         if training.step == step:
             monitor.control.run.request("pause")
         else:
-            monitor.control.run.obeyed()
+            monitor.control.run.acknowledged()
 
     monitor.record = record
 
@@ -115,7 +115,7 @@ def test_paused_in_an_evaluation_evaluates_after_the_resume(tmp_path: Path) -> N
     training.task.evaluate = ask_in_the_middle
     with pytest.raises(Interrupted):
         train(training, monitor)
-    run.obeyed()
+    run.acknowledged()
     assert training.step == training.steps_per_epoch
 
     resumed, monitor, _ = start(tmp_path, recipe, run)

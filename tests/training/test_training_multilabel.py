@@ -14,7 +14,7 @@ from vitbench.cli import main
 from vitbench.data.index import open_index, open_recipe_data, with_several
 from vitbench.data.layouts import recognise
 from vitbench.data.layouts.several import labels_in, separator_of
-from vitbench.data.split import read_split, read_split_part, with_validation, write_split
+from vitbench.data.split import read_own_split, read_split, with_validation, write_split
 from vitbench.errors import UserError
 from vitbench.progress import silent
 from vitbench.recipe import parse_recipe
@@ -108,7 +108,7 @@ def test_a_split_of_several_labels_is_written_and_read_back(tmp_path, store):
     parted = with_validation(index, fraction=0.25, seed=1)
     write_split(parted, tmp_path / "split.csv")
     assert read_split(index, tmp_path / "split.csv").samples == parted.samples
-    part, changed = read_split_part(index, tmp_path / "split.csv", "val")
+    part, changed = read_own_split(index, tmp_path / "split.csv", "val")
     assert changed == ""
     assert [sample.labels for sample in part.samples] == [sample.labels for sample in parted.split("val")]
 
@@ -170,7 +170,7 @@ def test_a_run_from_the_table_to_the_explained_label(tmp_path, store, capsys, mo
     assert "red: average precision" in said
     table = tmp_path / "out.csv"
     assert main(["predict", run.id, "--data", str(tmp_path / "data" / "images"), "--csv", str(table)]) == 0
-    assert "best for it on the validation part" in capsys.readouterr().err
+    assert "best for it on the validation split" in capsys.readouterr().err
     rows = list(csv.DictReader(table.open()))
     assert rows[0].keys() == {"filename", "labels"}
     right = sum(

@@ -43,7 +43,7 @@ def tiny_recipe(**tables: dict) -> Recipe:
 class TinyTask:
     """Random pictures of 3 classes, each class with a brighter channel; no files, no loader."""
 
-    headline = "accuracy"
+    monitored_metric = "accuracy"
     splits = ("val",)
 
     def __init__(self, recipe: Recipe, pictures: int = 44) -> None:

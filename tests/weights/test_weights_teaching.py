@@ -12,7 +12,7 @@ from vitbench.captions.scene_data import scene_vocabulary, sentence_ids
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
-from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 from vitbench.weights.export import export
@@ -83,11 +83,11 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
     with torch.no_grad():
         with watched_class_attention(encoder) as rows:
             encoder.forward_features(pixels)
-        with AttentionTap(encoder) as tap:
+        with AttentionHooks(encoder) as hooks:
             encoder.forward_features(pixels)
-    assert len(rows) == len(tap.calls)
+    assert len(rows) == len(hooks.calls)
     expected = 0.0
-    for row, call in zip(rows, tap.calls, strict=True):
+    for row, call in zip(rows, hooks.calls, strict=True):
         seen = call.kept.mean(1)[:, 0, 1:]
         torch.testing.assert_close(row, seen / seen.sum(-1, keepdim=True))
         for place in range(6):
@@ -105,7 +105,7 @@ def test_sentences_alone_teach_no_label():
     _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
     assert "loss_sentence" in scalars
     assert not {"accuracy", "loss_label", "loss_doodle"} & set(scalars)
-    assert task.headline == "exact_match"
+    assert task.monitored_metric == "exact_match"
 
 
 def test_a_recoloured_picture_teaches_no_colour():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vitbench.attention.result import Query
 from vitbench.errors import UserError
 from vitbench.methods import without_attention
-from vitbench.models.attention_hooks import AttentionCall, AttentionTap, Keep, whole
+from vitbench.models.attention_hooks import AttentionCall, AttentionHooks, Keep, whole
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
@@ -116,7 +116,7 @@ class Layers:
 
 
 def sorted_layers(subject: Subject, calls: Sequence[AttentionCall]) -> Layers:
-    """The calls that a tap recorded, given to blocks and pools.
+    """The calls that attention hooks recorded, given to blocks and pools.
 
     Raises UserError, in words, if the network has no attention from every token to every token in each block.
     """
@@ -169,9 +169,9 @@ def _why_not(subject: Subject, number: int, inside: Sequence[AttentionCall]) -> 
 def attend(subject: Subject, keep: Keep = whole) -> tuple[Tensor, Layers]:
     """One tapped forward pass without gradients: logits [B, C] and the attention layers."""
     subject.require_global_attention()
-    with torch.no_grad(), AttentionTap(subject.module, keep) as tap:
+    with torch.no_grad(), AttentionHooks(subject.module, keep) as hooks:
         logits = subject.module(subject.pixels)
-    return logits, sorted_layers(subject, tap.calls)
+    return logits, sorted_layers(subject, hooks.calls)
 
 
 def reading_row(subject: Subject, layers: Layers) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vitbench.attention.cache import layer_number
 from vitbench.attention.subject import Layers, Subject, sorted_layers
-from vitbench.attribution.relevance import LinearOutputs, RelevanceTap
+from vitbench.attribution.relevance import LinearOutputs, RelevanceHooks
 from vitbench.models.attention_hooks import whole
 from vitbench.models.inference import require_gradient
 
@@ -54,34 +54,34 @@ def weighted_attention(subject: Subject, start_layer: int) -> WeightedAttention:
 
     Raises UserError if the network has no global attention, or no such layer.
     """
-    tap = RelevanceTap(subject.module, _in_graph)
-    logits, visits, leaf = _forward(subject, tap)
-    layers = sorted_layers(subject, tap.calls)
+    hooks = RelevanceHooks(subject.module, _in_graph)
+    logits, visits, leaf = _forward(subject, hooks)
+    layers = sorted_layers(subject, hooks.calls)
     first = layer_number(len(layers.blocks), start_layer)
     chosen = F.one_hot(subject.targets(logits), logits.shape[1]).to(logits.dtype)
     flows = chosen, chosen
     pools = [call.kept for call in layers.pools]
     if not visits:
         maps = [call.kept for call in layers.blocks[first:]]
-        found = [_product(*pair) for pair in _carried(tap, logits, flows, [*maps, *pools])]
+        found = [_product(*pair) for pair in _carried(hooks, logits, flows, [*maps, *pools])]
         return WeightedAttention(logits.detach(), layers, first, found[: len(maps)], found[len(maps) :])
-    flows, *of_pools = _carried(tap, logits, flows, [leaf, *pools])
+    flows, *of_pools = _carried(hooks, logits, flows, [leaf, *pools])
     blocks: list[Tensor] = []
     while len(visits) > first:
         visit = visits.pop()  # what it kept is freed after its turn
-        tap = RelevanceTap(visit.block, whole, visit.linears)
-        with tap:
+        hooks = RelevanceHooks(visit.block, whole, visit.linears)
+        with hooks:
             tokens = require_gradient(visit.tokens)
             output = visit.block(tokens, *visit.rest, **visit.named)
-        attention = tap.calls[0].kept
+        attention = hooks.calls[0].kept
         # Before the first layer nothing is asked for, so the way from its attention to its input is not gone.
-        pair, *inputs = _carried(tap, output, flows, [attention] if len(visits) == first else [attention, tokens])
+        pair, *inputs = _carried(hooks, output, flows, [attention] if len(visits) == first else [attention, tokens])
         blocks.insert(0, _product(*pair))
         flows = inputs[0] if inputs else flows
     return WeightedAttention(logits.detach(), layers, first, blocks, [_product(*pair) for pair in of_pools])
 
 
-def _forward(subject: Subject, tap: RelevanceTap) -> tuple[Tensor, list[_Visit], Tensor]:
+def _forward(subject: Subject, hooks: RelevanceHooks) -> tuple[Tensor, list[_Visit], Tensor]:
     """The logits, as a graph from the last block's output (the leaf) on, and the visits of the blocks.
 
     Where blocks do not pass one tensor from each to the next, the graph is whole, the leaf is the picture, and there
@@ -93,31 +93,31 @@ def _forward(subject: Subject, tap: RelevanceTap) -> tuple[Tensor, list[_Visit],
 
     def before(block: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         tokens = arguments[0] if arguments else None
-        tap.linears = LinearOutputs()
+        hooks.linears = LinearOutputs()
         version = tokens._version if isinstance(tokens, Tensor) else 0
-        visits.append(_Visit(block, tokens, arguments[1:], named, version, tap.linears))
+        visits.append(_Visit(block, tokens, arguments[1:], named, version, hooks.linears))
 
     def after(block: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
-        visits[-1].output, tap.linears = output, None
+        visits[-1].output, hooks.linears = output, None
         if block is blocks[-1] and isinstance(output, Tensor):
             leaves.append(require_gradient(output))
             return leaves[-1]
         return None
 
-    hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in blocks]
-    hooks += [block.register_forward_hook(after) for block in blocks]
+    handles = [block.register_forward_pre_hook(before, with_kwargs=True) for block in blocks]
+    handles += [block.register_forward_hook(after) for block in blocks]
     try:
-        with tap:
+        with hooks:
             logits = subject.module(subject.pixels.detach())
     finally:
-        for hook in hooks:
-            hook.remove()
-        tap.linears = None
+        for handle in handles:
+            handle.remove()
+        hooks.linears = None
     if leaves and _is_chain(visits, blocks):
         return logits, visits, leaves[-1]
     pixels = require_gradient(subject.pixels)
-    tap.calls.clear()
-    with tap:
+    hooks.calls.clear()
+    with hooks:
         logits = subject.module(pixels)
     return logits, [], pixels
 
@@ -132,12 +132,12 @@ def _is_chain(visits: list[_Visit], blocks: list[nn.Module]) -> bool:
 
 
 def _carried(
-    tap: RelevanceTap, output: Tensor, flows: tuple[Tensor, Tensor], ends: list[Tensor]
+    hooks: RelevanceHooks, output: Tensor, flows: tuple[Tensor, Tensor], ends: list[Tensor]
 ) -> list[tuple[Tensor, Tensor]]:
     """(gradient, relevance) at each of `ends`, from (gradient, relevance) of `output`. The graph is used up."""
-    tap.flow.relevance = False
+    hooks.flow.relevance = False
     gradients = torch.autograd.grad(output, ends, flows[0], retain_graph=True)
-    tap.flow.relevance = True
+    hooks.flow.relevance = True
     relevances = torch.autograd.grad(output, ends, flows[1])
     return list(zip(gradients, relevances, strict=True))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vitbench.attention.subject import Layers, Subject, sorted_layers
-from vitbench.models.attention_hooks import AttentionTap, whole
+from vitbench.models.attention_hooks import AttentionHooks, whole
 from vitbench.models.inference import require_gradient
 
 Reduce = Callable[[Tensor, Tensor], Tensor]
@@ -23,14 +23,14 @@ def attend_with_gradient(subject: Subject, reduce: Reduce) -> tuple[Tensor, Laye
     subject.require_global_attention()
     reduced: dict[int, Tensor] = {}
     with torch.enable_grad():
-        with AttentionTap(subject.module, whole) as tap:
+        with AttentionHooks(subject.module, whole) as hooks:
             logits = subject.module(require_gradient(subject.pixels))
-        layers = sorted_layers(subject, tap.calls)
+        layers = sorted_layers(subject, hooks.calls)
         calls = (*layers.blocks, *layers.pools)
-        hooks = [call.kept.register_hook(partial(_keep_reduced, reduced, reduce, call.kept)) for call in calls]
+        handles = [call.kept.register_hook(partial(_keep_reduced, reduced, reduce, call.kept)) for call in calls]
         torch.autograd.grad(subject.score(logits), layers.blocks[0].kept)
-        for hook in hooks:  # a hook that holds its own map would keep both for ever
-            hook.remove()
+        for handle in handles:  # a hook that holds its own map would keep both for ever
+            handle.remove()
     blocks = [replace(call, kept=reduced[id(call.kept)]) for call in layers.blocks]
     pools = [replace(call, kept=reduced[id(call.kept)]) for call in layers.pools]
     return logits.detach(), Layers(blocks, pools)

@@ -46,7 +46,7 @@ MATRIX_PRODUCTS = (Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm, Te
 DIVISIONS = (Tensor.div, Tensor.__truediv__, torch.div)
 
 
-class LibraTap(OpenedForward):
+class LibraHooks(OpenedForward):
     """A forward pass whose graph has balanced gradients.
 
     After `torch.autograd.grad`, in the order of the backward pass: `input_maps` holds x dy/dx of each block's input,

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.models.attention_hooks import AttentionTap, Keep, whole
+from vitbench.models.attention_hooks import AttentionHooks, Keep, whole
 
 Rule = Callable[..., tuple[Tensor, ...]]
 """rule(relevance of the output, output, *inputs) -> the relevance of each input, in their shapes."""
@@ -94,8 +94,8 @@ class LinearOutputs:
         return output if output._version == version else None
 
 
-class RelevanceTap(AttentionTap):
-    """An attention tap whose graph carries gradients first and, with `flow.relevance = True`, relevance.
+class RelevanceHooks(AttentionHooks):
+    """A set of attention hooks whose graph carries gradients first and, with `flow.relevance = True`, relevance.
 
     `linears`, while it is set, notes what each linear layer gives; `known` are those of an earlier pass, to be taken
     instead of computing them.

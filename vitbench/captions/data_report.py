@@ -117,7 +117,7 @@ class FoundData:
         return summarise(self.labels).to_dict() | ({"captions": captions} if captions else {})
 
 
-def look_at_data(path: str, store: Path, *, layout: str = "", progress: Progress = silent) -> FoundData:
+def inspect_data(path: str, store: Path, *, layout: str = "", progress: Progress = silent) -> FoundData:
     """What `path` holds, read as a person said with `layout` or as it is recognised.
 
     Raises UserError if it holds neither labels nor captions.

@@ -1,7 +1,7 @@
 """The sentence decoder: a pre-norm transformer that reads a picture's tokens through cross-attention.
 
 Attention is written out around `F.scaled_dot_product_attention`, not `nn.MultiheadAttention`: it is fused, and the
-attention tap sees every call. This is the path for whole sentences, in training and for looking; `stepping.py` is the
+attention hooks see every call. This is the path for whole sentences, in training and for looking; `stepping.py` is the
 one for a token at a time, with cached keys and values.
 """
 

@@ -1,6 +1,6 @@
 """Which layers and heads of a captioner ground best: every one of them measured in the same pass over each picture.
 
-The choice is made on the validation part and used elsewhere, so that a table on the test part is not its own judge.
+The choice is made on the validation split and used elsewhere, so that a table on the test split is not its own judge.
 """
 
 import json
@@ -23,7 +23,7 @@ from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import MissingFile
-from vitbench.places import expanded, shipped_weights
+from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import Row
 

@@ -1,4 +1,4 @@
-"""Pictures with sentences, whatever the form: what was recognised, what each part holds, and what was left out."""
+"""Pictures with sentences, whatever the form: what was recognised, what each split holds, and what was left out."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from vitbench.data.layouts.registry import parse_choice
 from vitbench.data.pictures import UnreadablePicture, open_picture
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 
 
@@ -46,15 +46,15 @@ class CaptionIndex:
     notes: tuple[str, ...] = ()
 
     def split(self, name: str) -> list[CaptionedPicture]:
-        """The pictures of one part, "train", "val", "test" or "test_heldout", in a fixed order."""
+        """The pictures of one split, "train", "val", "test" or "test_heldout", in a fixed order."""
         return [picture for picture in self.pictures if picture.split == name]
 
 
 def open_captions(path: str | Path, *, layout: str = "", progress: Progress = silent) -> CaptionIndex:
     """The captions in a folder, or in an annotation file with its pictures beside or below it.
 
-    `layout` is the format that a person named, `NAME:encoding=...`. Where the data has no validation part, a twentieth
-    of the training pictures becomes "val" (and where it names no parts at all, another twentieth "test"), chosen by a
+    `layout` is the format that a person named, `NAME:encoding=...`. Where the data has no validation split, a twentieth
+    of the training pictures becomes "val" (and where it names no splits at all, another twentieth "test"), chosen by a
     hash of the picture's name: the same on each machine. Raises UserError if nothing is recognised or no sentence finds
     its picture.
     """
@@ -100,9 +100,9 @@ def _match(rows: Rows, place: CaptionPlace) -> tuple[list[CaptionedPicture], lis
         if isinstance(file, list):
             problems.append(f"{name}: may be {len(file)} pictures ({', '.join(file[:3])})")
             continue
-        part = split or split_of(file.rpartition("/")[0])
+        split = split or split_of(file.rpartition("/")[0])
         regions, truth = tuple(rows.regions.get((split, name), ())), rows.truths.get((split, name), ())
-        found.append(CaptionedPicture(place.root / file, tuple(sentences), part, regions, truth))
+        found.append(CaptionedPicture(place.root / file, tuple(sentences), split, regions, truth))
     return sorted(found, key=lambda picture: (picture.split, str(picture.file))), problems
 
 
@@ -129,20 +129,20 @@ def _why_unreadable(picture: CaptionedPicture) -> str:
 
 
 def _with_parts(pictures: list[CaptionedPicture]) -> list[CaptionedPicture]:
-    """Gives a part to each picture that has none, and carves out the validation part if there is none."""
+    """Gives a split to each picture that has none, and carves out the validation split if there is none."""
     named = {picture.split for picture in pictures} - {""}
-    parts = [picture.split or "train" for picture in pictures]
-    for part in ("val",) if named else ("val", "test"):
-        draws = {n: _draw(pictures[n].file.name, part) for n, other in enumerate(parts) if other == "train"}
-        if part in named or len(draws) < 2:
+    splits = [picture.split or "train" for picture in pictures]
+    for split in ("val",) if named else ("val", "test"):
+        draws = {n: _draw(pictures[n].file.name, split) for n, other in enumerate(splits) if other == "train"}
+        if split in named or len(draws) < 2:
             continue
         lowest = min(draws.values())
         for n, draw in draws.items():
             if draw < 0.05 or draw == lowest:
-                parts[n] = part
-    return [replace(picture, split=part) for picture, part in zip(pictures, parts, strict=True)]
+                splits[n] = split
+    return [replace(picture, split=split) for picture, split in zip(pictures, splits, strict=True)]
 
 
-def _draw(name: str, part: str) -> float:
+def _draw(name: str, split: str) -> float:
     """A number in [0, 1) that depends on the name alone."""
-    return int.from_bytes(hashlib.sha256(f"{part} {name}".encode()).digest()[:7], "big") / 2**56
+    return int.from_bytes(hashlib.sha256(f"{split} {name}".encode()).digest()[:7], "big") / 2**56

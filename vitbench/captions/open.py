@@ -9,7 +9,7 @@ from vitbench.captions.hugging_face import is_encoder_decoder, open_folder
 from vitbench.captions.saved import is_captioner
 from vitbench.errors import UserError
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
-from vitbench.places import expanded, shipped_weights
+from vitbench.paths import expanded, shipped_weights
 
 
 class RunStore(Protocol):

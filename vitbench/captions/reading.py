@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import Captioner, CaptionModule
 from vitbench.errors import UserError
-from vitbench.models.attention_hooks import ROW_SUM_TOLERANCE, AttentionCall, AttentionTap
+from vitbench.models.attention_hooks import ROW_SUM_TOLERANCE, AttentionCall, AttentionHooks
 from vitbench.models.inference import quiet
 
 
@@ -76,9 +76,9 @@ def _read_openly(module: CaptionModule, memory: Memory, ids: Tensor) -> tuple[Te
             )
         return scores[0], own, cross
     names = [name for pair in module.decoder_attentions for name in pair]
-    with quiet(_module(module)), AttentionTap(_module(module), names=names) as tap:
+    with quiet(_module(module)), AttentionHooks(_module(module), names=names) as hooks:
         scores = module.decode(ids, memory)
-    layers = decoder_calls(module, tap.calls)
+    layers = decoder_calls(module, hooks.calls)
     own, cross = (torch.cat([_with_batch(pair[part].kept) for pair in layers]) for part in (0, 1))
     return scores[0], own, cross
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import CaptionModule
 from vitbench.captions.reading import Reading, decoder_calls, encoder_calls
-from vitbench.models.attention_hooks import AttentionTap
+from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.inference import quiet
 from vitbench.progress import Progress, silent
 
@@ -25,11 +25,11 @@ def gradient_attention(module: CaptionModule, memory: Memory, reading: Reading) 
     ids, targets = _ids_and_targets(reading, memory.tokens.device)
     length = len(ids)
     repeated = memory.repeated(length)
-    with quiet(_as_module(module)), torch.enable_grad(), AttentionTap(_as_module(module), keep=_in_graph) as tap:
+    with quiet(_as_module(module)), torch.enable_grad(), AttentionHooks(_as_module(module), keep=_in_graph) as hooks:
         scores = module.decode(ids.expand(length, length), repeated)
         places = torch.arange(length, device=ids.device)
         score = scores[places, places, targets].sum()
-    maps = [cross.kept for _, cross in decoder_calls(module, tap.calls)]
+    maps = [cross.kept for _, cross in decoder_calls(module, hooks.calls)]
     gradients = torch.autograd.grad(score, maps)
     products = [(a.detach() * g).clamp(min=0).mean(1) for a, g in zip(maps, gradients, strict=True)]
     return torch.stack([product[places, places] for product in products])
@@ -44,12 +44,12 @@ def relevancy(module: CaptionModule, pixels: Tensor, reading: Reading, progress:
     """
     ids, targets = _ids_and_targets(reading, pixels.device)
     length = len(ids)
-    with quiet(_as_module(module)), torch.enable_grad(), AttentionTap(_as_module(module), keep=_in_graph) as tap:
+    with quiet(_as_module(module)), torch.enable_grad(), AttentionHooks(_as_module(module), keep=_in_graph) as hooks:
         memory = module.encode(pixels)
         scores = module.decode(ids[None], memory)[0]
     tokens = memory.tokens.shape[1]
-    encoder = [call.kept for call in encoder_calls(module, tap.calls, tokens)]
-    layers = decoder_calls(module, tap.calls)
+    encoder = [call.kept for call in encoder_calls(module, hooks.calls, tokens)]
+    layers = decoder_calls(module, hooks.calls)
     own, cross = [call.kept for call, _ in layers], [call.kept for _, call in layers]
     maps = [*encoder, *own, *cross]
 

@@ -79,13 +79,17 @@ class Captioning:
         self.seed = seed
         self.label_smoothing = label_smoothing
         self.device = device
-        self.parts = {part: data.split(part) for part in dict.fromkeys(picture.split for picture in data.pictures)}
-        self.splits = tuple(self.parts)
-        self.train_size = len(self.parts["train"])
+        self.pictures_of = {
+            split: data.split(split) for split in dict.fromkeys(picture.split for picture in data.pictures)
+        }
+        self.splits = tuple(self.pictures_of)
+        self.train_size = len(self.pictures_of["train"])
         self.left_out = LeftOut()
         self.evaluation_batch = _EVALUATED_AT_ONCE
-        truth = all(picture.truth for picture in self.parts["val"])
-        self.headline = "exact_match" if truth else "cider" if len(self.parts["val"]) >= CIDER_NEEDS else "bleu4"
+        truth = all(picture.truth for picture in self.pictures_of["val"])
+        self.monitored_metric = (
+            "exact_match" if truth else "cider" if len(self.pictures_of["val"]) >= CIDER_NEEDS else "bleu4"
+        )
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -96,7 +100,7 @@ class Captioning:
 
         Of a picture's sentences each epoch shows one, chosen by f(seed, epoch, picture).
         """
-        train = self.parts["train"]
+        train = self.pictures_of["train"]
         order = np.random.default_rng([self.seed, epoch]).permutation(len(train))
         starts = range(first_batch * batch_size, len(order), batch_size)
         chosen = [[train[place] for place in order[start : start + batch_size]] for start in starts]
@@ -127,15 +131,15 @@ class Captioning:
         `folder/SPLIT-STEP.jsonl`.
         """
         assert isinstance(module, Captioner)
-        pictures = self.parts.get(split, [])
+        pictures = self.pictures_of.get(split, [])
         if not pictures:
-            raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.parts)}.")
+            raise UserError(f"{self.data.root} has no {split} split; it has {', '.join(self.splits)}.")
         left_out, read = LeftOut(), list[CaptionedPicture]()
         written: list[str] = []
         loss_sum = correct = tokens = 0.0
         at_once = self.evaluation_batch
-        parts = [pictures[n : n + at_once] for n in range(0, len(pictures), at_once)]
-        for asked, taken in zip(parts, self.pictures.ahead(parts), strict=True):
+        batches = [pictures[n : n + at_once] for n in range(0, len(pictures), at_once)]
+        for asked, taken in zip(batches, self.pictures.ahead(batches), strict=True):
             left_out.note(taken.left_out)
             rows = [asked[place] for place in taken.places]
             if not rows:
@@ -151,7 +155,7 @@ class Captioning:
                 tokens + count,
             )
             written += [self.tokenizer.decode(hypothesis.ids) for hypothesis in greedy(module, memory, self.tokenizer)]
-            progress(len(written), len(pictures), f"captioning the {split} part")
+            progress(len(written), len(pictures), f"captioning the {split} split")
         if folder is not None:
             _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, read, written)
         self.left_out.note(problems := left_out.news())
@@ -217,9 +221,9 @@ def open_caption_task(
     Raises UserError if data or network do not fit.
     """
     data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
-    for part in ("train", "val"):
-        if not data.split(part):
-            raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")
+    for split in ("train", "val"):
+        if not data.split(split):
+            raise UserError(f"{data.root} has no pictures with sentences for {split}; {data.sentence}.")
     tokenizer = _tokenizer(recipe, data, run_folder / TOKENIZER_NAME)
     encoder = build_network(recipe.model, num_classes=0, progress=progress)
     if encoder.tag == RANDOM:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vitbench.commands._networks import open_chosen
 from vitbench.commands._outputs import outputs_of, say
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 
@@ -62,7 +62,7 @@ def _thresholds(asked: float | None, chosen: "Chosen") -> tuple[dict[str, float]
 
     if asked is None:
         own = own_thresholds(chosen) if chosen.network.multilabel else {}
-        return own, "the probability that was best for it on the validation part" if own else f"{THRESHOLD:g}"
+        return own, "the probability that was best for it on the validation split" if own else f"{THRESHOLD:g}"
     if not chosen.network.multilabel:
         raise UserError("--threshold is for networks that give several labels a picture; this one gives one.")
     if not 0 < asked < 1:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 from vitbench.text import clean

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitbench.files.outputs import Outputs
 from vitbench.files.streams import is_stream
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.text import clean
 
 

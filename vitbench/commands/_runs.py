@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
 from vitbench.runs.liveness import is_elsewhere

@@ -11,7 +11,7 @@ METHODS = f"{', '.join(WORD_METHODS)} (default raw)"
 def add_map_settings(parser: argparse.ArgumentParser, methods: str = METHODS) -> None:
     """Declares the method, the layer and head that it looks at, and the row."""
     parser.add_argument("--method", default="raw", help=methods)
-    words = "from 1, or 0 for the mean; without both, what points best on the validation part, if that was measured"
+    words = "from 1, or 0 for the mean; without both, what points best on the validation split, if that was measured"
     parser.add_argument("--layer", type=int, metavar="N", help=f"decoder layer {words}")
     parser.add_argument("--head", type=int, metavar="N", help="attention head from 1, or 0 for the mean")
     parser.add_argument(

@@ -14,7 +14,7 @@ from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.files.names import distinct_names
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.attention import GRIDS, AttentionRequest
 from vitbench.text import clean, small_error

@@ -10,7 +10,7 @@ from vitbench.commands._figures import add_drawing, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.commands._word_maps import add_map_settings, chosen_heads
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.captions import CaptionRequest
 from vitbench.text import clean

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitbench.augmentations import AUGMENTATIONS
-from vitbench.captions.data_report import look_at_data
+from vitbench.captions.data_report import inspect_data
 from vitbench.captions.formats.registry import format_names
 from vitbench.captions.readings import readings
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
@@ -15,7 +15,7 @@ from vitbench.data.preview import contact_sheet
 from vitbench.errors import UserError
 from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.output import print_json
-from vitbench.places import expanded, store_folder
+from vitbench.paths import expanded, store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.studies import ContactSheetRequest
 from vitbench.text import clean
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_figure_ending(arguments.preview)
         outputs.plan(arguments.preview)
     progress = ConsoleProgress()
-    found = look_at_data(arguments.path, store_folder(arguments.store), layout=arguments.layout, progress=progress)
+    found = inspect_data(arguments.path, store_folder(arguments.store), layout=arguments.layout, progress=progress)
     progress.close()
     index = found.labels
     if arguments.preview and index is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
 from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures, save_report
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress, duration
 from vitbench.runs.store import Run
 from vitbench.text import clean

@@ -11,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import SETTINGS
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.text import clean, size_in_words
 
 

@@ -9,7 +9,7 @@ from vitbench.commands._networks import add_network, check_batch_size, chosen_de
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.export.formats import FORMATS
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 

@@ -9,7 +9,7 @@ from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.errors import UserError
 from vitbench.methods import METHODS
 from vitbench.output import print_json
-from vitbench.places import expanded, store_folder
+from vitbench.paths import expanded, store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_network(parser)
     parser.add_argument("--data", required=True, metavar="DIR", help="scenes:base, COCO instances, or masks/NAME.png")
-    parser.add_argument("--split", help="which part of the data (default: test, else val, else what there is)")
+    parser.add_argument("--split", help="which split of the data (default: test, else val, else what there is)")
     parser.add_argument("--methods", metavar="M,M,...", help=f"which of {', '.join(METHODS)} (default: all)")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="at most N pictures (default 100)")
     parser.add_argument("--fill", choices=["black", "mean"], default="black", help="what a blanked pixel becomes")

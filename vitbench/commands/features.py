@@ -10,7 +10,7 @@ from vitbench.compose.sources import Sources
 from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.features import POOLS, VIEWS, FeaturesRequest
 from vitbench.text import clean

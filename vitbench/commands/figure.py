@@ -15,7 +15,7 @@ from vitbench.figures.remote import scp_line
 from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.figures.saved import saved_figures, what_it_shows
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress, moment
 from vitbench.requests.kinds import KINDS
 from vitbench.runs.store import Store

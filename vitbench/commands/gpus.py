@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.runs.store import Store
 from vitbench.text import clean
 
@@ -26,12 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a line a GPU with those who hold it, then processors, memory, disk, and what waits."""
     import psutil
 
-    from vitbench.machine.snapshot import look_at_machine
+    from vitbench.machine.snapshot import read_machine
 
     store = Store(store_folder(arguments.store))
     psutil.cpu_percent(percpu=True)
     time.sleep(_SAMPLE)
-    seen = look_at_machine(store)
+    seen = read_machine(store)
     if arguments.json:
         print_json(seen.document())
         return 0

@@ -9,7 +9,7 @@ from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.commands._word_maps import METHODS, add_map_settings, chosen_heads
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.studies import GroundingHeadsRequest, GroundingRequest
 from vitbench.text import clean
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "the format of the captions, instead of what is recognised, such as caption-table:encoding=cp1251"
     parser.add_argument("--as", dest="layout", metavar="FORMAT", default="", help=words)
     parser.add_argument("--by-head", action="store_true", help="nouns pointed at, by layer and head, as table and map")
-    parser.add_argument("--split", help="which part of the data (default test; with --by-head val)")
+    parser.add_argument("--split", help="which split of the data (default test; with --by-head val)")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
     add_map_settings(parser, f"{METHODS}; or a control: oracle, uniform, shuffled")
     add_device(parser)

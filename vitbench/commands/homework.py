@@ -11,7 +11,7 @@ from pathlib import Path
 from vitbench.commands._labels import write_labels
 from vitbench.commands._networks import add_device
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 

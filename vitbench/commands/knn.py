@@ -5,7 +5,7 @@ import argparse
 from vitbench.commands._networks import add_device, chosen_device
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.features import POOLS
 from vitbench.text import clean

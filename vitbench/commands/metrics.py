@@ -6,7 +6,7 @@ import os
 from vitbench.commands._runs import find_run
 from vitbench.errors import UserError
 from vitbench.output import complain, print_json, print_row
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.runs.logs import event_files_below, read_logs
 
 

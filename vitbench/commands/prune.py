@@ -5,7 +5,7 @@ import sys
 
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.runs.disk_usage import KINDS, Item, free, freeable
 from vitbench.runs.store import Store
 from vitbench.text import clean, size_in_words

@@ -6,7 +6,7 @@ import time
 from vitbench.commands._runs import find_run
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import duration
 from vitbench.runs import queue
 from vitbench.runs.queue import attend

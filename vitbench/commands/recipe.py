@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.recipe import Recipe, load_recipe, preset_names, warnings
 from vitbench.text import clean

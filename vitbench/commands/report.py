@@ -6,7 +6,7 @@ from pathlib import Path
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.methods import METHODS
 from vitbench.output import print_json
-from vitbench.places import expanded, store_folder
+from vitbench.paths import expanded, store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.report import ReportRequest
 from vitbench.text import clean

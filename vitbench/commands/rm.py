@@ -4,7 +4,7 @@ import argparse
 
 from vitbench.commands._runs import add_run, find_runs
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.runs import control
 from vitbench.runs.lock import is_held
 from vitbench.runs.store import Store

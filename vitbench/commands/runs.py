@@ -5,7 +5,7 @@ import sys
 import time
 
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import duration
 from vitbench.runs.about import read_about
 from vitbench.runs.queue import attend

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vitbench.data.scenes.export import check_scenes, write_scenes
 from vitbench.files.outputs import Outputs
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.text import clean
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.errors import UserError
 from vitbench.output import print_json
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.runs.store import Store
 from vitbench.text import clean
 

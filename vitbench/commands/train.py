@@ -8,7 +8,7 @@ from vitbench.commands._runs import follow_run, start_run
 from vitbench.data.index import head_labels, label_order, refuse_doubts, with_several
 from vitbench.data.layouts import recognise
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
 from vitbench.runs.beginning import begin_from, recipe_from
 from vitbench.runs.store import Run, Store

@@ -52,7 +52,7 @@ class Comparison:
             "spreads": {
                 tag: [None if one is None else asdict(one) for one in spreads] for tag, spreads in self.spreads.items()
             },
-            "split": None if self.shared is None else self.shared.part,
+            "split": None if self.shared is None else self.shared.split,
             "pictures": None if self.shared is None else len(self.shared.files),
             "left_out": None if self.shared is None else self.shared.left_out,
             "tests": [self._test_document(test) for test in self.tests],
@@ -74,10 +74,10 @@ class Comparison:
         }
 
 
-def compare(runs: Sequence[Run], tags: Sequence[str] = (), part: str = "") -> Comparison:
+def compare(runs: Sequence[Run], tags: Sequence[str] = (), split: str = "") -> Comparison:
     """The runs beside each other. Raises UserError for a scalar that none has, and for fewer than two runs.
 
-    With `part`, that a run has no evaluation of it is an error; without, it is said in `not_tested`.
+    With `split`, that a run has no evaluation of it is an error; without, it is said in `not_tested`.
     """
     if len(runs) < 2:
         raise UserError("A comparison needs two runs or more.")
@@ -98,9 +98,9 @@ def compare(runs: Sequence[Run], tags: Sequence[str] = (), part: str = "") -> Co
     }
     shared, not_tested = None, ""
     try:
-        shared = shared_answers(runs, part)
+        shared = shared_answers(runs, split)
     except UserError as error:
-        if part:
+        if split:
             raise
         not_tested = str(error)
     tests = _tests(shared) if shared is not None else []

@@ -28,7 +28,7 @@ class Answers:
 class Shared:
     """The same pictures in the same order for each run. `left_out` counts those that only some were given."""
 
-    part: str
+    split: str
     answers: tuple[Answers, ...]
     left_out: int
 
@@ -66,19 +66,19 @@ def read_answers(scored: Scored) -> Answers:
         raise UserError(f"{scored.rows.name} cannot be read as the rows of an evaluation: {error}.") from error
 
 
-def shared_answers(runs: Sequence[Run], part: str = "") -> Shared:
-    """The newest evaluation of each run on one part of one data set.
+def shared_answers(runs: Sequence[Run], split: str = "") -> Shared:
+    """The newest evaluation of each run on one split of one data set.
 
-    Without `part` it is the first that all have, the test part before the others. Raises UserError where there is none,
-    where the data are not the same, or where one picture has two labels.
+    Without `split` it is the first that all have, the test split before the others. Raises UserError where there is
+    none, where the data are not the same, or where one picture has two labels.
     """
     found = [evaluations(run)[0] for run in runs]
-    parts = [{scored.part for scored in of_run} for of_run in found]
-    common = [scored.part for scored in found[0] if all(scored.part in known for known in parts)]
-    if (part and part not in common) or not common:
-        raise UserError(_nothing_shared(runs, parts, part))
-    chosen = part or common[0]
-    answers = [read_answers(next(scored for scored in of_run if scored.part == chosen)) for of_run in found]
+    splits = [{scored.split for scored in of_run} for of_run in found]
+    common = [scored.split for scored in found[0] if all(scored.split in known for known in splits)]
+    if (split and split not in common) or not common:
+        raise UserError(_nothing_shared(runs, splits, split))
+    chosen = split or common[0]
+    answers = [read_answers(next(scored for scored in of_run if scored.split == chosen)) for of_run in found]
     places = [{file: row for row, file in enumerate(one.files.tolist())} for one in answers]
     files = [file for file in places[0] if all(file in known for known in places)]
     if not files:
@@ -104,11 +104,11 @@ def _taken(answers: Answers, rows: list[int]) -> Answers:
     return Answers(answers.scored, **{name: getattr(answers, name)[rows] for name in columns})
 
 
-def _nothing_shared(runs: Sequence[Run], parts: Sequence[set[str]], part: str) -> str:
+def _nothing_shared(runs: Sequence[Run], splits: Sequence[set[str]], split: str) -> str:
     known = "; ".join(
-        f"{_name(run)}: {', '.join(sorted(of_run)) or 'none'}" for run, of_run in zip(runs, parts, strict=True)
+        f"{_name(run)}: {', '.join(sorted(of_run)) or 'none'}" for run, of_run in zip(runs, splits, strict=True)
     )
-    wanted = f"of the {part} split" if part else "of the same split"
+    wanted = f"of the {split} split" if split else "of the same split"
     return f"The runs have no evaluation {wanted} ({known}); `vitbench evaluate RUN` makes one."
 
 

@@ -28,7 +28,7 @@ def tests(found: Comparison) -> list[str]:
         return [clean(found.not_tested)]
     count, gone = len(found.shared.files), found.shared.left_out
     rest = f"; {gone:,} that only some were given are left out" if gone else ""
-    said = [clean(f"On the same {count:,} pictures of the {found.shared.part} split{rest}:")]
+    said = [clean(f"On the same {count:,} pictures of the {found.shared.split} split{rest}:")]
     for test in found.tests:
         corrected = f" Among {len(found.tests)} pairs, corrected: p = {test.corrected:.3g}."
         sentence = test.paired.sentence(found.names[test.first], found.names[test.second])

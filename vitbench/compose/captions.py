@@ -18,7 +18,7 @@ from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.sheet import Computed, Panel, Sheet, in_rows
 from vitbench.figures.word_panels import shown_picture, word_panel
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 

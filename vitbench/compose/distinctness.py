@@ -32,7 +32,7 @@ def compose_distinctness(request: DistinctnessRequest, sources: Sources, progres
     data = open_masks(request.data, sources.folder, progress)
     found = study(
         network,
-        data.part(request.split, request.count, request.seed),
+        data.split(request.split, request.count, request.seed),
         (request.method,),
         perturb=False,
         randomise=False,

@@ -25,7 +25,7 @@ def measured(request: FaithfulnessRequest, network: Network, data: MaskedData, p
     """The study that is asked for. Raises UserError where it cannot be made."""
     return study(
         network,
-        data.part(request.split, request.count, request.seed),
+        data.split(request.split, request.count, request.seed),
         request.methods,
         fill_with=request.fill,
         perturb=request.perturb,

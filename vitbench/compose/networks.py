@@ -9,7 +9,7 @@ from vitbench.captions.open import pinned
 from vitbench.errors import UserError
 from vitbench.models.network import DEMO, Network, open_network
 from vitbench.models.resizing import at_image_size
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress
 from vitbench.recent import Recent
 from vitbench.runs.store import Store

@@ -18,10 +18,10 @@ from vitbench.data.layouts.names import readable
 from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.pictures import allow_pictures
 from vitbench.data.problems import Problem
-from vitbench.data.scan import Look, look_at_all
+from vitbench.data.scan import Look, check_pictures
 from vitbench.data.value_range import ValueRange, common_range
 from vitbench.errors import UserError
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 
@@ -212,7 +212,7 @@ def _index(
 ) -> DataIndex:
     entries = sorted(layout.entries, key=lambda entry: entry.file)
     memory = store / "indexes" / f"{hashlib.sha256(os.fsencode(layout.root)).hexdigest()[:32]}.json"
-    looks = look_at_all(layout.root, [entry.file for entry in entries], memory, progress)
+    looks = check_pictures(layout.root, [entry.file for entry in entries], memory, progress)
 
     good = [(entry, look) for entry, look in zip(entries, looks, strict=True) if not look.reason]
     problems = list(layout.problems)

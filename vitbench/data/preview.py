@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from vitbench.captions.data_report import look_at_data
+from vitbench.captions.data_report import inspect_data
 from vitbench.data.augment import Augmentation, augmentation
 from vitbench.data.dataset import Dataset
 from vitbench.data.index import DataIndex
@@ -57,7 +57,7 @@ def contact_sheet(request: ContactSheetRequest, index: DataIndex) -> Sheet:
 
 def compose_contact_sheet(request: ContactSheetRequest, sources: "Sources", progress: Progress = silent) -> Sheet:
     """Reads the data again. Raises UserError if they are gone, or hold no labelled pictures."""
-    found = look_at_data(request.data, sources.folder, layout=request.layout, progress=progress)
+    found = inspect_data(request.data, sources.folder, layout=request.layout, progress=progress)
     if found.labels is None:
         raise UserError(f"{request.data} holds captions; a contact sheet is drawn of labelled pictures.")
     return contact_sheet(request, found.labels)

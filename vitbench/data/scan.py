@@ -57,7 +57,7 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def look_at_all(root: Path, files: Sequence[str], memory: Path, progress: Progress = silent) -> list[Look]:
+def check_pictures(root: Path, files: Sequence[str], memory: Path, progress: Progress = silent) -> list[Look]:
     """One look a file, in their order. A file whose size and time of change are as remembered is not opened.
 
     What was seen is kept in the file `memory`, also when the work is interrupted.

@@ -1,4 +1,4 @@
-"""A validation part where the data has none: stratified, from a seed, and written down."""
+"""A validation split where the data has none: stratified, from a seed, and written down."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def with_validation(index: DataIndex, *, fraction: float, seed: int) -> DataInde
         replace(sample, split="val" if position in chosen else sample.split or "train")
         for position, sample in enumerate(index.samples)
     )
-    sentence = f"{index.sentence} A validation part of {len(chosen):,} pictures was drawn from train (seed {seed})."
+    sentence = f"{index.sentence} A validation split of {len(chosen):,} pictures was drawn from train (seed {seed})."
     return replace(index, samples=samples, sentence=sentence)
 
 
@@ -106,17 +106,17 @@ def read_split(index: DataIndex, file: Path) -> DataIndex:
     return replace(index, samples=samples)
 
 
-def read_split_part(index: DataIndex, file: Path, split: str | None) -> tuple[DataIndex, str]:
+def read_own_split(index: DataIndex, file: Path, split: str | None) -> tuple[DataIndex, str]:
     """The samples of one split that `write_split` wrote, where these are still what they were; and what else changed.
 
     `split` None is test, else val. The sentence is empty if nothing changed. Raises UserError if a picture of the split
     is gone or changed, or its label is another one.
     """
     written = _written(file)
-    parts = {row["split"] for row in written.values()}
-    chosen = split if split is not None else next((name for name in ("test", "val") if name in parts), "train")
-    if chosen not in parts:
-        raise UserError(f"The run in {file.parent} has no part {chosen!r}; it has {', '.join(sorted(parts))}.")
+    splits = {row["split"] for row in written.values()}
+    chosen = split if split is not None else next((name for name in ("test", "val") if name in splits), "train")
+    if chosen not in splits:
+        raise UserError(f"The run in {file.parent} has no split {chosen!r}; it has {', '.join(sorted(splits))}.")
     there = {sample.file: sample for sample in index.samples}
     own = {name: row for name, row in written.items() if row["split"] == chosen}
     for name, row in own.items():
@@ -133,7 +133,7 @@ def read_split_part(index: DataIndex, file: Path, split: str | None) -> tuple[Da
         )
         if what:
             raise UserError(
-                f"The {chosen} part of {index.root} is not what the run was trained beside: {name} {what}. Restore it,"
+                f"The {chosen} split of {index.root} is not what the run was trained beside: {name} {what}. Restore it,"
                 " or evaluate what is there now with --data."
             )
     several = index.has_several
@@ -173,7 +173,7 @@ def _changes(index: DataIndex, written: dict[str, dict[str, str]], chosen: str) 
     kinds = ((come, "new"), (gone, "gone or unreadable"), (other, "changed"))
     said = [f"{len(names):,} {'picture is' if len(names) == 1 else 'pictures are'} {kind} ({names[0]}"
             f"{', ...' if len(names) > 1 else ''})" for names, kind in kinds if names]  # fmt: skip
-    return f"Since the run began, {', '.join(said)}; its {chosen} part is unchanged." if said else ""
+    return f"Since the run began, {', '.join(said)}; its {chosen} split is unchanged." if said else ""
 
 
 def _written(file: Path) -> dict[str, dict[str, str]]:

@@ -102,7 +102,7 @@ def _data(recipe: Recipe | None, scores: Sequence[Scored]) -> list[str]:
     if recipe is None:
         return ["Not known: the network comes from no run of vitbench."]
     words = [f"Trained on `{clean(recipe.data.path).replace('`', '')}`, augmented by {recipe.data.augment}."]
-    counted = [f"{one.pictures:,} pictures in {markdown(one.part)}" for one in scores]
+    counted = [f"{one.pictures:,} pictures in {markdown(one.split)}" for one in scores]
     return [*words, *([f"Measured on {', '.join(counted)}."] if counted else [])]
 
 
@@ -110,15 +110,15 @@ def _scores(origin: Origin, scores: Sequence[Scored]) -> list[str]:
     if not scores:
         how = f": `vitbench evaluate {origin.run.id}@{origin.step}` measures it" if origin.run else ""
         return [f"None: this checkpoint was not evaluated{how}."]
-    lines = ["| part | pictures | right | accuracy | 95% interval | mean loss |", "|---|---|---|---|---|---|"]
+    lines = ["| split | pictures | right | accuracy | 95% interval | mean loss |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {markdown(one.part)} | {one.pictures:,} | {one.correct:,} | {one.accuracy:.1%} | {one.low:.1%} to"
+        f"| {markdown(one.split)} | {one.pictures:,} | {one.correct:,} | {one.accuracy:.1%} | {one.low:.1%} to"
         f" {one.high:.1%} | {one.mean_loss:.4f} |"
         for one in scores
     ]
     said = "Intervals are Wilson's. The loss is the mean cross-entropy a picture, in nats."
-    if any(one.part == "val" for one in scores):
-        said += " The validation part chose this checkpoint, so its score flatters."
+    if any(one.split == "val" for one in scores):
+        said += " The validation split chose this checkpoint, so its score flatters."
     return ["\n".join(lines), said]
 
 

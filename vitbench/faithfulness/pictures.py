@@ -25,7 +25,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 
 Mask = NDArray[np.bool_]
@@ -71,13 +71,13 @@ class MaskedData:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The parts that have pictures."""
+        """The splits that have pictures."""
         return tuple(sorted({picture.split for picture in self.pictures}))
 
-    def part(self, split: str | None, count: int, seed: int = 0) -> list[MaskedPicture]:
-        """At most `count` pictures of a part, drawn by `seed`, in the order of the files.
+    def split(self, split: str | None, count: int, seed: int = 0) -> list[MaskedPicture]:
+        """At most `count` pictures of a split, drawn by `seed`, in the order of the files.
 
-        None is `test`, or `val`, or what there is. Raises UserError for a part without pictures.
+        None is `test`, or `val`, or what there is. Raises UserError for a split without pictures.
         """
         if count < 1:
             raise UserError(f"--count {count}: at least one picture.")
@@ -85,7 +85,7 @@ class MaskedData:
         own = [picture for picture in self.pictures if picture.split == chosen]
         if not own:
             known = ", ".join(repr(name) for name in self.splits)
-            raise UserError(f"There are no pictures with masks in the part {chosen!r}; there are {known}.")
+            raise UserError(f"There are no pictures with masks in the split {chosen!r}; there are {known}.")
         order = np.random.default_rng(seed).permutation(len(own))[:count]
         return [own[number] for number in sorted(order)]
 
@@ -115,7 +115,7 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
     return MaskedData(sentence or data.sentence, data.pictures, data.problems)
 
 
-def look_at_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPicture:
+def seen_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPicture:
     """Opens a picture as the network sees it, with its masks brought through the same resize and crop.
 
     Objects of which the crop leaves nothing are left out, so `masks` may be empty. Raises UserError if the mask is

@@ -15,7 +15,7 @@ from vitbench.attribution.perturbation import fill
 from vitbench.captions.masks import on_grid
 from vitbench.errors import UserError
 from vitbench.faithfulness.curves import Curves, curves, pixel_order
-from vitbench.faithfulness.pictures import MaskedPicture, SeenPicture, look_at_masks
+from vitbench.faithfulness.pictures import MaskedPicture, SeenPicture, seen_masks
 from vitbench.faithfulness.scores import MapScores, class_leak, on_pixels, score_map
 from vitbench.methods import find_method
 from vitbench.models.inference import quiet
@@ -164,7 +164,7 @@ def _looked_at(
     seen, problems = [], []
     for number, picture in enumerate(pictures, start=1):
         try:
-            looked = look_at_masks(picture, network.preprocessing)
+            looked = seen_masks(picture, network.preprocessing)
         except UserError as error:
             problems.append(str(error))
             continue

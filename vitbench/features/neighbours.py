@@ -101,7 +101,7 @@ def nearest(vector: Tensor, gallery: Tensor, count: int) -> tuple[Tensor, Tensor
 def vote(
     data: DataIndex, found: Embeddings, neighbours: int = NEIGHBOURS, temperature: float = TEMPERATURE
 ) -> Vote | None:
-    """The accuracy of k nearest neighbours: the training part votes on the test part (else on the validation part);
+    """The accuracy of k nearest neighbours: the training split votes on the test split (else on the validation split);
     without parts, all others vote on each picture. None where there are no labels, or nobody can vote.
 
     Votes are weighted by exp(cosine / temperature), as DINO's evaluation does.
@@ -113,7 +113,7 @@ def vote(
     judged = next((name for name in ("test", "val") if (splits == name).any()), None)
     if judged is not None and (splits == "train").any():
         asked, gallery = np.flatnonzero(splits == judged), np.flatnonzero(splits == "train")
-        how = f"pictures of the {judged} part by those of the training part"
+        how = f"pictures of the {judged} part by those of the training split"
     else:
         asked = gallery = np.arange(len(labels))
         how = "each picture by all others"

@@ -8,7 +8,7 @@ from vitbench.captions.describing import picture_files
 from vitbench.errors import UserError
 from vitbench.inspector.server import Handler, Reply
 from vitbench.models.network import DEMO
-from vitbench.places import expanded, sample_images
+from vitbench.paths import expanded, sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Store
 

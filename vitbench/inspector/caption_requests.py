@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text
 from vitbench.inspector.server import Handler, Reply
-from vitbench.places import expanded, sample_images
+from vitbench.paths import expanded, sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Run, Store
 

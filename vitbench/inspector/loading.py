@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vitbench.progress import Progress
 
 if TYPE_CHECKING:
-    from vitbench.inspector.requests import Workbench
+    from vitbench.inspector.requests import InspectorHandlers
 
 NICE = 10
 """The niceness of the thread that loads ahead; Linux keeps one for each thread."""
@@ -24,12 +24,12 @@ class Loading:
     def __init__(self, store: Path, ahead: bool, ready: Callable[[], None] = lambda: None) -> None:
         """`ahead` is low priority; `ready` is called when all is loaded."""
         self._stage = "loading PyTorch"
-        self._workbench: Workbench | None = None
+        self._workbench: InspectorHandlers | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._load, args=(store, ahead, ready), daemon=True)
         self._thread.start()
 
-    def workbench(self, progress: Progress) -> "Workbench":
+    def workbench(self, progress: Progress) -> "InspectorHandlers":
         """The handlers; says what is being loaded meanwhile. Raises what the import raised."""
         while self._thread.is_alive():
             self._thread.join(_SAY_EVERY)
@@ -41,7 +41,7 @@ class Loading:
         return self._workbench
 
     @property
-    def loaded(self) -> "Workbench | None":
+    def loaded(self) -> "InspectorHandlers | None":
         """The handlers, if they are there already."""
         return None if self._thread.is_alive() else self._workbench
 
@@ -52,16 +52,16 @@ class Loading:
             import torch  # noqa: F401 - by itself, so that its part of the time is told
 
             self._stage = "loading networks"
-            from vitbench.inspector.requests import Workbench
+            from vitbench.inspector.requests import InspectorHandlers
 
-            self._workbench = Workbench(store)
+            self._workbench = InspectorHandlers(store)
         except BaseException as error:  # noqa: BLE001 - told to whoever asks, in their thread
             self._error = error
             return
         ready()
 
 
-def warm_up(workbench: "Workbench") -> None:
+def warm_up(workbench: "InspectorHandlers") -> None:
     """Opens the package's network and makes one map, so that the first one that is asked for takes no longer than the
     others. Not where there is a GPU: nobody asked for one yet."""
     from vitbench.requests.attention import AttentionRequest

@@ -13,7 +13,7 @@ from vitbench.inspector.server import Handler
 from vitbench.inspector.sheet_requests import SheetRequests
 
 
-class Workbench:
+class InspectorHandlers:
     """Everything that the inspector of one store answers."""
 
     def __init__(self, store: Path) -> None:

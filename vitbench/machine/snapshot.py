@@ -40,7 +40,7 @@ class MachineSnapshot:
         return asdict(self)
 
 
-def look_at_machine(store: Store) -> MachineSnapshot:
+def read_machine(store: Store) -> MachineSnapshot:
     """What the machine does now, in some milliseconds. Of other people's processes it reads only what is public."""
     runs = store.runs()
     statuses = [(run, run.status()) for run in runs]

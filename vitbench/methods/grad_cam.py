@@ -27,14 +27,14 @@ def grad_cam(subject: Subject) -> MethodResult:
 
     from vitbench.attention.result import MethodResult
     from vitbench.attention.subject import reading_row, sorted_layers
-    from vitbench.models.attention_hooks import AttentionTap, whole
+    from vitbench.models.attention_hooks import AttentionHooks, whole
     from vitbench.models.inference import require_gradient
 
     subject.require_global_attention()
     with torch.enable_grad():
-        with AttentionTap(subject.module, whole) as tap:
+        with AttentionHooks(subject.module, whole) as hooks:
             logits = subject.module(require_gradient(subject.pixels))
-        layers = sorted_layers(subject, tap.calls)
+        layers = sorted_layers(subject, hooks.calls)
         attention = layers.blocks[-1].kept
         (gradient,) = torch.autograd.grad(subject.score(logits), attention)
     start = reading_row(subject, layers).detach()[:, None, None, :]

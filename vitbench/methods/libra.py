@@ -35,14 +35,14 @@ def libra(subject: Subject) -> MethodResult:
 
     from vitbench.attention.layout import blocks_of, total_on
     from vitbench.attention.result import MethodResult
-    from vitbench.attribution.libra import LibraTap
+    from vitbench.attribution.libra import LibraHooks
     from vitbench.errors import UserError
     from vitbench.methods import on_any_network
     from vitbench.models.inference import require_gradient
 
     with torch.enable_grad():
         pixels = require_gradient(subject.pixels)
-        with LibraTap(subject.module, blocks_of(subject.module, subject.backbone), pixels) as tap:
+        with LibraHooks(subject.module, blocks_of(subject.module, subject.backbone), pixels) as hooks:
             logits = subject.module(pixels)
         (gradient,) = torch.autograd.grad(subject.score(logits), pixels)
     with torch.no_grad():
@@ -52,13 +52,13 @@ def libra(subject: Subject) -> MethodResult:
             f"{subject.name} gives other logits while Libra watches it (by {moved:.1%}), so the map is not to be"
             f" trusted; {on_any_network()}."
         )
-    if not tap.input_maps:
+    if not hooks.input_maps:
         raise UserError(f"The blocks of {subject.name} do not lie on one grid; {on_any_network()}.")
-    first_block = tap.input_maps[-1]
+    first_block = hooks.input_maps[-1]
     grid = (first_block.shape[1], first_block.shape[2])
-    maps = total_on(grid, tap.input_maps + tap.constant_maps)
+    maps = total_on(grid, hooks.input_maps + hooks.constant_maps)
     # In float64: float32 sums near the logit are so coarse that they often equal it by chance.
-    attributed = (subject.pixels * gradient).flatten(1).sum(dim=1, dtype=torch.float64) + tap.constant_sum
+    attributed = (subject.pixels * gradient).flatten(1).sum(dim=1, dtype=torch.float64) + hooks.constant_sum
     chosen = logits.detach().gather(1, subject.targets(logits)[:, None])[:, 0].double()
     error = (attributed - chosen).abs() / chosen.abs().clamp(min=1)
     return MethodResult(maps, logits.detach(), error)

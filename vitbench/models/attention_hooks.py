@@ -1,4 +1,4 @@
-"""The attention tap: every attention map of an unmodified network, while it computes."""
+"""The attention hooks: every attention map of an unmodified network, while it computes."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ OPENED_TOLERANCE = 1e-4
 ROW_SUM_TOLERANCE = 1e-4
 
 Keep = Callable[[Tensor], Tensor]
-"""What of a map [B, H, queries, keys] is kept: itself, the head mean, one row. Decides how much memory a tap takes."""
+"""What of a map [B, H, queries, keys] is kept: itself, the head mean, one row. It decides how much memory they take."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def head_mean(attention: Tensor) -> Tensor:
     return attention.mean(dim=1)
 
 
-class AttentionTap(OpenedForward):
+class AttentionHooks(OpenedForward):
     """Records each softmax over a last dimension in `calls`, in the order of the computation.
 
-    `with AttentionTap(module) as tap: logits = module(pixels)`. The values that the network computes stay the same.
+    `with AttentionHooks(module) as hooks: logits = module(pixels)`. The values that the network computes stay the same.
     With gradients on, `keep` receives a map that is part of the graph: hooks on it see the gradient.
     Raises UserError on leaving if a map's rows do not sum to 1, or if opening an attention changed its output.
     """

@@ -27,7 +27,7 @@ from vitbench.models import pretrained_vit
 from vitbench.models.adaptation import parameter_count
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import open_network
-from vitbench.places import shipped_weights
+from vitbench.paths import shipped_weights
 from vitbench.progress import ConsoleProgress, Progress
 
 FIELDS = (

@@ -10,7 +10,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json
 from vitbench.files.reading import DESCRIPTION, read_text
 from vitbench.models.network import Network
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.text import shortened
 
 

@@ -27,7 +27,7 @@ from vitbench.models.hugging_face_folder import is_saved_network, read_saved_net
 from vitbench.models.named import NamedNetwork, find_network
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
-from vitbench.places import expanded, shipped_weights
+from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
 from vitbench.runs.store import Store

@@ -59,7 +59,7 @@ class TriedRow:
     differs: Mapping[str, Any]
     accuracies: tuple[float, ...]
     pictures: int
-    part: str
+    split: str
 
 
 @dataclass(frozen=True)

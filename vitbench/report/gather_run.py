@@ -90,7 +90,7 @@ def gather_tried(run: Run, others: Sequence[str], store: Store) -> TriedFacts:
         place = list(runs).index(group[0])
         differs = {key: values[place] for key, values in differences.items() if key != "train.seed"}
         accuracies = tuple(one.accuracy for one in own)
-        rows.append(TriedRow(tuple(names[name] for name in group), differs, accuracies, own[0].pictures, own[0].part))
+        rows.append(TriedRow(tuple(names[name] for name in group), differs, accuracies, own[0].pictures, own[0].split))
     rows.sort(key=lambda row: -sum(row.accuracies) / len(row.accuracies))
     test, not_tested = _tested([runs[name] for name in runs if scores[name] is not None])
     return TriedFacts(tuple(rows), test, not_tested, tuple(missing))
@@ -187,16 +187,16 @@ def _course(tag: str, series: Series | None) -> Course | None:
 def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:
     figures = []
     for measure in ("loss", "accuracy"):
-        lines, parts = [], []
-        for part, colour in _COLOURS.items():
-            found = series.get(f"{part}/{measure}")
+        lines, splits = [], []
+        for split, colour in _COLOURS.items():
+            found = series.get(f"{split}/{measure}")
             if found is not None and len(found) > 1 and np.isfinite(found.values).any():
                 values = [float(value) if math.isfinite(value) else None for value in found.values]
-                line = {"name": f"{part}/{measure}", "colour": colour, "dash": int(part == "validation")}
-                parts.append(part)
+                line = {"name": f"{split}/{measure}", "colour": colour, "dash": int(split == "validation")}
+                splits.append(split)
                 lines.append(line | {"x": found.steps.tolist(), "y": values})
         if lines:
             request = CurvesRequest.read({"title": measure, "y_name": measure, "curves": lines})
-            words = " and ".join({"train": "training"}.get(part, part) for part in parts)
+            words = " and ".join({"train": "training"}.get(split, split) for split in splits)
             figures.append(draw(f"curves-{measure}", request, f"{measure.capitalize()} over the steps: {words}."))
     return figures

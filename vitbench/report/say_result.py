@@ -8,9 +8,9 @@ from vitbench.recipe import Recipe
 from vitbench.report.document import Block, Code, Figure, Heading, Listing, Paragraph, Section, Table
 from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts, TriedRow
 from vitbench.report.wording import listed, number, share
-from vitbench.runs.evaluations import OWN_PARTS, Scored
+from vitbench.runs.evaluations import OWN_SPLITS, Scored
 
-_PARTS = {"test": "test part", "val": "validation part", "validation": "validation part", "train": "training part"}
+_SPLITS = {"test": "test split", "val": "validation split", "validation": "validation split", "train": "training split"}
 _MOST_ROWS = 12
 _CURVES = {
     "train/loss": "training loss",
@@ -41,7 +41,7 @@ def say_result(result: ResultFacts, setting: SettingFacts, tried: TriedFacts) ->
 
 def report_line(scored: Scored) -> str:
     """The line that a training script of the course prints."""
-    name = _PARTS.get(scored.part, scored.part).removesuffix(" part").capitalize()
+    name = _SPLITS.get(scored.split, scored.split).removesuffix(" split").capitalize()
     return (
         f"{name} set: Average loss: {scored.mean_loss:.4f},"
         f" Accuracy: {scored.correct}/{scored.pictures} ({100 * scored.accuracy:.1f}%)"
@@ -49,9 +49,9 @@ def report_line(scored: Scored) -> str:
 
 
 def _score_sentences(scored: Scored) -> Iterator[str]:
-    part = _part(scored)
+    split = _split_words(scored)
     yield (
-        f"Of {scored.pictures:,} pictures of {part}, {scored.correct:,} were given the right class:"
+        f"Of {scored.pictures:,} pictures of {split}, {scored.correct:,} were given the right class:"
         f" {share(scored.accuracy)}, with a 95% interval (Wilson) from {share(scored.low)} to {share(scored.high)}."
         f" The mean loss is {scored.mean_loss:.4f} nats a picture."
     )
@@ -67,24 +67,24 @@ def _score_sentences(scored: Scored) -> Iterator[str]:
         yield f"That is worse than guessing: {naming}, which lies above the interval."
     else:
         yield f"It cannot be told from guessing: {naming}, which lies inside the interval."
-    if scored.part in ("val", "validation"):
-        yield "This part also chose the checkpoint, so the number flatters; there is no evaluation of a test part."
-    if scored.part == "train":
+    if scored.split in ("val", "validation"):
+        yield "This split also chose the checkpoint, so the number flatters; there is no evaluation of a test split."
+    if scored.split == "train":
         yield "These pictures were trained on, so the number says nothing about new ones."
 
 
 def _other(scored: Scored) -> str:
     return (
-        f"On {scored.pictures:,} pictures of {_part(scored)} it is right for {scored.correct:,}:"
+        f"On {scored.pictures:,} pictures of {_split_words(scored)} it is right for {scored.correct:,}:"
         f" {share(scored.accuracy)} (95% interval {share(scored.low)} to {share(scored.high)})."
     )
 
 
-def _part(scored: Scored) -> str:
-    if scored.part in _PARTS:
-        return f"the {_PARTS[scored.part]}"
-    words = scored.part.replace("_", " ")
-    return f"the part “{words}”" if scored.part not in OWN_PARTS else words
+def _split_words(scored: Scored) -> str:
+    if scored.split in _SPLITS:
+        return f"the {_SPLITS[scored.split]}"
+    words = scored.split.replace("_", " ")
+    return f"the split “{words}”" if scored.split not in OWN_SPLITS else words
 
 
 def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
@@ -153,13 +153,13 @@ def _network(recipe: Recipe, setting: SettingFacts) -> str:
 
 def _data(recipe: Recipe) -> str:
     data = recipe.data
-    parts = {
+    changes = {
         "none": "without augmentation",
         "report": "with the augmentation of the report",
         "flip": "mirrored at random",
         "crop-flip": "cropped and mirrored at random",
     }
-    how = parts.get(data.augment, f"augmented by {data.augment}")
+    how = changes.get(data.augment, f"augmented by {data.augment}")
     more = [f"mixup {data.mixup:g}"] * (data.mixup > 0) + [f"CutMix {data.cutmix:g}"] * (data.cutmix > 0)
     more += [f"random erasing with probability {data.random_erasing:g}"] * (data.random_erasing > 0)
     return f"It was trained on {data.path}, {how}{', with ' + listed(more) if more else ''}."
@@ -229,7 +229,7 @@ def _tried(tried: TriedFacts) -> Iterator[Block]:
                     *(str(row.differs.get(key, "")) for key in shown),
                     share(mean(row)),
                     _spread(row),
-                    f"{row.pictures:,} ({row.part})",
+                    f"{row.pictures:,} ({row.split})",
                 )
                 for row in tried.rows[:_MOST_ROWS]
             ),

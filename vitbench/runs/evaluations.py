@@ -1,4 +1,4 @@
-"""The evaluations in a run's folder, as facts: `evaluations/PART-STEP.json`. The rows beside them need numpy."""
+"""The evaluations in a run's folder, as facts: `evaluations/SPLIT-STEP.json`. The rows beside them need numpy."""
 
 import os
 import re
@@ -12,16 +12,16 @@ from vitbench.files.reading import EVALUATION
 from vitbench.runs.store import Run
 
 _NAME = re.compile(r"(.+)-(\d{1,15})\.json")
-OWN_PARTS = ("test", "val", "validation", "train")
-"""Parts of a run's own data; what is called otherwise is another part, or other data."""
+OWN_SPLITS = ("test", "val", "validation", "train")
+"""Splits of a run's own data; what is called otherwise is another split, or other data."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One evaluation: of `pictures` of `part`, `correct` were right; `low` to `high` is the 95% interval of that."""
+    """One evaluation: of `pictures` of `split`, `correct` were right; `low` to `high` is the 95% interval of that."""
 
     file: Path
-    part: str
+    split: str
     step: int
     root: str
     pictures: int
@@ -45,12 +45,12 @@ def read_scored(file: Path) -> Scored:
     document = read_json_object(file, EVALUATION, allow_nan=True)
     match = _NAME.fullmatch(file.name)
     if match is None:
-        raise UserError(f"{file.name} is not named as an evaluation is, PART-STEP.json.")
+        raise UserError(f"{file.name} is not named as an evaluation is, SPLIT-STEP.json.")
     try:
         low, high = document["accuracy_interval_95"]
         return Scored(
             file=file,
-            part=str(document.get("split", match[1])),
+            split=str(document.get("split", match[1])),
             step=int(document["step"]) if "step" in document else int(match[2]),
             root=str(document["root"]),
             pictures=int(document["pictures"]),
@@ -68,7 +68,7 @@ def read_scored(file: Path) -> Scored:
 
 
 def evaluations(run: Run, step: int | None = None) -> tuple[list[Scored], list[str]]:
-    """All that can be read, the test part first, then newest first; and a sentence for each that cannot.
+    """All that can be read, the test split first, then newest first; and a sentence for each that cannot.
 
     With `step`, of that checkpoint alone.
     """
@@ -86,5 +86,5 @@ def evaluations(run: Run, step: int | None = None) -> tuple[list[Scored], list[s
             found.append(read_scored(folder / name))
         except UserError as error:
             problems.append(str(error))
-    order = {part: number for number, part in enumerate(OWN_PARTS)}
-    return sorted(found, key=lambda one: (order.get(one.part, len(order)), -one.step, one.part)), problems
+    order = {part: number for number, part in enumerate(OWN_SPLITS)}
+    return sorted(found, key=lambda one: (order.get(one.split, len(order)), -one.step, one.split)), problems

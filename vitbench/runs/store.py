@@ -107,13 +107,13 @@ class Run:
         (control / what).touch(mode=0o666)
 
     def requests(self) -> set[str]:
-        """What was asked and not yet obeyed."""
+        """What was asked and not yet acknowledged."""
         try:
             return {entry.name for entry in os.scandir(self.folder / "control")} & set(_REQUESTS)
         except OSError:
             return set()
 
-    def obeyed(self, *requests: str) -> None:
+    def acknowledged(self, *requests: str) -> None:
         """Takes requests away."""
         for request in requests or _REQUESTS:
             (self.folder / "control" / request).unlink(missing_ok=True)

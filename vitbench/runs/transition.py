@@ -65,7 +65,7 @@ def transition(
         starts = new == "running" and by == "launcher"
         status = status.model_copy(update={**_implied(new, starts), **facts, "state": new})
         if starts or new != "running":
-            run.obeyed()  # before the state: whoever is killed in between leaves no request behind
+            run.acknowledged()  # before the state: whoever is killed in between leaves no request behind
         write_status(run.folder, status)
         if lock is not None:
             clear_folder(run.folder)

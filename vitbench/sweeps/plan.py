@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_toml
 from vitbench.files.reading import MissingFile, Unreadable
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.recipe import Recipe, parse_recipe
 from vitbench.sweeps.space import Dimension, Space, Values, dimension, grid_size
 from vitbench.text import shortened

@@ -53,14 +53,14 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
         except UserError as error:
             check.problems.append(str(error))
 
-    def look_at_data() -> None:
+    def inspect_data() -> None:
         nonlocal labels
         if recipe.task == "caption":
             _check_captions(recipe, store, progress, check)
         else:
             labels = _labels(recipe, store, progress, check)
 
-    note(look_at_data)
+    note(inspect_data)
     if open_reading([*check.recognised, *check.problems], recipe.data.layout) and "scenes:" not in recipe.data.path:
         progress(0, 0, "looking for other ways to read the data")
         check.readings = readings(recipe.data.path, recipe.task)

@@ -33,12 +33,12 @@ from vitbench.training.task import BatchSize
 class Pictures:
     """What the network sees: `pixels` float32 [B, 3, H, W] and `labels` int64 [B], on the device.
 
-    Mixed pictures have `shares` of each class, float32 [B, classes].
+    Mixed pictures have `soft_targets` over the classes, float32 [B, classes].
     """
 
     pixels: Tensor
     labels: Tensor
-    shares: Tensor | None = None
+    soft_targets: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Classification:
         self.network, self.data, self.recipe, self.device = network, data, recipe, device
         self.evaluation_cache = evaluation_cache
         self.progress = progress
-        self.headline: str = recipe.train.monitor
+        self.monitored_metric: str = recipe.train.monitor
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
@@ -102,12 +102,12 @@ class Classification:
         self._features = None
         for number, batch in enumerate(on_device(loader.batches(epoch, first_batch), self.device), first_batch):
             pixels = self.network.preprocessing.normalize(batch.pixels)
-            shares = None
+            soft_targets = None
             if self.mixing.is_on and len(batch):
-                pixels, shares = self.mixing.apply(
+                pixels, soft_targets = self.mixing.apply(
                     pixels, batch.labels, seed=self.recipe.train.seed, epoch=epoch, batch=number
                 )
-            yield Pictures(pixels, self.target_of(batch.indices, batch.labels), shares)
+            yield Pictures(pixels, self.target_of(batch.indices, batch.labels), soft_targets)
 
     def target_of(self, numbers: Tensor, labels: Tensor) -> Tensor:
         """What the training pictures `numbers` are to be taken for: their `labels`, int64 [B]."""
@@ -124,11 +124,11 @@ class Classification:
 
         Class weights multiply the loss of each picture, and the sum is divided by the number of pictures, not by the
         sum of the weights: a picture then weighs the same in whatever batch it lies. A mixed picture has the mean
-        weight of its shares.
+        weight of its soft targets.
         """
         logits = self.logits_of(module, batch)
-        if isinstance(batch, Pictures) and batch.shares is not None:
-            return self.cross_entropy(logits, batch.shares), {}
+        if isinstance(batch, Pictures) and batch.soft_targets is not None:
+            return self.cross_entropy(logits, batch.soft_targets), {}
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
         return self.cross_entropy(logits, batch.labels), {"accuracy": accuracy}
 
@@ -171,10 +171,10 @@ class Classification:
             self._loader = None
 
     def evaluated(self, split: str) -> Dataset:
-        """The pictures of a part as an evaluation sees them. Raises UserError if the data has no such part."""
+        """The pictures of a split as an evaluation sees them. Raises UserError if the data has no such split."""
         positions = self.data.positions(split)
         if not len(positions):
-            raise UserError(f"{self.data.root} has no {split} part; it has {', '.join(self.data.splits)}.")
+            raise UserError(f"{self.data.root} has no {split} split; it has {', '.join(self.data.splits)}.")
         return evaluation_dataset(self.data, positions, self.network.preprocessing, self.evaluation_cache)
 
     def _loader_of(self, batch_size: int) -> Loader:
@@ -206,7 +206,7 @@ class Classification:
 
     @torch.no_grad()
     def features_of(self, split: str) -> tuple[Tensor, Tensor, Tensor | None]:
-        """As `_frozen_features`, of any part."""
+        """As `_frozen_features`, of any split."""
         module = self.network.module
         was_training = module.training
         module.eval()
@@ -311,7 +311,7 @@ def open_run_data(recipe: Recipe, run_folder: Path, store: Path, progress: Progr
 
 
 def with_parts(recipe: Recipe, data: DataIndex) -> DataIndex:
-    """The data with the validation part that the recipe draws. Raises UserError if there are too few pictures."""
+    """The data with the validation split that the recipe draws. Raises UserError if there are too few pictures."""
     refuse_doubts(data.root, data.doubts, recipe.data.accept_doubts)
     data = with_validation(data, fraction=recipe.data.validation_fraction, seed=recipe.train.seed)
     if not len(data.positions("val")):

@@ -85,7 +85,7 @@ def _step_seconds(training: Any) -> list[float]:
 
 
 def _evaluation_seconds(training: Any) -> float:
-    """Seconds of one evaluation of the validation part, a share of them for each epoch."""
+    """Seconds of one evaluation of the validation split, a share of them for each epoch."""
     training.module.eval()
     start = time.perf_counter()
     training.task.evaluate(

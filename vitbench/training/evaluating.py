@@ -14,14 +14,14 @@ from vitbench.files.reading import EVALUATION
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
 from vitbench.training.chosen import Chosen, open_chosen
-from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_part, open_own_part
+from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_split, open_own_split
 from vitbench.training.memory import memory_told
 from vitbench.training.multilabel_evaluation import MultilabelEvaluation, evaluate_labels
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation, the data and the part of them that it was made on.
+    """An evaluation, the data and the split of them that it was made on.
 
     `file` in the run's folder keeps it; None without a run.
     """
@@ -31,15 +31,15 @@ class Evaluated:
     split: str
     file: Path | None
     changed: str = ""
-    """What is no longer as it was when the run began, in parts that were not evaluated; a sentence."""
+    """What is no longer as it was when the run began, in splits that were not evaluated; a sentence."""
 
     @property
     def where(self) -> str:
-        """What the student's sentence hides: that "Test set" was another part. Empty where it was the test part."""
-        return "" if self.split == "test" else f"on the {self.split} part of {self.data.root}"
+        """What the student's sentence hides: that "Test set" was another split. Empty where it was the test split."""
+        return "" if self.split == "test" else f"on the {self.split} split of {self.data.root}"
 
     def document(self) -> dict[str, Any]:
-        """What `file` holds; of a network that comes from no run without its part and step."""
+        """What `file` holds; of a network that comes from no run without its split and step."""
         return read_json_object(self.file, EVALUATION, allow_nan=True) if self.file else self.evaluation.document()
 
 
@@ -58,8 +58,8 @@ def evaluate(
     """The network that `reference` names on `data`, or without it on its run's own; `split` as in `evaluate_network`.
 
     `layout` is how a person said that `data` is read, `classes` a file that names the network's classes.
-    Of a run `evaluations/PART-STEP.json` and `.npz` are written, as
-    its worker writes them at the end. Raises UserError if network, data and part do not fit each other, and if the
+    Of a run `evaluations/SPLIT-STEP.json` and `.npz` are written, as
+    its worker writes them at the end. Raises UserError if network, data and split do not fit each other, and if the
     result cannot be kept.
     """
     chosen = open_chosen(
@@ -70,34 +70,34 @@ def evaluate(
         layout = with_several(layout) if chosen.network.multilabel else layout
         index = open_index(data, layout=layout, store=store, progress=progress)
     elif chosen.run is not None:
-        index, changed = open_own_part(chosen.run, store, split, progress)
+        index, changed = open_own_split(chosen.run, store, split, progress)
     else:
         raise UserError(f"Name the pictures to evaluate {reference} on: --data DIR.")
-    split = evaluated_part(index, split)
+    split = evaluated_split(index, split)
     size = chosen.batch_size
     with memory_told(f"{size} pictures at once are too many for {chosen.device}; give a smaller --batch-size"):
-        evaluate_part = evaluate_labels if chosen.network.multilabel else evaluate_network
-        evaluation = evaluate_part(
+        evaluate_split = evaluate_labels if chosen.network.multilabel else evaluate_network
+        evaluation = evaluate_split(
             chosen.network, index, split=split, batch_size=size, device=chosen.device, progress=progress
         )
-    part = _other_part(index, split) if data else split
-    return Evaluated(evaluation, index, split, _kept(evaluation, chosen, part), changed)
+    name = _other_split(index, split) if data else split
+    return Evaluated(evaluation, index, split, _kept(evaluation, chosen, name), changed)
 
 
-def _kept(evaluation: Evaluation | MultilabelEvaluation, chosen: Chosen, part: str) -> Path | None:
+def _kept(evaluation: Evaluation | MultilabelEvaluation, chosen: Chosen, split: str) -> Path | None:
     if chosen.run is None:
         return None
     step = int(chosen.network.tag.rpartition("@")[2])
     folder = chosen.run.folder / "evaluations"
     try:
-        evaluation.save(folder, part, step)
+        evaluation.save(folder, split, step)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{evaluation.sentence()}, but this cannot be kept in {folder}: {reason}.") from error
-    return folder / f"{part}-{step}.json"
+    return folder / f"{split}-{step}.json"
 
 
-def _other_part(data: DataIndex, split: str) -> str:
-    """A name for a part of data that are not the run's: readable, and another one when the data have changed."""
+def _other_split(data: DataIndex, split: str) -> str:
+    """A name for a split of data that are not the run's: readable, and another one when the data have changed."""
     name = re.sub(r"[^\w.]+", "_", data.root.name).strip("._") or "pictures"
     return "_".join(filter(None, [name, data.fingerprint[:6], split]))

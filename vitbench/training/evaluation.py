@@ -18,7 +18,7 @@ from vitbench.data.index import DataIndex, open_recipe_data
 from vitbench.data.loader import in_order
 from vitbench.data.on_device import on_device
 from vitbench.data.problems import LeftOut, Problem
-from vitbench.data.split import read_split, read_split_part
+from vitbench.data.split import read_own_split, read_split
 from vitbench.errors import UserError
 from vitbench.files.parsing import to_json
 from vitbench.files.reading import EVALUATION, check_file
@@ -52,7 +52,7 @@ class Evaluation:
     batch_size: int
     """Of the report's average loss."""
     left_out: tuple[Problem, ...] = ()
-    """Pictures of the part that could be read when the data was indexed, and cannot be any more: they have no row."""
+    """Pictures of the split that could be read when the data was indexed, and cannot be any more: they have no row."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -284,11 +284,11 @@ def evaluate_network(
     device: torch.device,
     progress: Progress = silent,
 ) -> Evaluation:
-    """A network on one part of a data set: `split`, else test, else val, else all. Labels are matched by name.
+    """A network on one split of a data set: `split`, else test, else val, else all. Labels are matched by name.
 
-    Raises UserError if there is no such part, or the data has classes that the network does not know.
+    Raises UserError if there is no such split, or the data has classes that the network does not know.
     """
-    split = evaluated_part(data, split)
+    split = evaluated_split(data, split)
     numbers = labels_by_name(network, data)
     dataset = evaluation_dataset(data, data.positions(split), network.preprocessing)
     assert network.labels is not None
@@ -303,14 +303,14 @@ def evaluate_network(
     )
 
 
-def evaluated_part(data: DataIndex, split: str | None) -> str:
-    """The part to evaluate on: `split`, else test, else val, else the first. UserError if it has none such."""
+def evaluated_split(data: DataIndex, split: str | None) -> str:
+    """The split to evaluate on: `split`, else test, else val, else the first. UserError if it has none such."""
     if not data.classes:
         raise UserError(f"{data.root} has no labels, so there is nothing to compare with.")
     if split is None:
         return next((name for name in ("test", "val") if name in data.splits), data.splits[0])
     if split not in data.splits:
-        raise UserError(f"{data.root} has no part {split!r}; it has {', '.join(map(repr, data.splits))}.")
+        raise UserError(f"{data.root} has no split {split!r}; it has {', '.join(map(repr, data.splits))}.")
     return split
 
 
@@ -321,14 +321,14 @@ def open_own_data(run: Run, store: Path, progress: Progress = silent) -> DataInd
     return read_split(data, split) if split.exists() else data
 
 
-def open_own_part(run: Run, store: Path, split: str | None, progress: Progress = silent) -> tuple[DataIndex, str]:
-    """One part of the data that a run was trained on, and a sentence on what changed since in the others.
+def open_own_split(run: Run, store: Path, split: str | None, progress: Progress = silent) -> tuple[DataIndex, str]:
+    """One split of the data that a run was trained on, and a sentence on what changed since in the others.
 
-    `split` None is test, else val. Raises UserError if this part changed.
+    `split` None is test, else val. Raises UserError if this split changed.
     """
     data = open_recipe_data(run.recipe(), store, progress)
     file = run.folder / "split.csv"
-    return read_split_part(data, file, split) if file.exists() else (data, "")
+    return read_own_split(data, file, split) if file.exists() else (data, "")
 
 
 def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:

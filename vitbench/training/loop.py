@@ -20,7 +20,7 @@ from vitbench.training.state import Training
 def train(training: Training, monitor: Monitor) -> State:
     """Trains from `training.step` to the end of the recipe, or until someone asks to pause or stop.
 
-    Raises Diverged (a loss or gradient is no number any more), Interrupted (asked to leave during an evaluation;
+    Raises Diverged (a loss or gradient is NaN), Interrupted (asked to leave during an evaluation;
     all is saved), and UserError (memory ran out; a checkpoint cannot be written).
     """
     while True:
@@ -98,27 +98,27 @@ def update_weights(training: Training) -> Tensor:
 
 
 def evaluate(training: Training, monitor: Monitor) -> None:
-    """Evaluates on the validation part, remembers the best, and saves. Leaving in the middle saves too."""
+    """Evaluates on the validation split, remembers the best, and saves. Leaving in the middle saves too."""
     monitor.flush(training)
     module = training.evaluated_module.eval()
     with monitor.saved_when_interrupted(training):
-        scalars = evaluate_part(training, monitor, module, "val", training.step)
+        scalars = evaluate_split(training, monitor, module, "val", training.step)
     training.train_mode()
     training.note_evaluation(scalars)
     monitor.evaluated(training, scalars)
     monitor.save(training)
 
 
-def evaluate_part(training: Training, monitor: Monitor, module: nn.Module, part: str, step: int) -> dict[str, float]:
-    """The scalars of a part of the data. Out of memory, it computes less at once, or raises UserError; all is saved."""
+def evaluate_split(training: Training, monitor: Monitor, module: nn.Module, split: str, step: int) -> dict[str, float]:
+    """The scalars of a split of the data. Out of memory, it computes less at once, or saves and raises UserError."""
     while True:
         with OutOfMemory(training):
             return training.task.evaluate(
-                module, part, step=step, folder=monitor.evaluations, progress=monitor.progress
+                module, split, step=step, folder=monitor.evaluations, progress=monitor.progress
             )
         try:
             monitor.warn(training, training.use_smaller_evaluation())
         except UserError:
-            if part == "val":
+            if split == "val":
                 monitor.save(training)
             raise

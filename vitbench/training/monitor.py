@@ -146,7 +146,7 @@ class Monitor:
         """What was asked since the last step; a pause or a stop is taken away when the run has left."""
         request = self.control.asked()
         if request == "checkpoint":
-            self.control.run.obeyed("checkpoint")
+            self.control.run.acknowledged("checkpoint")
         return request
 
     def progress(self, done: int, total: int, what: str) -> None:

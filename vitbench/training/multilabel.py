@@ -22,7 +22,7 @@ class Multilabel(Classification):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.headline = "mean_average_precision"
+        self.monitored_metric = "mean_average_precision"
         truth = self.data.targets(self.train.positions)
         targets = torch.from_numpy(truth).float()
         outputs = self.network.num_classes

@@ -21,7 +21,7 @@ from vitbench.runs.files import write_whole
 from vitbench.training.evaluation import (
     MOST_CLASSES_AS_SCALARS,
     WORST_SHOWN,
-    evaluated_part,
+    evaluated_split,
     labels_by_name,
     npz_bytes,
 )
@@ -81,7 +81,7 @@ class MultilabelEvaluation:
         return len(self.truth)
 
     def average_precisions(self) -> dict[str, float]:
-        """Of each class that a picture of the part has."""
+        """Of each class that a picture of the split has."""
         known = np.flatnonzero(self.truth.any(axis=0))
         return {self.classes[k]: average_precision(self.truth[:, k], self.probability[:, k]) for k in known}
 
@@ -239,11 +239,11 @@ def evaluate_labels(
     device: torch.device,
     progress: Progress = silent,
 ) -> MultilabelEvaluation:
-    """A network of several labels on one part of a data set: `split`, else test, else val. Labels go by name.
+    """A network of several labels on one split of a data set: `split`, else test, else val. Labels go by name.
 
-    Raises UserError if there is no such part, or the data has labels that the network does not know.
+    Raises UserError if there is no such split, or the data has labels that the network does not know.
     """
-    split = evaluated_part(data, split)
+    split = evaluated_split(data, split)
     numbers = labels_by_name(network, data)
     dataset = evaluation_dataset(data, data.positions(split), network.preprocessing)
     truth = np.zeros((len(dataset), network.num_classes), dtype=bool)

@@ -23,7 +23,7 @@ from vitbench.training.memory import memory_told
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The `votes` of the training part on another part (or of all others on each), by rising number of neighbours."""
+    """The `votes` of the training split on another split (or of all others on each), by rising number of neighbours."""
 
     network: str
     root: str
@@ -79,7 +79,7 @@ def neighbours_of(
 ) -> Neighbours:
     """The accuracy of the network that `reference` names, by its neighbours in `data` or in its run's own data.
 
-    The training part votes on the test part, else on the validation part; where there is neither, all others vote on
+    The training split votes on the test split, else on the validation split; where there is neither, all others vote on
     each picture. More neighbours than there are pictures are as many as there are. Raises UserError if network and data
     do not fit, or there are no labels.
     """

@@ -82,7 +82,7 @@ def predict_labels(
 
 
 def own_thresholds(chosen: Chosen) -> dict[str, float]:
-    """The thresholds that were best on the validation part of a run's checkpoint; empty where nobody knows them."""
+    """The thresholds that were best on the validation split of a run's checkpoint; empty where nobody knows them."""
     if chosen.run is None:
         return {}
     step = chosen.network.tag.rpartition("@")[2]

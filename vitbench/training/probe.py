@@ -31,7 +31,7 @@ class _Head(nn.Linear):
 class Probe(Classification):
     """As Classification with the head alone, but a head for each of `optim.probe_lrs`, all from the same start.
 
-    Each evaluation of the validation part finds the best one and makes it the network's head: that of the highest
+    Each evaluation of the validation split finds the best one and makes it the network's head: that of the highest
     accuracy (or what `train.monitor` names), of equal ones that of the lowest learning rate.
     """
 
@@ -68,15 +68,15 @@ class Probe(Classification):
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress
     ) -> dict[str, float]:
-        """As Classification, of the best head; on the validation part it is chosen, and each head's figure is given."""
+        """As Classification, of the best head; on the validation split it is chosen, and each head has a figure."""
         scores: dict[str, float] = {}
         if split == "val":
             found = [self._judged(head, split, progress) for head in self._heads_of(module)]
-            values = [scalars[self.headline] for scalars in found]
+            values = [scalars[self.monitored_metric] for scalars in found]
             self.best = max(range(len(values)), key=lambda number: (values[number], -number))
             self._take(module, self.best)
             pairs = zip(self.rates, values, strict=True)
-            scores = {f"probe_{self.headline}/lr {rate:g}": value for rate, value in pairs}
+            scores = {f"probe_{self.monitored_metric}/lr {rate:g}": value for rate, value in pairs}
             scores["probe_lr"] = self.rates[self.best]
         return super().evaluate(module, split, step=step, folder=folder, progress=progress) | scores
 
@@ -111,7 +111,7 @@ class Probe(Classification):
 
     @torch.inference_mode()
     def _judged(self, head: nn.Module, split: str, progress: Progress) -> dict[str, float]:
-        """How good a head is on a part, from features that are computed once."""
+        """How good a head is on a split, from features that are computed once."""
         if split not in self._known:
             features, labels, known = self.features_of(split)
             self._known[split] = (features, labels) if known is None else (features[known], labels[known])

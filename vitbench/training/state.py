@@ -168,11 +168,11 @@ class Training:
         return self.average.module if self.average is not None else self.weights
 
     def note_evaluation(self, scalars: Mapping[str, float]) -> None:
-        """Remembers the best value of the task's headline scalar, and for how long there was no better one."""
+        """Remembers the best value of the task's monitored scalar, and for how long there was no better one."""
         self.evaluated_step = self.step
-        value = scalars[self.task.headline]
+        value = scalars[self.task.monitored_metric]
         if self.best is None or value > self.best.value:
-            self.best = Best(metric=f"validation/{self.task.headline}", value=value, step=self.step)
+            self.best = Best(metric=f"validation/{self.task.monitored_metric}", value=value, step=self.step)
             self.evaluations_without_best = 0
         else:
             self.evaluations_without_best += 1

@@ -49,11 +49,11 @@ class Task(Protocol):
     train_size: int
     """Pictures in an epoch."""
     splits: tuple[str, ...]
-    """The parts that `evaluate` knows: "val", and maybe "test" and others."""
-    headline: str
+    """The splits that `evaluate` knows: "val", and maybe "test" and others."""
+    monitored_metric: str
     """The scalar of `evaluate` that decides which checkpoint is the best; higher is better."""
     left_out: LeftOut
-    """Pictures that cannot be read any more, of all parts."""
+    """Pictures that cannot be read any more, of all splits."""
     evaluation_batch: int
     """Pictures at once in an evaluation; the result does not depend on it but by rounding."""
 
@@ -74,7 +74,7 @@ class Task(Protocol):
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress
     ) -> dict[str, float]:
-        """Scalars by name ("loss", "accuracy" ...) over one part of the data; details go into `folder`.
+        """Scalars by name ("loss", "accuracy" ...) over one split of the data; details go into `folder`.
 
         `module` is in evaluation mode, and stays in it.
         """

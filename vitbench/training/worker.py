@@ -1,6 +1,6 @@
 """The process that trains: `python -m vitbench.training.worker RUN_FOLDER`.
 
-It takes the run's lock, writes its status from the first moment on, trains, evaluates the test part, and says how it
+It takes the run's lock, writes its status from the first moment on, trains, evaluates the test split, and says how it
 ended. It may be killed at any instant; started again, it goes on from the last checkpoint.
 """
 
@@ -205,13 +205,13 @@ def open_task(recipe: "Recipe", run_folder: Path, store: Path, device: Any, prog
 
 
 def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor") -> None:
-    """Evaluates the best checkpoint on the test part, or parts, where the data has them."""
+    """Evaluates the best checkpoint on the test split, or splits, where the data has them."""
     from vitbench.models.weight_files import read_weights
     from vitbench.training.checkpoint import WEIGHTS_NAME
-    from vitbench.training.loop import evaluate_part
+    from vitbench.training.loop import evaluate_split
 
-    parts = [part for part in task.splits if part.startswith("test")]
-    if training.best is None or not parts:
+    splits = [split for split in task.splits if split.startswith("test")]
+    if training.best is None or not splits:
         return
     step = training.best.step
     module = training.evaluated_module
@@ -222,13 +222,13 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
         monitor.warn(
             training,
             f"The best checkpoint, that of step {step}, cannot be read ({reason}): "
-            f"the test part is evaluated with the last weights, those of step {training.step}.",
+            f"the test split is evaluated with the last weights, those of step {training.step}.",
         )
         step = training.step
     module.eval()
-    for part in parts:
-        scalars = evaluate_part(training, monitor, module, part, step)
-        monitor.evaluated(training, scalars, split=part)
+    for split in splits:
+        scalars = evaluate_split(training, monitor, module, split, step)
+        monitor.evaluated(training, scalars, split=split)
 
 
 if __name__ == "__main__":

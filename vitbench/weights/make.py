@@ -23,7 +23,7 @@ from vitbench.errors import UserError
 from vitbench.models.description import WEIGHTS_NAME
 from vitbench.models.network import build_network
 from vitbench.models.weight_files import read_weights
-from vitbench.places import shipped_weights
+from vitbench.paths import shipped_weights
 from vitbench.progress import ConsoleProgress, Progress
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store

@@ -92,7 +92,7 @@ class Teaching:
         self.file = file
         self.workers = workers
         self.labels, self.sentences = only != "sentences", only != "labels"
-        self.headline = {"labels": "accuracy", "sentences": "exact_match", None: "score"}[only]
+        self.monitored_metric = {"labels": "accuracy", "sentences": "exact_match", None: "score"}[only]
         self.network = PupilNetwork(captioner)
         self.left_out = LeftOut()
         self.evaluation_batch = 0

@@ -11,7 +11,7 @@ from vitbench.data.scenes.export import coco_instances, truth
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.data.scenes.render import render
 from vitbench.data.scenes.scene import Scene, make_scene
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 _SHAPES = ((384, 384), (384, 256), (384, 384), (288, 384), (384, 384), (384, 216), (384, 384), (256, 384))
 _COUNT = 16
