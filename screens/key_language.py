@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "ctrl+t": "theme",
     "ctrl+s": "start",
     "f5": "start",
+    "ctrl+n": "new sweep",
     "ctrl+r": "estimate",
     "ctrl+l": "read the data in another way",
     "ctrl+e": "export one panel",

@@ -13,18 +13,17 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from screens import wording
+from screens import recipe_choices, wording
 from screens.actions import SEARCH, Action, bindings
 from screens.ask_dialog import choose
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration, make_screen
-from screens.paths import folders_below
 from screens.recipe_draft import RecipeDraft, full_path
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.widgets.chart import Chart, Curve
 from screens.widgets.lines import Line
-from screens.widgets.picker import Choice, Picker, matching
+from screens.widgets.picker import Choice, Picker
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError, Superseded
@@ -32,24 +31,6 @@ from vitbench.progress import duration, progress_words
 from vitbench.recipe import preset_names
 from vitbench.rough_time import rough_seconds
 from vitbench.text import clean
-
-_SCENES = (
-    Choice("scenes:new?count=5180&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
-    Choice("scenes:base?count=3700&size=96&seed=0", "generated pictures: the kinds of the shipped weights"),
-)
-_PRESET_NOTES = {
-    "report": "the student's recipe, as it stands in the report",
-    "report-adam": "the report's, with Adam",
-    "report-adamw": "the report's, with AdamW",
-    "augreg": "big_vision's fine-tuning recipe for pets",
-    "fast": "the head first, then all of it: few epochs, good results",
-    "scratch": "from random weights",
-    "probe": "how good frozen features are: only heads are trained, at several rates at once",
-    "demo": "the small network that comes along, on generated pictures",
-    "caption": "a captioner: a pretrained network and a new decoder, on pictures with sentences",
-    "caption-demo": "a small captioner around the network that comes along; no GPU needed",
-}
-
 
 _LONG = 3600.0
 """Seconds from which a run's time is said before it starts."""
@@ -104,9 +85,9 @@ class NewRunScreen(WorkbenchScreen):
         self._at_first = (self.draft.preset, self.draft.data, self.draft.model)
         yield Line(id="title")
         with Vertical(id="choices"):
-            yield Picker("Preset", self._presets, self.draft.preset, id="preset")
+            yield Picker("Preset", recipe_choices.presets, self.draft.preset, id="preset")
             yield Picker("Data", self._data, self.draft.data, "a folder, a CSV file, or scenes:", id="data")
-            yield Picker("Model", self._models, self.draft.model, "the preset's own", id="model")
+            yield Picker("Model", recipe_choices.models, self.draft.model, "the preset's own", id="model")
             yield Picker("Name", lambda _: [], "", "optional", id="name")
         with Horizontal(id="columns"):
             yield RecipeFields(lambda path, value: self.draft.try_change(path, value), id="recipe-fields")
@@ -127,36 +108,8 @@ class NewRunScreen(WorkbenchScreen):
         super().recolour(snapshot)
         self._show_verdict(self.draft.problem)
 
-    # The lists
-
-    def _presets(self, typed: str) -> Sequence[Choice]:
-        exact = typed in preset_names()
-        choices = [Choice(name, _PRESET_NOTES.get(name, "")) for name in preset_names()]
-        return choices if exact else matching(choices, typed)
-
     def _data(self, typed: str) -> Sequence[Choice]:
-        recent = dict.fromkeys(run.data for run in reversed(self.workbench.snapshot.runs) if run.data)
-        known = [Choice(path, "used before") for path in recent]
-        if typed.startswith(("/", "~", ".")):
-            return folders_below(typed)
-        places = folders_below("") if not typed else []
-        return [*matching([*known, *_SCENES], typed), *places]
-
-    def _models(self, typed: str) -> Sequence[Choice]:
-        from vitbench import catalogue
-
-        try:
-            known = [
-                Choice(
-                    entry.name,
-                    f"{entry.parameters / 1e6:.1f}M parameters, {entry.image_size[0]} px"
-                    + (f", {entry.gflops:.1f} GFLOPs" if entry.gflops else ""),
-                )
-                for entry in catalogue.entries()
-            ]
-        except OSError:
-            return []
-        return matching(known, typed)
+        return recipe_choices.data(typed, [run.data for run in reversed(self.workbench.snapshot.runs)])
 
     # Checking
 

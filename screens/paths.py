@@ -22,6 +22,17 @@ def folders_below(typed: str) -> list[Choice]:
     ]
 
 
+def files_below(typed: str, endings: tuple[str, ...]) -> list[Choice]:
+    """Folders and the files with these endings that continue a typed path, or that of the working folder."""
+    folder, start, entries = _continued(typed or f"{Path.cwd()}/")
+    wanted = [(name, is_folder) for name, is_folder in entries if name.lower().startswith(start.lower())]
+    return [
+        Choice(f"{folder}/{name}" + "/" * is_folder, "", more=is_folder)
+        for name, is_folder in wanted
+        if is_folder or name.lower().endswith(endings)
+    ]
+
+
 def captioners_below(typed: str) -> list[Choice]:
     """Folders and weight files that continue a typed path; a folder that holds a captioner can be taken itself."""
     folder, start, entries = _continued(typed or f"{Path.cwd()}/")

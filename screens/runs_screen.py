@@ -56,6 +56,13 @@ ACTIONS = (
     Action("T", "tags", "tags", "The run's tags, which the filter finds.", shown="T"),
     Action("M", "machine", "machine", "GPUs and who holds them, processors, memory, disk, the queue.", shown="M"),
     Action("S", "sweep", "sweep", "The newest sweep: its leaderboard, and what each key contributed.", shown="S"),
+    Action(
+        "ctrl+n",
+        "new_sweep",
+        "new sweep",
+        "Many runs from one plan: lists and ranges over a recipe's keys.",
+        shown="^n",
+    ),
     Action("space", "mark", "mark", "Mark the run for comparison.", True, shown="space"),
     *INSIDE,
     *CAPTIONS,
@@ -230,6 +237,9 @@ class RunsScreen(Desk):
 
     def action_new_run(self) -> None:
         self.open_screen("new_run")
+
+    def action_new_sweep(self) -> None:
+        self.open_screen("new_sweep")
 
     def action_mark(self) -> None:
         """Marks or unmarks, and goes to the next row."""

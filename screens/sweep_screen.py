@@ -35,6 +35,13 @@ ACTIONS = (
     Action("left_square_bracket", "other_sweep(-1)", "sweep before", "The sweep before.", shown="["),
     Action("s", "stop", "stop", "No more runs, and an end of those at work, after a question.", True),
     Action("e", "export", "export", "Write the selected trial's recipe into the working folder.", True),
+    Action(
+        "ctrl+n",
+        "new_sweep",
+        "new sweep",
+        "Many runs from one plan: lists and ranges over a recipe's keys.",
+        shown="^n",
+    ),
     COPY,
 )
 """What its keys do."""
@@ -114,7 +121,7 @@ class SweepScreen(WorkbenchScreen):
 
     def _state_words(self) -> str:
         if self.history is None:
-            return f" {self.state[1] or 'No sweeps yet: `vitbench sweep FILE.toml` starts one (docs/sweeps.md).'}"
+            return f" {self.state[1] or 'No sweeps yet: ^n makes one, as does `vitbench sweep FILE.toml`.'}"
         plan, trials = self.history.plan, self.history.trials.values()
         ended = sum(trial.is_complete(plan.repeats) for trial in trials)
         running = sum(attempt.state == "running" for trial in trials for attempt in trial.attempts.values())
@@ -140,6 +147,10 @@ class SweepScreen(WorkbenchScreen):
         place = ids.index(self.sweep_id) if self.sweep_id in ids else 0
         self.sweep_id, self.history = ids[(place + by) % len(ids)], None
         self._look()
+
+    def action_new_sweep(self) -> None:
+        """Makes another sweep."""
+        self.open_screen("new_sweep")
 
     def action_open_run(self) -> None:
         """The first run of the selected trial."""

@@ -42,6 +42,8 @@ __all__ = [
     "load_recipe",
     "parse_recipe",
     "preset_names",
+    "toml_key",
+    "toml_value",
     "warnings",
 ]
 
@@ -248,8 +250,8 @@ def _no_probe(recipe: Recipe) -> Iterator[str]:
         ("data.cutmix", data.cutmix, 0, ""),
     ):
         if value != off:
-            must = "be left out" if off is None else f"be {_toml_value(off)}"
-            yield f"{key} = {_toml_value(value)} (must {must} with optim.probe_lrs{why})"
+            must = "be left out" if off is None else f"be {toml_value(off)}"
+            yield f"{key} = {toml_value(value)} (must {must} with optim.probe_lrs{why})"
 
 
 def _without_effect_on_several_labels(recipe: Recipe) -> Iterator[str]:
@@ -262,7 +264,7 @@ def _without_effect_on_several_labels(recipe: Recipe) -> Iterator[str]:
         ("train.monitor", recipe.train.monitor, "accuracy", ": the mean average precision decides"),
     ):
         if value != off:
-            yield f'{key} = {_toml_value(value)} (must be {_toml_value(off)} for task = "multilabel"{why})'
+            yield f'{key} = {toml_value(value)} (must be {toml_value(off)} for task = "multilabel"{why})'
 
 
 def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
@@ -283,8 +285,8 @@ def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
         ("model.drop_rate", model.drop_rate, 0, ": the encoder has no head; caption.drop_rate is the decoder's"),
     ):
         if value != off:
-            must = "be left out" if off is None or key.endswith("fraction") else f"be {_toml_value(off)}"
-            yield f'{key} = {_toml_value(value)} (must {must} for task = "caption"{why})'
+            must = "be left out" if off is None or key.endswith("fraction") else f"be {toml_value(off)}"
+            yield f'{key} = {toml_value(value)} (must {must} for task = "caption"{why})'
     if caption.min_count > 1 and caption.tokenizer != "word":
         yield f'caption.min_count = {caption.min_count} (must be 1 unless caption.tokenizer = "word")'
 
@@ -330,7 +332,7 @@ def _problem(detail: ErrorDetails) -> str:
         return f"{shortened(key)} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
     if detail["type"] == "model_type":
         return f"{key} = {shortened(repr(value))} (must be a table of keys)"
-    shown = shortened(_toml_value(value) if _plain(value) else repr(value))
+    shown = shortened(toml_value(value) if _plain(value) else repr(value))
     return f"{key} = {shown} ({_allowed(key, detail)})"
 
 
@@ -361,17 +363,19 @@ def _plain(value: Any) -> bool:
 
 def _toml_line(key: str, value: Any, comment: str | None) -> str:
     """`key = value  # comment`; a key that is not set is written as a comment, so that a person sees it exists."""
-    line = f"# {key} =" if value is None else f"{key} = {_toml_value(value)}"
+    line = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
     return f"{line:<36}  # {comment}" if comment else line
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML on one line; a table as an inline table."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml_key(key)} = {_toml_value(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{toml_key(key)} = {toml_value(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
 
 
-def _toml_key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """A key as TOML, in quotes where it needs them."""
     return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")

@@ -16,6 +16,7 @@ from vitbench.text import clean
 
 if TYPE_CHECKING:
     from vitbench.sweeps.history import History, Trial
+    from vitbench.sweeps.plan import Plan
     from vitbench.sweeps.store import Sweep
 
 
@@ -32,7 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, help="seeds for each point")
     parser.add_argument("--parallel", type=int, help="runs in the queue at a time")
     parser.add_argument("--name", help="what the sweep is called")
-    parser.add_argument("--dry-run", action="store_true", help="check the plan and print its trials; start nothing")
+    said = "what is tried of a recipe key, instead of a file: optim.name=sgd,adamw or 'optim.lr=1e-5 to 1e-2 log'"
+    parser.add_argument("--space", metavar="KEY=VALUES", action="append", default=[], help=said)
+    parser.add_argument("--method", choices=("grid", "random", "tpe"), help="with --space: which points are tried")
+    said = "with --space: when a trial that is losing is stopped"
+    parser.add_argument("--stopping", choices=("none", "median", "halving"), help=said)
+    parser.add_argument("--write", metavar="FILE.toml", help="with --space: write the sweep file; start nothing")
+    said = "check plan, data and network, and print the trials and the time; start nothing"
+    parser.add_argument("--dry-run", action="store_true", help=said)
     parser.add_argument("--stop", action="store_true", help="of a sweep: no more runs, and end those at work")
     parser.add_argument("--resume", action="store_true", help="of a sweep that was stopped or failed: go on")
     parser.add_argument("--best", metavar="FILE.toml", help="of a sweep: write the best trial as a recipe")
@@ -46,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.sweeps.store import find_sweep
 
     store = Store(store_folder(arguments.store))
+    if arguments.space:
+        return _start_typed(arguments, store)
+    if arguments.method or arguments.stopping or arguments.write:
+        raise UserError("--method, --stopping and --write belong to --space; a sweep file says it itself.")
     if arguments.sweep is None:
         ensure_managers(store)
         return _list(arguments, store)
@@ -61,10 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace, store: Store) -> int:
     from vitbench.recipe import load_recipe
-    from vitbench.sweeps.manager import start_manager
-    from vitbench.sweeps.plan import describe, load_plan, parse_plan
-    from vitbench.sweeps.store import create_sweep
-    from vitbench.sweeps.suggest import suggestion
+    from vitbench.sweeps.plan import load_plan, parse_plan
 
     if arguments.stop or arguments.resume or arguments.best:
         raise UserError(f"There is no sweep {clean(arguments.sweep)!r} in {store.folder}; `vitbench sweep` lists them.")
@@ -78,14 +87,41 @@ def _start(arguments: argparse.Namespace, store: Store) -> int:
         whole = whole.with_data(arguments.data) if arguments.data else whole
         values = {**plan.model_dump(mode="json"), "recipe": whole.anchored().model_dump(mode="json", exclude_none=True)}
         plan = parse_plan(values, arguments.sweep)
-    plan.recipe_of({}, 0).anchored()
-    if arguments.dry_run:
-        for number in range(plan.trial_count):
-            if plan.method == "tpe":
-                print(f"{plan.trial_count} trials, each chosen by the results before it")
-                break
-            print(clean(f"{number + 1:>4}  {describe(suggestion(plan, number, [], 'max'))}"))
+    return _start_plan(arguments, store, plan)
+
+
+def _start_typed(arguments: argparse.Namespace, store: Store) -> int:
+    """A sweep without a file: what the app's screen makes, from options."""
+    from vitbench.sweeps.draft import SweepDraft, base_at
+
+    if arguments.sweep is not None:
+        raise UserError(f"Give either a sweep ({clean(arguments.sweep)}) or --space, not both.")
+    pairs = [text.partition("=")[::2] for text in [*arguments.set, *arguments.space]]
+    numbers = {name: str(getattr(arguments, name) or "") for name in ("trials", "repeats", "parallel")}
+    draft = SweepDraft(
+        base=base_at(arguments.recipe or "fast", Path.cwd()),
+        data=arguments.data or "",
+        name=arguments.name or "",
+        method=arguments.method or "grid",
+        stopping=arguments.stopping or "none",
+        keys={key.strip(): text for key, text in pairs},
+        **numbers,
+    )
+    plan = draft.plan()
+    if arguments.write:
+        written = outputs_of(arguments).write(Path(arguments.write).expanduser(), draft.to_toml())
+        say(f"{plan.trial_count} trials: {written}", file=written)
         return 0
+    return _start_plan(arguments, store, plan)
+
+
+def _start_plan(arguments: argparse.Namespace, store: Store, plan: "Plan") -> int:
+    from vitbench.sweeps.manager import start_manager
+    from vitbench.sweeps.store import create_sweep
+
+    plan = plan.anchored()
+    if arguments.dry_run:
+        return _print_trials(plan, store)
     sweep = create_sweep(store, plan)
     print(sweep.id)
     if start_manager(sweep) is None:
@@ -93,6 +129,27 @@ def _start(arguments: argparse.Namespace, store: Store) -> int:
     runs = plan.trial_count * plan.repeats
     print(f"{runs} runs, {plan.parallel} at a time: vitbench sweep {sweep.id}", file=sys.stderr)
     return 0
+
+
+def _print_trials(plan: "Plan", store: Store) -> int:
+    """What would be tried, what the data are, and how long it may take; 1 where the recipe cannot be trained."""
+    from vitbench.sweeps.outlook import outlook
+    from vitbench.sweeps.plan import describe
+    from vitbench.sweeps.suggest import suggestion
+    from vitbench.training.check import check_recipe
+
+    if plan.method == "tpe":
+        print(f"{plan.trial_count} trials, each chosen by the results before it")
+    else:
+        for number in range(plan.trial_count):
+            print(clean(f"{number + 1:>4}  {describe(suggestion(plan, number, [], 'max'))}"))
+    check = check_recipe(plan.recipe_of({}, 0), store.folder)
+    for sentence in check.recognised:
+        print(clean(sentence))
+    for problem in check.problems:
+        print(clean(f"problem: {problem}"), file=sys.stderr)
+    print(outlook(plan, check.pictures).sentence)
+    return 1 if check.problems else 0
 
 
 def _change(arguments: argparse.Namespace, sweep: "Sweep") -> None:

@@ -89,6 +89,11 @@ class Plan(BaseModel):
             merged["train"] = train | {"seed": int(train.get("seed", 0)) + repeat}
         return parse_recipe(merged, f"trial with {describe(values)}")
 
+    def anchored(self) -> "Plan":
+        """The same with paths that hold from any folder. Raises UserError for data or weights that are not there."""
+        recipe = parse_recipe(self.recipe, "the sweep's recipe").anchored()
+        return self.model_copy(update={"recipe": recipe.model_dump(mode="json", exclude_none=True)})
+
 
 def plan_names() -> list[str]:
     """The sweeps that come with vitbench."""

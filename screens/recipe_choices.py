@@ -1,0 +1,57 @@
+"""What a recipe can be made of, as lists that shrink while one types: presets, data, networks."""
+
+from collections.abc import Iterable, Sequence
+
+from screens.paths import folders_below
+from screens.widgets.picker import Choice, matching
+from vitbench.recipe import preset_names
+
+_SCENES = (
+    Choice("scenes:new?count=5180&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
+    Choice("scenes:base?count=3700&size=96&seed=0", "generated pictures: the kinds of the shipped weights"),
+)
+_PRESET_NOTES = {
+    "report": "the student's recipe, as it stands in the report",
+    "report-adam": "the report's, with Adam",
+    "report-adamw": "the report's, with AdamW",
+    "augreg": "big_vision's fine-tuning recipe for pets",
+    "fast": "the head first, then all of it: few epochs, good results",
+    "scratch": "from random weights",
+    "probe": "how good frozen features are: only heads are trained, at several rates at once",
+    "demo": "the small network that comes along, on generated pictures",
+    "caption": "a captioner: a pretrained network and a new decoder, on pictures with sentences",
+    "caption-demo": "a small captioner around the network that comes along; no GPU needed",
+}
+
+
+def presets(typed: str) -> Sequence[Choice]:
+    """The presets; all of them where one stands there whole."""
+    choices = [Choice(name, _PRESET_NOTES.get(name, "")) for name in preset_names()]
+    return choices if typed in preset_names() else matching(choices, typed)
+
+
+def data(typed: str, used: Iterable[str]) -> Sequence[Choice]:
+    """Data that were `used` before, generated scenes, and folders; of a path that is typed, what continues it."""
+    known = [Choice(path, "used before") for path in dict.fromkeys(used) if path]
+    if typed.startswith(("/", "~", ".")):
+        return folders_below(typed)
+    places = folders_below("") if not typed else []
+    return [*matching([*known, *_SCENES], typed), *places]
+
+
+def models(typed: str) -> Sequence[Choice]:
+    """The networks of the catalogue, with their size."""
+    from vitbench import catalogue
+
+    try:
+        known = [
+            Choice(
+                entry.name,
+                f"{entry.parameters / 1e6:.1f}M parameters, {entry.image_size[0]} px"
+                + (f", {entry.gflops:.1f} GFLOPs" if entry.gflops else ""),
+            )
+            for entry in catalogue.entries()
+        ]
+    except OSError:
+        return []
+    return matching(known, typed)
