@@ -246,6 +246,8 @@ class NewSweepScreen(WorkbenchScreen):
                     text.append(f"\n  {number + 1}  {clean(words)}", colours["secondary"])
             for sentence in self._recognised:
                 text.append("\n" + clean(sentence), colours["secondary"])
+            for note in self.plan.notes():
+                text.append("\n" + clean(note), colours["warning"])
         text.append(f"\nA key of the list: {FORMS}. One value holds for all trials.", colours["secondary"])
         if self._estimate:
             text.append("\n" + clean(self._estimate), colours["secondary"])

@@ -120,6 +120,8 @@ def _start_plan(arguments: argparse.Namespace, store: Store, plan: "Plan") -> in
     from vitbench.sweeps.store import create_sweep
 
     plan = plan.anchored()
+    for note in plan.notes():
+        print(clean(note), file=sys.stderr)
     if arguments.dry_run:
         return _print_trials(plan, store)
     sweep = create_sweep(store, plan)

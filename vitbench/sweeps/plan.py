@@ -10,7 +10,8 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import read_toml
 from vitbench.files.reading import MissingFile, Unreadable
 from vitbench.paths import expanded
-from vitbench.recipe import Recipe, parse_recipe
+from vitbench.recipe import Recipe, parse_recipe, warnings
+from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.sweeps.space import Dimension, Space, Values, dimension, grid_size
 from vitbench.text import shortened
 
@@ -82,12 +83,22 @@ class Plan(BaseModel):
         return size if self.trials is None else min(self.trials, size)
 
     def recipe_of(self, values: Values, repeat: int) -> Recipe:
-        """The recipe of one run. Raises UserError if the values do not fit it."""
+        """The recipe of one run, its warm-up and its head's epochs shortened where fewer epochs are tried.
+
+        Raises UserError if the values do not fit it.
+        """
         merged = _merged(self.recipe, values)
+        adapted = fitted_to_epochs(self.recipe, merged, set(values))
         if self.repeats > 1:
             train = dict(merged.get("train", {}))
             merged["train"] = train | {"seed": int(train.get("seed", 0)) + repeat}
-        return parse_recipe(merged, f"trial with {describe(values)}")
+        recipe = parse_recipe(merged, f"trial with {describe(values)}")
+        recipe._adapted = adapted
+        return recipe
+
+    def notes(self) -> list[str]:
+        """What is to be known of the trials: names that the catalogue does not have, keys that were adapted."""
+        return list(dict.fromkeys(said for point in _corners(self) for said in warnings(self.recipe_of(point, 0))))
 
     def anchored(self) -> "Plan":
         """The same with paths that hold from any folder. Raises UserError for data or weights that are not there."""

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml
 from vitbench.recipe import Recipe
-from vitbench.sweeps.space import Choice, Dimension
 from vitbench.text import shortened
 
 FORMS = "values with commas, or a range: 1e-5 to 1e-2 log, 8 to 64 in 4"
@@ -31,24 +30,6 @@ def typed_values(key: str, text: str) -> Any:
     if value is None and "," in text:
         return [_scalar(piece) for piece in text.split(",") if piece.strip()]
     return _scalar(text) if value is None else value
-
-
-def typed_words(value: Any) -> str:
-    """The inverse: a list, a table of a range, or one value, as a person types it."""
-    if isinstance(value, list):
-        return ", ".join(map(typed_words, value))
-    if isinstance(value, dict) and {"low", "high"} <= value.keys():
-        scale = " log" if value.get("scale") == "log" else ""
-        points = f" in {value['points']}" if value.get("points") else ""
-        return f"{value['low']:g} to {value['high']:g}{scale}{points}"
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def dimension_words(one: Dimension) -> str:
-    """A dimension of a plan as a person types it."""
-    if isinstance(one, Choice):
-        return typed_words(list(one.values))
-    return typed_words(one.model_dump())
 
 
 def is_tried(value: Any) -> bool:
