@@ -282,25 +282,27 @@ def put_in_fault(fault: str) -> None:
 
 
 def walk(seed: str, count: int, seconds: float, kind: type[Walk] = Walk) -> int:
-    """Walks, and prints what was done as JSON; the first disagreement ends it."""
+    """Walks, and prints as JSON what was done; the first disagreement ends it, and is printed with its walk."""
     assert os.environ.get(MARK) == ROOM_FOR_MARK
     adopt_orphans()
     counts: Counter[str] = Counter()
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     began, done = time.monotonic(), 0
-    for number in range(count):
-        with tempfile.TemporaryDirectory(prefix="vitbench-walk-", dir=place) as folder:
-            os.environ |= {"VITBENCH_GPUS": "GPU-w1,GPU-w2", "VITBENCH_GPU_LOCKS": folder}
-            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-            # Half of the walks kill at random operations, the other half must come true to the word.
-            one = kind(f"{seed}/{number}", Path(folder), deadly=0.25 if number % 2 else 0.0)
-            one.run(steps=8)
-            counts += one.counts
-            counts["processes"] += len(one.world.registered())
-        done += 1
-        if time.monotonic() - began > seconds:
-            break
-    print(json.dumps({"walks": done, "seconds": round(time.monotonic() - began, 1), **counts}))
+    try:
+        for number in range(count):
+            with tempfile.TemporaryDirectory(prefix="vitbench-walk-", dir=place) as folder:
+                os.environ |= {"VITBENCH_GPUS": "GPU-w1,GPU-w2", "VITBENCH_GPU_LOCKS": folder}
+                os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+                # Half of the walks kill at random operations, the other half must come true to the word.
+                one = kind(f"{seed}/{number}", Path(folder), deadly=0.25 if number % 2 else 0.0)
+                one.run(steps=8)
+                counts += one.counts
+                counts["processes"] += len(one.world.registered())
+            done += 1
+            if time.monotonic() - began > seconds:
+                break
+    finally:
+        print(json.dumps({"walks": done, "seconds": round(time.monotonic() - began, 1), **counts}))
     return 0
 
 
