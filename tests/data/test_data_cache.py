@@ -89,7 +89,7 @@ def test_interrupted_leaves_nothing(index, store):
 
     with pytest.raises(KeyboardInterrupt):
         open_cache(index, SQUASH, store=store, progress=interrupt)
-    assert not [child for child in (store / "cache").iterdir() if child.is_dir()]
+    assert list((store / "cache").iterdir()) == []
 
 
 def test_killed_while_it_is_made(index, store):
@@ -101,9 +101,9 @@ def test_killed_while_it_is_made(index, store):
     process.kill()
     process.join()
     (left,) = (child for child in (store / "cache").iterdir() if child.is_dir())
-    assert left.suffix == ".partial"
+    assert left.suffix == ".tmp"
     cache = open_cache(index, SQUASH, store=store)
-    assert [child for child in (store / "cache").iterdir() if child.is_dir()] == [cache.folder]
+    assert list((store / "cache").iterdir()) == [cache.folder]
     for position, sample in enumerate(index.samples):
         assert np.array_equal(cache.picture(position), SQUASH.apply(open_picture(index.path(sample))))
 

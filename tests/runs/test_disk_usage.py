@@ -7,6 +7,7 @@ import pytest
 from tests.runs.run_helpers import new
 from vitbench import cli
 from vitbench.errors import UserError
+from vitbench.files.writing import temporary_folder
 from vitbench.runs.checkpoints import Index, checkpoint_steps, read_index, step_folder, write_index
 from vitbench.runs.disk_usage import free, freeable, run_usage, size_of
 from vitbench.runs.lock import RunLock
@@ -107,11 +108,26 @@ def test_caches_stay_while_a_run_is_running(store, at_work):
     for kind in ("cache", "scenes"):
         (store / kind / "one").mkdir(parents=True)
         (store / kind / "one" / "pixels.bin").write_bytes(b"x" * SIZE)
-    assert {item.keep for item in freeable(shop, ["cache", "scenes"])} == {""}
+    before = freeable(shop, ["cache", "scenes"])
+    assert {item.keep for item in before} == {""}
+    with temporary_folder(store / "cache" / "two"):
+        assert [item.keep for item in freeable(shop, ["cache"])] == ["it is being made", ""]
     running = at_work(trained(shop, "running"))
     assert {item.keep for item in freeable(shop, ["cache", "scenes"])} == {
         f"run {running.id} is running, and may read it"
     }
+    with pytest.raises(UserError, match="may read it"):
+        free(shop, before[0])
+
+
+def test_a_freed_cache_leaves_nothing(store):
+    (store / "cache" / "one").mkdir(parents=True)
+    (store / "cache" / "one.lock").touch()  # of an earlier version
+    (store / "cache" / ".two.4711-abcd.tmp").mkdir()  # of a killed process
+    shop = Store(store)
+    for item in freeable(shop, ["cache"]):
+        free(shop, item)
+    assert list((store / "cache").iterdir()) == []
 
 
 def test_the_commands_say_ask_and_free(store, capsys, monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ from tests.runs.played_worker import command
 from tests.runs.run_helpers import begun, new, until
 from vitbench.cli import main
 from vitbench.errors import UserError
+from vitbench.files.writing import temporary_folder
 from vitbench.runs import control
 from vitbench.runs.detached import exit_code, start_detached
 from vitbench.runs.launcher import launch, launch_queued
@@ -157,14 +158,13 @@ def test_remove_refuses_what_runs_whoever_asks(shop: Store) -> None:
 
 def test_what_a_killed_process_left_half_deleted_or_half_made_goes(shop: Store) -> None:
     shop.runs_folder.mkdir(parents=True)
-    (shop.runs_folder / ".removed-0123").mkdir()
-    old, young = shop.runs_folder / ".new-0123", shop.runs_folder / ".new-4567"
-    for folder in (old, young):
+    left = [shop.runs_folder / name for name in (".removed.4711-0123.tmp", ".new.4711-4567.tmp")]
+    for folder in left:
         folder.mkdir()
         (folder / "recipe.toml").touch()
-    os.utime(old, (1e9, 1e9))
-    run = new(shop)
-    assert sorted(entry.name for entry in shop.runs_folder.iterdir()) == [young.name, run.id]
+    with temporary_folder(shop.runs_folder / "new") as at_work:
+        run = new(shop)
+        assert sorted(entry.name for entry in shop.runs_folder.iterdir()) == [at_work.name, run.id]
 
 
 def test_a_killed_scheduler_is_replaced_by_whoever_looks(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.runs.agreement import Disagreement, Judge
 from tests.runs.walking import LONG, ROOM_FOR_MARK, World, adopt_orphans, reap_all
+from vitbench.files.writing import clear_folder
 from vitbench.recipe import Recipe
 from vitbench.runs import control, launcher
 from vitbench.runs.lock import RunLock
@@ -238,8 +239,8 @@ class Walk(Judge):
             if litter and not self.shares_lock(run):
                 raise Disagreement(f"{run.id} ({run.status().state}) is left with {litter}")
         for store in self.stores:
-            Store(store.folder)._remove_litter()
-            hidden = [entry.name for entry in store.runs_folder.glob(".removed*")]
+            clear_folder(store.runs_folder)
+            hidden = [entry.name for entry in store.runs_folder.glob(".*")]
             if hidden:
                 raise Disagreement(f"{hidden} is left")
             if scheduler_lock(store.folder).exists():

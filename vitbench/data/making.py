@@ -1,17 +1,15 @@
 """Something large on disk that several processes may want at once: made by one of them, whole or not at all."""
 
 import errno
-import fcntl
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.writing import clear_litter, sync_folder, temporary_folder
 from vitbench.progress import Progress
-from vitbench.runs.files import sync_folder
+from vitbench.runs.lock import FileLock, OddLock
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -24,21 +22,19 @@ def made_once(folder: Path, make: Callable[[Path], None], *, what: str, progress
     """
     if folder.is_dir():
         return folder
-    unfinished = folder.with_name(folder.name + ".partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_name(folder.name + ".lock"), what, progress):
+        with _alone(folder.with_name(f".{folder.name}.lock"), what, progress):
+            clear_litter(folder)
             if folder.is_dir():
                 return folder
-            try:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()
+            with temporary_folder(folder) as unfinished:
                 make(unfinished)
                 sync_folder(unfinished)
                 unfinished.rename(folder)
-                sync_folder(folder.parent)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
+            sync_folder(folder.parent)
+    except OddLock:
+        raise
     except OSError as error:
         if error.errno in _FULL:
             raise UserError(f"{folder.parent} has no room for {what}: free some, or choose another store.") from error
@@ -47,17 +43,16 @@ def made_once(folder: Path, make: Callable[[Path], None], *, what: str, progress
 
 
 @contextmanager
-def _lock(file: Path, what: str, progress: Progress) -> Iterator[None]:
-    """Holds the lock on a file, which the kernel frees when this process ends, however it ends."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def _alone(file: Path, what: str, progress: Progress) -> Iterator[None]:
+    """Holds a lock, which the kernel frees when this process ends, however it ends; the file goes with it."""
+    lock = FileLock(file)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                progress(0, 0, f"waiting for another process that makes {what}")
-                time.sleep(0.2)
-        yield
+        while not lock.acquire(patience=0.0):
+            progress(0, 0, f"waiting for another process that makes {what}")
+            time.sleep(0.2)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)  # held until then: who waits for it sees that it is gone, and makes another
     finally:
-        os.close(descriptor)
+        lock.release()

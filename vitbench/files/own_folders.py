@@ -60,7 +60,11 @@ def make_own_folder(outputs: Outputs, folder: Path, fill: Callable[[Path], None]
             plan_own_folder(outputs, folder)  # it may have been changed during the work
             before = temporary_name(real)
             real.rename(before)
-            unfinished.rename(real)
+            try:
+                unfinished.rename(real)
+            except OSError:
+                before.rename(real)
+                raise
         shutil.rmtree(before, ignore_errors=True)
         sync_folder(real.parent)
     except OSError as error:

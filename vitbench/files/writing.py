@@ -104,7 +104,10 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
     while True:
         temporary = temporary_name(folder)
         temporary.mkdir()
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
         if _locked(temporary, descriptor):
             break
         os.close(descriptor)
@@ -140,15 +143,38 @@ def clear_folder(folder: Path) -> None:
             _remove_abandoned(Path(entry.path))
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether `path` has the name of a temporary file or folder, and its writer lives."""
+    if not _TEMPORARY.fullmatch(path.name):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _beginning(file: Path) -> str:
     room = _LONGEST_NAME - len(".") - len(".1234567890-1234.tmp")
     return f".{os.fsdecode(os.fsencode(file.name)[:room])}"
 
 
 def _locked(path: Path, descriptor: int) -> bool:
-    """Locks a new file or folder; whether it is still there by its name."""
-    with suppress(OSError):  # a file system without locks
+    """Locks a new file or folder; whether it is ours, and still there by its name."""
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False  # whoever holds it takes it for litter
+    except OSError:
+        pass  # a file system without locks
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:

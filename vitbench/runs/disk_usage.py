@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vitbench.catalogue import LocalWeights
 from vitbench.errors import UserError
+from vitbench.files.writing import clear_folder, is_being_written, temporary_name
 from vitbench.runs.checkpoints import read_index, step_folder
 from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.states import STARTABLE
@@ -105,17 +106,16 @@ def freeable(store: Store, kinds: Collection[str], runs: Collection[Run] = (), *
     for kind in ("cache", "scenes", "weights"):
         if kind in kinds and not runs:
             why = {"cache": "decoded again when needed", "scenes": "drawn again, to the same bytes"}.get(kind, "")
-            keep = f"run {running[0]} is running, and may read it" if running and kind != "weights" else ""
-            found += [
-                Item(kind, item.path, item.size, why=why or "downloaded again", keep=keep) for item in shared[kind]
-            ]
+            for item in shared[kind]:
+                keep = "it is being made" if is_being_written(item.path) else _read_by(running, kind)
+                found.append(Item(kind, item.path, item.size, why=why or "downloaded again", keep=keep))
     return found
 
 
 def free(store: Store, item: Item) -> None:
     """Deletes one item; a checkpoint under its run's lock, and out of sight first, so that none is ever half there.
 
-    Raises UserError if it cannot be deleted, or if its run has been started meanwhile.
+    Raises UserError if it cannot be deleted, or if its run, or one that may read it, has been started meanwhile.
     """
     if item.keep:
         raise UserError(f"{item.path} is kept: {item.keep}.")
@@ -126,10 +126,16 @@ def free(store: Store, item: Item) -> None:
                 if not lock.acquire():
                     raise UserError(f"Run {item.run} has been started; nothing of it is deleted.")
                 _delete(item.path)
+                clear_folder(item.path.parent)
             finally:
                 lock.release()
         else:
+            running = [run.id for run in store.runs() if _is_running(run)]
+            if reason := _read_by(running, item.kind):
+                raise UserError(f"{item.path} is kept: {reason}.")
             _delete(item.path)
+            # Earlier versions left a lock beside what they made.
+            item.path.with_name(f"{item.path.name}.lock").unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{item.path} could not be deleted: {error.strerror or error}.") from error
 
@@ -138,7 +144,7 @@ def _delete(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
         return
-    gone = path.with_name(f".{path.name}.{os.getpid()}.deleted")
+    gone = temporary_name(path)
     path.rename(gone)
     shutil.rmtree(gone)
 
@@ -179,6 +185,11 @@ def _is_running(run: Run) -> bool:
     with suppress(UserError, OSError):
         return is_held(run.folder) or run.status().state == "running"
     return True
+
+
+def _read_by(running: Collection[str], kind: str) -> str:
+    """Why decoded pictures and scenes are kept while runs are running; empty without any."""
+    return f"run {next(iter(running))} is running, and may read it" if running and kind in ("cache", "scenes") else ""
 
 
 def _busy(run_id: str, running: Collection[str]) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from vitbench import __version__
 from vitbench.errors import UserError
-from vitbench.files.writing import sync_folder, write_whole
+from vitbench.files.writing import clear_folder, sync_folder, temporary_folder, temporary_name, write_whole
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.checkpoints import checkpoint_steps, read_index, step_folder
 from vitbench.runs.liveness import has_worker
-from vitbench.runs.lock import FileLock, RunLock, is_locked
+from vitbench.runs.lock import RunLock
 from vitbench.runs.log import last_lines
 from vitbench.runs.status import Status, read_status, write_status
 from vitbench.text import clean, shortened
@@ -25,10 +25,8 @@ from vitbench.text import clean, shortened
 _END_OF_LOG = 2**16
 """Bytes from the end in which the last words of a run are looked for, at each poll of a store of many."""
 _REQUESTS = ("pause", "stop", "checkpoint")
-_UNFINISHED, _REMOVED = ".new-", ".removed-"
 _CLOCK_DIFFERENCE = 60.0
 """Seconds by which the clocks of machines that share a store may differ."""
-_TIME_TO_LOCK = 60.0
 
 
 def first_status(recipe: Recipe, *, created_at: float, name: str = "", preset: str = "") -> Status:
@@ -154,24 +152,17 @@ class Store:
         """
         name = name or recipe.name
         recipe = recipe.model_copy(update={"name": name})
-        unfinished = self.runs_folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
-            self._remove_litter()
-            unfinished.mkdir(parents=True)
-            # Held while it is being made: who finds it free knows that its maker was killed.
-            lock = FileLock(unfinished / "state.lock")
-            try:
-                lock.acquire()
+            self.runs_folder.mkdir(parents=True, exist_ok=True)
+            clear_folder(self.runs_folder)
+            # Locked while it is being made: who finds it free knows that its maker was killed.
+            with temporary_folder(self.runs_folder / "new") as unfinished:
                 self._fill(unfinished, recipe, name, preset)
                 for file, text in (files or {}).items():
                     write_whole(unfinished / file, text)
                 return Run(self._renamed(unfinished, recipe, name))
-            finally:
-                lock.release()
         except OSError as error:
             raise UserError(f"No run can be made in {self.runs_folder}: {error.strerror or error}.") from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
 
     def _fill(self, folder: Path, recipe: Recipe, name: str, preset: str) -> None:
         for part in ("checkpoints", "control", "evaluations", "figures"):
@@ -241,7 +232,7 @@ class Store:
             lock = RunLock(run.folder)
         except FileNotFoundError:
             return  # somebody else was quicker
-        doomed = self.runs_folder / f"{_REMOVED}{secrets.token_hex(8)}"
+        doomed = temporary_name(self.runs_folder / "removed")
         try:
             status = read_status(run.folder)
             if not lock.acquire() or (status.state == "running" and has_worker(run.folder, status)):
@@ -252,28 +243,6 @@ class Store:
         finally:
             lock.release()
         _delete_whole(doomed, run.id)
-
-    def _remove_litter(self) -> None:
-        """Finishes what killed processes began: runs half made, and runs half deleted."""
-        try:
-            names = [
-                entry.name for entry in os.scandir(self.runs_folder) if entry.name.startswith((_UNFINISHED, _REMOVED))
-            ]
-        except OSError:
-            return
-        for name in names:
-            folder = self.runs_folder / name
-            if name.startswith(_REMOVED) or _is_abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Whether nobody is making the run in `folder` any more; its maker locks it soon after it is there."""
-    try:
-        old = time.time() - folder.stat().st_mtime > _TIME_TO_LOCK
-    except OSError:
-        return False
-    return old and is_locked(folder / "state.lock") is False
 
 
 def _delete_whole(folder: Path, run_id: str) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object, to_json
-from vitbench.files.writing import write_whole
+from vitbench.files.writing import temporary_folder, write_whole
 from vitbench.runs.store import Store
 from vitbench.sweeps.plan import Plan, parse_plan
 from vitbench.text import clean, shortened
@@ -70,13 +70,13 @@ def create_sweep(store: Store, plan: Plan) -> Sweep:
     readable = re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:24] or "sweep"
     sweeps = store.folder / "sweeps"
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{readable}-{secrets.token_hex(2)}"
-    unfinished = sweeps / f".new-{secrets.token_hex(8)}"
     try:
-        unfinished.mkdir(parents=True)
-        sweep = Sweep(unfinished)
-        sweep.change(plan)
-        sweep.set_state("running")
-        unfinished.rename(sweeps / name)
+        sweeps.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(sweeps / "new") as unfinished:
+            sweep = Sweep(unfinished)
+            sweep.change(plan)
+            sweep.set_state("running")
+            unfinished.rename(sweeps / name)
     except OSError as error:
         raise UserError(f"No sweep can be made in {sweeps}: {error.strerror or error}.") from error
     return Sweep(sweeps / name)
