@@ -18,6 +18,13 @@ from vitbench.runs.launcher import launch, launch_queued
 from vitbench.runs.lease import Busy, Gpu, Lease, allowed_gpus, bind_process, bound_lease, lease_for, outer_environment
 from vitbench.runs.store import Store
 
+DAMAGED = (
+    '{"gpus": ["GPU-aa1"], "descriptors": [3], "visible": 7}',
+    '{"gpus": ["GPU-aa1"], "descriptors": [], "visible": null}',
+    '{"gpus": 3, "descriptors": 3, "visible": null}',
+    '{"gpus": [3], "descriptors": [3], "visible": null}',
+    '{"gpus": "GPU-aa1", "descriptors": {"0": 1}, "visible": null}',
+)
 THREE = [{"uuid": "GPU-aa1"}, {"uuid": "GPU-bb2"}, {"uuid": "GPU-cc3"}]
 
 
@@ -176,7 +183,7 @@ sys.stdin.read()
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        pass_fds=[lease.descriptor],
+        pass_fds=lease.descriptors,
         env=lease.environment(),
     )
     lease.close()
@@ -193,11 +200,11 @@ def test_a_variable_left_over_from_another_process_is_no_lease(nvml, monkeypatch
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa1")
     with open(os.devnull) as other:  # noqa: PTH123 - any descriptor that is not a lease
         for descriptor in (other.fileno(), 999_999, -1, 2**70):
-            told = json.dumps({"gpu": "GPU-aa1", "descriptor": descriptor, "visible": "0,1"})
+            told = json.dumps({"gpus": ["GPU-aa1"], "descriptors": [descriptor], "visible": "0,1"})
             monkeypatch.setenv(leases.HANDED_OVER, told)
             assert bound_lease() is None
             assert outer_environment()["CUDA_VISIBLE_DEVICES"] == "0,1"
-    for damaged in ("", "{}", "[" * 100_000, "3", '{"gpu": "GPU-aa1", "descriptor": 3, "visible": 7}'):
+    for damaged in ("", "{}", "[" * 100_000, "3", *DAMAGED):
         monkeypatch.setenv(leases.HANDED_OVER, damaged)
         assert bound_lease() is None
         assert outer_environment()["CUDA_VISIBLE_DEVICES"] == "GPU-aa1"

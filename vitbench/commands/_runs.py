@@ -40,14 +40,16 @@ def find_runs(arguments: argparse.Namespace) -> list[Run]:
     return list(found.values())
 
 
-def start_run(run: Run, follow: bool = False, *, held: bool = False, after: Sequence[Run] = ()) -> int | None:
+def start_run(
+    run: Run, follow: bool = False, *, held: bool = False, after: Sequence[Run] = (), memory: int | None = None
+) -> int | None:
     """Prints the id of a new run and starts it; the pid of its worker, or None if it waits in the queue.
 
     An interrupt (Ctrl-C) meanwhile says how the run stands before it takes effect; who wanted to `follow` pauses it.
     """
     print(run.id, flush=True)
     try:
-        process = launcher.launch(run, held=held, after=after)
+        process = launcher.launch(run, held=held, after=after, memory=memory)
     except KeyboardInterrupt:
         if run.status().state == "running" and follow:
             pause_run(run)

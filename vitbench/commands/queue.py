@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             [
                 {"place": place, "id": one.id, "name": status.name, "held": status.held, "after": status.after}
                 | {"queued_at": status.queued_at, "reason": status.waits_for}
+                | {"gpus": status.needs_gpus, "gpu_memory": status.needs_memory}
                 for place, (one, status) in enumerate(waiting, 1)
             ]
         )

@@ -14,6 +14,8 @@ from vitbench.runs.beginning import begin_from, recipe_from
 from vitbench.runs.store import Run, Store
 from vitbench.text import clean
 
+_MOST_GIGABYTES = 1e6
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
@@ -35,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="start it when this run has finished; again: several",
+    )
+    parser.add_argument(
+        "--gpu-memory", metavar="GB", type=_gigabytes, help="wait for a GPU on which so much is free, in 10^9 bytes"
     )
     parser.add_argument("--foreground", action="store_true", help="follow it; an interrupt pauses it")
 
@@ -61,8 +66,21 @@ def run(arguments: argparse.Namespace) -> int:
         started = begin_from(store, parent, recipe, checkpoint=checkpoint, name=arguments.name)
     else:
         started = store.create(recipe, arguments.name, preset=recipe.preset)
-    process = start_run(started, follow=arguments.foreground, held=arguments.hold, after=others)
+    process = start_run(
+        started, follow=arguments.foreground, held=arguments.hold, after=others, memory=arguments.gpu_memory
+    )
     return follow_run(started, process) if arguments.foreground else 0
+
+
+def _gigabytes(text: str) -> int:
+    """Bytes."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0 < size <= _MOST_GIGABYTES:
+        raise UserError(f"--gpu-memory = {clean(text)}: it is a number of GB above 0, such as 20.")
+    return int(size * 1e9)
 
 
 def _parent(arguments: argparse.Namespace, store: Store) -> tuple[Run | None, str | None]:

@@ -2,18 +2,22 @@
 
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.recipe import Recipe
 from vitbench.runs import detached
 from vitbench.runs.detached import interrupts_deferred, start_detached
 from vitbench.runs.estimates import known_memory
-from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, take
+from vitbench.runs.frozen import freeze
+from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, refuse_if_never, take
 from vitbench.runs.lock import INHERITED, RunLock, is_held
 from vitbench.runs.process import MARK, mark_of
-from vitbench.runs.queue import HELD, ensure_scheduler, waiting_runs
+from vitbench.runs.queue import HELD, claimed_gpus, ensure_scheduler, in_order, place_of, waits_here
 from vitbench.runs.slots import CPU, take_slot
 from vitbench.runs.states import ENDED, STARTABLE, State
 from vitbench.runs.status import Status, read_status
@@ -28,20 +32,30 @@ _TIME_TO_LEAVE = 15.0
 
 
 def launch(
-    run: Run, command: Sequence[str] | None = None, *, held: bool = False, after: Sequence[Run] = ()
+    run: Run,
+    command: Sequence[str] | None = None,
+    *,
+    held: bool = False,
+    after: Sequence[Run] = (),
+    memory: int | None = None,
 ) -> int | None:
     """Starts the worker of `run` in a session of its own, and returns its pid.
 
     Where all GPUs that it may have are held, or without a GPU all CPU slots, it is queued for the scheduler, and the
-    answer is None; so it is when it is to be `held`, or to start `after` other runs have finished. What the worker
-    prints goes to `worker.log`. Raises UserError if the run has a worker already, or names a GPU that is not there.
+    answer is None; so it is when it is to be `held`, or to start `after` other runs have finished. `memory` are the
+    bytes that are to be free on its GPU; without it those asked for when it was started last. What the worker prints
+    goes to `worker.log`. Raises UserError if the run has a worker already, or asks for GPUs that are not there.
     """
     with _held(run) as lock:
         status = _startable(run, lock)
-        gpus = gpus_for(run.recipe().train.device)
+        recipe = run.recipe()
+        gpus = gpus_for(recipe.train.device)
+        needs = Needs(gpus_wanted(recipe), status.needs_memory if memory is None else memory)
+        if needs != Needs():
+            refuse_if_never(gpus, count=needs.gpus, asked=needs.memory)
         follows = [other.id for other in after]
-        reason = _before_its_turn(run, gpus, held=held, after=follows)
-        started = Busy(reason) if reason else _start_if_free(run, lock, gpus, command, STARTABLE)
+        reason, left = _before_its_turn(run, status, gpus, held=held, after=follows)
+        started = Busy(reason) if reason else _start_if_free(run, lock, left, command, STARTABLE, needs)
         if not isinstance(started, Busy):
             return started
         since = status.queued_at if status.is_waiting else time.time()
@@ -51,18 +65,23 @@ def launch(
             "waits_for": started.reason,
             "held": held,
             "after": follows,
+            "needs_gpus": needs.gpus,
+            "needs_memory": needs.memory,
         }
+        freeze(run, recipe)
         transition(run, STARTABLE, "queued", by="launcher", lock=lock, **waits)
     if not held:
         ensure_scheduler(run.store_folder)
     return None
 
 
-def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
+def launch_queued(
+    run: Run, command: Sequence[str] | None = None, claims: Mapping[str, str] = MappingProxyType({})
+) -> int | None:
     """Starts the worker of a run that still waits in the queue; None if no GPU is free or it waits no more.
 
-    The GPUs that it may use are those for which it was queued, whatever the environment of the scheduler allows.
-    Raises UserError as `launch` does.
+    The GPUs that it may use are those for which it was queued, whatever the environment of the scheduler allows, but
+    for those on which other runs have `claims`. Raises UserError as `launch` does.
     """
     with _held(run, patience=0.0) as lock:
         status = read_status(run.folder)
@@ -73,10 +92,14 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
             gpus = []
         else:
             gpus = gpus_named(status.queued_for) if status.queued_for else gpus_for(run.recipe().train.device)
+        left = [gpu for gpu in gpus if gpu.name not in claims]
         if reason := _follows(run, status.after):
             started: int | Busy = Busy(reason)
+        elif gpus and not left:
+            started = Busy(_waits_behind(run, gpus, claims))
         elif gpus or on_cpu:
-            started = _start_if_free(run, lock, gpus, command, _QUEUED)
+            needs = Needs(status.needs_gpus, status.needs_memory)
+            started = _start_if_free(run, lock, left, command, _QUEUED, needs)
         else:
             started = Busy(f"The GPUs for which it was queued are not there: {', '.join(status.queued_for) or 'any'}.")
         if not isinstance(started, Busy):
@@ -86,17 +109,43 @@ def launch_queued(run: Run, command: Sequence[str] | None = None) -> int | None:
         return None
 
 
-def _before_its_turn(run: Run, gpus: Sequence[Gpu], *, held: bool, after: Sequence[str]) -> str:
-    """Why a run is queued without a try: it is held, follows others, or others wait for a CPU slot; else empty."""
+@dataclass(frozen=True)
+class Needs:
+    """What a run asks of the GPUs: how many, and how many bytes on each (0: no wish)."""
+
+    gpus: int = 1
+    memory: int = 0
+
+
+def gpus_wanted(recipe: Recipe) -> int:
+    """How many GPUs a run computes on."""
+    return int(getattr(getattr(recipe, "launch", None), "gpus", 1))
+
+
+def _before_its_turn(
+    run: Run, status: Status, gpus: Sequence[Gpu], *, held: bool, after: Sequence[str]
+) -> tuple[str, list[Gpu]]:
+    """Why a run is queued without a try, else empty; and the GPUs that it may try.
+
+    It is held, or follows others; or others wait before it, for a CPU slot or for several of these GPUs.
+    """
     if held:
-        return HELD
+        return HELD, []
     if reason := _follows(run, after):
-        return reason
+        return reason, []
+    others = [(other, read_status(other.folder)) for other in Store(run.store_folder).runs() if other.id != run.id]
     if gpus:
-        return ""
-    waiting = [other for other in waiting_runs(Store(run.store_folder)) if other.id != run.id]
-    first = next((other for other in waiting if read_status(other.folder).queued_for == [CPU]), None)
-    return "" if first is None else f"Run {first.status().name or first.id} waits for a CPU slot before it."
+        claims = claimed_gpus(others, place_of(run, status))
+        left = [gpu for gpu in gpus if gpu.name not in claims]
+        return ("" if left else _waits_behind(run, gpus, claims)), left
+    first = next((row for row in in_order(others) if waits_here(row[1]) and row[1].queued_for == [CPU]), None)
+    return ("" if first is None else f"Run {first[1].name or first[0].id} waits for a CPU slot before it."), []
+
+
+def _waits_behind(run: Run, gpus: Sequence[Gpu], claims: Mapping[str, str]) -> str:
+    first = Run(run.folder.parent / next(claims[gpu.name] for gpu in gpus))
+    status = first.status()
+    return f"Run {status.name or first.id} waits for {status.needs_gpus} GPUs before it."
 
 
 def _follows(run: Run, after: Sequence[str]) -> str:
@@ -194,19 +243,35 @@ def _startable(run: Run, lock: RunLock) -> Status:
 
 
 def _start_if_free(
-    run: Run, lock: RunLock, gpus: Sequence[Gpu], command: Sequence[str] | None, expected: Collection[State]
+    run: Run,
+    lock: RunLock,
+    gpus: Sequence[Gpu],
+    command: Sequence[str] | None,
+    expected: Collection[State],
+    needs: Needs,
 ) -> int | Busy:
-    """Starts the worker on one of `gpus` that is free; without any, in a slot of the CPU."""
-    lease = take(gpus, known_memory(run.store_folder, run.recipe())) if gpus else take_slot()
+    """Starts the worker on as many of `gpus` as it needs; without any, in a slot of the CPU."""
+    if gpus:
+        estimate = known_memory(run.store_folder, run.recipe())
+        lease = take(gpus, estimate, count=needs.gpus, asked=needs.memory)
+    else:
+        lease = take_slot()
     if isinstance(lease, Busy):
         return lease
     try:
-        return _start(run, lock, lease, command, expected)
+        return _start(run, lock, lease, command, expected, needs)
     finally:
         lease.close()
 
 
-def _start(run: Run, lock: RunLock, lease: Lease, command: Sequence[str] | None, expected: Collection[State]) -> int:
+def _start(
+    run: Run,
+    lock: RunLock,
+    lease: Lease,
+    command: Sequence[str] | None,
+    expected: Collection[State],
+    needs: Needs,
+) -> int:
     """Says that the run is running, then starts its worker, which inherits the run's lock and the lease.
 
     An interrupt waits until the worker runs: there is no instant at which the state and the processes differ.
@@ -214,13 +279,14 @@ def _start(run: Run, lock: RunLock, lease: Lease, command: Sequence[str] | None,
     environment = lease.environment()
     with interrupts_deferred():
         before = read_status(run.folder)  # nobody else can change it: the run's lock is ours
-        transition(run, expected, "running", by="launcher", lock=lock, gpus=[lease.gpu] if lease.gpu else [])
+        facts: dict[str, Any] = {"needs_gpus": needs.gpus, "needs_memory": needs.memory}
+        transition(run, expected, "running", by="launcher", lock=lock, gpus=list(lease.gpus), **facts)
         try:
             return start_detached(
                 command or [sys.executable, "-m", "vitbench.training.worker", str(run.folder)],
                 run.folder / "worker.log",
                 {**environment, MARK: mark_of(run.folder), INHERITED: str(lock.descriptor)},
-                [lock.descriptor, lease.descriptor],
+                [lock.descriptor, *lease.descriptors],
             )
         except (OSError, UserError):
             facts = {name: value for name, value in before if name != "state"}

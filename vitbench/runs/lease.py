@@ -47,10 +47,16 @@ class Gpu:
         part = f" ({self.name})" if self.name.startswith("MIG-") else ""
         return f"GPU {self.seen.number}{part}"
 
-    def obstacle(self, needed: int) -> str | None:
-        """Why `needed` bytes do not fit beside a stranger's process, as a clause; None if they do."""
+    def obstacle(self, needed: int, asked: int = 0) -> str | None:
+        """Why a run has no room, as a clause; None if it has: `needed` bytes have to fit beside a stranger's process,
+        and `asked` ones, which a person asked for, have to be free."""
         usage = self.seen.usage() if self.seen else None
-        if usage is None or not usage.is_shared or usage.free >= needed + (CUDA_CONTEXT if needed else 0):
+        if usage is None:
+            return None
+        if usage.free < asked:
+            has = usage.sentence() if usage.is_shared else f"{usage.total / 2**30:.0f} GB"
+            return f"{self.title} has {has}, and {asked / 1e9:.0f} GB are asked for"
+        if not usage.is_shared or usage.free >= needed + (CUDA_CONTEXT if needed else 0):
             return None
         return f"{self.title} has {usage.sentence()}, and this needs {needed / 2**30:.0f} GB or a little more"
 
@@ -69,16 +75,21 @@ class Busy:
 
 @dataclass(frozen=True)
 class Lease:
-    """A GPU that is ours while `descriptor` is open, here or in a process that inherited it."""
+    """GPUs that are ours while `descriptors` are open, here or in a process that inherited them; mostly one."""
 
-    gpu: str
-    """Its UUID, or its number where there is no NVML."""
-    descriptor: int
+    gpus: tuple[str, ...]
+    """Their UUIDs, or their numbers where there is no NVML."""
+    descriptors: tuple[int, ...]
+
+    @property
+    def gpu(self) -> str:
+        """What CUDA_VISIBLE_DEVICES says: the GPU, or all of them with commas."""
+        return ",".join(self.gpus)
 
     def environment(self) -> dict[str, str]:
-        """The environment of a process that inherits `descriptor`: it sees this GPU and no other."""
+        """The environment of a process that inherits `descriptors`: it sees these GPUs and no others."""
         outer = outer_environment()
-        told = {"gpu": self.gpu, "descriptor": self.descriptor, "visible": outer.get("CUDA_VISIBLE_DEVICES")}
+        told = {"gpus": self.gpus, "descriptors": self.descriptors, "visible": outer.get("CUDA_VISIBLE_DEVICES")}
         return {
             **outer,
             "CUDA_VISIBLE_DEVICES": self.gpu,
@@ -87,20 +98,21 @@ class Lease:
         }
 
     def bind(self) -> None:
-        """Makes this process see this GPU alone, for life: CUDA looks once, at its first call."""
+        """Makes this process see these GPUs alone, for life: CUDA looks once, at its first call."""
         os.environ.update(self.environment())
 
     def close(self) -> None:
-        """Closes our descriptor; the GPU is free unless another process has it too."""
-        os.close(self.descriptor)
+        """Closes our descriptors; a GPU is free unless another process has it too."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
 def bound_lease() -> Lease | None:
     """The lease that this process was handed, or has bound itself to; None if it has none."""
     told = _told()
-    if told is None or not _is_reservation(told["descriptor"], told["gpu"]):
+    if told is None or not all(map(_is_reservation, told["descriptors"], told["gpus"])):
         return None
-    return Lease(told["gpu"], told["descriptor"])
+    return Lease(tuple(told["gpus"]), tuple(told["descriptors"]))
 
 
 def outer_environment() -> dict[str, str]:
@@ -136,22 +148,56 @@ def bind_process(device: str) -> None:
         lease.bind()
 
 
-def take(gpus: Sequence[Gpu], needed: int = 0) -> Lease | Busy:
-    """The first of these GPUs that is free, those without a stranger's process before the others.
+def take(gpus: Sequence[Gpu], needed: int = 0, *, count: int = 1, asked: int = 0) -> Lease | Busy:
+    """The first `count` of these GPUs that are free, those without a stranger's process before the others; all of
+    them or none. `needed` and `asked` bytes are those of `Gpu.obstacle`, on each of them.
 
-    A GPU that cannot be reserved costs itself only: the answer names it if no other is free.
+    A GPU that cannot be reserved costs itself only: the answer names it if not enough others are free.
     """
-    obstacles = []
+    obstacles, taken = [], list[Lease]()
     for gpu in sorted(gpus, key=Gpu.is_shared):
         lease = _reserve(gpu)
         if isinstance(lease, str):
             obstacles.append(lease)
-        elif (obstacle := gpu.obstacle(needed)) is not None:
+        elif (obstacle := gpu.obstacle(needed, asked)) is not None:
             lease.close()
             obstacles.append(obstacle)
         else:
-            return lease
-    return Busy(f"No GPU is free: {'; '.join(obstacles)}.")
+            taken.append(lease)
+            if len(taken) == count:
+                return Lease(
+                    tuple(name for lease in taken for name in lease.gpus),
+                    tuple(descriptor for lease in taken for descriptor in lease.descriptors),
+                )
+    for lease in taken:
+        lease.close()
+    free = (
+        "No GPU is free" if not taken else f"{len(taken)} of the {count} GPUs that it asks for {_is_or_are(taken)} free"
+    )
+    return Busy(f"{free}: {'; '.join(obstacles)}.")
+
+
+def _is_or_are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def refuse_if_never(gpus: Sequence[Gpu], *, count: int, asked: int) -> None:
+    """Raises UserError if `count` GPUs with `asked` bytes each will never be free among these, whoever leaves them."""
+    if count > len(gpus):
+        there = "there is no GPU" if not gpus else f"there {_is_or_are(gpus)} {len(gpus)} that it may have"
+        raise UserError(f"The run asks for {count} GPU{'s' if count > 1 else ''}, and {there}.")
+    if not asked:
+        return
+    totals = [gpu.seen.usage() if gpu.seen else None for gpu in gpus]
+    sizes = sorted((usage.total for usage in totals if usage is not None), reverse=True)
+    if len(sizes) < count:
+        raise UserError(f"The run asks for {asked / 1e9:.0f} GB of GPU memory, which cannot be seen: {WITHOUT_NVML}")
+    if sizes[count - 1] < asked:
+        largest = ", ".join(f"{size / 2**30:.0f}" for size in sizes)
+        raise UserError(
+            f"The run asks for {count} GPU{'s' if count > 1 else ''} with {asked / 1e9:.0f} GB, and those that it may"
+            f" have have {largest} GB."
+        )
 
 
 def gpus_for(device: str) -> list[Gpu]:
@@ -284,7 +330,7 @@ def _reserve(gpu: Gpu) -> Lease | str:
         usage = gpu.seen.usage() if gpu.seen else None
         held = f" ({usage.sentence()})" if usage is not None and usage.is_shared else ""
         return f"{gpu.title} is in use by another run or command{held}"
-    return Lease(gpu.name, reservation.detach())
+    return Lease((gpu.name,), (reservation.detach(),))
 
 
 def is_leased(gpu: str) -> bool:
@@ -315,11 +361,12 @@ def _told() -> dict[str, Any] | None:
     """What HANDED_OVER says, while CUDA_VISIBLE_DEVICES is still as the lease has set it."""
     try:
         told = json.loads(os.environ[HANDED_OVER])
-        gpu, descriptor, visible = told["gpu"], told["descriptor"], told["visible"]
+        gpus, descriptors, visible = told["gpus"], told["descriptors"], told["visible"]
+        fits = len(gpus) == len(descriptors) > 0 and all(isinstance(number, int) for number in descriptors)
+        fits = fits and isinstance(visible, str | None)
+        return told if fits and ",".join(gpus) == os.environ.get("CUDA_VISIBLE_DEVICES") else None
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    fits = isinstance(descriptor, int) and isinstance(visible, str | None)
-    return told if fits and gpu == os.environ.get("CUDA_VISIBLE_DEVICES") else None
 
 
 def _is_reservation(descriptor: int, gpu: str) -> bool:

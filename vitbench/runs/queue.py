@@ -39,6 +39,27 @@ def in_order(seen: Iterable[tuple[Run, Status]]) -> list[tuple[Run, Status]]:
     return sorted(waiting, key=lambda row: (row[1].queued_at or 0.0, row[0].id))
 
 
+def claimed_gpus(seen: Iterable[tuple[Run, Status]], behind: tuple[float, str]) -> dict[str, str]:
+    """The GPUs that runs which wait for several together have a claim on, by name, each with the id of the run.
+
+    Else such a run would wait for ever: of two GPUs that become free one after the other, the first goes to the next
+    in the queue. Only runs before the place `behind` (`queued_at` and id) count, that could start if the GPUs were
+    free: not those that are held, or follow others.
+    """
+    claims: dict[str, str] = {}
+    for run, status in seen:
+        if not waits_here(status) or status.needs_gpus <= 1 or place_of(run, status) >= behind:
+            continue
+        if all(read_status(run.folder.parent / other).state == "finished" for other in status.after):
+            claims |= {gpu: run.id for gpu in status.queued_for if gpu not in claims}
+    return claims
+
+
+def place_of(run: Run, status: Status) -> tuple[float, str]:
+    """What the queue is ordered by; a run that does not wait comes last."""
+    return (float("inf") if status.queued_at is None else status.queued_at, run.id)
+
+
 def hold(run: Run) -> None:
     """A waiting run is not started until it is released. Raises StateChanged if it does not wait."""
     change_queue(run, held=True, waits_for=HELD)

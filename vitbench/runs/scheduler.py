@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.runs.detached import reap
 from vitbench.runs.launcher import launch_queued
 from vitbench.runs.lock import FileLock
-from vitbench.runs.queue import may_serve, scheduler_lock, waiting_runs, write_down_crash
+from vitbench.runs.queue import claimed_gpus, may_serve, place_of, scheduler_lock, waiting_runs, write_down_crash
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import RunBusy, RunGone, StateChanged, transition
@@ -21,7 +21,8 @@ from vitbench.runs.transition import RunBusy, RunGone, StateChanged, transition
 _PAUSE = 1.0
 """Seconds between two polls; longer in a store so large that a poll takes a while."""
 
-StartRun = Callable[[Run], int | None]
+StartRun = Callable[..., int | None]
+"""Called with a run, and with `claims` where others before it wait for several GPUs."""
 
 
 class Scheduler:
@@ -64,9 +65,15 @@ class Scheduler:
 
     def dispatch(self, waiting: list[Run]) -> None:
         """Starts what can be started. A run that can never be is failed, with the reason."""
-        for run in waiting:
+        seen = [(run, read_status(run.folder)) for run in waiting]
+        several = [run for run, status in seen if status.needs_gpus > 1]
+        for run, status in seen:
             try:
-                self.start(run)
+                now = [(other, read_status(other.folder)) for other in several]
+                if claims := claimed_gpus(now, place_of(run, status)):
+                    self.start(run, claims=claims)
+                else:
+                    self.start(run)
             except (StateChanged, RunGone, RunBusy):
                 continue  # a person was quicker
             except UserError as error:

@@ -20,10 +20,10 @@ _MOST = 1024
 
 @dataclass(frozen=True)
 class CpuSlot(Lease):
-    """A slot that is ours while `descriptor` is open. It changes nothing in what a process sees."""
+    """A slot that is ours while its descriptor is open. It changes nothing in what a process sees."""
 
-    gpu: str = ""
-    descriptor: int = -1
+    gpus: tuple[str, ...] = ()
+    descriptors: tuple[int, ...] = ()
 
     def environment(self) -> dict[str, str]:
         """The environment as it is without any lease."""
@@ -53,6 +53,6 @@ def take_slot() -> CpuSlot | Busy:
             if error.errno != errno.EADDRINUSE:
                 raise
             continue
-        return CpuSlot(descriptor=reservation.detach())
+        return CpuSlot(descriptors=(reservation.detach(),))
     others = "another run of yours computes" if allowed == 1 else f"{allowed} runs of yours compute"
     return Busy(f"No CPU slot is free: {others} on the CPU ({VARIABLE} = {allowed}).")

@@ -82,7 +82,7 @@ def leased_device(lease: Lease) -> torch.device:
         return CPU
     device = torch.device("cuda", 0)
     found = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-    if lease.gpu.startswith("GPU-") and found != lease.gpu:
+    if lease.gpus[0].startswith("GPU-") and found not in lease.gpus:
         raise UserError(
             f"This process holds {lease.gpu}, but torch computes on {found}: something called CUDA before the GPU "
             "was chosen. Start again, or name one GPU in CUDA_VISIBLE_DEVICES."
@@ -131,11 +131,11 @@ def describe_device(device: torch.device) -> str:
 
 
 def gpu_uuids(device: torch.device) -> list[str]:
-    """The UUID of the GPU, as NVML writes it, or the number of one that is leased by number; empty on a CPU."""
+    """The UUIDs of the GPUs, as NVML writes them, or the numbers of those leased by number; empty on a CPU."""
     if device.type != "cuda":
         return []
     lease = bound_lease()
-    return [lease.gpu if lease is not None else f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
+    return list(lease.gpus) if lease is not None else [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
 
 
 def make_deterministic() -> None:

@@ -15,11 +15,11 @@ from vitbench.files.parsing import read_json_object, to_json
 from vitbench.files.reading import RECORD, MissingFile
 from vitbench.files.writing import write_whole
 from vitbench.runs.checkpoints import set_aside_name
+from vitbench.runs.frozen import DECIDE_BITS
 
-PACKAGES = ("vitbench", "torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
+PACKAGES = ("vitbench", *DECIDE_BITS, "safetensors")
 FILE_NAME = "environment.json"
 _MOST_THREADS = 4096
-_DECIDES_BITS = ("torch", "torchvision", "timm", "numpy", "pillow")
 
 
 def frozen_threads(folder: Path, wanted: int | None) -> int:
@@ -85,9 +85,9 @@ def _is_start(start: object) -> bool:
 
 
 def _differences(first: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    before = {name: first["packages"].get(name) for name in _DECIDES_BITS}
-    after = {name: now["packages"].get(name) for name in _DECIDES_BITS}
-    pairs = [(name, before[name], after[name]) for name in _DECIDES_BITS]
+    before = {name: first["packages"].get(name) for name in DECIDE_BITS}
+    after = {name: now["packages"].get(name) for name in DECIDE_BITS}
+    pairs = [(name, before[name], after[name]) for name in DECIDE_BITS]
     pairs += [
         (key.replace("_", " "), first.get(key), now[key]) for key in ("device", "cpu_capability", "data_fingerprint")
     ]

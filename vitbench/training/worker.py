@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench import __version__
 from vitbench.errors import UserError
 from vitbench.progress import Progress
+from vitbench.runs.frozen import differences
 from vitbench.runs.launcher import mark_started
 from vitbench.runs.lease import bind_process
 from vitbench.runs.lock import RunLock
@@ -155,7 +156,7 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         if made_by and made_by != __version__:
             log.write(0, "warning", f"The run was made by vitbench {made_by}; it is trained by {__version__}.")
         log.write(0, "info", f"Starting on {describe_device(device)}: {start or task.network.source}")
-        for remark in data_remarks(getattr(task, "data", None)):
+        for remark in (*differences(run, recipe), *data_remarks(getattr(task, "data", None))):
             log.write(0, "warning", remark)
     for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
         log.write(training.step, "warning", remark)
