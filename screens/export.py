@@ -68,6 +68,7 @@ def chart_figure(chart: Chart) -> dict[str, object]:
                 "dash": curve.colour // len(SERIES_ON_LIGHT),
                 "x": curve.x.tolist(),
                 "y": curve.y.tolist(),
+                "linked": curve.linked,
                 "smoothed": chart.smoothed(curve).tolist() if chart.is_smoothed(curve) else None,
             }
             for curve in chart.curves

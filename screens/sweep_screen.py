@@ -5,21 +5,26 @@ from pathlib import Path
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from screens import wording
 from screens.actions import BACK, COPY, Action, bindings
-from screens.base import WorkbenchScreen
+from screens.ask_dialog import AskDialog, choose
+from screens.export import Exports
 from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
+from screens.sweep_charts import show_slice, show_survivors
+from screens.widgets.chart import Chart
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice
 from screens.widgets.sweep_view import SweepView, value_words
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
+from vitbench.sweeps.curves import Slice, TrialCurve, slices, survivors
 from vitbench.sweeps.effects import Effect, effects
 from vitbench.sweeps.history import History, Trial, read_history
-from vitbench.sweeps.manager import ensure_managers, stop_sweep
+from vitbench.sweeps.manager import add_trials, ensure_managers, stop_sweep
 from vitbench.sweeps.store import Sweep, all_sweeps
 
 _EVERY = 3.0
@@ -34,7 +39,13 @@ ACTIONS = (
     Action("right_square_bracket", "other_sweep(1)", "next sweep", "The next sweep.", True, "[ ]"),
     Action("left_square_bracket", "other_sweep(-1)", "sweep before", "The sweep before.", shown="["),
     Action("s", "stop", "stop", "No more runs, and an end of those at work, after a question.", True),
+    Action("plus,equals_sign", "more_trials", "more trials", "More trials of this sweep; asks how many.", shown="+"),
+    Action("p", "resume", "resume", "Let a sweep that was stopped or failed go on."),
     Action("e", "export", "export", "Write the selected trial's recipe into the working folder.", True),
+    Action("C", "clone", "clone", "The selected trial's recipe with three seeds: a new sweep.", True, shown="C"),
+    Action("t", "choose", "show", "Leaderboard, curves of the survivors, or a slice over a key; from a list.", True),
+    Action("z", "maximise", "enlarge", "Give the focused panel all the room, and back."),
+    Action("ctrl+e", "export_chart", "export chart", "Save the focused chart: PNG, PDF, SVG, or CSV.", shown="^e"),
     Action(
         "ctrl+n",
         "new_sweep",
@@ -47,8 +58,22 @@ ACTIONS = (
 """What its keys do."""
 
 
-class SweepScreen(WorkbenchScreen):
-    """Shows one sweep of the store, the newest first; `[` and `]` go to the others."""
+_BESIDE_FROM = 110
+"""Columns from which the charts stand beside the leaderboard; else one panel is shown at a time."""
+_BOARD, _CURVES, _SLICE = "leaderboard", "curves", "slice "
+
+
+class SweepScreen(Exports):
+    """Shows one sweep of the store, the newest first; `[` and `]` go to the others.
+
+    `panel` is what a narrow terminal shows, and what is enlarged: the leaderboard, the curves, or the slice of `key`.
+    """
+
+    DEFAULT_CSS = """
+    SweepScreen #sweep-panels { height: 1fr; }
+    SweepScreen SweepView { width: 3fr; }
+    SweepScreen #sweep-charts { width: 2fr; height: 1fr; padding: 0 1; }
+    """
 
     BINDINGS = bindings(ACTIONS)
 
@@ -59,20 +84,43 @@ class SweepScreen(WorkbenchScreen):
         self.sweeps: list[Sweep] = []
         self.history: History | None = None
         self.state: tuple[str, str] = ("", "")
+        self.panel, self.key = _BOARD, ""
+        self._alone = False
         self._effects: list[Effect] = []
+        self._curves: list[TrialCurve] = []
+        self._slices: list[Slice] = []
 
     def body(self) -> ComposeResult:
         yield Line(id="title")
         yield Static(id="sweep-state")
-        yield SweepView(id="sweep")
+        with Horizontal(id="sweep-panels"):
+            yield SweepView(id="sweep")
+            with Vertical(id="sweep-charts"):
+                yield Chart(id="sweep-curves")
+                yield Chart(id="sweep-slice")
 
     def on_mount(self) -> None:
+        for chart in self.query(Chart):
+            chart.smoothable = False
+        self.query_one("#sweep-slice", Chart).show_legend = False
         self.query_one(SweepView).focus()
+        self._lay_out()
         self.set_interval(_EVERY, self._look)
         self._look()
 
+    def on_resize(self) -> None:
+        self._lay_out()
+
     def apply(self, snapshot: Snapshot) -> None:
         self._show()
+
+    def _lay_out(self) -> None:
+        """All panels beside each other where there is room, else the chosen one."""
+        one = self._alone or self.app.size.width < _BESIDE_FROM
+        self.query_one(SweepView).display = not one or self.panel == _BOARD
+        self.query_one("#sweep-charts").display = not one or self.panel != _BOARD
+        self.query_one("#sweep-curves").display = not one or self.panel == _CURVES
+        self.query_one("#sweep-slice").display = not one or self.panel.startswith(_SLICE)
 
     @property
     def sweep(self) -> Sweep | None:
@@ -88,14 +136,15 @@ class SweepScreen(WorkbenchScreen):
         sweeps = all_sweeps(store)
         chosen = next((sweep for sweep in sweeps if sweep.id == self.sweep_id), sweeps[-1] if sweeps else None)
         history, found, state = None, list[Effect](), ("", "")
+        curves, cut = list[TrialCurve](), list[Slice]()
         if chosen is not None:
             state = chosen.state()
             try:
                 history = read_history(store, chosen.id, chosen.plan())
-                found = effects(history)
+                found, curves, cut = effects(history), survivors(history), slices(history)
             except UserError as error:
                 state = ("failed", str(error))
-        self.app.call_from_thread(self._take, sweeps, chosen, history, found, state)
+        self.app.call_from_thread(self._take, sweeps, chosen, history, found, state, curves, cut)
 
     def _take(
         self,
@@ -104,7 +153,10 @@ class SweepScreen(WorkbenchScreen):
         history: History | None,
         found: list[Effect],
         state: tuple[str, str],
+        curves: list[TrialCurve],
+        cut: list[Slice],
     ) -> None:
+        self._curves, self._slices = curves, cut
         self.sweeps, self.history, self._effects, self.state = sweeps, history, found, state
         self.sweep_id = chosen.id if chosen is not None else ""
         self._show()
@@ -117,7 +169,12 @@ class SweepScreen(WorkbenchScreen):
         left = Text.assemble((" Sweep ", f"bold {colours['accent']}"), f" {name or self.sweep_id}")
         self.query_one("#title", Line).show(left, Text(f"{right} ", colours["secondary"]))
         self.query_one("#sweep-state", Static).update(Text(self._state_words(), colours["foreground"]))
-        self.query_one(SweepView).show(self.history, self._effects)
+        coloured = {one.trial.number: colour for colour, one in enumerate(self._curves)}
+        self.query_one(SweepView).show(self.history, self._effects, coloured)
+        metric = self.history.metric if self.history else ""
+        show_survivors(self.query_one("#sweep-curves", Chart), self._curves, metric)
+        shown = next((one for one in self._slices if one.key == self.key), self._slices[0] if self._slices else None)
+        show_slice(self.query_one("#sweep-slice", Chart), shown, metric)
 
     def _state_words(self) -> str:
         if self.history is None:
@@ -159,18 +216,104 @@ class SweepScreen(WorkbenchScreen):
             self.open_screen("run", run_id=trial.attempts[min(trial.attempts)].run.id)
 
     def action_export(self) -> None:
-        """Writes the recipe of the selected trial, the best one at first, beside the sweep's plan."""
-        trial, sweep = self._selected(), self.sweep
-        if trial is None or sweep is None or not trial.attempts:
-            return
+        """Writes the recipe of the selected trial, the best one at first, into the working folder."""
+        trial = self._selected()
         try:
-            recipe = trial.attempts[min(trial.attempts)].run.recipe().model_copy(update={"name": ""})
-            outputs = Outputs(self.workbench.store_folder)
-            written = outputs.write_new(Path.cwd() / f"trial-{trial.number + 1}.toml", recipe.to_toml())
+            written = self._recipe_of_selected()
         except (UserError, OSError) as error:
             self.workbench.tell(str(error), "error")
             return
-        self.workbench.tell(f"The recipe of {value_words(trial)}: {written}")
+        if trial is not None and written is not None:
+            self.workbench.tell(f"The recipe of {value_words(trial)}: {written}")
+
+    def _recipe_of_selected(self) -> Path | None:
+        """The recipe of the selected trial's first run, in a new file of the working folder."""
+        trial = self._selected()
+        if trial is None or not trial.attempts:
+            return None
+        recipe = trial.attempts[min(trial.attempts)].run.recipe().model_copy(update={"name": ""})
+        outputs = Outputs(self.workbench.store_folder)
+        return outputs.write_new(Path.cwd() / f"trial-{trial.number + 1}.toml", recipe.to_toml())
+
+    def action_clone(self) -> None:
+        """Writes the selected trial's recipe, and offers a sweep of it with three seeds: is it as good again?"""
+        try:
+            written = self._recipe_of_selected()
+        except (UserError, OSError) as error:
+            self.workbench.tell(str(error), "error")
+            return
+        if written is not None:
+            self.workbench.tell(f"The recipe of the trial: {written}")
+            self.open_screen("new_sweep", base=str(written), keys={"train.seed": "1, 2, 3"})
+
+    def action_more_trials(self) -> None:
+        """Asks for the number of trials, and lets the sweep go on to it."""
+        sweep, history = self.sweep, self.history
+        if sweep is None or history is None:
+            return
+        now = history.plan.trial_count
+
+        def answered(text: str | None) -> None:
+            if not text:
+                return
+            try:
+                add_trials(sweep, int(text) if text.isdigit() else 0)
+            except (UserError, OSError) as error:
+                self.workbench.tell(str(error), "error")
+            self._look()
+
+        question = f"How many trials in all? There are {wording.count(now, 'trial')} now."
+        self.app.push_screen(AskDialog(question, lambda typed: [], str(now + 5), label="Trials"), answered)
+
+    def action_resume(self) -> None:
+        """Lets a sweep that was stopped or failed go on."""
+        sweep = self.sweep
+        if sweep is None or self.state[0] not in ("stopped", "failed"):
+            return
+        sweep.set_state("running")
+        self.workbench.tell("The sweep goes on.")
+        self._look()
+
+    # Panels
+
+    def action_choose(self) -> None:
+        """What is shown in a narrow terminal, and of which key the slice is."""
+        entries = [Choice(_BOARD, "the trials, and what each key contributed"), Choice(_CURVES, "the best trials")]
+        entries += [Choice(f"{_SLICE}{one.key}", "the score over its values") for one in self._slices]
+
+        def answered(chosen: str | None) -> None:
+            if not chosen:
+                return
+            self.panel = chosen
+            if chosen.startswith(_SLICE):
+                self.key = chosen.removeprefix(_SLICE)
+            self._lay_out()
+            self._show()
+            self._focus_panel()
+
+        self.app.push_screen(choose("Show", entries), answered)
+
+    def _focus_panel(self) -> None:
+        panel = "#sweep" if self.panel == _BOARD else "#sweep-curves" if self.panel == _CURVES else "#sweep-slice"
+        self.query_one(panel).focus()
+
+    def action_maximise(self) -> None:
+        """The focused panel alone, or all of them again."""
+        focused = self.focused.id if self.focused is not None else ""
+        key = self.query_one("#sweep-slice", Chart).x_name
+        self.panel = {"sweep-curves": _CURVES, "sweep-slice": f"{_SLICE}{key}"}.get(focused or "", _BOARD)
+        self._alone = not self._alone
+        self._lay_out()
+        self._focus_panel()
+
+    def exported(self) -> tuple[Chart, str] | None:
+        """The chart that has the focus, else the one of the survivors."""
+        chart = self.focused if isinstance(self.focused, Chart) else self.query_one("#sweep-curves", Chart)
+        return chart, f"sweep-{chart.x_name.replace('.', '-')}"
+
+    def action_export_chart(self) -> None:
+        """Saves the focused chart."""
+        super().action_export()
 
     def action_stop(self) -> None:
         """No more runs, and an end of those at work, after a question."""

@@ -177,7 +177,7 @@ class Chart(ChartNavigation, can_focus=True):
         lines = [Line(curve.x, curve.y, faint=True) for curve in smoothed]
         for curve in curves:
             y = self.smoothed(curve) if self.is_smoothed(curve) else curve.y
-            lines.append(Line(curve.x, y, dash=paint.dash(curve.colour)))
+            lines.append(Line(curve.x, y, dash=paint.dash(curve.colour), linked=curve.linked))
         x = self._x_range(curves)
         self._y_range = y_range = self._y_fit(lines, x)
         self.view = View(x.low, x.high, y_range.low, y_range.high, self.x_log, self.y_log)

@@ -17,13 +17,17 @@ from screens.widgets.chart_raster import Band, Floats, View, nearest
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line of a chart: `key` names it for good, `name` is for the legend, `colour` a number of the palette."""
+    """One line of a chart: `key` names it for good, `name` is for the legend, `colour` a number of the palette.
+
+    Points that are not `linked` are marks without a line between them.
+    """
 
     key: str
     name: str
     x: Floats
     y: Floats
     colour: int
+    linked: bool = True
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,14 @@ class Line:
     """One series to draw: `x` and `y` of equal length, in the order in which they were measured.
 
     A `faint` line gives way to the others: its dots vanish from cells that another line uses.
-    `dash` chooses a pattern (0 is solid), for where colours are missing.
+    `dash` chooses a pattern (0 is solid), for where colours are missing. Points that are not `linked` are marks.
     """
 
     x: Floats
     y: Floats
     faint: bool = False
     dash: int = 0
+    linked: bool = True
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,15 @@ def _spans(line: Line, view: View, width: int, height: int) -> _Spans | None:
     start, end = last[:-1], first[1:]
     x0, y0, x1, y1 = across(x[start]), down(y[start]), across(x[end]), down(y[end])
     linked = np.isfinite(x0) & np.isfinite(y0) & np.isfinite(y1)
-    _link(x0[linked], y0[linked], x1[linked], y1[linked], top, bottom)
+    if line.linked:
+        _link(x0[linked], y0[linked], x1[linked], y1[linked], top, bottom)
 
     marks: list[tuple[int, int, str]] = []
     if not whole:
         marks += _broken_marks(across(x), down(y), ~finite, width, height)
-    if np.count_nonzero(drawable) == 1:
-        point = int(np.flatnonzero(drawable)[0])
+    are_marks = not line.linked or np.count_nonzero(drawable) == 1
+    alone = np.flatnonzero(drawable) if are_marks else np.empty(0, np.int64)
+    for point in alone.tolist():
         marks += _mark_at(float(across(x)[point]), float(down(y)[point]), "point", width, height)
     return _Spans(top, bottom, marks)
 

@@ -1,6 +1,8 @@
 """The leaderboard of a sweep as rows one can walk through, and below it a bar for each value of each key."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from rich.style import Style
 from rich.text import Text
@@ -8,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from screens.look import glyphs
+from screens.look import glyphs, series_colour
 from vitbench.sweeps.effects import Effect
 from vitbench.sweeps.history import History, Trial
 from vitbench.text import clean, shortened
@@ -33,6 +35,7 @@ class SweepView(VerticalScroll, can_focus=True):
         self._history: History | None = None
         self._effects: list[Effect] = []
         self._number: int | None = None
+        self._colours: Mapping[int, int] = {}
 
     def compose(self) -> ComposeResult:
         yield Static(id="sweep-text")
@@ -42,8 +45,11 @@ class SweepView(VerticalScroll, can_focus=True):
         """The trial under the cursor."""
         return self._board[self._row()] if self._board else None
 
-    def show(self, history: History | None, effects: list[Effect]) -> None:
-        """Replaces what is shown; the cursor stays on its trial."""
+    def show(
+        self, history: History | None, effects: list[Effect], colours: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
+        """Replaces what is shown; the cursor stays on its trial. `colours`: of the trials that have a curve."""
+        self._colours = colours
         self._history, self._effects = history, effects
         self._board = _rows(history)[:_MOST_ROWS] if history is not None else []
         self.query_one("#sweep-text", Static).update(self._text())
@@ -66,15 +72,18 @@ class SweepView(VerticalScroll, can_focus=True):
         if history is None:
             return Text()
         colours = self.app.theme_variables
-        text = Text(f"{'':2}{'':>4}  {clean(history.metric):<30}  values\n", Style(color=colours["secondary"]))
+        text = Text(f"{'':2}{'':>4}    {clean(history.metric):<30}  values\n", Style(color=colours["secondary"]))
         for row, trial in enumerate(self._board):
             chosen = row == self._row()
             style = Style(color=colours["block-cursor-foreground"], bgcolor=colours["block-cursor-background"])
             pointer = glyphs().pointer if chosen else " "
-            words = (
-                f"{pointer} {row + 1:>4}  {_score(trial, history):<30}  {value_words(trial)}{_marks(trial, history)}\n"
-            )
-            text.append(words, style if chosen else Style(color=colours["foreground"]))
+            style = style if chosen else Style(color=colours["foreground"])
+            text.append(f"{pointer} {row + 1:>4} ", style)
+            colour = self._colours.get(trial.number)
+            sign = " " if colour is None else glyphs().legend
+            dark = self.app.current_theme.dark
+            text.append(f"{sign} ", style if colour is None else style + Style(color=series_colour(colour, dark)))
+            text.append(f"{_score(trial, history):<30}  {value_words(trial)}{_marks(trial, history)}\n", style)
         if self._effects:
             text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])
         bar = min(_MOST_BAR, max(_LEAST_BAR, self.size.width - _WORDS))

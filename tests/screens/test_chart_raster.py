@@ -183,3 +183,12 @@ def test_smoothing_passes_over_what_is_no_number() -> None:
 def test_smoothing_refuses_a_weight_of_one() -> None:
     with pytest.raises(ValueError, match="weight"):
         smooth(np.ones(3), 1.0)
+
+
+def test_points_that_are_not_linked_are_marks_without_a_line():
+    x, y = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0])
+    view = View(0, 2, 0, 1)
+    linked, alone = (draw([Line(x, y, linked=linked)], view, 20, 5) for linked in (True, False))
+    assert [mark.kind for mark in alone.marks] == ["point"] * 3
+    assert not linked.marks
+    assert np.count_nonzero(alone.dots) == 3 < np.count_nonzero(linked.dots)

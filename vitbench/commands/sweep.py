@@ -155,24 +155,17 @@ def _print_trials(plan: "Plan", store: Store) -> int:
 
 
 def _change(arguments: argparse.Namespace, sweep: "Sweep") -> None:
-    from vitbench.sweeps.manager import stop_sweep
-    from vitbench.sweeps.plan import Plan
+    from vitbench.sweeps.manager import add_trials, stop_sweep
+    from vitbench.sweeps.plan import parse_plan
 
     if arguments.set or arguments.recipe or arguments.data:
         raise UserError("The recipe of a sweep stays as it was when it was started; start another one.")
-    changes = {
-        name: getattr(arguments, name) for name in ("trials", "parallel") if getattr(arguments, name) is not None
-    }
     if arguments.repeats is not None:
         raise UserError("The repeats of a sweep stay: its runs are numbered by them.")
-    if changes:
-        plan = sweep.plan()
-        if changes.get("trials", plan.trial_count) < plan.trial_count:
-            raise UserError(f"The sweep has {plan.trial_count} trials; --trials can only add to them.")
-        values = plan.model_dump(mode="json") | changes
-        sweep.change(Plan.model_validate(values))
-        if sweep.state()[0] == "finished":
-            sweep.set_state("running")
+    if arguments.parallel is not None:
+        sweep.change(parse_plan(sweep.plan().model_dump(mode="json") | {"parallel": arguments.parallel}, "The sweep"))
+    if arguments.trials is not None:
+        add_trials(sweep, arguments.trials)
     if arguments.stop:
         stopped = stop_sweep(sweep, runs=True)
         print(f"{clean(sweep.id)}: stopped, {stopped} of its runs too", file=sys.stderr)
@@ -218,6 +211,7 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
 
 
 def _show(arguments: argparse.Namespace, sweep: "Sweep") -> int:
+    from vitbench.sweeps.curves import survivors
     from vitbench.sweeps.effects import effects
     from vitbench.sweeps.history import read_history
 
@@ -227,8 +221,16 @@ def _show(arguments: argparse.Namespace, sweep: "Sweep") -> int:
     found = effects(history)
     if arguments.json:
         board = [_row(trial, history) for trial in history.leaderboard()]
+        curves = [
+            {"trial": one.trial.number, "seeds": one.seeds, "steps": one.steps.tolist(), "mean": one.mean.tolist()}
+            | {"low": one.low.tolist(), "high": one.high.tolist()}
+            for one in survivors(history)
+        ]
         document = {"id": sweep.id, "name": plan.name, "state": state, "why": why, "metric": history.metric}
-        print_json(document | {"goal": history.goal, "board": board, "effects": [asdict(one) for one in found]})
+        print_json(
+            document
+            | {"goal": history.goal, "board": board, "effects": [asdict(one) for one in found], "curves": curves}
+        )
         return 0
     ended = sum(trial.is_complete(plan.repeats) for trial in history.trials.values())
     reason = f": {why}" if why else ""

@@ -47,6 +47,7 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
             curve.colour,
             curve.dash,
             None if curve.smoothed is None else _floats(curve.smoothed),
+            curve.linked,
         )
         for curve in request.curves
     )

@@ -76,13 +76,13 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
         if series.smoothed is not None:
             axes.plot(series.x, series.y, color=series.colour, alpha=0.25, linewidth=0.5)
             y = series.smoothed
-        alone = "o" if np.isfinite(y).sum() == 1 else None
+        alone = "o" if not series.linked or np.isfinite(y).sum() == 1 else None
         axes.plot(
             series.x,
             y,
             label=_label(series.name),
             color=series.colour,
-            linestyle=DASHES[number % len(DASHES)],
+            linestyle=DASHES[number % len(DASHES)] if series.linked else "none",
             linewidth=1.0,
             marker=alone,
             markersize=3,

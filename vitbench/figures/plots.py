@@ -13,7 +13,10 @@ DASHES: tuple[str, ...] = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A line: `x` and `y` of one length, NaN as a gap. `smoothed` is drawn over the faint line of `y`."""
+    """A line: `x` and `y` of one length, NaN as a gap. `smoothed` is drawn over the faint line of `y`.
+
+    Points that are not `linked` are marks without a line.
+    """
 
     name: str
     x: Floats
@@ -21,6 +24,7 @@ class Series:
     colour: str
     dash: int = 0
     smoothed: Floats | None = None
+    linked: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,8 @@ class SeriesRequest(BaseModel):
     x: tuple[float, ...]
     y: Numbers
     smoothed: Numbers | None = None
+    linked: bool = True
+    """Whether a line joins the points; else each is a mark."""
 
     @field_validator("x", "y", "smoothed", mode="before")
     @classmethod

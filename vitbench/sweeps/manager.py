@@ -23,7 +23,7 @@ from vitbench.runs.queue import attend
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import RunBusy, RunGone, StateChanged
 from vitbench.sweeps.history import FILE, STOPPED, Attempt, History, Membership, read_history
-from vitbench.sweeps.plan import describe
+from vitbench.sweeps.plan import describe, parse_plan
 from vitbench.sweeps.stopping import loses_at
 from vitbench.sweeps.store import Sweep, all_sweeps
 from vitbench.sweeps.suggest import suggestion
@@ -179,6 +179,19 @@ def start_manager(sweep: Sweep) -> int | None:
         return None
 
 
+def add_trials(sweep: Sweep, trials: int) -> None:
+    """Raises the number of trials to `trials`; a sweep that has finished goes on. Raises UserError for fewer."""
+    plan = sweep.plan()
+    if trials < plan.trial_count:
+        raise UserError(f"The sweep has {plan.trial_count} trials; trials can only be added to them.")
+    more = parse_plan(plan.model_dump(mode="json") | {"trials": trials}, "The sweep")
+    if more.trial_count < trials:
+        raise UserError(f"The grid has {more.trial_count} points and no more; a random sweep can have more trials.")
+    sweep.change(more)
+    if sweep.state()[0] == "finished":
+        sweep.set_state("running")
+
+
 def stop_sweep(sweep: Sweep, *, runs: bool) -> int:
     """Makes no more runs; with `runs` also stops those that run or wait. How many were stopped."""
     sweep.set_state("stopped")
@@ -200,4 +213,4 @@ if __name__ == "__main__":
     Manager(Sweep(Path(sys.argv[1]))).run()
 
 
-__all__ = ["Manager", "Store", "ensure_managers", "in_order", "start_manager", "stop_sweep"]
+__all__ = ["Manager", "Store", "add_trials", "ensure_managers", "in_order", "start_manager", "stop_sweep"]

@@ -1,0 +1,93 @@
+"""The Sweep screen: leaderboard, curves of the survivors, slices, more trials, and the winner once more."""
+
+import pytest
+
+from screens.new_sweep_screen import NewSweepScreen
+from screens.sweep_screen import SweepScreen
+from screens.widgets.chart import Chart
+from screens.widgets.sweep_view import SweepView
+from tests.screens.opened_app import opened
+from tests.screens.test_new_run_screen import checking  # noqa: F401 - a fixture: no test here starts torch
+from tests.sweeps.test_sweeps_manager import whole_grid  # noqa: F401 - a fixture
+from vitbench.sweeps.manager import stop_sweep
+
+
+@pytest.fixture(autouse=True)
+def unmanaged(monkeypatch, tmp_path):
+    monkeypatch.setattr("screens.sweep_screen.ensure_managers", lambda store: None)
+    monkeypatch.chdir(tmp_path)
+
+
+async def test_curves_and_slices_stand_beside_the_leaderboard(whole_grid):  # noqa: F811
+    async with opened(whole_grid.store.folder, (140, 40)) as at:
+        await at.press("S")
+        await at.see("validation/accuracy of the best 6", "validation/accuracy over optim.name (1 sgd; 2 adamw)")
+        curves, cut = (at.screen.query_one(f"#sweep-{name}", Chart) for name in ("curves", "slice"))
+        assert len(curves.curves) == 6
+        assert curves.curves[0].name == "optim.name=adamw optim.lr=0.001", "the best first"
+        assert curves.curves[0].x[-1] == 20
+        assert not cut.curves[0].linked
+        assert len(cut.curves[0].x) == 6
+        await at.press("t")
+        await at.type("optim.lr")
+        await at.press("enter")
+        await at.see("validation/accuracy over optim.lr", "optim.name  ")
+        assert cut.x_log
+        assert cut.has_focus
+        await at.press("z")
+        assert not at.screen.query_one(SweepView).display
+        await at.press("z")
+        assert at.screen.query_one(SweepView).display
+
+
+async def test_a_narrow_terminal_shows_one_panel(whole_grid):  # noqa: F811
+    async with opened(whole_grid.store.folder, (80, 24)) as at:
+        await at.press("S")
+        await at.see("Mean by value")
+        assert "of the best 6" not in at.text()
+        await at.press("t")
+        await at.type("curves")
+        await at.press("enter")
+        await at.see("of the best 6")
+        assert "Mean by value" not in at.text()
+
+
+async def test_the_winner_is_written_and_offered_with_three_seeds(whole_grid, tmp_path, checking):  # noqa: F811
+    async with opened(whole_grid.store.folder, (120, 40)) as at:
+        await at.press("S")
+        await at.see("Sweep  a sweep")
+        await at.press("C")
+        await at.until(lambda: isinstance(at.screen, NewSweepScreen), "a new sweep")
+        await at.see("3 trials")
+        plan = at.screen.plan
+        assert [plan.recipe_of({"train.seed": seed}, 0).optim.lr for seed in (1, 2)] == [1e-3, 1e-3]
+        assert len(list(tmp_path.glob("trial-*.toml"))) == 1
+        await at.press("escape")
+        await at.until(lambda: isinstance(at.screen, SweepScreen), "nothing typed is lost without a question")
+
+
+async def test_a_sweep_is_stopped_resumed_and_made_longer(whole_grid):  # noqa: F811
+    plan = whole_grid.plan()
+    whole_grid.change(plan.model_copy(update={"method": "random", "trials": 6}))
+    try:
+        async with opened(whole_grid.store.folder, (120, 40)) as at:
+            await at.press("S")
+            await at.see("6 of 6 trials ended")
+            stop_sweep(whole_grid, runs=False)
+            await at.press("r")  # no key of this screen
+            await at.until(lambda: at.screen.state[0] == "stopped", "its state")
+            await at.press("p")
+            await at.until(lambda: whole_grid.state()[0] == "running", "the sweep")
+            await at.press("plus")
+            await at.see("How many trials in all?")
+            await at.press("ctrl+u")
+            await at.type("4")
+            await at.press("enter")
+            await at.until(lambda: any("only be added" in one.message for one in at.app._notifications), "why not")
+            await at.press("plus")
+            await at.see("How many trials in all?")
+            await at.press("enter")
+            await at.see("6 of 11 trials ended")
+    finally:
+        whole_grid.change(plan)
+        whole_grid.set_state("finished")
