@@ -4,8 +4,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from machine import describe
-from watched_app import WatchedApp, machine_load, writing
+from result_file import ResultFile
+from watched_app import WatchedApp, writing
 
 HEAVY = ("torch", "timm", "torchvision", "matplotlib")
 
@@ -20,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     count = parser.parse_args().runs
+    result = ResultFile("app_memory", "Memory of the app", "textual", "numpy")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
         options = ("--finished", str(count - 1), "--rate", "1", "--seconds", "3600")
@@ -34,15 +35,13 @@ def main() -> None:
             run = app.process.memory_full_info()
             heavy = loaded(app.child.pid)
             app.close()
-    print(f"# Memory of the app\n\n{describe('textual', 'numpy')}\n")
-    print(f"The whole process, {count} runs of 2,000 points in the store, one of them writing once a second.\n")
-    print("| | PSS, MB | RSS, MB | USS, MB |\n|---|---|---|---|")
+    result.say(f"The whole process, {count} runs of 2,000 points in the store, one of them writing once a second.\n")
+    result.say("| | PSS, MB | RSS, MB | USS, MB |\n|---|---|---|---|")
     for what, memory in (("the table of runs, after 15 s", table), ("one run opened, after 15 s more", run)):
-        print(f"| {what} | {memory.pss / 1e6:.0f} | {memory.rss / 1e6:.0f} | {memory.uss / 1e6:.0f} |")
-    print(
-        f"\nLoaded of {', '.join(HEAVY)}: {', '.join(heavy) or 'none'}. To reach: below 100 MB, none of these loaded."
-    )
-    print(f"\n{machine_load()}")
+        result.say(f"| {what} | {memory.pss / 1e6:.0f} | {memory.rss / 1e6:.0f} | {memory.uss / 1e6:.0f} |")
+    result.say(f"\nLoaded of {', '.join(HEAVY)}: {', '.join(heavy) or 'none'}.")
+    result.goal("below 100 MB (PSS) with a run open, none of these loaded", run.pss < 100e6 and not heavy)
+    result.write()
 
 
 if __name__ == "__main__":

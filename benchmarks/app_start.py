@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import pexpect
-from machine import describe
+from result_file import ResultFile
 
 BARE = """
 from textual.app import App
@@ -37,13 +37,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=7)
     pairs = parser.parse_args().pairs
+    result = ResultFile("app_start", "First paint of the app", "textual")
     with tempfile.TemporaryDirectory() as folder:
         ours = ["-m", "vitbench", "--store", f"{folder}/store"]
         times = [(first_paint(["-c", BARE], "Ready", folder), first_paint(ours, "leave", folder)) for _ in range(pairs)]
     bare, app = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"# First paint of the app\n\n{describe('textual')}\n")
-    print(f"Medians of {pairs} alternating pairs: bare Textual app {bare:.2f} s, ", end="")
-    print(f"vitbench with an empty store {app:.2f} s: {app / bare:.2f} times.")
+    result.say(
+        f"Medians of {pairs} alternating pairs: bare Textual app {bare:.2f} s, vitbench with an empty store {app:.2f}"
+        f" s: {app / bare:.2f} times.\n"
+    )
+    result.goal("1.6 times", app / bare <= 1.6)
+    result.write()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import describe
-from watched_app import WatchedApp, machine_load, writing
+from result_file import ResultFile
+from watched_app import WatchedApp, writing
 
 
 def share(app: WatchedApp, seconds: float) -> tuple[float, int, float]:
@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     minutes = parser.parse_args().minutes
+    result = ResultFile("app_watch", "The cost of watching", "textual", "numpy")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
         with writing(store, "--rate", "1", "--seconds", "3600"):
@@ -34,12 +35,16 @@ def main() -> None:
         app.read(5)
         still, nothing, _ = share(app, 30)
         app.close()
-    print(f"# The cost of watching\n\n{describe('textual', 'numpy')}\n")
-    print(f"One run open at 120x40, written to once a second, with 2,000 points at the start, for {minutes:g} minutes:")
-    print(f"{watching * 100:.2f}% of one core (CPU time of the process, user and system), ", end="")
-    print(f"{sent:,} bytes in {paints:.2f} paints a second.\n")
-    print(f"To reach: below 3%. With nothing written, for half a minute: {still * 100:.2f}%, {nothing:,} bytes sent.")
-    print(f"\n{machine_load()}")
+    result.say(
+        f"One run open at 120x40, written to once a second, with 2,000 points at the start, for {minutes:g} minutes:"
+    )
+    result.say(
+        f"{watching * 100:.2f}% of one core (CPU time of the process, user and system), {sent:,} bytes in {paints:.2f}"
+        " paints a second.\n"
+    )
+    result.say(f"With nothing written, for half a minute: {still * 100:.2f}%, {nothing:,} bytes sent.\n")
+    result.goal("below 3% of one core", watching < 0.03)
+    result.write()
 
 
 if __name__ == "__main__":

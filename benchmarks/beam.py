@@ -12,7 +12,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from captioners import NETWORKS
-from machine import describe
+from result_file import ResultFile
 from torch import Tensor
 
 from vitbench.captions.decoder import DecoderCache, Memory
@@ -66,12 +66,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    print(f"# A caption with {BEAMS} beams\n\n{describe('torch', 'timm')}\n- threads: 1\n")
-    print(f"Processor time, medians of {rounds} rounds in turn; the same network, search and sentence. Again: encoder")
-    print("and decoder at each word, over the words so far; CATR's loop: over all positions. Times: the median of the")
-    print("rounds' own ratios, and their quartiles.\n")
-    print("| network | tokens | encoded once, cached | again | times | CATR's loop | times |")
-    print("|---|---|---|---|---|---|---|")
+    result = ResultFile("beam", f"A caption with {BEAMS} beams", "torch", "timm")
+    result.say(
+        f"One thread; processor time, medians of {rounds} rounds in turn; the same network, search and sentence."
+        " Again: encoder"
+    )
+    result.say(
+        "and decoder at each word, over the words so far; CATR's loop: over all positions. Times: the median of the"
+    )
+    result.say("rounds' own ratios, and their quartiles.\n")
+    result.say("| network | tokens | encoded once, cached | again | times | CATR's loop | times |")
+    result.say("|---|---|---|---|---|---|---|")
     for name, make in NETWORKS.items():
         module, tokenizer, pixels = make()
         ways = [module, *(RunAgain(module, pixels, padded=padded) for padded in (False, True))]
@@ -83,7 +88,8 @@ def main() -> None:
             low, middle, high = statistics.quantiles([row[slow] / row[0] for row in times], n=4)
             cells += [f"{statistics.median(row[slow] for row in times) * 1e3:.0f} ms"]
             cells += [f"{middle:.1f} ({low:.1f} to {high:.1f})"]
-        print(f"| {name} | {len(found[0])} | {' | '.join(cells)} |")
+        result.say(f"| {name} | {len(found[0])} | {' | '.join(cells)} |")
+    result.write()
 
 
 if __name__ == "__main__":

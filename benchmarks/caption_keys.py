@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from keys import Eye
-from machine import describe
-from watched_app import WatchedApp, machine_load
+from result_file import ResultFile
+from watched_app import WatchedApp
 
 KEYS = {"word": ("\x1b[C",), "layer": ("\x1b[A",), "head": ("]",), "method": ("m", "M")}
 """The keys of each kind in turn."""
@@ -29,9 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=12)
     count = parser.parse_args().keys
-    print(f"# From key to preview, captions\n\n{describe('torch', 'timm', 'textual')}\n")
-    print(f"The package's captioner, 120x40, picture encoded; {count} keys of each kind at random moments.\n")
-    print("| another | median, ms | most, ms | the app at work, median | queued, median |\n|---|---|---|---|---|")
+    result = ResultFile("caption_keys", "From key to preview, captions", "torch", "timm", "textual")
+    result.say(f"The package's captioner, 120x40, picture encoded; {count} keys of each kind at random moments.\n")
+    result.say("| another | median, ms | most, ms | the app at work, median | queued, median |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         app = WatchedApp(Path(folder))
         eye = Eye(app)
@@ -40,13 +40,19 @@ def main() -> None:
         app.child.send("W")
         eye.wait("<end>")
         eye.watch(3)
+        medians: list[float] = []
         for what, keys in KEYS.items():
             answers = [eye.answer_time(keys[number % len(keys)], lambda: preview(eye)) for number in range(count)]
             clock, working, queued = (np.array(column) for column in zip(*answers, strict=True))
-            print(f"| {what} | {np.median(clock):.0f} | {max(clock):.0f} ", end="")
-            print(f"| {np.median(working):.0f} | {np.median(queued):.0f} |", flush=True)
+            medians.append(float(np.median(clock)))
+            result.say(
+                f"| {what} | {np.median(clock):.0f} | {max(clock):.0f} | {np.median(working):.0f}"
+                f" | {np.median(queued):.0f} |"
+            )
         app.close()
-    print(f"\nTo reach: below {TO_REACH} ms.\n\n{machine_load()}")
+    result.say("")
+    result.goal(f"each median below {TO_REACH} ms", max(medians) < TO_REACH)
+    result.write()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.attention.cache import all_attention
 from vitbench.attribution.explanation import explain
@@ -40,19 +40,21 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measured(arguments.one, arguments.repeats)))
         return
-    print(f"# What looking costs: ViT-B/16 at 224, one picture, one CPU thread\n\n{describe('torch', 'timm')}\n")
-    print(
+    title = "What looking costs: ViT-B/16 at 224, one picture, one CPU thread"
+    result = ResultFile("capture", title, "torch", "timm")
+    result.say(
         f"Medians of {arguments.repeats}, each beside a plain forward, by the clock and by processor time (what else"
         " the machine does weighs less there). Memory is the process's highest, torch and weights included; `nothing`"
         " is the plain forward alone.\n"
     )
-    print("| look | forward, s | look, s | forwards | by processor time | to reach | peak, GB |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    result.say("| look | forward, s | look, s | forwards | by processor time | to reach | peak, GB |")
+    result.say("|---|---|---|---|---|---|---|")
     for name, reach in REACH.items():
         command = [sys.executable, __file__, "--one", name, "--repeats", str(arguments.repeats)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         times = f"{found['forward']:.2f} | {found['look']:.2f} | {found['ratio']:.2f} | {found['processor_ratio']:.2f}"
-        print(f"| {name} | {times} | {reach} | {found['peak'] / 1e9:.2f} |", flush=True)
+        result.say(f"| {name} | {times} | {reach} | {found['peak'] / 1e9:.2f} |")
+    result.write()
 
 
 def measured(name: str, repeats: int) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from cie import blurred, check, ciede2000, lab, linear, similarity
-from machine import describe
 from PIL import Image
+from result_file import ResultFile
 from rich.color import Color, ColorSystem
 from rich.color_triplet import ColorTriplet
 from rich.console import Console
@@ -34,7 +34,6 @@ from vitbench.paths import sample_images
 from vitbench.requests.attention import AttentionRequest
 from vitbench.terminal_colours import Depth
 
-RESULT = Path(__file__).parent / "results" / "colours.md"
 PHOTOGRAPHS = (
     "skimage/data/astronaut.png",
     "skimage/data/coffee.png",
@@ -127,13 +126,13 @@ def redraw(pictures: list[np.ndarray], paint: Callable[[np.ndarray, Console], st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", type=Path, help="a site-packages folder with scikit-image and scikit-learn")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     check()
     pictures, words = photographs(chosen.packages)
     pictures += asyncio.run(maps())
-    lines = ["# Pictures in 256 colours", "", describe("numpy", "rich", "textual"), ""]
-    lines += [f"Five pictures ({words}) and five maps of the package's network in {CELLS[0]}x{CELLS[1]} cells. Mean"]
+    result = ResultFile("colours", "Pictures in 256 colours", "numpy", "rich", "textual", out=chosen.out)
+    lines = [f"Five pictures ({words}) and five maps of the package's network in {CELLS[0]}x{CELLS[1]} cells. Mean"]
     lines += [f"CIEDE2000 and structural similarity of L* after a Gaussian blur of {BLUR:g} pixel in linear light; the"]
     lines += ["last two columns without the blur, where dithering is seen as grain.", ""]
     lines += ["| picture | CIEDE2000 before | now | similarity before | now | sharp before | now |"]
@@ -153,9 +152,8 @@ def main() -> None:
     new_time, new_bytes = redraw(pixels_only, painted_now, "truecolor")
     lines += [f"From pixels to what is sent, median of pictures not drawn before: before {old_time:.0f} ms and"]
     lines += [f"{old_bytes / 1024:.0f} KiB, now {new_time:.0f} ms and {new_bytes / 1024:.0f} KiB a picture."]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    chosen.out.write_text(text)
+    result.say("\n".join(lines))
+    result.write()
 
 
 if __name__ == "__main__":

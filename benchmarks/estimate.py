@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.store import Store
@@ -52,9 +52,9 @@ def measured(store: Path, chosen: Recipe) -> tuple[float, float]:
 
 
 def main() -> None:
-    print(f"# The estimate before launch\n\n{describe('torch', 'timm')}\n")
-    print("| network | epoch: estimated | measured | ratio | memory: estimated | measured | ratio |")
-    print("|---|---|---|---|---|---|---|")
+    result = ResultFile("estimate", "The estimate before launch", "torch", "timm")
+    result.say("| network | epoch: estimated | measured | ratio | memory: estimated | measured | ratio |")
+    result.say("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
         for name, options, size, batch_size in NETWORKS:
@@ -68,12 +68,12 @@ def main() -> None:
             )
             estimate = json.loads(answer.stdout.splitlines()[-1])
             seconds, peak = measured(store, chosen)
-            print(
+            result.say(
                 f"| {name} | {estimate['epoch_seconds']:.1f} s | {seconds:.1f} s |"
                 f" {estimate['epoch_seconds'] / seconds:.2f} | {estimate['memory_bytes'] / 2**20:.0f} MiB |"
-                f" {peak / 2**20:.0f} MiB | {estimate['memory_bytes'] / peak:.2f} |",
-                flush=True,
+                f" {peak / 2**20:.0f} MiB | {estimate['memory_bytes'] / peak:.2f} |"
             )
+    result.write()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import describe
+from result_file import ResultFile
 
 OURS = """
 import resource, sys, time
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=250_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    result = ResultFile("events", f"Loading {4 * arguments.records:,} scalars", "tensorboard", "protobuf", "numpy")
     with tempfile.TemporaryDirectory() as temporary:
         run = Path(temporary) / "logs" / "run"
         run.mkdir(parents=True)
@@ -96,14 +97,14 @@ def main() -> None:
             plain.append(float(measured([sys.executable, "-c", PROTOBUF, str(run), str(arguments.records)])[2]))
     our_seconds, our_memory, inside, again = (statistics.median(column) for column in zip(*ours, strict=True))
     their_seconds, their_memory = (statistics.median(column) for column in zip(*theirs, strict=True))
-    print(f"# Loading {4 * arguments.records:,} scalars\n\n{describe('tensorboard', 'protobuf', 'numpy')}\n")
-    print(f"Median of {arguments.rounds} rounds, whole processes in turn.\n")
-    print("| | seconds | peak MiB |\n|---|---|---|")
-    print(f"| vitbench | {our_seconds:.2f} | {our_memory:.0f} |")
-    print(f"| terminalboard 0.5.3 --once | {their_seconds:.2f} | {their_memory:.0f} |")
-    print(f"| plain protobuf loop, without its imports | {statistics.median(plain):.2f} | |\n")
-    print(f"Faster by {their_seconds / our_seconds:.2f}, memory {our_memory / their_memory:.2f} of theirs.")
-    print(f"The reader alone takes {inside:.2f} s; a look that finds nothing new {again * 1e6:.0f} us.")
+    result.say(f"Median of {arguments.rounds} rounds, whole processes in turn.\n")
+    result.say("| | seconds | peak MiB |\n|---|---|---|")
+    result.say(f"| vitbench | {our_seconds:.2f} | {our_memory:.0f} |")
+    result.say(f"| terminalboard 0.5.3 --once | {their_seconds:.2f} | {their_memory:.0f} |")
+    result.say(f"| plain protobuf loop, without its imports | {statistics.median(plain):.2f} | |\n")
+    result.say(f"Faster by {their_seconds / our_seconds:.2f}, memory {our_memory / their_memory:.2f} of theirs.")
+    result.say(f"The reader alone takes {inside:.2f} s; a look that finds nothing new {again * 1e6:.0f} us.")
+    result.write()
 
 
 if __name__ == "__main__":

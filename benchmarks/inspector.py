@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.inspector.client import Inspector
 from vitbench.paths import sample_images
@@ -29,7 +29,7 @@ def questions(kind: str, number: int) -> dict[str, Any]:
     return subject | {"method": "raw", kind: 1 + number % (LAYERS if kind == "layer" else HEADS)}
 
 
-async def measure(rounds: int) -> None:
+async def measure(rounds: int, result: ResultFile) -> None:
     inspector = Inspector(Path(tempfile.mkdtemp()))
     try:
         for kind in ("layer", "head", "method, seen before", "method, not seen yet"):
@@ -40,7 +40,7 @@ async def measure(rounds: int) -> None:
                 await inspector.ask("sheet", kind="attention", request=request)
                 times.append((time.perf_counter() - began) * 1e3)
             first, kept = times[0], times[4:]
-            print(f"| {kind} | {first:.0f} ms | {statistics.median(kept):.0f} ms | {max(kept):.0f} ms |", flush=True)
+            result.say(f"| {kind} | {first:.0f} ms | {statistics.median(kept):.0f} ms | {max(kept):.0f} ms |")
     finally:
         await inspector.close()
 
@@ -49,10 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     rounds = parser.parse_args().rounds
-    print(f"# From a question to the changed preview\n\n{describe('torch', 'timm', 'textual')}\n")
-    print(f"The inspector's answer as the app receives it, without drawing; {rounds} moves after four to warm up.\n")
-    print("| another | first | median | slowest |\n|---|---|---|---|", flush=True)
-    asyncio.run(measure(rounds))
+    result = ResultFile("inspector", "From a question to the changed preview", "torch", "timm", "textual")
+    result.say(
+        f"The inspector's answer as the app receives it, without drawing; {rounds} moves after four to warm up.\n"
+    )
+    result.say("| another | first | median | slowest |\n|---|---|---|---|")
+    asyncio.run(measure(rounds, result))
+    result.write()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.recipe import Recipe
 from vitbench.runs.status import Best, Status, write_status
@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
     count = parser.parse_args().runs
+    result = ResultFile("list_runs", f"Listing {count:,} finished runs", "pydantic")
     recipe = Recipe.model_validate({"model": {"name": "demo"}, "data": {"path": "pictures"}})
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
@@ -30,8 +31,8 @@ def main() -> None:
             states = [run.status().state for run in Store(folder).runs()]
             times.append(time.perf_counter() - began)
             assert states == ["finished"] * count
-    print(f"# Listing {count:,} finished runs\n\n{describe('pydantic')}\n")
-    print(f"First {times[0]:.2f} s, again {times[1]:.2f} s ({times[1] / count * 1e6:.0f} us a run).")
+    result.say(f"First {times[0]:.2f} s, again {times[1]:.2f} s ({times[1] / count * 1e6:.0f} us a run).")
+    result.write()
 
 
 if __name__ == "__main__":

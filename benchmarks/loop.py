@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.models.network import build_network
 from vitbench.recipe import Recipe, parse_recipe
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    result = ResultFile("loop", "Our loop against a plain one, on the CPU", "torch", "timm")
     recipe = recipe_of(arguments.steps, arguments.batch_size)
     with tempfile.TemporaryDirectory() as temporary:
         store = Path(temporary)
@@ -150,15 +151,19 @@ def main() -> None:
         for _ in range(arguments.pairs):
             ours.append(our_rate(recipe, store, arguments.steps)[0])
             plain.append(plain_rate(recipe, pixels, labels, classes, arguments.steps))
-    print(f"# Our loop against a plain one, on the CPU\n\n{describe('torch', 'timm')}\n")
-    print("ViT of 6 blocks, 96 wide, 96x96 pictures in patches of 12, float32, one thread, AdamW,")
-    print(f"{arguments.batch_size} pictures a step; {arguments.pairs} interleaved pairs of {arguments.steps} steps.\n")
-    print("| pictures a second (medians) | vitbench | plain loop | ratio | from | to |\n|---|---|---|---|---|---|")
+    result.say("ViT of 6 blocks, 96 wide, 96x96 pictures in patches of 12, float32, one thread, AdamW,")
+    result.say(
+        f"{arguments.batch_size} pictures a step; {arguments.pairs} interleaved pairs of {arguments.steps} steps.\n"
+    )
+    result.say("| pictures a second (medians) | vitbench | plain loop | ratio | from | to |\n|---|---|---|---|---|---|")
     for what, column in (("by the clock", "wall"), ("by processor time", "cpu")):
         mine, other = ([getattr(rate, column) for rate in rates] for rates in (ours, plain))
         ratios = [one / two for one, two in zip(mine, other, strict=True)]
-        print(f"| {what} | {statistics.median(mine):.1f} | {statistics.median(other):.1f} ", end="")
-        print(f"| {statistics.median(ratios):.3f} | {min(ratios):.3f} | {max(ratios):.3f} |")
+        result.say(
+            f"| {what} | {statistics.median(mine):.1f} | {statistics.median(other):.1f}"
+            f" | {statistics.median(ratios):.3f} | {min(ratios):.3f} | {max(ratios):.3f} |"
+        )
+    result.write()
 
 
 if __name__ == "__main__":

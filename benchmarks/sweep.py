@@ -7,17 +7,14 @@ of the learning rate's logarithm from -3, for other optimizers than adamw, and w
 """
 
 import math
-import os
 import statistics
 import time
-from pathlib import Path
 
-from machine import describe
+from result_file import ResultFile
 
 from vitbench.sweeps.plan import Plan, parse_plan
 from vitbench.sweeps.suggest import suggestion
 
-RESULT = Path(__file__).parent / "results" / "sweep.md"
 SPACE = {
     "optim.lr": {"low": 1e-5, "high": 1e-1, "scale": "log"},
     "optim.name": ["sgd", "adam", "adamw"],
@@ -45,6 +42,7 @@ def played(one: Plan, count: int) -> list:
 
 
 def main() -> None:
+    result = ResultFile("sweep", "Suggestions of a sweep", "optuna")
     history = played(plan("tpe", 0), 200)
     seconds = []
     for _ in range(20):
@@ -58,11 +56,6 @@ def main() -> None:
         ahead += tpe > random
         rows.append(f"| {seed} | {tpe:.4f} | {random:.4f} |")
     lines = [
-        "# Suggestions of a sweep",
-        "",
-        describe("optuna"),
-        f"- load before: {os.getloadavg()[0]:.1f}",
-        "",
         f"The next suggestion after 200 trials: {1000 * took:.0f} ms (median of 20, the slowest "
         f"{1000 * max(seconds):.0f} ms); goal below {1000 * GOAL:.0f} ms: {'met' if took < GOAL else 'MISSED'}.",
         "",
@@ -72,8 +65,8 @@ def main() -> None:
         "|---|---|---|",
         *rows,
     ]
-    RESULT.write_text("\n".join(lines) + "\n")
-    print(RESULT.read_text())
+    result.say("\n".join(lines))
+    result.write()
 
 
 if __name__ == "__main__":

@@ -71,11 +71,3 @@ def writing(store: Path, *options: str) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
-
-
-def machine_load() -> str:
-    """One line about what else the machine did, for the results."""
-    load = os.getloadavg()[0]
-    cores = os.cpu_count() or 1
-    what = "Other work shared the cores" if load > 0.7 * cores else "The machine was quiet"
-    return f"{what}: load average {load:.1f} on {cores} cores at the end."

@@ -7,8 +7,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from machine import describe
-from watched_app import WatchedApp, machine_load, writing
+from result_file import ResultFile
+from watched_app import WatchedApp, writing
 
 VIEWS = (("curves", "1"), ("system", "2"), ("log", "3"), ("table of runs", "\x1b"))
 
@@ -17,6 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
+    result = ResultFile("wire", "On the wire", "textual", "numpy")
     steady, still, paints = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
@@ -38,15 +39,16 @@ def main() -> None:
             app.read(5)
             still[name] = len(app.read(min(20.0, seconds)))
         app.close()
-    print(f"# On the wire\n\n{describe('textual', 'numpy')}\n")
-    print(f"One run of 2,000 points and more at 120x40, one update a second; over {seconds:g} s each.\n")
-    print(
+    result.say(f"One run of 2,000 points and more at 120x40, one update a second; over {seconds:g} s each.\n")
+    result.say(
         "| what is open | KiB a second | paints a second | bytes in 20 s when nothing is written |\n|---|---|---|---|"
     )
     for name, _ in VIEWS:
-        print(f"| {name} | {steady[name]:.2f} | {paints[name]:.2f} | {still[name]} |")
-    print("\nTo reach: below 20 KiB a second with one run open, and nothing when nothing changes.")
-    print(f"\n{machine_load()}")
+        result.say(f"| {name} | {steady[name]:.2f} | {paints[name]:.2f} | {still[name]} |")
+    result.say("")
+    result.goal("below 20 KiB a second with one run open", max(steady.values()) < 20)
+    result.goal("nothing when nothing changes", not any(still.values()))
+    result.write()
 
 
 if __name__ == "__main__":

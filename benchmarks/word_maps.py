@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from captioners import NETWORKS, WORDS
-from machine import describe
 from numpy.typing import NDArray
+from result_file import ResultFile
 from torch import Tensor
 
 from vitbench.captions.network import Captioner
@@ -32,13 +32,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    print(f"# All maps of a {WORDS}-word caption\n\n{describe('torch', 'timm')}\n- threads: 1\n")
-    print(f"Processor time, median of {rounds} rounds in turn.")
-    print("The decoder's pass has fused attention, which shows no maps.\n")
-    print("| network | maps | decoder's pass | pass with encoder | all maps, picture encoded | decoder's passes |")
-    print("|---|---|---|---|---|---|")
+    result = ResultFile("word_maps", f"All maps of a {WORDS}-word caption", "torch", "timm")
+    result.say(f"One thread; processor time, median of {rounds} rounds in turn.")
+    result.say("The decoder's pass has fused attention, which shows no maps.\n")
+    result.say("| network | maps | decoder's pass | pass with encoder | all maps, picture encoded | decoder's passes |")
+    result.say("|---|---|---|---|---|---|")
     for name, make in NETWORKS.items():
-        print(row_of(name, *make(), rounds))
+        result.say(row_of(name, *make(), rounds))
+    result.write()
 
 
 def row_of(name: str, module: Captioner, tokenizer: Tokenizer, pixels: Tensor, rounds: int) -> str:
