@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import json, sys
 if "deferred" in sys.argv:
@@ -32,6 +34,7 @@ def answer(*arguments: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_it_is_imported_with_its_first_use_and_changes_nothing() -> None:
     later, at_once = answer("deferred"), answer()
     assert not later.pop("imported")

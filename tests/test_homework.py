@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from PIL import Image
 
 from vitbench.cli import main
@@ -28,6 +29,7 @@ def test_p1_labels_every_picture_under_its_own_name(tmp_path, capsys):
     assert (tmp_path / "same.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_p2_writes_a_figure_for_each_picture(tmp_path, capsys):
     folder = pictures(tmp_path / "images")
     (folder / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")

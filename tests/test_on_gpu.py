@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 NEED_A_GPU = {"lease", "oom", "resume_compiled"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_all_steps_run_in_small_on_the_cpu(tmp_path):
     script = ROOT / "benchmarks" / "on_gpu.py"

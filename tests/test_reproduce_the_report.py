@@ -48,6 +48,7 @@ def pets(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_runs(pets, store, capsys):
     found = commands()
     assert [command[0] for command in found].count("train") == 5

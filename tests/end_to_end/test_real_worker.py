@@ -134,6 +134,7 @@ def test_a_killed_worker_is_told_of_and_resumed(run: Run, store: Path) -> None:
     assert set(trained_steps(run)) == set(range(1, end.total_steps + 1))
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_while_nobody_looked(run: Run, store: Path) -> None:
     """Started later, the app says so once, and then no more."""
     with Terminal(store) as app:

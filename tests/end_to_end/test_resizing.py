@@ -20,6 +20,7 @@ SCREENS = {
 """The key that opens each screen from the table of runs, and a word by which it is known."""
 
 
+@pytest.mark.slow
 def test_each_screen_survives_a_tiny_window(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "24")  # what a program with GNU readline leaves to those that it starts
     for name in ("first", "second"):

@@ -311,6 +311,7 @@ def test_published_weights_in_the_hub_s_cache_are_used_without_network(monkeypat
     assert built.labels is None
 
 
+@pytest.mark.slow
 def test_the_table_of_addresses_is_read_without_unpickling(monkeypatch, tmp_path):
     """`pretrained_vit` with `pretrained = true`, the download replaced at the boundary."""
     fetched = []

@@ -92,6 +92,7 @@ def test_in_training_the_dropout_falls_on_the_same_places(small_name):
     assert largest_difference(target(pixels), expected) > 0.05
 
 
+@pytest.mark.slow
 def test_the_full_size_b_16_agrees_at_its_own_size():
     source = ViT("B_16_imagenet1k", image_size=(384, 384), num_classes=37).eval()
     nn.init.normal_(source.fc.weight, std=0.05)
