@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +14,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
+from textual.widgets import Input
 
 from screens import wording
 from screens.actions import bindings
@@ -23,7 +23,9 @@ from screens.caption_view import CaptionSession
 from screens.coloured_app import ColouredApp
 from screens.colours import SELECTION_IN_16
 from screens.copying import clipboard_sequence
-from screens.endings import ENDS, ended_since, in_words, notice_sequence
+from screens.ending_notices import EndingNotices
+from screens.endings import notice_sequence
+from screens.escape_key import read_escape_by_itself
 from screens.evaluating import Evaluator
 from screens.inspector_start import LOOK_EVERY, InspectorStart, idle_minutes
 from screens.key_order import KeyOrder
@@ -33,7 +35,7 @@ from screens.palette import ActionCommands
 from screens.paths import typed_path
 from screens.restoring import Restoring
 from screens.settings import Settings
-from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
+from screens.snapshot import LIVE_STATES, Snapshot
 from screens.themes import offered_themes, readable, remembered_theme
 from screens.typed_work import leave_after_asking
 from screens.watcher import Watcher
@@ -45,13 +47,10 @@ from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
 from vitbench.paths import store_folder
 from vitbench.runs.store import Store
-from vitbench.settings import read_settings
 from vitbench.terminal_colours import Depth
 from vitbench.text import clean
 
 _LEAVING = ("q", "ctrl+q")
-_LOOK_NOTED = 60
-"""Seconds between two notes of when the app was last looked at."""
 
 Severity = Literal["information", "warning", "error"]
 
@@ -93,9 +92,7 @@ class Workbench(ColouredApp[str]):
         self.evaluator = Evaluator(self)
         self.caption_sessions: dict[str, CaptionSession] = {}
         """Where one was on the captions screen, by captioner: leaving it and coming back finds the same."""
-        self._states: dict[str, str] | None = None
-        self.ended_words = ""
-        """What has ended since the app was last open, until a run is opened or Escape pressed."""
+        self.endings = EndingNotices(self)
         self._packages: dict[str, list[tuple[ScreenDeclaration, Opening]]] = {}
         """By the name of a screen: the screens of packages that a key there opens."""
         self._inspector_start: InspectorStart | None = None
@@ -179,19 +176,21 @@ class Workbench(ColouredApp[str]):
         self.watcher.run()
 
     async def on_event(self, event: events.Event) -> None:
-        """Escape and the next key, in one packet of a slow line, read as that key with Alt; they are two keys here."""
+        """Keys and pasted text go through the order in which they were typed."""
         if self._inspector_start is not None and isinstance(event, events.InputEvent):
             self._inspector_start.touched()
         match event:
             case events.Key(key=key, is_forwarded=False) if self._is_too_small() and key not in _LEAVING:
                 event.stop()  # nothing of what it would do could be seen
-            case events.Key(key=key, character=character, is_forwarded=False) if _holds_escape(event):
-                await self._keys.add(events.Key("escape", "\x1b"))
-                await self._keys.add(events.Key(key.removeprefix("alt+"), character))
             case events.Key(is_forwarded=False) | events.Paste(is_forwarded=False):
                 await self._keys.add(event)
             case _:
                 await super().on_event(event)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A cursor that blinks would send its cell over the line twice a second while nobody does anything."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def _is_too_small(self) -> bool:
         """Whether a sentence is shown in place of the screen."""
@@ -206,7 +205,7 @@ class Workbench(ColouredApp[str]):
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self.snapshot = message.snapshot
-        self._notice_endings()
+        self.endings.look(self.snapshot)
         self.show_snapshot()
 
     def show_snapshot(self) -> None:
@@ -218,40 +217,10 @@ class Workbench(ColouredApp[str]):
             screen.apply(self.snapshot)
         self.watcher.want(screen.wanted())
 
-    def _notice_endings(self) -> None:
-        """Says when a run ends; one that died is offered to be resumed."""
-        states = {run.id: run.state for run in self.snapshot.runs}
-        before, self._states = self._states, states
-        if before is None:
-            since = self.settings.number("last_look")
-            self.ended_words = in_words(ended_since(self.snapshot.runs, since)) if since else ""
-        seen = self.settings.texts("seen_crashes")
-        for run in self.snapshot.runs:
-            was = None if before is None else before.get(run.id)
-            crashed_away = before is None and run.state == "crashed" and run.id not in seen
-            if crashed_away or (was in LIVE_STATES and run.state in BROKEN_STATES):
-                self._notice_crash(run.id)
-            elif was == "running" and run.state == "finished":
-                self.tell(f"{run.title} has finished: accuracy {wording.percent(run.accuracy) or 'not measured'}.")
-            if was in LIVE_STATES and run.state in ENDS:
-                self._ring(f"{run.title} is {run.state}")
-        self.settings.remember("last_look", str(int(time.time()) // _LOOK_NOTED * _LOOK_NOTED))
-
-    def _ring(self, words: str) -> None:
-        """The terminal's bell and notice, unless the person's settings say otherwise."""
-        try:
-            wanted = read_settings().bell
-        except UserError as error:
-            self.tell(str(error), "warning")
-            return
-        if wanted and self._driver is not None:
+    def ring(self, words: str) -> None:
+        """The terminal's bell, and its notice."""
+        if self._driver is not None:
             self._driver.write(notice_sequence(words))
-
-    def _notice_crash(self, run_id: str) -> None:
-        from screens.dialogs import CrashNotice
-
-        self.settings.add("seen_crashes", run_id)
-        self.push_screen(CrashNotice(run_id))
 
     def tell(self, sentence: str, severity: Severity = "information") -> None:
         """A notice in the corner."""
@@ -373,11 +342,6 @@ class Workbench(ColouredApp[str]):
         self.action_leave()
 
 
-def _holds_escape(event: events.Key) -> bool:
-    """Whether a key is Escape and another one that came in the same packet, read as that key with Alt."""
-    return event.key.startswith("alt+") and (bool(event.character) or event.key in ("alt+tab", "alt+enter"))
-
-
 def open_app(arguments: Sequence[str]) -> int:
     """Opens the app and returns its exit code: 2 where there is no terminal, or no store can be."""
     parser = argparse.ArgumentParser(prog="vitbench", description="Opens the workbench.")
@@ -395,6 +359,7 @@ def open_app(arguments: Sequence[str]) -> int:
         return 2
     # Also where hang-ups were ignored (nohup): it would read its lost terminal for ever.
     Restoring()
+    read_escape_by_itself()
     # Python would believe these before the terminal itself, and never see that its window changes.
     for variable in ("COLUMNS", "LINES"):
         os.environ.pop(variable, None)

@@ -14,6 +14,8 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.message_pump import MessagePump
 
+from screens.escape_key import meant
+
 _LONGEST_WAIT = 2.0
 """Seconds after which the next key is handed out although the one before, which may wait for it, has not ended."""
 _STILL_WAVES, _MOST_WAVES = 2, 12
@@ -54,6 +56,9 @@ class KeyOrder:
         turn = self._turn
         where = self._where()
         event = self._waiting.popleft()
+        if isinstance(event, events.Key):
+            event, *others = meant(event, self._app.focused)
+            self._waiting.extendleft(reversed(others))
         if self._waiting:
             self._guard()
         await self._hand_out(event)

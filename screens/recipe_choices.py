@@ -1,10 +1,12 @@
 """What a recipe can be made of, as lists that shrink while one types: presets, data, networks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from screens.paths import folders_below
 from screens.widgets.picker import Choice, matching
+from vitbench.progress import rough_duration
 from vitbench.recipe import preset_names
+from vitbench.rough_time import LONG
 
 _SCENES = (
     Choice("scenes:new?count=5180&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
@@ -24,10 +26,17 @@ _PRESET_NOTES = {
 }
 
 
-def presets(typed: str) -> Sequence[Choice]:
-    """The presets; all of them where one stands there whole."""
-    choices = [Choice(name, _PRESET_NOTES.get(name, "")) for name in preset_names()]
-    return choices if typed in preset_names() else matching(choices, typed)
+def presets(typed: str, time_of: Callable[[str], float | None] = lambda preset: None) -> Sequence[Choice]:
+    """The presets; all of them where one stands there whole. `time_of` gives the seconds that one takes, or None.
+
+    Times are said, and those of under an hour come first.
+    """
+    times = {name: time_of(name) for name in preset_names()}
+    choices = []
+    for name in sorted(times, key=lambda name: (times[name] or 0.0) >= LONG):
+        time = f"about {rough_duration(seconds)}; " if (seconds := times[name]) else ""
+        choices.append(Choice(name, time + _PRESET_NOTES.get(name, "")))
+    return choices if typed in times else matching(choices, typed)
 
 
 def data(typed: str, used: Iterable[str]) -> Sequence[Choice]:

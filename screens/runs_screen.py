@@ -150,13 +150,13 @@ class RunsScreen(Desk):
 
     def _show_ended(self) -> None:
         """What has ended while nobody looked."""
-        note, words = self.query_one("#ended", Note), self.workbench.ended_words
+        note, words = self.query_one("#ended", Note), self.workbench.endings.words
         note.display = bool(words)
         if words:
             note.show(Text(f"Since you were here: {clean(words)}", self.app.theme_variables["accent"]))
 
     def _forget_ended(self) -> None:
-        self.workbench.ended_words = ""
+        self.workbench.endings.words = ""
         self._show_ended()
 
     def _show_welcome(self, empty: bool) -> None:

@@ -31,6 +31,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def rough_duration(seconds: float) -> str:
+    """`seconds` as `duration` says them, without what an estimate does not know: `55 min`, `5 h 12 min`."""
+    return duration(seconds if not 60 <= seconds < 3600 else seconds // 60 * 60).removesuffix(" 00 s")
+
+
 def moment(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """The local time `seconds` after the epoch in the form of `time.strftime`; `?` for what no calendar has."""
     try:

@@ -239,7 +239,8 @@ class Picker(Vertical):
         quiet = Style(color=self.app.theme_variables["secondary"])
         longest = max((cell_len(clean(choice.words)) for choice in self._choices), default=0)
         indent = _LABEL if self._label else 0
-        width = min(longest + 2, max(10, (self.size.width - indent) * 2 // 3))
+        share = 2 / 3 if any(choice.note for choice in self._choices) else 1.0
+        width = min(longest + 2, max(10, int((self.size.width - indent) * share)))
         room = max(0, self.size.width - indent - width - 2)
         rows = []
         for choice in self._choices:

@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult, RenderResult
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from screens import wording
@@ -53,11 +53,15 @@ class Facts(Widget):
         return lines
 
 
-class RunDetails(Vertical):
-    """Details of one run, or nothing. `brief` leaves the charts away and says the rest in a few rows."""
+class RunDetails(VerticalScroll, can_focus=True):
+    """Details of one run, or nothing; they scroll where they are longer than the room for them.
+
+    `brief` leaves the charts away and says the rest in a few rows.
+    """
 
     DEFAULT_CSS = """
-    RunDetails { width: 44; padding: 0 1; background: $surface; }
+    RunDetails { width: 44; padding: 0 1; background: $surface; scrollbar-size-vertical: 1; }
+    RunDetails:focus { background: $panel; }
     RunDetails Chart { height: 1fr; min-height: 7; max-height: 16; margin-top: 1; }
     RunDetails #words, RunDetails #last-words { margin-top: 1; }
     RunDetails.-brief Chart { display: none; }

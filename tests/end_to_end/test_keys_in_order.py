@@ -61,6 +61,10 @@ def test_a_screen_its_text_and_back_in_one_packet(store: Path) -> None:
         app.wait_for("This is lost: name")
         app.press("y")
         app.wait_for("2 runs, 1 shown")
+        app.press("\x1b\r")  # Esc takes the filter away; Enter opens what is selected
+        app.wait_for("6 Mistakes")
+        app.press("\x1b" + "/alp\r" + "\x1b4")
+        app.wait_for("2 runs  ")
 
 
 def test_a_dialog_and_its_answer_in_one_packet(store: Path) -> None:

@@ -73,5 +73,5 @@ async def opened(store: Path, size: tuple[int, int] = (120, 40)) -> AsyncIterato
     async with app.run_test(size=size) as pilot:
         at = Opened(app, pilot)
         if (store / "runs").exists():
-            await at.until(lambda: app._states is not None, "the first look at the store")
+            await at.until(lambda: app.endings.states is not None, "the first look at the store")
         yield at

@@ -67,5 +67,5 @@ async def test_the_bell_rings_when_a_run_ends_and_not_when_it_is_off(store, monk
         assert "one is finished" in rung[0]
         main(["settings", "bell=false"])
         fakes[1].status("finished", ended_at=time.time())
-        await at.until(lambda: at.app._states[fakes[1].id] == "finished", "the second end")
+        await at.until(lambda: at.app.endings.states[fakes[1].id] == "finished", "the second end")
         assert len(rung) == 1

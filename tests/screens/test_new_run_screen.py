@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from textual.widgets import Input
 
-from screens.new_run_screen import estimate_words
+from screens.verdict import estimate_words
 from screens.widgets.chart import Chart
 from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import FieldList
@@ -13,7 +13,7 @@ from tests.screens.opened_app import opened
 from vitbench.errors import UserError
 from vitbench.inspector.client import Answer, InspectorError
 from vitbench.recipe import load_recipe
-from vitbench.rough_time import rough_seconds
+from vitbench.rough_time import faster_ways, rough_seconds
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ async def test_what_is_recognised_in_the_data_is_said_without_blocking(store, tm
     async with opened(store, (80, 24)) as at:
         await at.press("n")
         at.screen.query_one("#data-line", Input).value = f"{tmp_path}/pets [b]"
-        await at.see("Ready to start.", "looking at the pictures: 120 of 480 (25%)")
+        await at.see("Checking: looking at the pictures: 120 of 480 (25%)")
+        assert "Ready to start" not in at.text()
         assert f'path = "{tmp_path}/pets [b]"' in checking.asked[-1]
         asked = len(checking.asked)
         await at.press("tab")  # the screen goes on meanwhile
@@ -208,19 +209,114 @@ async def test_leaving_ends_the_screen_s_work_before_its_widgets_go(store):
 
 
 async def test_hours_on_this_machine_are_said_before_the_start(store, tmp_path, checking, launched, monkeypatch):
-    """ViT-S at 224 on 1,437 small pictures: seven hours on two cores, which nothing said."""
-    monkeypatch.setattr("screens.new_run_screen._has_gpu", lambda device: False)
+    """ViT-S at 224 on 1,437 small pictures: days on two cores, which nothing said."""
+    monkeypatch.setattr("screens.verdict.has_gpu", lambda device="": False)
+    monkeypatch.setattr("screens.new_run_screen.has_gpu", lambda: False)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     checking.answer.values["pictures"] = 1437
     async with opened(store, (120, 40)) as at:
-        await at.show("new_run", preset="scratch", data=str(tmp_path))
-        await at.see("Ready to start", "This run takes about", "without a GPU", "fewer")
+        screen = await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("Ready to start", "This run takes about", "without a GPU", "^s offers")
         await at.press("ctrl+s")
-        await at.see("Start it?", "Start it all the same")
-        await at.press("n")
+        await at.see("min with timm:vit_tiny_patch16_224, pictures of 64 px, 150 epochs", "Start it all the same")
+        await at.press("escape")
+        await at.see("^s offers")
         assert not launched
-        await at.press("ctrl+s", "y")
+        await at.press("ctrl+s")
+        await at.see("Start it all the same")
+        await at.press("enter")  # what is shorter is put in place, and nothing starts
+        await at.until(lambda: screen.draft.model == "timm:vit_tiny_patch16_224", "the smaller network")
+        await at.see("Ready to start")
+        assert not launched
+        assert screen.draft.recipe.model.image_size < 224
+        assert screen.query_one("#model", Picker).value == "timm:vit_tiny_patch16_224"
+        assert "^s offers" not in at.text()
+        await at.press("ctrl+s")
         await at.until(lambda: launched, "the start")
+
+
+async def test_what_takes_long_can_be_started_all_the_same(store, tmp_path, checking, launched, monkeypatch):
+    monkeypatch.setattr("screens.verdict.has_gpu", lambda device="": False)
+    checking.answer.values["pictures"] = 100_000
+    async with opened(store, (80, 24)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("Ready to start")
+        await at.press("ctrl+s")
+        await at.see("Start it all the same")
+        await at.type("all the")
+        await at.press("enter")
+        await at.until(lambda: launched, "the start")
+
+
+async def test_presets_know_the_machine(store, tmp_path, checking, monkeypatch):
+    """Without a GPU, how long each takes on these data, and those of under an hour first."""
+    monkeypatch.setattr("screens.verdict.has_gpu", lambda device="": False)
+    monkeypatch.setattr("screens.new_run_screen.has_gpu", lambda: False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    checking.answer.values["pictures"] = 1437
+    async with opened(store, (120, 40)) as at:
+        screen = await at.show("new_run", data=str(tmp_path))
+        await at.see("Ready to start")
+        assert screen.draft.preset == "probe", "all of a network would train for hours"
+        names = [choice.value for choice in screen._presets("")]
+        notes = {choice.value: choice.note for choice in screen._presets("")}
+        assert names.index("probe") < names.index("fast")
+        assert notes["probe"].startswith("about 10 min")
+        assert notes["fast"].startswith("about 5 h 36 min; the head first")
+
+
+async def test_a_start_waits_for_the_check_of_the_data(store, tmp_path, checking, launched):
+    """^S was pressed before anybody knew that the meaning of the data is open."""
+    checking.answer.values["readings"] = [["table", "2 classes"], ["table:label=b", "4 classes"]]
+    checking.go_on.clear()
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="scratch", data=str(tmp_path))
+        await at.see("Checking: ")
+        await at.press("ctrl+s")
+        await at.see("Starts when this is done")
+        await at.press("escape")
+        await at.see("Checking: ")
+        await at.press("ctrl+s")
+        await at.see("Starts when this is done")
+        checking.go_on.set()
+        await at.see("How are they read?", "4 classes")
+        assert not launched
+        await at.press("escape")
+        checking.answer.values.update(readings=[], problems=["There are no labels."])
+        checking.go_on.clear()
+        at.screen.query_one("#preset-line", Input).value = "report"
+        await at.see("Checking: ")
+        await at.press("ctrl+s")
+        checking.go_on.set()
+        await at.see("There are no labels.")
+        assert not launched
+        checking.go_on.clear()
+        at.screen.query_one("#preset-line", Input).value = "scratch"
+        await at.see("Checking: ")
+        await at.press("ctrl+s")
+        await at.see("Starts when this is done")
+        await at.press("ctrl+s")  # a second time: without the check
+        await at.until(lambda: launched, "the start")
+
+
+def test_what_makes_a_run_shorter_is_the_least_that_is_enough():
+    recipe = load_recipe("fast", ["data.path=/data/pets"])
+    seconds = rough_seconds(recipe, 1437, cores=2)
+    ways = faster_ways(recipe, seconds, 3600.0)
+    assert [way.changes[0][0] for way in ways] == ["model.name", "model.image_size"]
+    assert all(way.seconds < 3600 for way in ways)
+    for way in faster_ways(recipe, 5000.0, 3600.0):
+        changed = recipe.with_changes([f"{key}={value}" for key, value in way.changes])
+        share = rough_seconds(changed, 1437) / rough_seconds(recipe, 1437)
+        assert way.seconds == pytest.approx(5000 * share)
+    (together,) = faster_ways(load_recipe("report", ["data.path=/data/pets"]), 66 * 3600.0, 3600.0)
+    assert [key for key, _ in together.changes] == ["model.name", "model.image_size"]
+    own = load_recipe("fast", ["data.path=/data/pets", "model.name=timm:resnet18"])
+    assert {key for way in faster_ways(own, 5000.0, 3600.0) for key, _ in way.changes} <= {
+        "train.epochs",
+        "model.name",
+        "schedule.warmup_epochs",
+    }
 
 
 def test_a_rough_time_is_that_of_the_machine():
@@ -244,13 +340,13 @@ async def test_data_whose_meaning_is_open_are_asked_about_before_a_run(store, tm
     checking.answer.values["readings"] = ways
     async with opened(store, (120, 40)) as at:
         await at.show("new_run", preset="scratch", data=str(tmp_path))
-        await at.see("Ready to start.", "The data can be read in 2 ways")
+        await at.see("The data can be read in 2 ways")
         await at.press("ctrl+s")
         await at.see("How are they read?", "label=diagnosis", "4 classes (nevus, ...)")
         assert not launched
         checking.answer = Answer({"recognised": ["4 classes."], "problems": []}, {})
         await at.press("down", "enter")
-        await at.see("Ready to start.", "4 classes.")
+        await at.see("4 classes.")
         assert 'layout = "table:name=train.csv,label=diagnosis"' in checking.asked[-1]
         await at.press("ctrl+s")
         await at.until(lambda: launched, "the start")
