@@ -45,6 +45,36 @@ def test_what_a_worker_would_refuse_is_one_sentence(store, tmp_path, changes, pr
     assert check.recognised
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["model.pretrained=true"],
+        ["model.pretrained=true", "model.name=pretrained_vit:B_16_imagenet1k"],
+        ["model.pretrained=true", "model.name=timm:vit_tiny_patch16_224.augreg_in21k"],
+    ],
+)
+def test_weights_that_are_not_here_and_cannot_be_had_are_a_problem(store, tmp_path, changes, monkeypatch):
+    """ "Ready to start." was said, and the worker ended at once."""
+    pictures = tiny_pictures(tmp_path / "pictures", each=1)
+    (problem,) = check_recipe(recipe(pictures, *changes), store).problems
+    assert "are not on this machine and cannot be downloaded from here" in problem
+    asked = []
+    monkeypatch.setattr("vitbench.models.timm_networks.check_reachable", lambda host, _: asked.append(host))
+    monkeypatch.setattr("vitbench.models.fetching.check_reachable", lambda host, _: asked.append(host))
+    check = check_recipe(recipe(pictures, *changes), store)
+    assert check.problems == []
+    assert any(f"are downloaded from {asked[0]} when the run starts" in line for line in check.recognised)
+
+
+def test_a_weight_file_is_looked_at_before_the_start(store, tmp_path):
+    pictures = tiny_pictures(tmp_path / "pictures", each=1)
+    for weights, problem in ((tmp_path / "none.safetensors", "There is no weight file"), (tmp_path, "folder")):
+        (said,) = check_recipe(recipe(pictures, f'model.weights="{weights}"'), store).problems
+        assert problem in said
+    (said,) = check_recipe(recipe(pictures, "model.pretrained=true", "model.name=timm:vit_nothing"), store).problems
+    assert "vit_nothing" in said
+
+
 def test_several_problems_are_all_told(store, tmp_path):
     for name in "abc":
         tiny_picture(tmp_path / "single" / name / "0.png")
@@ -57,6 +87,7 @@ def test_scenes_are_not_written_by_a_look(store):
     check = check_recipe(recipe("scenes:new?count=3700&size=96"), store)
     assert "3,700 pictures of 96x96" in check.recognised[0]
     assert "37 classes" in check.recognised[0]
+    assert check.pictures == 3700
     assert not (store / "scenes").exists()
     assert "at least 10 scenes" in check_recipe(recipe("scenes:new?count=3"), store).problems[0]
     assert "doors" in check_recipe(recipe("scenes:doors"), store).problems[0]

@@ -16,6 +16,7 @@ from timm.models import get_pretrained_cfg
 from vitbench.errors import UserError
 from vitbench.models.hub import FILES, cached_on_hub, check_reachable, hub_host, no_network
 from vitbench.models.named import downloaded, find_network
+from vitbench.models.timm_networks import weights_host
 from vitbench.progress import Progress, silent
 
 
@@ -58,6 +59,21 @@ def fetch(reference: str, progress: Progress = silent) -> Fetched:
     check_reachable(hub_host(), str(named))
     file = _from_hub(config.hf_hub_id, config.hf_hub_filename, str(named), progress)
     return _fetched(str(named), file, licence, False)
+
+
+def weights_from(reference: str) -> str:
+    """The host from which the published weights of a network would be downloaded; empty if they are on this machine.
+
+    Raises UserError if there are none, or if they are not here and the host cannot be reached.
+    """
+    named = find_network(reference)
+    if (url := named.source.weights_url(named.name)) is None:
+        return weights_host(named.name) if named.kind == "timm" else ""  # another source knows where its own are
+    if _in_torch_cache(url).exists():
+        return ""
+    host = urlsplit(url).hostname or ""
+    check_reachable(host, str(named))
+    return host
 
 
 def _from_hub(repository: str, filename: str | None, reference: str, progress: Progress) -> Path:

@@ -108,6 +108,30 @@ def published_weights(name: str, progress: Progress = silent) -> Mapping[str, Te
 
     Raises UserError if there are none, or no network to fetch them: fresh weights are never given instead.
     """
+    config, here, host = _published(name)
+    if here is not None and config.hf_hub_id and not config.custom_load and not config.label_offset:
+        return read_weights(here)
+    if here is not None and not config.hf_hub_id:
+        return None
+    check_reachable(host, f"timm:{name}")
+    progress(0, 0, f"fetching the weights of {name} from {host}")
+    return None
+
+
+def weights_host(name: str) -> str:
+    """The host from which timm would fetch the weights of `name`; empty if they are on this machine.
+
+    Raises UserError if there are none, or if they are not here and the host cannot be reached.
+    """
+    _, here, host = _published(name)
+    if here is not None:
+        return ""
+    check_reachable(host, f"timm:{name}")
+    return host
+
+
+def _published(name: str) -> tuple[Any, Path | None, str]:
+    """timm's configuration of `name`, the file of its weights if it is here, and the host that has it."""
     config = get_pretrained_cfg(name)
     if config is None or not config.has_weights:
         with_weights = timm.list_pretrained(f"{name.partition('.')[0]}.*")
@@ -117,18 +141,10 @@ def published_weights(name: str, progress: Progress = silent) -> Mapping[str, Te
             " model.weights to a file of yours."
         )
     if config.hf_hub_id:
-        cached = cached_on_hub(config.hf_hub_id, config.hf_hub_filename)
-        if cached is not None and not config.custom_load and not config.label_offset:
-            return read_weights(cached)
-        host = hub_host()
-    else:
-        url = urlsplit(config.url[0] if isinstance(config.url, tuple) else config.url or "")
-        host = url.hostname or ""
-        if (Path(torch.hub.get_dir()) / "checkpoints" / Path(url.path).name).exists():
-            return None
-    check_reachable(host, f"timm:{name}")
-    progress(0, 0, f"fetching the weights of {name} from {host}")
-    return None
+        return config, cached_on_hub(config.hf_hub_id, config.hf_hub_filename), hub_host()
+    url = urlsplit(config.url[0] if isinstance(config.url, tuple) else config.url or "")
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url.path).name
+    return config, file if file.exists() else None, url.hostname or ""
 
 
 def shapes(name: str, size: tuple[int, int] | None, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

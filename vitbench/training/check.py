@@ -17,7 +17,10 @@ from vitbench.data.scenes import KIND_SETS
 from vitbench.data.scenes.export import check_scenes
 from vitbench.data.summary import brief
 from vitbench.errors import UserError
+from vitbench.models.fetching import weights_from
 from vitbench.models.network import DEMO, Network, build_network
+from vitbench.models.weight_files import check_weight_file
+from vitbench.places import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 from vitbench.training.classification import fitting_augmentation, with_parts
@@ -39,7 +42,7 @@ class Check:
 
 
 def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Check:
-    """Everything that a worker would refuse at its start, but for weights that cannot be had and memory that runs out.
+    """Everything that a worker would refuse at its start, but for memory that runs out.
 
     Pictures are looked at, which may take minutes the first time; scenes that are not written yet are not written.
     """
@@ -51,7 +54,8 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
         try:
             work()
         except UserError as error:
-            check.problems.append(str(error))
+            if str(error) not in check.problems:
+                check.problems.append(str(error))
 
     def inspect_data() -> None:
         nonlocal labels
@@ -66,6 +70,7 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
         check.readings = readings(recipe.data.path, recipe.task)
     progress(0, 0, "making the network")
     note(lambda: _check_network(recipe, labels))
+    note(lambda: _check_weights(recipe, check))
     note(lambda: check_device(recipe.train.device))
     return check
 
@@ -75,6 +80,7 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
     path = recipe.data.path
     if _is_unwritten(path, store):
         check.recognised.append(_promise(path))
+        check.pictures = read_address(path).count
         return head_labels(recipe.model.num_classes, label_order(KIND_SETS[read_address(path).kinds]), Path(path))
     data = open_recipe_data(recipe, store, progress)
     check.recognised += brief(data)
@@ -103,9 +109,11 @@ def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Chec
 
     if _is_unwritten(recipe.data.path, store):
         check.recognised.append(_promise(recipe.data.path))
+        check.pictures = read_address(recipe.data.path).count
         return
     data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
     check.recognised.append(f"{data.sentence}.")
+    check.pictures = len(data.split("train"))
     for title, said in (("Left out", data.problems), ("Changed or guessed", data.notes)):
         if said:
             check.recognised.append(f"{title}: {len(said):,}, such as {said[0].rstrip('.')}.")
@@ -122,6 +130,17 @@ def _check_network(recipe: Recipe, labels: Sequence[str]) -> None:
     network = _shapes_only(recipe, count)
     if recipe.task != "caption":
         fitting_augmentation(recipe, network)
+
+
+def _check_weights(recipe: Recipe, check: Check) -> None:
+    """Whether the weights that the run begins with are here, or can be had; nothing is downloaded."""
+    model = recipe.model
+    if model.name == DEMO:
+        return
+    if model.weights:
+        check_weight_file(expanded(model.weights))
+    elif model.pretrained and (host := weights_from(model.name)):
+        check.recognised.append(f"The weights of {model.name} are downloaded from {host} when the run starts.")
 
 
 def _shapes_only(recipe: Recipe, num_classes: int) -> Network:
