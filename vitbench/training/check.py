@@ -20,7 +20,7 @@ from vitbench.errors import UserError
 from vitbench.models.fetching import weights_from
 from vitbench.models.network import DEMO, Network, build_network
 from vitbench.models.weight_files import check_weight_file
-from vitbench.places import expanded
+from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 from vitbench.training.classification import fitting_augmentation, with_parts
