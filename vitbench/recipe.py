@@ -22,6 +22,7 @@ from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import (
     CaptionTable,
     DataTable,
+    LaunchTable,
     ModelTable,
     OptimTable,
     ScheduleTable,
@@ -34,6 +35,7 @@ from vitbench.text import shortened
 __all__ = [
     "CaptionTable",
     "DataTable",
+    "LaunchTable",
     "ModelTable",
     "OptimTable",
     "Recipe",
@@ -67,6 +69,7 @@ class Recipe(BaseModel):
     train: TrainTable = TrainTable()
     optim: OptimTable = OptimTable()
     schedule: ScheduleTable = ScheduleTable()
+    launch: LaunchTable = LaunchTable()
     caption: CaptionTable = CaptionTable()
     _adapted: str = PrivateAttr("")
     """What was changed so that the keys fit each other, in a sentence; empty where nothing was."""
@@ -214,6 +217,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f"schedule.min_lr = {schedule.min_lr:g} (must be at most optim.lr = {recipe.optim.lr:g})"
     if train.amp == "fp16" and train.device == "cpu":
         yield 'train.amp = "fp16" (must be "none" or "bf16" on train.device = "cpu")'
+    yield from recipe.launch.contradictions(train.device, train.batch_size)
     if recipe.task == "caption":
         caption = recipe.caption
         if caption.embed_dim % caption.num_heads:

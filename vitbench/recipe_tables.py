@@ -1,5 +1,6 @@
 """The tables of a recipe, and what each key may be. Names are timm's where timm has one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from vitbench.declarations import loaded, one_of
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=8)]
+_TIME = r"^([0-9]{1,3}-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}$"
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,43 @@ class ScheduleTable(Table):
     step_on: Literal["epoch", "step"] = Field("step", description="step | epoch: when the rate changes")
     min_lr: float = Field(0.0, ge=0, description="where the decay ends")
     decay_fraction: float = Field(0.2, gt=0, le=1, description="wsd: the share of what follows the warm-up that decays")
+
+
+class LaunchTable(Table):
+    """Where a run computes, and in how many processes; the result does not depend on it but by rounding and dropout."""
+
+    gpus: Positive = Field(1, description="GPUs that train it together (torch elastic, DDP); of each node")
+    processes: Positive = Field(1, description="processes that train it together on the CPU, instead of gpus")
+    engine: Literal["local", "slurm"] = Field("local", description="local | slurm: this machine, or a cluster")
+    nodes: Positive = Field(1, description="nodes of the cluster")
+    partition: str = Field("", description="of the cluster; without it, the cluster's default")
+    account: str = Field("", description="whom the cluster charges; without it, its default")
+    time: str = Field("1:00:00", pattern=_TIME, description="limit of a job, [days-]hours:minutes:seconds")
+
+    @property
+    def on_node(self) -> int:
+        """Processes on each node."""
+        return max(self.gpus, self.processes)
+
+    @property
+    def world(self) -> int:
+        """Processes in all."""
+        return self.nodes * self.on_node
+
+    def contradictions(self, device: str, batch_size: int) -> Iterator[str]:
+        """What does not fit each other, the recipe's `train.device`, or its `train.batch_size`."""
+        if self.gpus > 1 and self.processes > 1:
+            yield f"launch.processes = {self.processes} (must be 1 with launch.gpus = {self.gpus}: each GPU has one)"
+        if self.gpus > 1 and (device == "cpu" or ":" in device):
+            yield f'train.device = "{device}" (must be "auto" or "cuda" with launch.gpus = {self.gpus})'
+        if self.processes > 1 and device != "cpu":
+            yield f'train.device = "{device}" (must be "cpu" with launch.processes = {self.processes})'
+        if self.engine == "local":
+            for key, off in (("nodes", 1), ("partition", ""), ("account", "")):
+                if getattr(self, key) != off:
+                    yield f'launch.{key} (must be left out unless launch.engine = "slurm")'
+        if batch_size < self.world:
+            yield f"train.batch_size = {batch_size} (must be at least {self.world}: a picture for each process)"
 
 
 class CaptionTable(Table):

@@ -1,6 +1,6 @@
 """A task small enough to train in milliseconds, and a run folder around it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vitbench.data.problems import LeftOut
 from vitbench.models.network import build_network
 from vitbench.progress import Progress
+from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe, parse_recipe
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.events import EventReader
@@ -46,7 +47,7 @@ class TinyTask:
     monitored_metric = "accuracy"
     splits = ("val",)
 
-    def __init__(self, recipe: Recipe, pictures: int = 44) -> None:
+    def __init__(self, recipe: Recipe, pictures: int = 44, unreadable: Iterable[int] = ()) -> None:
         seed_everything(recipe.train.seed)
         self.network = build_network(recipe.model, num_classes=3)
         generator = torch.Generator().manual_seed(5)
@@ -56,6 +57,9 @@ class TinyTask:
         self.train_size = pictures
         self.seed = recipe.train.seed
         self.largest_batch = 10**9
+        self.ranks = ALONE
+        self.unreadable: frozenset[int] = frozenset(unreadable)
+        self.seen: dict[int, list[int]] = {}
         self.left_out = LeftOut()
         self.evaluation_batch = recipe.train.batch_size
         self.poison_at: int | None = None
@@ -68,7 +72,9 @@ class TinyTask:
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         order = self.order(epoch)
         for start in range(first_batch * batch_size, self.train_size, batch_size):
-            chosen = order[start : start + batch_size]
+            chosen = self.ranks.share(order[start : start + batch_size])
+            chosen = np.array([number for number in chosen if number not in self.unreadable], dtype=int)
+            self.seen.setdefault(epoch, []).extend(chosen.tolist())
             yield self.pixels[chosen], self.labels[chosen]
 
     def loss(self, module: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -100,11 +106,14 @@ class TinyTask:
         """There is nothing to end."""
 
 
-def start(folder: Path, recipe: Recipe, run: Run | None = None, **task: object) -> tuple[Training, Monitor, Run]:
+def start(
+    folder: Path, recipe: Recipe, run: Run | None = None, ranks: Ranks | None = None, **task: object
+) -> tuple[Training, Monitor, Run]:
     """A training and its monitor in a new run folder, or going on in `run`."""
     torch.set_num_threads(1)
     tiny = TinyTask(recipe, **task)  # type: ignore[arg-type]
-    training = Training(tiny, recipe, torch.device("cpu"))
+    tiny.ranks = ranks or ALONE
+    training = Training(tiny, recipe, torch.device("cpu"), tiny.ranks)
     run = run or Store(folder).create(recipe)
     checkpoints = Checkpoints(run.folder / "checkpoints")
     if checkpoints.last is not None:

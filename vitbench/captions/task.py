@@ -38,6 +38,7 @@ from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
 from vitbench.models.network import RANDOM, build_network
 from vitbench.progress import Progress, silent
+from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
 from vitbench.runs.files import write_whole
 from vitbench.training.task import BatchSize
@@ -73,6 +74,7 @@ class Captioning:
         label_smoothing: float,
         device: torch.device,
     ) -> None:
+        self.ranks: Ranks = ALONE
         self.network = network
         self.data = data
         self.pictures = pictures
@@ -103,10 +105,11 @@ class Captioning:
         train = self.pictures_of["train"]
         order = np.random.default_rng([self.seed, epoch]).permutation(len(train))
         starts = range(first_batch * batch_size, len(order), batch_size)
-        chosen = [[train[place] for place in order[start : start + batch_size]] for start in starts]
-        for rows, start, taken in zip(chosen, starts, self.pictures.ahead(chosen), strict=True):
+        places = [self.ranks.share(order[start : start + batch_size]) for start in starts]
+        chosen = [[train[place] for place in batch] for batch in places]
+        for rows, numbers, taken in zip(chosen, places, self.pictures.ahead(chosen), strict=True):
             self.left_out.note(taken.left_out)
-            sentences = [_sentence(rows[n], self.seed, epoch, int(order[start + n])) for n in taken.places]
+            sentences = [_sentence(rows[n], self.seed, epoch, int(numbers[n])) for n in taken.places]
             batch = CaptionBatch(torch.from_numpy(taken.pixels), self._ids(sentences))
             yield batch.pinned() if self.device.type == "cuda" else batch
 
@@ -131,20 +134,23 @@ class Captioning:
         `folder/SPLIT-STEP.jsonl`.
         """
         assert isinstance(module, Captioner)
-        pictures = self.pictures_of.get(split, [])
-        if not pictures:
+        everything = self.pictures_of.get(split, [])
+        mine = self.ranks.share(np.arange(len(everything)))
+        pictures = [everything[number] for number in mine]
+        if not everything:
             raise UserError(f"{self.data.root} has no {split} split; it has {', '.join(self.splits)}.")
-        left_out, read = LeftOut(), list[CaptionedPicture]()
+        left_out, numbers = LeftOut(), list[int]()
         written: list[str] = []
         loss_sum = correct = tokens = 0.0
         at_once = self.evaluation_batch
-        batches = [pictures[n : n + at_once] for n in range(0, len(pictures), at_once)]
-        for asked, taken in zip(batches, self.pictures.ahead(batches), strict=True):
+        starts = range(0, len(pictures), at_once)
+        batches = [pictures[start : start + at_once] for start in starts]
+        for start, asked, taken in zip(starts, batches, self.pictures.ahead(batches), strict=True):
             left_out.note(taken.left_out)
             rows = [asked[place] for place in taken.places]
             if not rows:
                 continue
-            read += rows
+            numbers += [int(mine[start + place]) for place in taken.places]
             memory = module.encode(self._normalized(torch.from_numpy(taken.pixels)))
             ids = self._ids([row.sentences[0] for row in rows]).to(self.device)
             loss, accuracy = caption_loss(module.decode(ids[:, :-1], memory), ids, self.tokenizer.pad_id)
@@ -156,9 +162,13 @@ class Captioning:
             )
             written += [self.tokenizer.decode(hypothesis.ids) for hypothesis in greedy(module, memory, self.tokenizer)]
             progress(len(written), len(pictures), f"captioning the {split} split")
+        told = self.ranks.gather((loss_sum, correct, tokens))
+        loss_sum, correct, tokens = (sum(column) for column in zip(*told, strict=True))
+        pairs = sorted(self.ranks.gather_all(list(zip(numbers, written, strict=True))))
+        read, written = [everything[number] for number, _ in pairs], [sentence for _, sentence in pairs]
         if folder is not None:
             _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, read, written)
-        self.left_out.note(problems := left_out.news())
+        self.left_out.note(problems := self.ranks.gather_all(left_out.news()))
         words = [split_words(sentence) for sentence in written]
         references = [[split_words(sentence) for sentence in picture.sentences] for picture in read]
         scalars = {"loss": loss_sum / tokens, "token_accuracy": correct / tokens, **caption_scores(words, references)}
@@ -166,7 +176,7 @@ class Captioning:
             scalars["left_out"] = float(len(problems))
         if all(picture.truth for picture in read):
             scalars |= scene_scores(words, [picture.truth for picture in read]).scalars()
-            scalars |= self._grounding(module, read)
+            scalars |= self._grounding(module, read) if self.ranks.is_first else {}
         if split == "val" and folder is not None:
             self._measure_heads(module, read, folder / step_name(step))
         return scalars

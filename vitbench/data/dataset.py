@@ -1,7 +1,7 @@
 """Labelled pictures of one split as pixels: from the cache or from the files, with the same result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Dataset:
     def value_range(self) -> ValueRange | None:
         """That of the network's training pictures, else that of these."""
         return self.preprocessing.value_range or self.index.value_range
+
+    def chosen(self, numbers: np.ndarray) -> "Dataset":
+        """The samples of these numbers alone, which count from 0 anew."""
+        return replace(self, positions=self.positions[numbers])
 
     def sample(self, number: int) -> Sample:
         """The sample that a batch calls `number`."""

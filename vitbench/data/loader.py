@@ -1,7 +1,7 @@
 """Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no worker outlives its parent."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -65,6 +65,7 @@ class Loader:
     With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU. A network that
     normalises over the batch needs `at_least` two pictures: a shorter last batch begins with pictures of the first.
     With `balanced` an epoch, as long as ever, shows each class equally often; a repeat is augmented by itself.
+    Of each batch only the `share` of its numbers is made, where several processes divide it.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class Loader:
         epochs: int = 1,
         at_least: int = 1,
         left_out: LeftOut | None = None,
+        share: Callable[[np.ndarray], np.ndarray] = lambda numbers: numbers,
     ) -> None:
+        self.share = share
         self.dataset, self.epochs, self.at_least = dataset, epochs, at_least
         self.left_out = left_out if left_out is not None else LeftOut()
         self.seed, self.batch_size = seed, batch_size
@@ -153,7 +156,7 @@ class Loader:
         order = self.order(epoch)
         for batch in range(first_batch, len(self)):
             start = batch * self.batch_size
-            yield _Request(epoch, self.whole(order, start, self.batch_size))
+            yield _Request(epoch, self.share(self.whole(order, start, self.batch_size)))
 
     def _made(self, epoch: int, first_batch: int) -> Iterator[Batch]:
         if self._workers is None:

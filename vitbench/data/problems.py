@@ -41,6 +41,10 @@ class LeftOut:
                 self._noted[problem.file] = problem
                 self._news.append(problem)
 
+    def all(self) -> list[Problem]:
+        """What was noted ever."""
+        return list(self._noted.values())
+
     def news(self) -> list[Problem]:
         """What was noted since the last call."""
         news, self._news = self._news, []

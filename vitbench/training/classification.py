@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from vitbench.errors import UserError
 from vitbench.models.adaptation import classifiers
 from vitbench.models.network import Network, build_network
 from vitbench.progress import Progress
+from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
 from vitbench.training.evaluation import evaluate_classifier
 from vitbench.training.precision import Precision
@@ -68,6 +70,7 @@ class Classification:
         evaluation_cache: DecodedCache | None = None,
         progress: Progress,
     ) -> None:
+        self.ranks: Ranks = ALONE
         self.network, self.data, self.recipe, self.device = network, data, recipe, device
         self.evaluation_cache = evaluation_cache
         self.progress = progress
@@ -94,7 +97,7 @@ class Classification:
             features, labels, known = self._frozen_features()
             order = loader.order(epoch)
             for start in range(first_batch * batch_size, len(order), batch_size):
-                numbers = loader.whole(order, start, batch_size) % len(self.train)
+                numbers = loader.share(loader.whole(order, start, batch_size)) % len(self.train)
                 chosen = torch.from_numpy(numbers).to(self.device)
                 chosen = chosen if known is None else chosen[known[chosen]]
                 yield Features(features[chosen], self.target_of(chosen, labels[chosen]))
@@ -158,6 +161,7 @@ class Classification:
             device=self.device,
             precision=self.precision,
             progress=progress,
+            ranks=self.ranks,
         )
         self.left_out.note(evaluation.left_out)
         if folder is not None:
@@ -192,8 +196,12 @@ class Classification:
                 epochs=self.recipe.train.epochs,
                 at_least=self.at_least,
                 left_out=self.left_out,
+                share=self._share,
             )
         return self._loader
+
+    def _share(self, numbers: np.ndarray) -> np.ndarray:
+        return self.ranks.share(numbers, mirrored=self.mixing.is_on)
 
     def _frozen_features(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """What the head sees of each training picture [N, D], and the labels [N]; computed once.
@@ -211,19 +219,21 @@ class Classification:
         was_training = module.training
         module.eval()
         dataset = self.evaluated(split)
+        part = dataset.chosen(mine := self.ranks.share(np.arange(len(dataset))))
         labels = torch.from_numpy(dataset.labels).to(self.device)
-        found: list[Tensor] = []
-        numbers: list[Tensor] = []
-        for batch in on_device(in_order(dataset, self.evaluation_batch, self.device, self.left_out), self.device):
+        found, numbers = [torch.empty(0, device=self.device)], [labels[:0]]
+        for batch in on_device(in_order(part, self.evaluation_batch, self.device, self.left_out), self.device):
             pixels = self.network.preprocessing.normalize(batch.pixels)
             with self.precision.autocast():
                 found.append(pooled_features(module, pixels).float())
             numbers.append(batch.indices)
-            self.progress(sum(map(len, found)), len(dataset), "computing the features of the frozen network")
+            self.progress(sum(map(len, found)), len(part), "computing the features of the frozen network")
         module.train(was_training)
-        features, known = torch.cat(found), None
+        features, seen, known = torch.cat(found), torch.cat(numbers), None
+        if not self.ranks.alone:
+            rows = self.ranks.gather_rows(mine[seen.cpu().numpy()], features.cpu().numpy())
+            seen, features = (torch.from_numpy(column).to(self.device) for column in rows)
         if len(features) < len(dataset):
-            seen = torch.cat(numbers)
             known = torch.zeros(len(dataset), dtype=torch.bool, device=self.device).index_fill(0, seen, True)
             features = features.new_zeros(len(dataset), features.shape[1]).index_copy(0, seen, features)
         return features, labels, known

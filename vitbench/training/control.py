@@ -2,16 +2,23 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
+from vitbench.ranks import Ranks
 from vitbench.runs.lock import RunLock
 from vitbench.runs.store import Run
 from vitbench.training.outcome import FolderGone, Interrupted
 
 Request = Literal["pause", "stop", "checkpoint"]
+_BY_URGENCY: tuple[Request | None, ...] = (None, "checkpoint", "pause", "stop")
+
+
+def agreed(request: Request | None, ranks: Ranks) -> Request | None:
+    """The most urgent request that any process of the run has: one that left alone would leave the others waiting."""
+    return _BY_URGENCY[ranks.agree(_BY_URGENCY.index(request))]
 
 
 class Control:
@@ -26,7 +33,8 @@ class Control:
         self.interval = interval
         self.lock = lock
         self._polled = 0.0
-        self._signalled = False
+        self.is_signalled = False
+        self.when_signalled: Callable[[], object] = lambda: None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -42,7 +50,8 @@ class Control:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled = True
+        self.is_signalled = True
+        self.when_signalled()
 
     def asked(self) -> Request | None:
         """The most urgent request. Raises FolderGone."""
@@ -52,7 +61,7 @@ class Control:
             self._polled = now
             if self.lock is not None and not self.lock.keep():
                 raise FolderGone(f"The folder {self.run.folder} is gone.")
-        if self._signalled:
+        if self.is_signalled:
             return "pause"
         if not due:
             return None

@@ -22,13 +22,13 @@ FILE_NAME = "environment.json"
 _MOST_THREADS = 4096
 
 
-def frozen_threads(folder: Path, wanted: int | None) -> int:
-    """The number of CPU threads of a run: that of its first start, whatever the machine has now.
+def frozen_threads(folder: Path, wanted: int | None, processes: int = 1) -> int:
+    """The number of CPU threads of each process of a run: that of its first start, whatever the machine has now.
 
     Where it is not known any more, `write_environment` says so.
     """
     document, _ = _read(folder / FILE_NAME)
-    return int(document["threads"]) if document else wanted or torch.get_num_threads()
+    return int(document["threads"]) if document else wanted or max(1, torch.get_num_threads() // processes)
 
 
 def write_environment(folder: Path, *, threads: int, seed: int, device: str, data_fingerprint: str) -> list[str]:

@@ -24,6 +24,7 @@ from vitbench.files.parsing import to_json
 from vitbench.files.reading import EVALUATION, check_file
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
+from vitbench.ranks import ALONE, Ranks
 from vitbench.runs.files import write_whole
 from vitbench.runs.store import Run
 from vitbench.statistics import wilson_interval
@@ -236,20 +237,24 @@ def evaluate_classifier(
     precision: Precision | None = None,
     labels: np.ndarray | None = None,
     progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Runs `module`, which is in evaluation mode on `device`, over a dataset.
 
     `labels` int64 [samples] replaces the dataset's own, where its classes count differently. Logits are compared in
     float32, and the loss is computed in float64. `batch_size` is that of the report's average loss, and of what is
-    computed `at_once` where that is None. Pictures that cannot be read any more are named in the result.
+    computed `at_once` where that is None. Pictures that cannot be read any more are named in the result. Several
+    processes divide the pictures, and all of them have the whole result.
     """
     left_out = LeftOut()
     precision = precision or Precision("none", device)
     known = dataset.labels if labels is None else labels
-    truth = torch.from_numpy(known).to(device)
-    numbers, top5, probability, loss = [], [], [], []
+    part = dataset.chosen(mine := ranks.share(np.arange(len(dataset))))
+    truth = torch.from_numpy(known[mine]).to(device)
+    nothing = torch.empty(0, device=device)
+    numbers, top5, probability, loss = [truth[:0]], [nothing.long()], [nothing], [nothing.double()]
     done = 0
-    for batch in on_device(in_order(dataset, at_once or batch_size, device, left_out), device):
+    for batch in on_device(in_order(part, at_once or batch_size, device, left_out), device):
         pixels = dataset.preprocessing.normalize(batch.pixels)
         with precision.autocast():
             logits = module(pixels)
@@ -260,18 +265,21 @@ def evaluate_classifier(
         loss.append(F.nll_loss(log_probability, truth[batch.indices], reduction="none"))
         numbers.append(batch.indices)
         done += len(batch)
-        progress(done, len(dataset), "evaluating")
-    seen = torch.cat(numbers).cpu().numpy()
+        progress(done, len(part), "evaluating")
+    seen, *rows = ranks.gather_rows(
+        mine[torch.cat(numbers).cpu().numpy()],
+        *(torch.cat(column).cpu().numpy() for column in (top5, probability, loss)),
+    )
     return Evaluation(
         root=str(dataset.index.root),
         classes=classes,
         file=np.array([dataset.sample(int(number)).file for number in seen]),
         label=known[seen],
-        top5=torch.cat(top5).cpu().numpy(),
-        probability=torch.cat(probability).cpu().numpy(),
-        loss=torch.cat(loss).cpu().numpy(),
+        top5=rows[0],
+        probability=rows[1],
+        loss=rows[2],
         batch_size=batch_size,
-        left_out=tuple(left_out.news()),
+        left_out=tuple(ranks.gather_all(left_out.news())),
     )
 
 

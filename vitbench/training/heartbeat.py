@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vitbench.runs.status import PROGRESS_FIELDS, Activity, RunProgress, write_progress
+from vitbench.runs.status import PROGRESS_FIELDS, Activity, RunProgress, read_progress, write_progress
 
 
 class Heartbeat:
@@ -26,6 +26,7 @@ class Heartbeat:
         self.progress = RunProgress(**{name: getattr(progress, name) for name in PROGRESS_FIELDS})
         self.interval = interval
         self._at_each_beat = at_each_beat
+        self._followed: Path | None = None
         self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._ended = threading.Event()
@@ -40,6 +41,16 @@ class Heartbeat:
         """Changes the progress; the thread will write it."""
         with self._changing:
             self.progress = self.progress.model_copy(update=changes)
+
+    def follow(self, folder: Path) -> None:
+        """From here on each beat tells the progress that another process writes into `folder`."""
+        self._followed = folder
+
+    def catch_up(self) -> None:
+        """Takes over what the process that is followed wrote last."""
+        told = read_progress(self._followed) if self._followed is not None else None
+        if told is not None:
+            self.update(**{name: value for name, value in told if name not in ("beat", "heartbeat")})
 
     def doing(self, what: str, done: int = 0, total: int = 0) -> None:
         """Notes long work that holds up the steps; it ends with the next one."""
@@ -68,6 +79,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._ended.wait(self.interval):
             self._at_each_beat()
+            self.catch_up()
             try:
                 self.write()
             except OSError:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from vitbench.errors import UserError
 from vitbench.runs.states import State
+from vitbench.training.control import agreed
+from vitbench.training.distributed import without_reduction
 from vitbench.training.memory import OutOfMemory
 from vitbench.training.monitor import Monitor
 from vitbench.training.seeds import seed_everything
@@ -41,7 +43,7 @@ def train(training: Training, monitor: Monitor) -> State:
             training.step += 1
             if training.pictures_seen:
                 monitor.record(training, loss, gradient_norm, extras)
-            request = monitor.request()
+            request = agreed(monitor.request(), training.ranks)
             if request or training.checkpoint_due:
                 monitor.save(training, keep=request == "checkpoint")
             if request == "pause" or request == "stop":
@@ -61,21 +63,22 @@ def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Te
         batch = next(batches)
         training.clock.mark("data")
         size = training.task.size(batch)
-        if not size.terms:
+        if not size.terms and training.ranks.alone:
             continue  # none of its pictures can be read any more
-        weight = size.terms / training.pictures_in_step if training.micro_steps > 1 else 1.0
+        weight = training.weight_of(size)
         seed_everything(training.seed, training.step, micro_step, training.rank)
-        with training.precision.autocast():
-            micro_loss, micro_extras = training.task.loss(training.module_for(size.pictures), batch)
-        training.clock.mark("forward")
-        training.precision.scaler.scale(micro_loss * weight).backward()
+        with without_reduction(training.joined, last=micro_step + 1 == training.micro_steps):
+            with training.precision.autocast():
+                micro_loss, micro_extras = training.joined(batch, size)
+            training.clock.mark("forward")
+            training.precision.scaler.scale(micro_loss * weight).backward()
         training.clock.mark("backward")
         loss += micro_loss.detach() * weight
         for name, value in micro_extras.items():
             extras[name] = extras.get(name, 0) + value * weight
         terms, pictures = terms + size.terms, pictures + size.pictures
-    training.pictures_seen = pictures
-    if training.micro_steps > 1 and terms and terms != training.pictures_in_step:
+    loss, extras, terms = training.total(loss, extras, terms, pictures)
+    if terms and not training.counted(terms):
         mean = training.pictures_in_step / terms
         training.scale_gradients(mean)
         loss, extras = loss * mean, {name: value * mean for name, value in extras.items()}

@@ -45,7 +45,8 @@ class Monitor:
         fp16: bool = False,
     ) -> None:
         self.events, self.log, self.heartbeat = events, log, heartbeat
-        self.checkpoints, self.control, self.evaluations = checkpoints, control, evaluations
+        self.checkpoints, self.control = checkpoints, control
+        self.evaluations: Path | None = evaluations
         self.log_every = log_every
         self.metrics = StepMetrics(gradients_may_overflow=fp16)
         self.host = HostMonitor(gpu_uuids)
@@ -206,6 +207,10 @@ class Monitor:
             weights = (self.checkpoints.path(training.step) / WEIGHTS_NAME).stat().st_size
             self.log.write(training.step, "info", history_words(training.recipe.train, weights))
         self._start_clock()
+
+    def close(self) -> None:
+        """Ends the event file."""
+        self.events.close()
 
     def warn(self, training: Training, text: str) -> None:
         """A line in the log that a person should see."""

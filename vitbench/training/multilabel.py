@@ -69,6 +69,7 @@ class Multilabel(Classification):
             device=self.device,
             precision=self.precision,
             progress=progress,
+            ranks=self.ranks,
         )
         self.left_out.note(evaluation.left_out)
         if folder is not None:

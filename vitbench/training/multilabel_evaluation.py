@@ -17,6 +17,7 @@ from vitbench.data.problems import LeftOut, Problem
 from vitbench.files.parsing import to_json
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
+from vitbench.ranks import ALONE, Ranks
 from vitbench.runs.files import write_whole
 from vitbench.training.evaluation import (
     MOST_CLASSES_AS_SCALARS,
@@ -198,17 +199,21 @@ def evaluate_multilabel(
     device: torch.device,
     precision: Precision | None = None,
     progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> MultilabelEvaluation:
     """Runs `module`, in evaluation mode on `device`, over a dataset whose labels are `truth` bool [N, classes].
 
-    Pictures that cannot be read any more are named in the result.
+    Pictures that cannot be read any more are named in the result. Several processes divide the pictures, and all of
+    them have the whole result.
     """
     left_out = LeftOut()
     precision = precision or Precision("none", device)
-    target = torch.from_numpy(truth).to(device)
-    numbers, probability, loss = [], [], []
+    part = dataset.chosen(mine := ranks.share(np.arange(len(dataset))))
+    target = torch.from_numpy(truth[mine]).to(device)
+    nothing = torch.empty(0, device=device)
+    numbers, probability, loss = [nothing.long()], [nothing], [nothing.double()]
     done = 0
-    for batch in on_device(in_order(dataset, at_once, device, left_out), device):
+    for batch in on_device(in_order(part, at_once, device, left_out), device):
         with precision.autocast():
             logits = module(dataset.preprocessing.normalize(batch.pixels))
         logits = logits.float().double()[:, : truth.shape[1]]
@@ -217,16 +222,20 @@ def evaluate_multilabel(
         loss.append(F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1))
         numbers.append(batch.indices)
         done += len(batch)
-        progress(done, len(dataset), "evaluating")
-    seen = torch.cat(numbers).cpu().numpy()
+        progress(done, len(part), "evaluating")
+    seen, *rows = ranks.gather_rows(
+        mine[torch.cat(numbers).cpu().numpy()],
+        torch.cat(probability).cpu().numpy(),
+        torch.cat(loss).cpu().numpy(),
+    )
     return MultilabelEvaluation(
         root=str(dataset.index.root),
         classes=classes[: truth.shape[1]],
         file=np.array([dataset.sample(int(number)).file for number in seen]),
         truth=truth[seen],
-        probability=torch.cat(probability).cpu().numpy(),
-        loss=torch.cat(loss).cpu().numpy(),
-        left_out=tuple(left_out.news()),
+        probability=rows[0],
+        loss=rows[1],
+        left_out=tuple(ranks.gather_all(left_out.news())),
     )
 
 

@@ -36,6 +36,14 @@ class Diverged(Exception):
         self.step = step
 
 
+class SmallerBatch(Exception):
+    """Memory ran out in one of several processes: all of them are to begin again with a smaller batch."""
+
+    def __init__(self, batch_size: int, accumulate: int) -> None:
+        super().__init__(f"{batch_size} pictures a batch")
+        self.batch_size, self.accumulate = batch_size, accumulate
+
+
 class FolderGone(Exception):
     """The folder of the run was deleted or moved while it ran, or another worker has taken it."""
 
@@ -56,8 +64,7 @@ class Outcome:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if error is not None:
-            self.state, self.error = self._judge(error)
-            self.code = MENDABLE if isinstance(error, UserError) else int(self.error is not None)
+            self.state, self.error, self.code = judge(self.run, error)
         self.heartbeat.stop()
         if not self.lock.keep():
             self._leave_moved_folder()
@@ -94,19 +101,26 @@ class Outcome:
         except (OSError, UserError) as problem:
             print(f"The outcome could not be written ({problem}).", file=sys.stderr)
 
-    def _judge(self, error: BaseException) -> tuple[State, str | None]:
-        if isinstance(error, Interrupted):
-            return _STATES[error.request], None
-        if isinstance(error, Diverged):
-            last = max((entry.step for entry in self.run.checkpoints()), default=None)
-            kept = f"the last good checkpoint is of step {last}" if last is not None else "there is no checkpoint yet"
-            return "diverged", f"{error}; {kept}. A smaller optim.lr, a longer warm-up or train.clip may help."
-        if isinstance(error, UserError):
-            return "failed", str(error)
-        if isinstance(error, FolderGone):
-            return "failed", str(error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            where = error.filename or self.run.folder
-            return "failed", f"{where} cannot be written ({error.strerror}): make room in the store and resume the run."
-        traceback.print_exception(error)
-        return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"
+
+def judge(run: Run, error: BaseException) -> tuple[State, str | None, int]:
+    """The state in which an error leaves a run, the error in words, and the exit code of its process."""
+    state, words = _judged(run, error)
+    return state, words, MENDABLE if isinstance(error, UserError) else int(words is not None)
+
+
+def _judged(run: Run, error: BaseException) -> tuple[State, str | None]:
+    if isinstance(error, Interrupted):
+        return _STATES[error.request], None
+    if isinstance(error, Diverged):
+        last = max((entry.step for entry in run.checkpoints()), default=None)
+        kept = f"the last good checkpoint is of step {last}" if last is not None else "there is no checkpoint yet"
+        return "diverged", f"{error}; {kept}. A smaller optim.lr, a longer warm-up or train.clip may help."
+    if isinstance(error, UserError):
+        return "failed", str(error)
+    if isinstance(error, FolderGone):
+        return "failed", str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        where = error.filename or run.folder
+        return "failed", f"{where} cannot be written ({error.strerror}): make room in the store and resume the run."
+    traceback.print_exception(error)
+    return "failed", f"{type(error).__name__}: {error} (worker.log has the details)"

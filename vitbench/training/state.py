@@ -12,24 +12,28 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from vitbench.errors import UserError
 from vitbench.models.adaptation import quiet_frozen_parts
+from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
 from vitbench.runs.status import Best
+from vitbench.training.distributed import Loss
 from vitbench.training.memory import OutOfMemory, copied_to_cpu, next_smaller
 from vitbench.training.optimizer import create_optimizer, set_learning_rate
+from vitbench.training.outcome import SmallerBatch
 from vitbench.training.precision import Precision
 from vitbench.training.seeds import seed_everything
 from vitbench.training.step_clock import StepClock
-from vitbench.training.task import Task
+from vitbench.training.task import BatchSize, Task
 
 
 class Training:
     """A run in motion. `step` counts the finished steps; everything about position follows from it.
 
-    A step covers `batch_size * accumulate` pictures; the last step of an epoch covers what is left.
+    A step covers `batch_size * accumulate` pictures; the last step of an epoch covers what is left. All counts are of
+    the whole run; of each batch this process computes the part that `ranks` gives it.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, device: torch.device) -> None:
-        self.task, self.recipe, self.device = task, recipe, device
+    def __init__(self, task: Task, recipe: Recipe, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.task, self.recipe, self.device, self.ranks = task, recipe, device, ranks
         self.weights: nn.Module = task.network.module.to(device)
         self.optimizer = create_optimizer(self.weights, recipe.optim, device)
         self.precision = Precision(recipe.train.amp, device)
@@ -37,7 +41,8 @@ class Training:
         self.average = ModelEmaV3(self.weights, decay=recipe.train.ema, use_warmup=True) if recipe.train.ema else None
         self.module: nn.Module = _compiled(self.weights, recipe) if recipe.train.compile else self.weights
         self.learning = [weight for weight in self.weights.parameters() if weight.requires_grad]
-        self.seed, self.rank = recipe.train.seed, 0
+        self.seed, self.rank = recipe.train.seed, ranks.rank
+        self._joined: nn.Module | None = None
         self.train_mode()
 
         self.step = 0
@@ -160,7 +165,36 @@ class Training:
 
     def module_for(self, pictures: int) -> nn.Module:
         """What computes a batch of so many: a short one, at an epoch's end, is not worth a compilation of its own."""
-        return self.module if pictures == self.batch_size else self.weights
+        return self.module if pictures * self.ranks.world == self.batch_size else self.weights
+
+    @property
+    def joined(self) -> nn.Module:
+        """The loss as a module whose gradients are means over all processes."""
+        if self._joined is None:
+            self._joined = self.ranks.join(Loss(self))
+        return self._joined
+
+    def weight_of(self, size: BatchSize) -> float:
+        """What the loss of a micro-step counts in its step, before the terms of the whole step are known.
+
+        Gradients become means over the processes, so each process counts as often as there are processes.
+        """
+        if self.ranks.alone and self.micro_steps == 1:
+            return 1.0
+        return size.terms * self.ranks.world / self.pictures_in_step
+
+    def total(
+        self, loss: Tensor, extras: dict[str, Tensor], terms: int, pictures: int
+    ) -> tuple[Tensor, dict[str, Tensor], int]:
+        """The loss, the extras and the terms of a step over all processes; notes how many pictures it had."""
+        loss, extras, terms, self.pictures_seen = self.ranks.total(loss, extras, terms, pictures)
+        if not self.ranks.alone and self.pictures_seen < self.pictures_in_step:
+            self.task.left_out.note(self.ranks.gather_all(self.task.left_out.all()))
+        return loss, extras, terms
+
+    def counted(self, terms: int) -> bool:
+        """Whether the weights of the micro-steps were those of a step with so many terms."""
+        return terms == self.pictures_in_step or (self.ranks.alone and self.micro_steps == 1)
 
     @property
     def evaluated_module(self) -> nn.Module:
@@ -214,15 +248,18 @@ class Training:
     def use_smaller_batch(self) -> str:
         """Halves the batch and doubles the accumulation, and says so.
 
-        Raises UserError, with the largest batch that fits, if the recipe wants to stop, or nothing smaller is left.
+        Raises UserError, with the largest batch that fits, if the recipe wants to stop, or nothing smaller is left, and
+        SmallerBatch where several processes have to begin again.
         """
         self.precision.begin_again()
         if self._updating:
             self._take_back_update()
         failed = self.batch_size
-        if self.recipe.train.on_oom == "stop" or failed == 1:
+        if self.recipe.train.on_oom == "stop" or failed <= self.ranks.world:
             raise UserError(self._largest_batch_that_fits())
         self._halve()
+        if not self.ranks.alone:  # the others wait for the gradients of this step, which will not come
+            raise SmallerBatch(self.batch_size, self.accumulate)
         return (
             f"Out of memory with {failed} pictures a batch: going on with {self.batch_size}, and "
             f"{self.accumulate} batches a step, so a step still covers {self.pictures_per_step} pictures."
@@ -251,7 +288,7 @@ class Training:
     def _largest_batch_that_fits(self) -> str:
         failed = self.batch_size
         sentence = f"Out of memory with train.batch_size = {failed} on {self.device}; "
-        while self.batch_size > 1:
+        while self.batch_size > self.ranks.world:
             self._halve()
             with OutOfMemory(self) as memory:
                 self._try_batch()
@@ -260,7 +297,8 @@ class Training:
                     f"{sentence}{self.batch_size} fits: set train.batch_size = {self.batch_size} and "
                     f'train.accumulate = {self.accumulate}, or train.on_oom = "halve".'
                 )
-        return f"{sentence}not even one picture fits: choose a smaller network or model.image_size."
+        fewest = "one picture fits" if self.ranks.alone else f"{self.ranks.world}, one a process, fit"
+        return f"{sentence}not even {fewest}: choose a smaller network or model.image_size."
 
     def _try_batch(self) -> None:
         """Forward, backward and update with one batch."""

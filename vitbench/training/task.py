@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vitbench.data.problems import LeftOut
 from vitbench.progress import Progress
+from vitbench.ranks import Ranks
 
 
 class TrainedNetwork(Protocol):
@@ -52,6 +53,8 @@ class Task(Protocol):
     """The splits that `evaluate` knows: "val", and maybe "test" and others."""
     monitored_metric: str
     """The scalar of `evaluate` that decides which checkpoint is the best; higher is better."""
+    ranks: Ranks
+    """The processes among which batches and evaluations are divided."""
     left_out: LeftOut
     """Pictures that cannot be read any more, of all splits."""
     evaluation_batch: int
@@ -59,6 +62,8 @@ class Task(Protocol):
 
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Any]:
         """The batches of an epoch from number `first_batch` on: each of `batch_size` pictures, the last maybe fewer.
+
+        Of each batch it is the share of this process.
 
         One that holds pictures that cannot be read any more has fewer too, or none.
 

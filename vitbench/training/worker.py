@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench import __version__
 from vitbench.errors import UserError
 from vitbench.progress import Progress
+from vitbench.ranks import ALONE
 from vitbench.runs.frozen import differences
 from vitbench.runs.launcher import mark_started
 from vitbench.runs.lease import bind_process
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     OpenTask = Callable[[Run, Any, Progress], tuple[Any, str]]
 
-Work = Callable[[Run, Control, Heartbeat, RunLog], State]
+Work = Callable[[Run, Control, Heartbeat, RunLog, Outcome], State]
 """What a worker does; the state in which the run is left."""
 
 
@@ -49,7 +50,11 @@ def main(folder: Path, opening: "OpenTask | None" = None) -> int:
     `opening` gives another task than the one that the recipe names.
     """
 
-    def train_run(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
+    def train_run(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, outcome: Outcome) -> State:
+        if run.recipe().launch.world > 1:
+            from vitbench.training.elastic import lead
+
+            return lead(run, control, heartbeat, outcome)
         return work(run, control, heartbeat, log, opening or open_recipe_task)
 
     return live(folder, train_run)
@@ -80,7 +85,7 @@ def _live(run: Run, control: Control, work: Work) -> int:
     with Outcome(run, lock, heartbeat, log) as outcome:
         heartbeat.doing("starting")
         heartbeat.start()
-        outcome.state = work(run, control, heartbeat, log)
+        outcome.state = work(run, control, heartbeat, log, outcome)
     store = Store(run.store_folder)
     attend(store, [(other, read_status(other.folder)) for other in store.runs()])
     return outcome.code
@@ -101,8 +106,14 @@ def _take(run: Run) -> tuple[RunLock, Status]:
     return lock, status
 
 
-def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask") -> State:
-    """Trains and evaluates; the state in which the run is left. Raises what `Outcome` knows to judge."""
+def work(
+    run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask", *, joined: bool = False
+) -> State:
+    """Trains and evaluates; the state in which the run is left. Raises what `Outcome` knows to judge.
+
+    `joined` is for one of several processes, whose ranks are in the environment: what is read is read by all of them,
+    rank 0 first, and rank 0 alone writes.
+    """
     # torch takes seconds to import; the heartbeat beats already.
     import torch
 
@@ -110,7 +121,10 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     from vitbench.runs.event_writer import EventWriter
     from vitbench.training.checkpoint import Checkpoints
     from vitbench.training.device import choose_device, describe_device, gpu_uuids, lease_notes, make_deterministic
+    from vitbench.training.distributed import JoinedRanks, refuse_unfit
+    from vitbench.training.elastic import read_batch
     from vitbench.training.environment import frozen_threads, write_environment
+    from vitbench.training.following import Follower
     from vitbench.training.loop import train
     from vitbench.training.monitor import Monitor
     from vitbench.training.seeds import seed_everything
@@ -118,14 +132,16 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
     from vitbench.training.state import Training
 
     recipe = run.recipe()
-    bind_process(recipe.train.device)
-    threads = frozen_threads(run.folder, recipe.train.threads)
+    if not joined:
+        bind_process(recipe.train.device)
+    threads = frozen_threads(run.folder, recipe.train.threads, recipe.launch.world)
     torch.set_num_threads(threads)
     if recipe.train.deterministic:
         make_deterministic()
     device = choose_device(recipe.train.device)
     heartbeat.update(device=describe_device(device))
-    if (gpus := gpu_uuids(device)) != read_status(run.folder).gpus:
+    ranks = JoinedRanks(device) if joined else ALONE
+    if not joined and (gpus := gpu_uuids(device)) != read_status(run.folder).gpus:
         transition(run, "running", "running", by="worker", gpus=gpus)
 
     def progress(done: int, total: int, what: str) -> None:
@@ -133,21 +149,37 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
         control.raise_if_asked_to_leave()
 
     seed_everything(recipe.train.seed)
-    task, fingerprint = opening(run, device, progress)
-    doubts = write_environment(
-        run.folder,
-        threads=threads,
-        seed=recipe.train.seed,
-        device=describe_device(device),
-        data_fingerprint=fingerprint,
-    )
-    checkpoints = Checkpoints(run.folder / "checkpoints")
-    start = ""
-    if checkpoints.last is None and begins_elsewhere(run):
-        start = take_start(run, task)  # before the averaged weights are copied from them
-    training = Training(task, recipe, device)
+    with ranks.first_before_others():  # it makes the caches and draws the split
+        task, fingerprint = opening(run, device, progress)
+    task.ranks = ranks
+    doubts: list[str] = []
+    if joined:
+        refuse_unfit(task, ranks.world, recipe.train.batch_size)
+    if ranks.is_first:
+        doubts = write_environment(
+            run.folder,
+            threads=threads,
+            seed=recipe.train.seed,
+            device=describe_device(device),
+            data_fingerprint=fingerprint,
+        )
+    with ranks.first_before_others():  # it sets damaged ones aside
+        checkpoints = Checkpoints(run.folder / "checkpoints")
+        start = ""
+        if checkpoints.last is None and begins_elsewhere(run):
+            start = take_start(run, task)  # before the averaged weights are copied from them
+        training = Training(task, recipe, device, ranks)
+        if checkpoints.last is not None:
+            checkpoints.load(training)
+    if joined and (batch := read_batch(run)) and batch[0] < training.batch_size:
+        training.batch_size, training.accumulate = batch
+        log.write(
+            training.step,
+            "warning",
+            f"Out of memory in a process of the run: going on with {batch[0]} pictures a batch, and {batch[1]} batches "
+            f"a step, so a step still covers {training.pictures_per_step} pictures.",
+        )
     if checkpoints.last is not None:
-        checkpoints.load(training)
         log.write(
             training.step, "info", f"Going on from the checkpoint of step {training.step} on {describe_device(device)}."
         )
@@ -160,26 +192,28 @@ def work(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening:
             log.write(0, "warning", remark)
     for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
         log.write(training.step, "warning", remark)
-    monitor = Monitor(
-        events=EventWriter(run.folder, first_step=training.step + 1),
-        log=log,
-        heartbeat=heartbeat,
-        checkpoints=checkpoints,
-        control=control,
-        evaluations=run.folder / "evaluations",
-        log_every=recipe.train.log_every,
-        gpu_uuids=gpu_uuids(device),
-        fp16=recipe.train.amp == "fp16",
-    )
+    monitor: Monitor = Follower(checkpoints, control)
+    if ranks.is_first:
+        monitor = Monitor(
+            events=EventWriter(run.folder, first_step=training.step + 1),
+            log=log,
+            heartbeat=heartbeat,
+            checkpoints=checkpoints,
+            control=control,
+            evaluations=run.folder / "evaluations",
+            log_every=recipe.train.log_every,
+            gpu_uuids=gpu_uuids(device),
+            fp16=recipe.train.amp == "fp16",
+        )
     monitor.begins(training)
     with closing(task):
         outcome = train(training, monitor)
-    if device.type == "cuda" and training.batch_size == recipe.train.batch_size:
+    if device.type == "cuda" and training.batch_size == recipe.train.batch_size and ranks.is_first:
         store = run.folder.parent.parent
         note_memory(store, recipe, torch.cuda.max_memory_reserved(device), describe_device(device))
     if outcome == "finished":
         evaluate_best_on_test(task, training, monitor)
-    monitor.events.close()
+    monitor.close()
     return outcome
 
 
@@ -217,7 +251,8 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
     step = training.best.step
     module = training.evaluated_module
     try:
-        module.load_state_dict(read_weights(monitor.checkpoints.path(step) / WEIGHTS_NAME))
+        with training.ranks.first_before_others():  # which has just written it
+            module.load_state_dict(read_weights(monitor.checkpoints.path(step) / WEIGHTS_NAME))
     except (UserError, RuntimeError) as error:
         reason = str(error).splitlines()[0].removesuffix(".")
         monitor.warn(
