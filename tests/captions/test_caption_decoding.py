@@ -101,6 +101,7 @@ def test_a_word_does_not_see_the_words_after_it(captioner, memory):
 
 def test_greedy_is_the_argmax_of_uncached_passes(captioner, memory):
     found = greedy(captioner, memory, TOKENIZER)
+    assert len(found) > 1
     for picture, hypothesis in enumerate(found):
         sequence = [TOKENIZER.start_id]
         while len(sequence) < captioner.max_length and sequence[-1] != TOKENIZER.end_id:

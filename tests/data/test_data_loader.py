@@ -91,6 +91,7 @@ def test_each_epoch_shows_everything_once_in_another_order(dataset):
 
 def test_evaluation_sees_the_pictures_themselves(index, store):
     cache = open_cache(index, augmentation("none", NETWORK).first, store=store)
+    assert len(index.split("val")) > 3
     for kept in (cache, None):
         dataset = evaluation_dataset(index, index.positions("val"), NETWORK, kept)
         found = list(batches(dataset, epoch=0, seed=0, batch_size=3, shuffle=False))

@@ -118,8 +118,10 @@ def parse(sentence):
 
 
 def test_the_sentence_says_what_is_there():
+    relations: Counter[str | None] = Counter()
     for scene in some_scenes(400, kinds="new") + some_scenes(400):
         groups, relation, texture = parse(str(describe(scene)))
+        relations[relation] += 1
         seen = Counter((thing.size, thing.colour, thing.kind) for thing in scene.objects)
         assert seen == {(size, colour, kind): count for count, size, colour, kind in groups}
         assert texture == scene.background.texture
@@ -136,6 +138,7 @@ def test_the_sentence_says_what_is_there():
         }
         assert set(true) == set(RELATIONS)
         assert relation == "and" or true[relation]
+    assert set(relations) == {None, "and", *RELATIONS}
 
 
 def test_every_relation_count_colour_and_texture_occurs():
@@ -173,10 +176,11 @@ def test_held_out_pairs_are_a_fifth_and_never_mixed():
 
 
 def test_each_word_knows_its_role_and_its_pixels():
+    roles = set()
     for scene in some_scenes(60):
         rendering = render(scene)
         for word in describe(scene).words:
-            assert word.role in ROLES
+            roles.add(word.role)
             mask = word_mask(word, rendering)
             if word.role in ("CONJUNCTION", "PREPOSITION"):
                 assert mask is None
@@ -184,9 +188,11 @@ def test_each_word_knows_its_role_and_its_pixels():
                 assert (mask == ~rendering.masks.any(axis=0)).all()
             else:
                 assert mask.sum() == sum(rendering.masks[number].sum() for number in word.objects)
+    assert roles == set(ROLES)
 
 
 def test_a_colour_word_marks_pixels_of_that_colour():
+    named = 0
     for scene in some_scenes(25):
         # Outlines are darker than the colour: in a large picture the median pixel of a mask is not one of them.
         rendering = render(scene, 256, 256)
@@ -194,3 +200,5 @@ def test_a_colour_word_marks_pixels_of_that_colour():
             if word.role == "COLOUR":
                 colour = np.median(rendering.pixels[word_mask(word, rendering)], axis=0)
                 assert min(COLOURS, key=lambda name: math.dist(COLOURS[name], colour)) == word.text
+                named += 1
+    assert named >= 25

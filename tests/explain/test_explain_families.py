@@ -99,6 +99,8 @@ def test_the_page_says_what_is_computed(computed):
 
 
 def test_every_family_has_maps_or_a_sentence(computed):
+    assert set(computed) == set(FAMILIES)
+    assert all(set(by_method) == set(METHODS) for by_method in computed.values())
     for family, by_method in computed.items():
         for method, sentence in by_method.items():
             assert not sentence or METHODS[method].needs_blocks, (family, sentence)

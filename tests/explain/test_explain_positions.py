@@ -216,7 +216,9 @@ def test_p_values_are_those_of_the_measures_themselves_under_each_shuffle(grid):
     }
     shuffles = np.random.default_rng(0)
     orders = [shuffles.permutation(count) for _ in range(40)]
-    for score in scorecard(similarity, grid, vectors, permutations=40):
+    scores = scorecard(similarity, grid, vectors, permutations=40)
+    assert {score.name for score in scores} == set(measures)
+    for score in scores:
         measure = measures[score.name]
         own = measure(similarity, vectors)
         reached = sum(measure(similarity[np.ix_(o, o)], vectors[o]) >= own - 1e-12 for o in orders)

@@ -53,6 +53,7 @@ def test_a_drawn_panel_sampled_at_pixel_centres_gives_its_raster_back(name, draw
     figure = draw(sheet, drawing)
     picture = saved(figure)
     height = picture.shape[0]
+    assert sheet.panels
     for panel in sheet.panels:
         axes = next(a for a in figure.axes if a.images and np.array_equal(a.images[0].get_array(), panel.picture))
         box = axes.get_window_extent()
@@ -83,6 +84,7 @@ def test_text_touches_no_edge_and_no_other_text(name, width):
             if text.get_text().strip() and text.get_visible()
         ]
     point = figure.dpi / 72
+    assert len(boxes) > 2
     for words, box in boxes:
         assert box.x0 >= point, words
         assert box.y0 >= point, words

@@ -154,8 +154,11 @@ def test_every_command_that_names_an_output_has_overwrite(capsys):
 def test_nothing_else_in_the_package_writes_an_output_by_itself():
     """Files that people name are written by `Outputs` alone: figures and tables are made as bytes."""
     package = Path(networks.__file__).parents[1]
-    for folder in ("figures", "explain", "commands", "inspector"):
-        for file in (package / folder).rglob("*.py"):
+    folders = ("figures", "attention", "attribution", "methods", "positions", "faithfulness", "features", "compose")
+    for folder in (*folders, "commands", "inspector"):
+        files = list((package / folder).rglob("*.py"))
+        assert len(files) > 2, folder
+        for file in files:
             text = file.read_text()
             for call in (
                 ".write_bytes(",

@@ -25,6 +25,7 @@ def test_a_key_is_used_once_in_a_place():
     for use in uses():
         assert (use.place, use.key) not in seen, f"{use.place} has {use.key} twice"
         seen.add((use.place, use.key))
+    assert len(seen) > 100
 
 
 SAME_ACTIONS = {
@@ -74,10 +75,10 @@ def test_a_key_does_one_thing():
 
 
 def test_keys_of_trainings_do_nothing_else_anywhere():
-    ends = {"p", "s", "K", "D"}
-    for use in uses():
-        if use.key in ends:
-            assert use.place in ("runs", "run", "sweep", "figures") or use.action.name == "unset"
+    found = [use for use in uses() if use.key in ("p", "s", "K", "D")]
+    assert {use.key for use in found} == {"p", "s", "K", "D"}
+    for use in found:
+        assert use.place in ("runs", "run", "sweep", "figures") or use.action.name == "unset"
 
 
 def test_each_action_of_a_screen_exists_and_each_is_opened_by_its_key():

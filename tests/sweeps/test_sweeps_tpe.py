@@ -47,7 +47,9 @@ def test_the_same_history_gives_the_same_suggestion_and_another_seed_another():
 
 
 def test_values_are_in_the_space():
-    for values, _ in played(plan(), WARM_UP + 5):
+    history = played(plan(), WARM_UP + 5)
+    assert len(history) == WARM_UP + 5
+    for values, _ in history:
         assert 1e-5 <= values["optim.lr"] <= 1e-1
         assert values["optim.name"] in SPACE["optim.name"]
         assert isinstance(values["train.epochs"], int)
