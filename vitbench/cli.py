@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from vitbench import __version__
+from vitbench.commands._examples import epilog
 from vitbench.declarations import left_out
 from vitbench.errors import UserError
 from vitbench.exhausted import exhausted
@@ -60,7 +61,24 @@ COMMANDS: dict[str, str] = {
     "extensions": "methods, layouts, augmentations, ...: all that there is, and what installed packages add",
     "doctor": "what this machine, terminal and store are good for, and what to do",
     "ground": "how well the maps of words find what they mean",
+    "completion": "completion of commands, runs, networks and paths in bash, zsh and fish",
 }
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "done in part: a run that did not finish, pictures that were left out, a finding of doctor to mend",
+    2: "a mistake that the sentence on stderr says how to mend; nothing was done",
+    130: "interrupted by ^C; a run that was followed is paused",
+}
+
+
+class _Help(argparse.HelpFormatter):
+    """Fills paragraphs, and leaves what has lines of its own (examples, methods) as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" not in text:
+            return super()._fill_text(text, width, indent)
+        return "".join(indent + line for line in text.splitlines(keepends=True))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,15 +97,31 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="vitbench",
         description="The terminal workbench for Vision Transformers. Without a command it opens the app.",
+        formatter_class=_Help,
+        epilog=_first_steps(),
     )
     parser.add_argument("--version", action="version", version=f"vitbench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        words = summary[0].upper() + summary[1:] + "."
+        command = commands.add_parser(name, help=summary, description=words, formatter_class=_Help)
         command.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
         if name == chosen:
             importlib.import_module(f"vitbench.commands.{name}").add_arguments(command)
+            command.epilog = "\n\n".join(filter(None, (command.epilog, epilog(name))))
     return parser
+
+
+def _first_steps() -> str:
+    """What stands below the list of commands."""
+    codes = "\n".join(f"  {code:>3}  {words}" for code, words in EXIT_CODES.items())
+    return f"""first steps:
+  vitbench demo                         train, watch and look inside, on what comes with the package
+  vitbench train fast --data pictures/  your own pictures
+  vitbench COMMAND --help               its options, and examples
+
+exit codes:
+{codes}"""
 
 
 def main(arguments: Sequence[str]) -> int:

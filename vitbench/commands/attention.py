@@ -8,9 +8,6 @@ from vitbench.commands._figures import add_drawing, add_image_size, announce, dr
 from vitbench.commands._methods import add_methods, options_from
 from vitbench.commands._networks import add_classes
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import compose
-from vitbench.compose.sources import Sources
-from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.files.names import distinct_names
 from vitbench.output import print_json
@@ -55,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws, saves and prints where."""
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
+
     groups = [[file] for file in arguments.pictures] if arguments.separate else [arguments.pictures]
     names = distinct_names([Path(file) for file in arguments.pictures], "") if arguments.separate else ["attention"]
     requests = [request_from(arguments, group) for group in groups]

@@ -4,16 +4,11 @@ import argparse
 from pathlib import Path
 
 from vitbench.augmentations import AUGMENTATIONS
-from vitbench.captions.data_report import inspect_data
 from vitbench.captions.formats.registry import format_names
 from vitbench.captions.readings import readings
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
-from vitbench.data.augment import augmentation
 from vitbench.data.layouts import form_names
-from vitbench.data.preprocessing import Preprocessing
-from vitbench.data.preview import contact_sheet
 from vitbench.errors import UserError
-from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.output import print_json
 from vitbench.paths import expanded, store_folder
 from vitbench.progress import ConsoleProgress
@@ -42,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
+    from vitbench.captions.data_report import inspect_data
+    from vitbench.data.augment import augmentation
+    from vitbench.data.preprocessing import Preprocessing
+    from vitbench.data.preview import contact_sheet
+    from vitbench.figures.save import check_figure_ending, sheet_bytes
+
     if arguments.readings:
         return _print_readings(arguments)
     # Judged before the pictures are looked at, which may take minutes.

@@ -5,9 +5,6 @@ from pathlib import Path
 
 from vitbench.commands._figures import add_drawing, add_image_size, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import compose
-from vitbench.compose.sources import Sources
-from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.output import print_json
 from vitbench.paths import store_folder
@@ -45,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws, saves and prints where."""
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import array_bytes, check_figure_ending, sheet_bytes
+
     request = _request(arguments)
     drawing, path = drawing_of(arguments), figure_path(arguments.out, "features")
     check_figure_ending(path)

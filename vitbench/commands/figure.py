@@ -6,13 +6,9 @@ from typing import Any
 
 from vitbench.commands._figures import add_drawing, announce, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import compose
-from vitbench.compose.again import compose_again
-from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.figures.provenance import read_provenance
 from vitbench.figures.remote import scp_line
-from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.figures.saved import saved_figures, what_it_shows
 from vitbench.output import print_json
 from vitbench.paths import store_folder
@@ -55,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make(arguments: argparse.Namespace) -> int:
     """A figure of any kind; what its request is not told has the request's own default."""
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import check_figure_ending, sheet_bytes
+
     kind = KINDS.find(arguments.kind)
     fields = kind.request.model_fields
     values: dict[str, Any] = {}
@@ -78,6 +78,10 @@ def _make(arguments: argparse.Namespace) -> int:
 
 def _again(arguments: argparse.Namespace) -> int:
     """Reads, checks that the inputs are still the same, draws and saves."""
+    from vitbench.compose.again import compose_again
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import check_figure_ending
+
     recorded = read_provenance(arguments.file)
     path = arguments.out or arguments.file.with_name(f"{arguments.file.stem} again{arguments.file.suffix}")
     check_figure_ending(path)

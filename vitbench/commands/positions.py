@@ -5,9 +5,6 @@ from pathlib import Path
 
 from vitbench.commands._figures import add_drawing, add_image_size, announce, drawing_of, figure_path, patch_from
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.compose import compose
-from vitbench.compose.sources import Sources
-from vitbench.figures.save import check_figure_ending, sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.output import print_json
 from vitbench.paths import store_folder
@@ -37,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draws, saves, and prints the scorecard."""
+    from vitbench.compose import compose
+    from vitbench.compose.sources import Sources
+    from vitbench.figures.save import check_figure_ending, sheet_bytes
+
     given = {
         "view": arguments.view,
         "patch": patch_from(arguments.patch) if arguments.patch else None,
