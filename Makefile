@@ -12,7 +12,7 @@ export PIP_DEFAULT_TIMEOUT ?= 180
 # PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help install demo test test-all test-storm test-real check weights samples clean
+.PHONY: help install demo test test-all test-storm test-real check docs screenshots release weights samples clean
 
 help:
 	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
@@ -22,6 +22,9 @@ help:
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
 	@echo "make test-real   train on, explain and caption real photographs, in an environment of their own"
+	@echo "make docs        write the generated pages and build the site into site/, strictly"
+	@echo "make screenshots take the pictures of the documents again, from the real app in a pseudo-terminal"
+	@echo "make release     build wheel and sdist, and try both in empty environments, on each Python of this machine"
 	@echo "make weights     train the small networks of the package again (a night on a CPU)"
 	@echo "make samples     draw sample_images/ again, to the same bytes"
 	@echo "make clean       remove $(VENV) and caches"
@@ -42,7 +45,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/uv
 
 $(VENV)/installed-tests: $(VENV)/installed
 	@echo "Installing what the tests need"
-	@$(INSTALL) --editable '.[test,check]'
+	@$(INSTALL) --editable '.[test,check,docs]'
 	@touch $@
 
 install: $(VENV)/installed
@@ -57,6 +60,7 @@ test: $(VENV)/installed-tests
 
 test-all: $(VENV)/installed-tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
+	@$(MAKE) --no-print-directory release
 
 test-storm: $(VENV)/installed-tests
 	@VITBENCH_STORM=full $(BIN)/python -m pytest -m storm -v $(PYTEST_ARGUMENTS)
@@ -74,6 +78,17 @@ test-real: .venv-real/installed
 check: $(VENV)/installed-tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
+docs: $(VENV)/installed-tests
+	@$(BIN)/python -m vitbench.reference && $(BIN)/python -m vitbench.generated_pages && $(BIN)/python -m screens.key_language
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "The site: site/index.html"
+
+screenshots: $(VENV)/installed-tests
+	@$(BIN)/python -m tools.screenshots
+
+release: $(VENV)/installed-tests
+	@$(BIN)/python -m tools.release
+
 weights: $(VENV)/installed
 	@$(BIN)/python -m vitbench.weights.make
 
@@ -81,4 +96,4 @@ samples: $(VENV)/installed
 	@$(BIN)/python -m vitbench.data.scenes.samples
 
 clean:
-	rm -rf $(VENV) .venv-real .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-real .venv-release site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -44,7 +44,7 @@ def test_commands_in_running_text_and_their_options_exist(document):
         if command.startswith("-"):
             continue
         assert command in COMMANDS or command.isupper(), f"`vitbench {' '.join(words)}`: there is no such command"
-        known = options_of(command) if command in COMMANDS else set()
+        known = options_of(command) if command in COMMANDS else {"--help"}
         given = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
         assert given <= known, f"`vitbench {' '.join(words)}`: there is no {', '.join(given - known)}"
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 from vitbench import catalogue
 from vitbench.errors import UserError
@@ -69,7 +69,7 @@ class _Line:
 
     def __init__(self, parser: argparse.ArgumentParser, typed: Sequence[str]) -> None:
         self.parser = parser
-        stores = [then for one, then in zip(typed, typed[1:], strict=False) if one == "--store"]
+        stores = [then for one, then in pairwise(typed) if one == "--store"]
         self.store = stores[-1] if stores else None
 
     def offer(self, word: str, before: Sequence[str]) -> Offer:
@@ -109,7 +109,7 @@ class _Line:
             first = positionals[0]
             if isinstance(first, argparse._SubParsersAction):
                 if word not in first.choices:
-                    return None, []
+                    raise UserError(f"There is no {word}.")  # `candidates` then offers nothing
                 self.parser = first.choices[word]
                 return self._place(before[number + 1 :])
             if _is_many(first):
