@@ -7,7 +7,7 @@ import pytest
 
 from tests.documented import DOCUMENTS, ROOT, fences
 from vitbench import api
-from vitbench.places import sample_images
+from vitbench.paths import sample_images
 
 OF_A_PACKAGE = {"extending.md"}
 """`tests/test_installed_package.py` runs the examples there."""

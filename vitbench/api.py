@@ -47,7 +47,7 @@ def open_store(folder: PathLike | None = None) -> Store:
 
     `store.runs()` are its runs, newest last; `store.find(text)` is one by id, the beginning of one, name, or `last`.
     """
-    from vitbench.places import store_folder
+    from vitbench.paths import store_folder
 
     return Store(store_folder(folder))
 
@@ -123,16 +123,16 @@ def recipe(source: PathLike, **changes: Any) -> "Recipe":
 
     `table__key` is the key `table.key` of the recipe. Raises UserError that names each key that does not fit.
     """
-    from vitbench.recipe import load_recipe, parse_recipe
+    import tomli_w
 
-    values = load_recipe(str(source)).model_dump(exclude_none=True)
+    from vitbench.recipe import load_recipe
+
+    overrides = []
     for name, value in changes.items():
-        table, double, key = name.partition("__")
-        if double:
-            values.setdefault(table, {})[key] = os.fspath(value) if isinstance(value, os.PathLike) else value
-        else:
-            values[table] = value
-    return parse_recipe(values, str(source))
+        plain = os.fspath(value) if isinstance(value, os.PathLike) else value
+        text = tomli_w.dumps({"value": plain}).partition("=")[2].strip()
+        overrides.append(f"{name.replace('__', '.', 1)}={text}")
+    return load_recipe(str(source), overrides)
 
 
 def train(recipe: "Recipe", *, name: str = "", store: Store | None = None) -> Run:

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 
 from vitbench import catalogue
 from vitbench.errors import UserError
-from vitbench.places import store_folder
+from vitbench.paths import store_folder
 from vitbench.recipe import Recipe, preset_names
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Store
