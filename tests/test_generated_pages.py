@@ -35,5 +35,4 @@ def test_every_environment_variable_of_the_source_is_in_the_table():
                 used |= set(re.findall(r"\bVITBENCH_[A-Z][A-Z_]*[A-Z]\b", file.read_text()))
     assert used >= {"VITBENCH_HOME", "VITBENCH_GRAPHICS"}
     assert used <= table, "add it to vitbench/environment_variables.py"
-    # Those of notices are made from the names of facts.
-    assert table - used <= set(variables.OF_NOTICES)
+    assert {one.name for one in variables.OWN} <= used, "nothing reads it any more"

@@ -48,7 +48,17 @@ OF_NOTICES: tuple[str, ...] = (
 )
 """Those that vitbench sets for the command of `on_end` (docs/notifications.md)."""
 
-BETWEEN_PROCESSES: tuple[str, ...] = ("VITBENCH_RUN", "VITBENCH_RUN_LOCK", "VITBENCH_LEASE")
+BETWEEN_PROCESSES: tuple[str, ...] = (
+    "VITBENCH_RUN",
+    "VITBENCH_RUN_LOCK",
+    "VITBENCH_LEASE",
+    "VITBENCH_RENDEZVOUS",
+    "VITBENCH_RENDEZVOUS_ID",
+    "VITBENCH_ADDRESS",
+    "VITBENCH_LEAVE",
+    "VITBENCH_DIE_WITH_PARENT",
+    "VITBENCH_SLURM_JOB",
+)
 """Those that vitbench sets for processes of its own; nobody else does."""
 
 OF_OTHERS: tuple[Variable, ...] = (
