@@ -259,9 +259,9 @@ class Workbench(ColouredApp[str]):
         await self.evaluator.evaluate(run_id, str(typed_path(data).absolute()) if data else "")
 
     @work(exclusive=True, group="evaluation")
-    async def report_run(self, run_id: str, folder: str) -> None:
-        """Writes the report of a run into a folder, aside."""
-        await self.evaluator.report(run_id, str(typed_path(folder).absolute()))
+    async def report_run(self, run_id: str, request: dict[str, Any], folder: str) -> None:
+        """Writes the report of a run, with the values of a `ReportRequest`, into a folder, aside."""
+        await self.evaluator.report(run_id, request, folder)
 
     @work(exclusive=True, group="evaluation")
     async def export_network(self, run_id: str, form: str, folder: str) -> None:

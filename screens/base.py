@@ -304,15 +304,20 @@ class RunControls(WorkbenchScreen):
         self.open_screen("figures", run_id=run.id if run is not None else "")
 
     def action_report(self) -> None:
-        """Asks where to, then writes the report aside."""
+        """Asks where to and what it is to hold, then writes it aside; the marked runs are proposed beside it."""
+        from screens.report_dialog import ReportChoices, ReportDialog
+
         run = self._free_run()
         if run is None:
             return
-        self._ask_folder(
-            f'Report on "{run.title}" into the folder',
-            f"report-{run.id}",
-            lambda folder: self.workbench.report_run(run.id, folder),
-        )
+        known = {other.id for other in self.workbench.snapshot.runs}
+        marked = tuple(name for name in self.workbench.settings.texts("marked") if name in known)
+
+        def answered(choices: ReportChoices | None) -> None:
+            if choices is not None:
+                self.workbench.report_run(run.id, choices.request, str(choices.folder))
+
+        self.app.push_screen(ReportDialog(self.workbench, run, marked), answered)
 
     def action_export_network(self) -> None:
         """Asks for whom and where to, then writes the network aside."""

@@ -56,14 +56,14 @@ class Evaluator:
 
         await self._aside(run_id, "evaluation", said, "evaluate", network=run_id, data=data)
 
-    async def report(self, run_id: str, folder: str) -> None:
-        """Writes the report of a run into a folder."""
+    async def report(self, run_id: str, request: Mapping[str, Any], folder: str) -> None:
+        """Writes the report of a run, with the values of a `ReportRequest`, into a folder."""
 
         def said(values: Mapping[str, Any]) -> Evaluating:
             words = [f"The report is {Path(str(values['folder'])) / str(values['files'][0])}.", *values["notes"]]
             return Evaluating(run_id, " ".join(map(str, words)), "success")
 
-        await self._aside(run_id, "report", said, "report", request={"run": run_id}, folder=folder)
+        await self._aside(run_id, "report", said, "report", request=dict(request), folder=folder)
 
     async def export(self, run_id: str, form: str, folder: str) -> None:
         """Writes the network of a run's best checkpoint into a folder that other libraries load."""

@@ -98,7 +98,7 @@ def test_a_run_with_nothing_but_a_test_result(evaluated, report):
     assert "24 were given the right class: 80.0%, with a 95% interval (Wilson) from 62.7% to 90.5%" in text
     assert "always naming the commonest class" in text
     for missing, how in (
-        ("No other run was named", f"`vitbench report {run.id} --compare RUN RUN`"),
+        ("No other run was named", f"`vitbench report {run.id} --compare RUN|SWEEP`"),
         ("The run has logged no scalars", ""),
         ("started from random numbers, so there is no network before it", ""),
         ("for want of pictures with masks", f"`vitbench report {run.id} --masks DIR`"),

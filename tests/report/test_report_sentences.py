@@ -172,6 +172,11 @@ def test_a_training_that_changed_positions_says_so():
     hardly = (PositionScore("locality", 0.7, 0.002, 0.69, 0.002),)
     said = words_of(say_positions(PositionFacts("absolute", (4, 4), hardly, 499, 0.001)))
     assert "hardly changed this: similarities differ by 0.001" in said
+    assert "Each measure is the same" not in said
+    same = (PositionScore("locality", 0.7, 0.002, 0.7001, 0.002),)
+    said = words_of(say_positions(PositionFacts("absolute", (4, 4), same, 499, 1e-7)))
+    assert "similarities differ by less than 0.001 on average" in said
+    assert "Each measure is the same before and after, to two decimals." in said
     assert "other way round" not in said
 
 

@@ -116,8 +116,13 @@ async def test_a_report_and_an_export_are_asked_for_by_key(saved, store, monkeyp
         raise asyncio.CancelledError
 
     monkeypatch.chdir(tmp_path)
+    other = FakeRun(store, "other").train(10).run
+    picture = tmp_path / "a picture.png"
+    picture.write_bytes(figure())
     async with opened(store) as app:
-        await app.see("mine")
+        await app.see("mine", "other")
+        app.app.select_run(saved.id)
+        await app.until(lambda: app.app.screen.current_run().id == saved.id, "the cursor on the run")
         monkeypatch.setattr(app.app.inspector, "ask", ask)
         await app.press("R")
         await app.see("Report on", f"report-{saved.id}"[:20])
@@ -125,6 +130,27 @@ async def test_a_report_and_an_export_are_asked_for_by_key(saved, store, monkeyp
         await app.until(lambda: asked, "the report")
         folder = str(tmp_path / f"report-{saved.id}")
         assert asked.pop() == ("report", {"request": {"run": saved.id}, "folder": folder})
+        app.app.settings.remember("marked", sorted([saved.id, other.id]))
+        await app.press("R")
+        await app.see("Compare", "Measured")
+        assert app.screen.query_one("#compare").value == other.id
+        await app.press("tab", "tab", *"demo")
+        await app.see("the package's")
+        await app.press("enter")
+        for name, typed in (("masks", str(tmp_path)), ("method", "libra"), ("count", "5")):
+            app.screen.query_one(f"#{name}").put(typed)
+        await app.press("ctrl+s")
+        await app.see("Measured is a number of pictures from 10 to 5,000.")
+        app.screen.query_one("#count").put("30")
+        app.screen.query_one("#pictures").put("nowhere.png")
+        await app.press("ctrl+s")
+        await app.see("nowhere.png is no")
+        app.screen.query_one("#pictures").put(f"'{picture}'")
+        await app.press("ctrl+s")
+        await app.until(lambda: asked, "the report with choices")
+        wanted = {"run": saved.id, "captions": "demo", "method": "libra", "compare": [other.id]}
+        wanted |= {"pictures": [str(picture)], "masks": str(tmp_path), "count": 30}
+        assert asked.pop() == ("report", {"request": wanted, "folder": folder})
         await app.press("e")
         await app.see("Export the network", "pytorch_pretrained_vit")
         await app.press("enter")

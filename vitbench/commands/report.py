@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", metavar="RUN|MODEL", help="a captioner: a run, demo, a folder or a file")
     parser.add_argument("--captions-data", metavar="DIR", help="pictures with sentences and masks for the captioner")
     parser.add_argument("--attention-model", metavar="MODEL", help="another network whose attention is shown")
-    parser.add_argument("--compare", metavar="RUN", nargs="+", default=[], help="what else was tried")
+    words = "what else was tried; a run's own sweep is told of anyway"
+    parser.add_argument("--compare", metavar="RUN|SWEEP", nargs="+", default=[], help=words)
     parser.add_argument("--pictures", metavar="IMAGE", nargs="+", default=[], help="whose attention is shown")
     parser.add_argument("--masks", metavar="DIR", help="pictures with masks (default: the run's data)")
     parser.add_argument("--method", metavar="M", help=f"of mapping attention: {', '.join(METHODS)} (default: raw)")

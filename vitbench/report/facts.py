@@ -35,6 +35,14 @@ class ResultFacts:
     mistakes_shown: int = 0
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()
+    captioned: Mapping[str, float] = field(default_factory=dict)
+    """Of a captioner: its scores at that checkpoint, by name, on `captioned_split`: `test`, else `validation`."""
+    captioned_split: str = ""
+    probed: tuple[tuple[float, float], ...] = ()
+    """Of a linear probe: (learning rate, score on the validation split) of each head at that checkpoint."""
+    probe_rate: float | None = None
+    """The learning rate of the head that was chosen."""
+    probe_metric: str = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,52 @@ class TriedRow:
 
 
 @dataclass(frozen=True)
+class SweptRow:
+    """A trial of a sweep by its number, from 1, with the score of each seed; `own` marks that of the report's run."""
+
+    number: int
+    values: Mapping[str, Any]
+    scores: tuple[float, ...]
+    own: bool = False
+    stopped: bool = False
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """What a key contributed: its share of the variance (0 to 1), and its best value with the mean score there."""
+
+    key: str
+    share: float
+    best: str
+    score: Estimate
+    trials: int
+
+
+@dataclass(frozen=True)
+class SweepFacts:
+    """A sweep: its trials, the best first, judged by `metric`, whose `goal` is `max` or `min`."""
+
+    name: str
+    method: str
+    metric: str
+    goal: str
+    rows: tuple[SweptRow, ...]
+    planned: int
+    ended: int
+    repeats: int
+    state: str
+    keys: tuple[KeyFacts, ...] = ()
+
+
+@dataclass(frozen=True)
 class TriedFacts:
-    """What else was tried: rows by mean accuracy, best first, and the test of the best against the next."""
+    """What else was tried: rows by mean accuracy, best first, and the test of the best against the next; sweeps."""
 
     rows: tuple[TriedRow, ...]
     test: str = ""
     not_tested: str = ""
+    sweeps: tuple[SweepFacts, ...] = ()
     missing: tuple[Missing, ...] = ()
 
 
@@ -118,6 +166,8 @@ class AttentionFacts:
     relations: tuple[Relation, ...] = ()
     taught: bool = False
     """Whether the network is the package's, whose attention was taught to find the object."""
+    chosen_right: bool = False
+    """Whether the pictures were chosen among those that the run names rightly."""
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()
 

@@ -89,6 +89,7 @@ def gather_attention(
     title = METHODS[method].title
     title = title[:1].lower() + title[1:] if title[1:2].islower() and " " in title and method == "raw" else title
     pictures = request.pictures or _right_pictures(scored)
+    chosen = bool(pictures) and not request.pictures
     if pictures:
         try:
             asked = AttentionRequest(network=model, pictures=tuple(pictures), method=method)
@@ -101,7 +102,7 @@ def gather_attention(
         words = "No pictures were chosen, and the run has no evaluation to choose them from."
         missing.append(Missing(words, f"vitbench report {request.run} --pictures IMAGE IMAGE"))
     data = request.masks or recipe.data.path
-    facts = AttentionFacts(shown, title, told, figures=tuple(figures), missing=tuple(missing))
+    facts = AttentionFacts(shown, title, told, chosen_right=chosen, figures=tuple(figures), missing=tuple(missing))
     return _measured(facts, data, model, method, request, recipe, drawer)
 
 

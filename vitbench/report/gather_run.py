@@ -1,33 +1,33 @@
-"""Facts from a run's folder: result, setting, what else was tried, how it was made. No network is opened."""
+"""Facts from a run's folder: result, setting, how it was made. No network is opened."""
 
 import math
+import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from vitbench.comparing.recipes import differing, groups_by_seed
-from vitbench.comparing.report import compare
 from vitbench.comparing.scores import read_scalars
 from vitbench.errors import UserError
 from vitbench.figures.confusion import confusion_request
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION, RECORD
 from vitbench.report.document import Figure, Missing
-from vitbench.report.facts import Course, MadeFacts, ResultFacts, SettingFacts, TriedFacts, TriedRow
+from vitbench.report.facts import Course, MadeFacts, ResultFacts, SettingFacts
 from vitbench.requests.base import Request
 from vitbench.requests.plots import CurvesRequest
 from vitbench.requests.report import ReportRequest
 from vitbench.runs.evaluations import Scored, evaluations
 from vitbench.runs.events import Series
-from vitbench.runs.store import Run, Store
+from vitbench.runs.store import Run
 
 Draw = Callable[[str, Request, str], Figure]
 """`draw(name, request, caption)` composes and draws a figure; `caption` empty is the sheet's own."""
 
-_COURSES = ("train/loss", "validation/loss", "validation/accuracy")
+_COURSES = ("train/loss", "validation/loss", "validation/accuracy", "validation/exact_match", "validation/cider")
+_PROBED = re.compile(r"validation/probe_(?P<metric>\w+)/lr (?P<rate>[0-9.e+-]+)")
 _COLOURS = {"train": "#1f77b4", "validation": "#d95f02"}
 _LONGEST_GAP = 60.0
 """Seconds between two readings of power; a longer one was a pause."""
@@ -44,9 +44,22 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
         missing.insert(0, Missing("The run has no checkpoint yet.", f"vitbench resume {run.id}"))
         return ResultFacts(run.id, 0, recipe.task, (), courses, 0, tuple(figures), tuple(missing))
     if recipe.task != "classify":
-        words = "The run trains a captioner, which has no accuracy: the section on captions says how good it is."
-        missing.insert(0, Missing(words))
-        return ResultFacts(run.id, step, recipe.task, (), courses, 0, tuple(figures), tuple(missing))
+        split, captioned = _captioned(series, step)
+        if not captioned:
+            words = f"The run has logged no scores of its captions at step {step:,}."
+            missing.insert(0, Missing(words))
+        return ResultFacts(
+            run.id,
+            step,
+            recipe.task,
+            (),
+            courses,
+            0,
+            tuple(figures),
+            tuple(missing),
+            captioned=captioned,
+            captioned_split=split,
+        )
     scores, problems = evaluations(run, step)
     missing += [Missing(problem) for problem in problems]
     if not scores:
@@ -56,7 +69,20 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
         confusion = confusion_request(scores[0].document, recipe.name or run.id, scores[0].file)
         words = f"Confusions on {scores[0].pictures:,} pictures: a row a true class, a column what it was taken for."
         figures.append(draw("confusion", confusion, words))
-    return ResultFacts(run.id, step, recipe.task, tuple(scores), courses, 0, tuple(figures), tuple(missing))
+    metric, probed, rate = _probed(series, step)
+    return ResultFacts(
+        run.id,
+        step,
+        recipe.task,
+        tuple(scores),
+        courses,
+        0,
+        tuple(figures),
+        tuple(missing),
+        probed=probed,
+        probe_rate=rate,
+        probe_metric=metric,
+    )
 
 
 def gather_setting(run: Run, step: int | None) -> SettingFacts:
@@ -69,31 +95,6 @@ def gather_setting(run: Run, step: int | None) -> SettingFacts:
             height, width = described["image_size"]
             size = int(height), int(width)
     return SettingFacts(run.recipe(), status.state, status.step, status.total_steps, image_size=size)
-
-
-def gather_tried(run: Run, others: Sequence[str], store: Store) -> TriedFacts:
-    """The run beside others, those that differ by their seed in one row. Raises UserError for a run that is none."""
-    if not others:
-        words = "No other run was named, so nothing is compared."
-        return TriedFacts((), missing=(Missing(words, f"vitbench report {run.id} --compare RUN RUN"),))
-    runs = {found.id: found for found in (run, *(store.find(text) for text in others))}
-    recipes = {name: one.recipe() for name, one in runs.items()}
-    scores = {name: next(iter(evaluations(one)[0]), None) for name, one in runs.items()}
-    unscored = [name for name, found in scores.items() if found is None]
-    missing = [Missing(f"{name} has no evaluation.", f"vitbench evaluate {name}") for name in unscored]
-    differences = differing(list(recipes.values()))
-    names = {name: recipes[name].name or name for name in runs}
-    names = {name: name if list(names.values()).count(said) > 1 else said for name, said in names.items()}
-    rows = []
-    for group in groups_by_seed({name: recipe for name, recipe in recipes.items() if scores[name] is not None}):
-        own = [found for name in group if (found := scores[name]) is not None]
-        place = list(runs).index(group[0])
-        differs = {key: values[place] for key, values in differences.items() if key != "train.seed"}
-        accuracies = tuple(one.accuracy for one in own)
-        rows.append(TriedRow(tuple(names[name] for name in group), differs, accuracies, own[0].pictures, own[0].split))
-    rows.sort(key=lambda row: -sum(row.accuracies) / len(row.accuracies))
-    test, not_tested = _tested([runs[name] for name in runs if scores[name] is not None])
-    return TriedFacts(tuple(rows), test, not_tested, tuple(missing))
 
 
 def gather_made(run: Run, request: ReportRequest, out: str) -> MadeFacts:
@@ -156,19 +157,34 @@ def _options(request: ReportRequest) -> str:
     return "".join(f" {word}" for word in words)
 
 
-def _tested(runs: Sequence[Run]) -> tuple[str, str]:
-    """The paired test of the best run against the next best on the same pictures, or why there is none."""
-    if len(runs) < 2:
-        return "", ""
-    found = compare(runs)
-    if found.shared is None:
-        return "", found.not_tested
-    correct = [int(answers.correct.sum()) for answers in found.shared.answers]
-    order = sorted(range(len(runs)), key=lambda number: -correct[number])
-    best, other = order[0], order[1]
-    test = next(one for one in found.tests if {one.first, one.second} == {best, other})
-    corrected = f" Corrected for {len(found.tests)} pairs: p = {test.corrected:.3g}." if len(found.tests) > 1 else ""
-    return test.paired.sentence(found.names[test.first], found.names[test.second]) + corrected, ""
+def _captioned(series: Mapping[str, Series], step: int) -> tuple[str, dict[str, float]]:
+    """(split, scores by name) of a captioner at a step: of the test split, else of the validation split."""
+    for split in ("test", "validation"):
+        known = {tag: _at(values, step) for tag, values in series.items() if tag.startswith(f"{split}/")}
+        found = {tag.partition("/")[2]: value for tag, value in known.items() if value is not None}
+        if found:
+            return split, found
+    return "", {}
+
+
+def _probed(series: Mapping[str, Series], step: int) -> tuple[str, tuple[tuple[float, float], ...], float | None]:
+    """(metric, (learning rate, score) of each head, the rate that was chosen) of a linear probe at a step."""
+    metric, found = "accuracy", []
+    for tag, values in series.items():
+        if (match := _PROBED.fullmatch(tag)) and (value := _at(values, step)) is not None:
+            with suppress(ValueError):
+                found.append((float(match["rate"]), value))
+                metric = match["metric"]
+    rates = series.get("validation/probe_lr")
+    chosen = None if rates is None else _at(rates, step)  # event files hold single precision
+    own = next((rate for rate, _ in found if chosen is not None and math.isclose(rate, chosen, rel_tol=1e-5)), None)
+    return metric, tuple(sorted(found)), own
+
+
+def _at(series: Series, step: int) -> float | None:
+    """The value that was logged at a step, None where there is none that is finite."""
+    places = np.flatnonzero((series.steps == step) & np.isfinite(series.values))
+    return float(series.values[places[-1]]) if len(places) else None
 
 
 def _course(tag: str, series: Series | None) -> Course | None:

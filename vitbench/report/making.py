@@ -21,9 +21,9 @@ from vitbench.report.gather_run import (
     gather_made,
     gather_result,
     gather_setting,
-    gather_tried,
     shown_mistakes,
 )
+from vitbench.report.gather_tried import gather_tried, named
 from vitbench.report.markdown import to_markdown
 from vitbench.report.page import to_html
 from vitbench.report.say_attention import say_attention
@@ -84,7 +84,7 @@ def gather(
     request: ReportRequest, run: Run, step: int | None, sources: Sources, out: str, progress: Progress = silent
 ) -> Document:
     """All facts of a run, said. `step` is that of its checkpoint, `out` what the folder is called in the commands."""
-    others = [sources.store.find(text) for text in request.compare]  # refused before the work
+    others, sweeps = named(request.compare, sources.store)  # refused before the work
     reference = f"{run.id}@{step}" if step is not None else run.id
 
     def at(name: str, work: Callable[[Drawer], Value]) -> Value:
@@ -98,7 +98,7 @@ def gather(
 
     result = at("result", lambda drawer: gather_result(run, step, drawer.draw))
     setting = gather_setting(run, step)
-    tried = gather_tried(run, [other.id for other in others], sources.store)
+    tried = gather_tried(run, others, sweeps, sources.store)
     result = at("mistakes", lambda drawer: _with_mistakes(result, reference, drawer))
     scored = result.scores[0] if result.scores else None
     recipe = run.recipe()

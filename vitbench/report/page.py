@@ -23,7 +23,8 @@ h1, h2, h3 { font-family: system-ui, "Helvetica Neue", Arial, sans-serif; line-h
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.25rem; margin-top: 2.4rem; }
 h3 { font-size: 1rem; margin-top: 1.6rem; } .subtitle { color: var(--faint); margin-top: 0; }
 figure { margin: 1.6rem 0; break-inside: avoid; }
-figure img { max-width: 100%; height: auto; display: block; background: #ffffff; }
+figure img { max-width: 100%; height: auto; display: block; background: #ffffff; width: var(--width, auto); }
+@media screen { figure img { width: calc(var(--width, auto) * 1.35); } }
 figcaption, caption { font-size: .88rem; color: var(--faint); text-align: left; margin-top: .5rem; }
 .scroll { overflow-x: auto; margin: 1.2rem 0; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; break-inside: avoid; }
@@ -35,7 +36,8 @@ code { overflow-wrap: anywhere; font-size: .88em; }
 .missing { border-left: .25rem solid var(--warn); background: var(--warnback); padding: .5rem .9rem; }
 .cell { white-space: nowrap; }
 @media print { body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; }
-  figure img { max-height: 200mm; } table { font-size: 8pt; }
+  figure { margin: 1rem 0; } figure img { max-height: 165mm; max-width: 100%; object-fit: contain;
+    object-position: left; } table { font-size: 8pt; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } }
 @page { size: A4; margin: 22mm 20mm; @bottom-center { content: counter(page); font-size: 9pt; color: #5a5a66; } }
 """
@@ -86,7 +88,7 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f"<pre><code>{_code(text)}</code></pre>"
         case Figure(name, caption, png, _):
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-            style = f' style="width: {_width(png):.0f}mm"' if _width(png) else ""
+            style = f' style="--width: {_width(png):.0f}mm"' if _width(png) else ""
             yield f'<figure id="{page(name)}"><img{style} src="{source}" alt="{page(caption)}">'
             yield f"<figcaption>Figure {number}. {page(caption)}</figcaption></figure>"
         case Missing(what, command):
@@ -102,11 +104,11 @@ def _cell(text: str) -> str:
 
 
 def _width(png: bytes) -> float:
-    """Millimetres on the page: a third more than on paper, since a screen is read from farther; 0 if not known."""
+    """Millimetres on paper, from what the picture says of itself; 0 if not known. A screen shows it a third larger."""
     try:
         with Image.open(io.BytesIO(png)) as picture:
             dpi = float(picture.info.get("dpi", (0, 0))[0])
-            return 1.33 * 25.4 * picture.width / dpi if dpi > 0 else 0.0
+            return 25.4 * picture.width / dpi if dpi > 0 else 0.0
     except (OSError, ValueError):
         return 0.0
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from vitbench.progress import duration, moment
-from vitbench.report.document import Block, Code, Paragraph, Section, Table
+from vitbench.report.document import Block, Code, Paragraph, Section
 from vitbench.report.facts import MadeFacts
-from vitbench.report.wording import number
+from vitbench.report.wording import listed, number
 
 
 def say_made(facts: MadeFacts) -> Section:
     """The whole section."""
     blocks: list[Block] = [Paragraph(" ".join(_machine(facts)))] if facts.starts or facts.seconds else []
     if facts.packages:
-        rows = tuple((name, version) for name, version in facts.packages.items())
-        blocks.append(Table(("package", "version"), rows))
+        named = [f"{name} {version}" for name, version in facts.packages.items()]
+        blocks.append(Paragraph(f"It was trained with {listed(named)}."))
     blocks += facts.missing
     if facts.commands:
         blocks += [Paragraph("To make it again:"), Code("\n".join(facts.commands), "sh")]

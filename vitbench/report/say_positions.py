@@ -116,7 +116,7 @@ def _summary(facts: PositionFacts) -> str:
 def _change(facts: PositionFacts) -> Iterator[Block]:
     if facts.change is None:
         return
-    size = number(facts.change, 3)
+    size = number(facts.change, 3) if facts.change >= 0.0005 else "less than 0.001"
     if facts.change == 0:
         yield Paragraph(
             "The training did not change this: the similarities are those from before it, to the last digit."
@@ -133,7 +133,9 @@ def _change(facts: PositionFacts) -> Iterator[Block]:
             " from those before it."
         )
     known = [score for score in facts.scores if score.before is not None]
-    if known:
+    if known and facts.change < VISIBLE and all(number(one.before or 0.0) == number(one.value) for one in known):
+        yield Paragraph("Each measure is the same before and after, to two decimals.")
+    elif known:
         rows = tuple((_SHORT.get(one.name, one.name), number(one.before or 0.0), number(one.value)) for one in known)
         yield Table(("measure", "before", "after"), rows)
         turned = [_SHORT.get(one.name, one.name) for one in known if _held_before(one) != holds(one)]

@@ -1,22 +1,35 @@
-"""Section 1 in sentences: the test result, the setting, what else was tried."""
+"""Section 1 in sentences: the test result, the setting, the training."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from vitbench.recipe import Recipe
-from vitbench.report.document import Block, Code, Figure, Heading, Listing, Paragraph, Section, Table
-from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts, TriedRow
+from vitbench.report.document import Block, Code, Figure, Heading, Paragraph, Section, Table
+from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts
+from vitbench.report.say_tried import say_tried
 from vitbench.report.wording import listed, number, share
 from vitbench.runs.evaluations import OWN_SPLITS, Scored
 
 _SPLITS = {"test": "test split", "val": "validation split", "validation": "validation split", "train": "training split"}
-_MOST_ROWS = 12
 _CURVES = {
     "train/loss": "training loss",
     "validation/loss": "validation loss",
     "validation/accuracy": "validation accuracy",
+    "validation/exact_match": "share of validation captions that are right word for word",
+    "validation/cider": "CIDEr-D of the validation captions",
 }
+_CAPTIONED = (
+    ("bleu4", "BLEU-4 (0 to 1)"),
+    ("rouge_l", "ROUGE-L (0 to 1)"),
+    ("cider", "CIDEr-D (0 to 10)"),
+    ("exact_match", "right word for word"),
+    ("slot_accuracy", "colours, kinds, sizes and numbers that are right"),
+    ("hallucination", "claims that are not true of the picture"),
+    ("token_accuracy", "next words that are right, the true ones before them given"),
+)
+"""Scores of a captioner in their order; those from `exact_match` on are shares."""
+_SHARES = frozenset(name for name, _ in _CAPTIONED[3:])
 
 
 def say_result(result: ResultFacts, setting: SettingFacts, tried: TriedFacts) -> Section:
@@ -28,15 +41,50 @@ def say_result(result: ResultFacts, setting: SettingFacts, tried: TriedFacts) ->
         blocks.append(Paragraph(" ".join(_score_sentences(main))))
         blocks += [Paragraph(_other(one)) for one in result.scores[1:4]]
         blocks.append(Paragraph(" ".join(_mistake_sentences(main, result.mistakes_shown))))
+    blocks += _captioned(result)
     blocks += _of(result.figures, "confusion", "mistakes")
     blocks += list(result.missing)
     blocks += [Heading("The setting"), Paragraph(" ".join(setting_sentences(setting)))]
+    if result.probed:
+        blocks += _probed(result)
     if result.courses:
         blocks += [Heading("The training"), Paragraph(" ".join(map(_course_sentence, result.courses)))]
     blocks += _of(result.figures, "curves")
     blocks.append(Heading("What else was tried"))
-    blocks += _tried(tried)
+    blocks += say_tried(tried)
     return Section("The result", tuple(blocks))
+
+
+def _probed(result: ResultFacts) -> Iterator[Block]:
+    """The heads of a linear probe."""
+    metric = result.probe_metric.replace("_", " ")
+    said = {rate: share(value) if "accuracy" in metric else number(value, 4) for rate, value in result.probed}
+    if result.probe_rate in said:
+        edge = result.probe_rate in (result.probed[0][0], result.probed[-1][0]) and len(result.probed) > 1
+        beyond = " That lies at the edge of what was tried: a better one may lie beyond." * edge
+        yield Paragraph(
+            f"The head of the learning rate {result.probe_rate:g} was taken, with {said[result.probe_rate]}"
+            f" ({metric} on the validation split).{beyond}"
+        )
+    yield Table(("learning rate", f"validation {metric}"), tuple((f"{rate:g}", text) for rate, text in said.items()))
+
+
+def _captioned(result: ResultFacts) -> Iterator[Block]:
+    """The scores of a captioner, which has no accuracy."""
+    known = [(name, words) for name, words in _CAPTIONED if name in result.captioned]
+    if not known:
+        return
+    split = _SPLITS[result.captioned_split]
+    flatters = "" if split == "test split" else " This split also chose the checkpoint, so the numbers flatter."
+    yield Paragraph(
+        "The run trains a captioner, which has no accuracy: the sentences that it writes at step"
+        f" {result.step:,} were compared with those of the {split}.{flatters}"
+    )
+    rows = tuple(
+        (words, share(result.captioned[name]) if name in _SHARES else number(result.captioned[name], 3))
+        for name, words in known
+    )
+    yield Table((f"captions of the {split}", "score"), rows)
 
 
 def report_line(scored: Scored) -> str:
@@ -148,7 +196,14 @@ def _network(recipe: Recipe, setting: SettingFacts) -> str:
     frozen = {"none": "", "backbone": "; only its head is trained"}.get(
         str(model.freeze), f"; only its last {model.freeze} blocks and its head are trained"
     )
-    return f"The network is {model.name}{count}, {begins}, for pictures of {sides}{frozen}."
+    said = f"The network is {model.name}{count}, {begins}, for pictures of {sides}{frozen}."
+    if recipe.task == "caption":
+        own = recipe.caption
+        said += (
+            f" Its features go to a decoder of {own.depth} blocks, {own.embed_dim:,} wide, with {own.num_heads} heads,"
+            f" which writes captions in at most {own.max_length} tokens ({own.tokenizer} tokenizer)."
+        )
+    return said
 
 
 def _data(recipe: Recipe) -> str:
@@ -160,6 +215,8 @@ def _data(recipe: Recipe) -> str:
         "crop-flip": "cropped and mirrored at random",
     }
     how = changes.get(data.augment, f"augmented by {data.augment}")
+    if data.augment == "none" and (data.mixup or data.cutmix or data.random_erasing):
+        how = "neither cropped nor mirrored"
     more = [f"mixup {data.mixup:g}"] * (data.mixup > 0) + [f"CutMix {data.cutmix:g}"] * (data.cutmix > 0)
     more += [f"random erasing with probability {data.random_erasing:g}"] * (data.random_erasing > 0)
     return f"It was trained on {data.path}, {how}{', with ' + listed(more) if more else ''}."
@@ -169,19 +226,29 @@ def _training(recipe: Recipe) -> str:
     train, optim, schedule = recipe.train, recipe.optim, recipe.schedule
     batch = train.batch_size * train.accumulate
     epochs = f"{train.epochs} epoch{'s' * (train.epochs != 1)}"
-    head = f", the first {train.head_epochs} of the head alone," if train.head_epochs else ""
+    if optim.probe_lrs:
+        rates = listed([f"{rate:g}" for rate in sorted(optim.probe_lrs)])
+        return (
+            f"It is a linear probe: on the features of the frozen network {len(optim.probe_lrs)} heads were trained"
+            f" side by side for {epochs}, in batches of {batch:,}, with the learning rates {rates}, and the best on the"
+            " validation split is the network's."
+        )
+    alone = train.head_epochs >= train.epochs
+    head = f", the first {train.head_epochs} of the head alone," if train.head_epochs and not alone else ""
+    head = ", all of the head alone," if alone else head
     own = f", {optim.head_lr:g} while the head learns alone" if train.head_epochs and optim.head_lr else ""
+    rate = f"learning rate {optim.head_lr:g}" if alone and optim.head_lr else f"learning rate {optim.lr:g}{own}"
     name = {"momentum": "SGD", "sgd": "SGD with Nesterov's momentum", "adamw": "AdamW", "adam": "Adam"}.get(
         optim.name, optim.name
     )
     momentum = f", momentum {optim.momentum:g}" if optim.name in ("momentum", "sgd") else ""
     decay = f", weight decay {optim.weight_decay:g}" if optim.weight_decay else ", no weight decay"
     layers = f", falling by a factor of {optim.layer_decay:g} from each block to the one below" * (
-        optim.layer_decay < 1
+        optim.layer_decay < 1 and not alone
     )
     warm = f" after a linear warm-up of {schedule.warmup_epochs:g} epochs" if schedule.warmup_epochs else ""
     return (
-        f"It took {epochs}{head} in batches of {batch:,}, with {name} (learning rate {optim.lr:g}{own}{layers}"
+        f"It took {epochs}{head} in batches of {batch:,}, with {name} ({rate}{layers}"
         f"{momentum}{decay}) and a {schedule.name} schedule{warm}."
     )
 
@@ -213,54 +280,6 @@ def _course_sentence(course: Course) -> str:
         best = f", at its best {number(course.best, 3)} at step {course.best_step:,}"
     values = f"from {number(course.first, 3)} to {number(course.last, 3)} at step {course.last_step:,}"
     return f"The {name} {moved} {values}{best}."
-
-
-def _tried(tried: TriedFacts) -> Iterator[Block]:
-    if tried.rows:
-        yield Paragraph(_best(tried))
-        keys = list(dict.fromkeys(key for row in tried.rows for key in row.differs))
-        shown = keys[:3]
-        head = ("runs", *shown, "accuracy", "spread", "pictures")
-        yield Table(
-            head,
-            tuple(
-                (
-                    listed(row.names),
-                    *(str(row.differs.get(key, "")) for key in shown),
-                    share(mean(row)),
-                    _spread(row),
-                    f"{row.pictures:,} ({row.split})",
-                )
-                for row in tried.rows[:_MOST_ROWS]
-            ),
-            "Runs that differ by their seed alone stand in one row, with the mean and the spread of their accuracies.",
-        )
-        if len(keys) > len(shown):
-            yield Paragraph(f"The recipes also differ in {listed(keys[len(shown) :])}.")
-        if tried.not_tested:
-            yield Listing((f"There is no paired test: {tried.not_tested}",))
-    yield from tried.missing
-
-
-def mean(row: TriedRow) -> float:
-    """The mean accuracy of a row."""
-    return sum(row.accuracies) / len(row.accuracies)
-
-
-def _spread(row: TriedRow) -> str:
-    if len(row.accuracies) < 2:
-        return "one seed"
-    return f"{share(min(row.accuracies))} to {share(max(row.accuracies))} over {len(row.accuracies)} seeds"
-
-
-def _best(tried: TriedFacts) -> str:
-    best = tried.rows[0]
-    if tried.not_tested and len(tried.rows) > 1:
-        return f"{len(tried.rows)} settings stand side by side; their accuracies are not of the same pictures."
-    said = f"Best of {len(tried.rows)} settings was {listed(best.names)} with {share(mean(best))}."
-    if len(tried.rows) == 1:
-        said = f"{listed(best.names)}: the same recipe, {share(mean(best))} on average."
-    return f"{said} {tried.test}".strip()
 
 
 def _of(figures: tuple[Figure, ...], *names: str) -> list[Block]:

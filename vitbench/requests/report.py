@@ -8,6 +8,8 @@ from vitbench.errors import UserError
 from vitbench.methods import DEFAULT_METHOD, find_method
 from vitbench.requests.base import Figure, Request
 
+MEASURED = (10, 5000)
+"""The least and the most pictures that a report measures: fewer give no correlation."""
 Look = Literal["luminance_contrast", "saturation_contrast", "colourfulness", "area"]
 
 
@@ -76,7 +78,7 @@ class ReportRequest(Request):
     """Pictures with masks: an absolute folder, or `scenes:...`."""
     method: str | None = None
     """How attention is mapped; raw attention where the network has it."""
-    count: int = Field(60, ge=10, le=5000)
+    count: int = Field(60, ge=MEASURED[0], le=MEASURED[1])
     """Most pictures with masks, and most captioned ones, that are measured."""
 
     @field_validator("method")
