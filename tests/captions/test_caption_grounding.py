@@ -12,7 +12,6 @@ from scipy.stats import mannwhitneyu
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.formats.rows import Region
 from vitbench.captions.grounding import Seen, WordTruth, against, auc, cut, ground, truths_of
-from vitbench.captions.grounding_report import Grounded, write_grounding
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
 from vitbench.captions.masks import on_grid, region_mask
@@ -20,6 +19,7 @@ from vitbench.captions.reading import read_sentence
 from vitbench.captions.saved import DecoderSizes
 from vitbench.captions.tokenizer import WordTokenizer
 from vitbench.captions.word_maps import MapSettings
+from vitbench.compose.grounding import Grounded, write_grounding
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes.export import write_scenes

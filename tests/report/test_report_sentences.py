@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from vitbench.captions import grounding
-from vitbench.captions.grounding_report import measure_grounding
 from vitbench.captions.open import open_captioner
+from vitbench.compose.grounding import measure_grounding
 from vitbench.compose.sources import Sources
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.models.network import open_network

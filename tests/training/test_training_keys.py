@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import BaseModel
 
-from tests.captions.test_caption_task import recipe_for, write_coco
+from tests.training.test_training_captioning import recipe_for, write_coco
 from tests.training.worker_for_tests import worker_recipe, write_pictures
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
@@ -86,7 +86,7 @@ def test_every_key_is_asked_for_or_refused(task, asked, store, tmp_path, monkeyp
             for name, head in (("wsd", 0), ("cosine", 1))
         ]
     else:
-        from vitbench.captions.task import Captioning as Owner
+        from vitbench.training.captioning import Captioning as Owner
 
         folder = write_coco(tmp_path / "coco", count=8)
         train = {"epochs": 2, "evaluate_every": 1, "on_oom": "halve"}
@@ -98,7 +98,8 @@ def test_every_key_is_asked_for_or_refused(task, asked, store, tmp_path, monkeyp
     for run in [Store(store).create(recipe) for recipe in recipes]:  # creating one reads every key
         assert worker.main(run.folder) == 0, run.status().error
     asked = set(asked)  # changing a recipe reads keys too
-    every = {f"{name}.{key}" for name, table in TABLES.items() for key in table.model_fields}
+    # What starts the worker reads the table launch, before there is a task.
+    every = {f"{name}.{key}" for name, table in TABLES.items() for key in table.model_fields if name != "launch"}
     ignored = sorted(every - asked)
     for key in ignored:
         if task == "classify" and key.startswith("caption."):

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.captions.test_caption_task import recipe_for, write_coco
+from tests.training.test_training_captioning import recipe_for, write_coco
 from tests.training.worker_for_tests import worker_recipe, write_pictures
-from vitbench.captions.task import open_caption_task
 from vitbench.cli import main
 from vitbench.data.index import open_index
 from vitbench.data.problems import LeftOut, Problem, sentence_of
@@ -19,6 +18,7 @@ from vitbench.progress import silent
 from vitbench.runs.log import read_log
 from vitbench.runs.store import Store
 from vitbench.training import worker
+from vitbench.training.captioning import open_caption_task
 from vitbench.training.classification import open_classification
 from vitbench.training.evaluation import load_evaluation
 from vitbench.training.loop import accumulate_gradients
@@ -31,7 +31,7 @@ PLAIN = {"data": {"cache": False, "augment": "none", "mixup": 0.0}, "train": {"e
 def spoiled_after_the_index(monkeypatch, module, spoil):
     """The data is opened, and then spoiled before the first step."""
     name = {"classify": "open_classification", "caption": "open_caption_task"}[module]
-    where = {"classify": "vitbench.training.classification", "caption": "vitbench.captions.task"}[module]
+    where = {"classify": "vitbench.training.classification", "caption": "vitbench.training.captioning"}[module]
     original = getattr(__import__(where, fromlist=[name]), name)
 
     def opened(*arguments):
@@ -194,16 +194,16 @@ def test_a_captioner_counts_what_is_gone_too(store, tmp_path, monkeypatch, cache
 
 def test_pictures_that_cannot_be_decoded_at_the_start_do_not_end_a_captioner(store, tmp_path, monkeypatch):
     folder = write_coco(tmp_path / "coco", count=6)
-    from vitbench.captions import task as tasks
+    from vitbench.training import captioning as tasks
 
-    original = tasks.open_captions
+    original = tasks.open_caption_data
 
     def opened(*arguments, **options):
         found = original(*arguments, **options)
         (folder / "train" / "b 3é.jpg").unlink()
         return found
 
-    monkeypatch.setattr(tasks, "open_captions", opened)
+    monkeypatch.setattr(tasks, "open_caption_data", opened)
     task, _ = open_caption_task(recipe_for(folder), tmp_path, tmp_path, CPU)
     assert sum(len(batch.ids) for batch in task.batches(0, 0, 4)) == 5
     assert [problem.file for problem in task.left_out.news()] == ["train/b 3é.jpg"]

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.captions.test_caption_task import recipe_for, write_coco
+from tests.training.test_training_captioning import recipe_for, write_coco
 from tests.training.worker_for_tests import worker_recipe, write_pictures
 from vitbench.cli import main
 from vitbench.errors import UserError

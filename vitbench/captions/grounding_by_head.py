@@ -153,17 +153,6 @@ def heads_of(reference: str, runs: Path) -> HeadScores | None:
         raise UserError(f"{file} cannot be read ({error}); --layer and --head choose instead.") from None
 
 
-def measure_shipped(store: Path, progress: Progress = silent) -> None:
-    """Measures the package's captioner on validation scenes, and writes what was found beside its weights."""
-    from vitbench.captions.grounding_report import measured_heads
-    from vitbench.captions.open import open_captioner
-    from vitbench.requests.studies import GroundingHeadsRequest
-
-    request = GroundingHeadsRequest(captioner="demo", data="scenes:base?count=1200", limit=120)
-    scores = measured_heads(request, open_captioner("demo"), store, progress)
-    (shipped_weights() / f"captioner.{FILE_NAME}").write_text(to_json(scores), encoding="utf-8")
-
-
 def step_name(step: int) -> str:
     """The file of a run's checkpoint."""
     return f"grounding-heads-{step}.json"

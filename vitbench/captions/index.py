@@ -9,6 +9,7 @@ from pathlib import Path
 from vitbench.captions.formats.base import CaptionPlace
 from vitbench.captions.formats.registry import recognise_captions
 from vitbench.captions.formats.rows import Region, Rows, split_of
+from vitbench.data.generated import scenes_folder
 from vitbench.data.layouts.registry import parse_choice
 from vitbench.data.pictures import UnreadablePicture, open_picture
 from vitbench.data.scenes import Word
@@ -88,6 +89,14 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     return CaptionIndex(
         root, title, described, tuple(pictures), tuple(rows.problems + problems), digest.hexdigest(), tuple(rows.notes)
     )
+
+
+def open_caption_data(path: str, store: Path, progress: Progress = silent, layout: str = "") -> CaptionIndex:
+    """`open_captions`, also for `scenes:` addresses, which are written below the store when first asked for."""
+    if path.startswith("scenes:"):
+        folder, _ = scenes_folder(path, store, progress)
+        return open_captions(folder, progress=progress)
+    return open_captions(path, layout=layout, progress=progress)
 
 
 def _match(rows: Rows, place: CaptionPlace) -> tuple[list[CaptionedPicture], list[str]]:

@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
     from vitbench.captions.data_report import inspect_data
+    from vitbench.compose.contact_sheet import contact_sheet
     from vitbench.data.augment import augmentation
     from vitbench.data.preprocessing import Preprocessing
-    from vitbench.data.preview import contact_sheet
     from vitbench.figures.save import check_figure_ending, sheet_bytes
 
     if arguments.readings:

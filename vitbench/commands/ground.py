@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the table, and writes it where asked."""
     from vitbench.captions.captioner import move
     from vitbench.captions.data_report import problem_lines
-    from vitbench.captions.grounding_report import FILES, measure_grounding, write_grounding
     from vitbench.captions.grounding_table import to_dict, to_text
     from vitbench.captions.lexicon import describe_lexicon
     from vitbench.captions.open import open_captioner, pinned
+    from vitbench.compose.grounding import FILES, measure_grounding, write_grounding
     from vitbench.runs.store import Store
 
     if arguments.lexicon:
@@ -83,8 +83,8 @@ def _by_head(arguments: argparse.Namespace) -> int:
     """Prints the table of layers and heads, and writes it where asked."""
     from vitbench.captions.captioner import move
     from vitbench.captions.grounding_by_head import table, to_json
-    from vitbench.captions.grounding_report import heads_sheet, measured_heads
     from vitbench.captions.open import open_captioner, pinned
+    from vitbench.compose.grounding import heads_sheet, measured_heads
     from vitbench.figures.save import sheet_bytes
     from vitbench.runs.store import Store
 

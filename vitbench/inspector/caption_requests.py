@@ -6,8 +6,8 @@ from typing import Any
 
 from vitbench.captions.describing import picture_files
 from vitbench.captions.grounding_by_head import heads_of
+from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import pinned
-from vitbench.captions.task import open_caption_data
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text

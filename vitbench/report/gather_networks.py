@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from vitbench.captions.grounding_report import Grounded, grounding_sheet, measure_grounding
+from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
-from vitbench.captions.task import open_caption_data
 from vitbench.comparing.rows import read_answers
+from vitbench.compose.grounding import Grounded, grounding_sheet, measure_grounding
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.methods import DEFAULT_METHOD, METHODS

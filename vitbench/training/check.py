@@ -104,7 +104,7 @@ def _labels(recipe: Recipe, store: Path, progress: Progress, check: Check) -> Se
 
 
 def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Check) -> None:
-    from vitbench.captions.task import open_caption_data
+    from vitbench.captions.index import open_caption_data
     from vitbench.captions.tokenizer import unfit_for_words
 
     if _is_unwritten(recipe.data.path, store):

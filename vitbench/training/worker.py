@@ -231,7 +231,7 @@ def open_task(recipe: "Recipe", run_folder: Path, store: Path, device: Any, prog
 
     allow_pictures(recipe.data.largest_picture)
     if recipe.task == "caption":
-        from vitbench.captions.task import open_caption_task
+        from vitbench.training.captioning import open_caption_task
 
         return open_caption_task(recipe, run_folder, store, device, progress)
     from vitbench.training.classification import open_classification

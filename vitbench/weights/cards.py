@@ -9,14 +9,15 @@ import torch
 
 from vitbench.captions.grounding import ground
 from vitbench.captions.grounding_table import grounding_table, to_markdown
+from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner
 from vitbench.captions.pictures import PictureSource
-from vitbench.captions.task import Captioning, open_caption_data
 from vitbench.captions.word_maps import MapSettings
 from vitbench.data.index import open_index
 from vitbench.models.network import open_network
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
+from vitbench.training.captioning import Captioning
 from vitbench.training.evaluation import evaluate_network
 
 DATA = "scenes:base?count=3000&size=96&seed=5"

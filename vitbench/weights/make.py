@@ -13,9 +13,11 @@ from typing import Any, get_args
 from timm.models.vision_transformer import checkpoint_filter_fn
 
 from vitbench.captions.captioner import new_captioner
-from vitbench.captions.grounding_by_head import measure_shipped
+from vitbench.captions.grounding_by_head import FILE_NAME, to_json
+from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import CaptionerDescription, DecoderSizes
 from vitbench.captions.scene_data import scene_vocabulary
+from vitbench.compose.grounding import measured_heads
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import describe
 from vitbench.data.scenes.kinds import BASE_KINDS
@@ -24,8 +26,9 @@ from vitbench.models.description import WEIGHTS_NAME
 from vitbench.models.network import build_network
 from vitbench.models.weight_files import read_weights
 from vitbench.paths import shipped_weights
-from vitbench.progress import ConsoleProgress, Progress
+from vitbench.progress import ConsoleProgress, Progress, silent
 from vitbench.recipe import load_recipe
+from vitbench.requests.studies import GroundingHeadsRequest
 from vitbench.runs.store import Run, Store
 from vitbench.training.worker import main as work
 from vitbench.weights.cards import write_cards
@@ -75,6 +78,13 @@ def take_weights(teaching: Teaching, folder: Path) -> None:
     fitting = checkpoint_filter_fn(encoder, module.encoder)  # type: ignore[arg-type]
     module.encoder.load_state_dict(fitting, strict=teaching.labels)
     module.load_state_dict(others, strict=False)
+
+
+def measure_shipped(store: Path, progress: Progress = silent) -> None:
+    """Measures the package's captioner on validation scenes, and writes what was found beside its weights."""
+    request = GroundingHeadsRequest(captioner="demo", data="scenes:base?count=1200", limit=120)
+    scores = measured_heads(request, open_captioner("demo"), store, progress)
+    (shipped_weights() / f"captioner.{FILE_NAME}").write_text(to_json(scores), encoding="utf-8")
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from vitbench.captions.captioner import CaptionNetwork, new_captioner
 from vitbench.captions.decoding import greedy
 from vitbench.captions.grounding import ground
 from vitbench.captions.grounding_by_head import measure_heads, step_name, to_json
-from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_captions
+from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_caption_data
 from vitbench.captions.network import Captioner, caption_loss, padded
 from vitbench.captions.pictures import PictureSource
 from vitbench.captions.saved import DecoderSizes
@@ -29,7 +29,6 @@ from vitbench.captions.tokenizer import (
     tokenizer_from_dict,
     train_tokenizer,
 )
-from vitbench.data.generated import scenes_folder
 from vitbench.data.pictures import UnreadablePicture
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.problems import LeftOut, Problem
@@ -261,14 +260,6 @@ def open_caption_task(
         device=device,
     )
     return task, data.fingerprint
-
-
-def open_caption_data(path: str, store: Path, progress: Progress = silent, layout: str = "") -> CaptionIndex:
-    """`open_captions`, also for `scenes:` addresses, which are written below the store when first asked for."""
-    if path.startswith("scenes:"):
-        folder, _ = scenes_folder(path, store, progress)
-        return open_captions(folder, progress=progress)
-    return open_captions(path, layout=layout, progress=progress)
 
 
 def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:

@@ -9,12 +9,12 @@ from PIL import Image
 
 from vitbench.captions.decoding import greedy
 from vitbench.captions.open import open_captioner
-from vitbench.captions.task import open_caption_task
 from vitbench.errors import UserError
 from vitbench.recipe import parse_recipe
 from vitbench.runs.events import EventReader
 from vitbench.runs.store import Store
 from vitbench.training import worker
+from vitbench.training.captioning import open_caption_task
 from vitbench.training.optimizer import create_optimizer
 
 COLOURS = {"rote": (220, 30, 30), "grüne": (30, 200, 40), "blaue": (30, 60, 220)}

@@ -11,8 +11,8 @@ from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.grounding import ground
 from vitbench.captions.grounding_by_head import HeadScores, measure_heads
 from vitbench.captions.grounding_table import RoleRow, grounding_table, to_csv, to_markdown
+from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
-from vitbench.captions.task import open_caption_data
 from vitbench.captions.word_maps import MapSettings
 from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
