@@ -12,12 +12,13 @@ export PIP_DEFAULT_TIMEOUT ?= 180
 # PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help install demo test test-all test-storm test-real check docs screenshots release weights samples clean
+.PHONY: help install demo test test-all coverage test-storm test-real check docs screenshots release weights samples clean
 
 help:
 	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
 	@echo "make test        install what tests need and run all tests"
 	@echo "make test-all    also the slow ones, which take a quarter of an hour more"
+	@echo "make coverage    which lines the tests never run, as a table and in coverage/index.html"
 	@echo "make install     make the environment in $(VENV)"
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
@@ -62,6 +63,11 @@ test-all: $(VENV)/installed-tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)
 	@$(MAKE) --no-print-directory release
 
+coverage: $(VENV)/installed-tests
+	@$(INSTALL) --editable '.[coverage]'
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov vitbench --cov screens --cov-report term:skip-covered \
+		--cov-report html:coverage $(PYTEST_ARGUMENTS)
+
 test-storm: $(VENV)/installed-tests
 	@VITBENCH_STORM=full $(BIN)/python -m pytest -m storm -v $(PYTEST_ARGUMENTS)
 
@@ -96,4 +102,4 @@ samples: $(VENV)/installed
 	@$(BIN)/python -m vitbench.data.scenes.samples
 
 clean:
-	rm -rf $(VENV) .venv-real .venv-release site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-real .venv-release site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache coverage .coverage
