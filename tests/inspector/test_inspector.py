@@ -191,3 +191,16 @@ async def test_the_real_inspector_loads_ahead_and_says_what_it_loads(tmp_path, m
         assert client._ready
     finally:
         await client.close()
+
+
+async def test_a_chart_is_saved_and_made_again_before_pytorch_is_loaded(tmp_path):
+    curve = {"name": "one", "colour": "#112233", "x": [1, 2, 3], "y": [3, 2, 1]}
+    request = {"title": "val/loss", "curves": [curve]}
+    client = Inspector(tmp_path / "store")
+    try:
+        saved = await client.ask("save_sheet", kind="curves", request=request, file=str(tmp_path / "chart.png"))
+        again = await client.ask("figure_again", file=saved.values["file"])
+        assert Path(again.values["file"]).read_bytes() == Path(saved.values["file"]).read_bytes()
+        assert "libtorch" not in Path(f"/proc/{client._process.pid}/maps").read_text()
+    finally:
+        await client.close()

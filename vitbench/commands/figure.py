@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitbench.commands._figures import add_drawing, announce, drawing_of
 from vitbench.commands._outputs import add_overwrite, outputs_of
@@ -13,9 +13,13 @@ from vitbench.figures.saved import saved_figures, what_it_shows
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress, moment
+from vitbench.requests.base import Request
 from vitbench.requests.kinds import KINDS
 from vitbench.runs.store import Store
 from vitbench.text import clean, shortened
+
+if TYPE_CHECKING:
+    from vitbench.figures.sheet import Sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make(arguments: argparse.Namespace) -> int:
     """A figure of any kind; what its request is not told has the request's own default."""
-    from vitbench.compose import compose
-    from vitbench.compose.sources import Sources
     from vitbench.figures.save import check_figure_ending, sheet_bytes
 
     kind = KINDS.find(arguments.kind)
@@ -68,7 +70,7 @@ def _make(arguments: argparse.Namespace) -> int:
     named = [one for value in values.values() for one in ([value] if isinstance(value, str) else value)]
     outputs = outputs_of(arguments, inputs=named)
     outputs.plan(arguments.out)
-    sheet = compose(request, Sources(store_folder(arguments.store)), ConsoleProgress())
+    sheet = _composed(request, arguments)
     outputs.write(arguments.out, sheet_bytes(sheet, arguments.out.suffix, drawing_of(arguments)))
     for line in sheet.caption.splitlines():
         print(clean(line))
@@ -76,10 +78,15 @@ def _make(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _composed(request: Request, arguments: argparse.Namespace) -> "Sheet":
+    from vitbench.compose import compose, sources_for
+
+    return compose(request, sources_for(request.kind, store_folder(arguments.store)), ConsoleProgress())
+
+
 def _again(arguments: argparse.Namespace) -> int:
     """Reads, checks that the inputs are still the same, draws and saves."""
     from vitbench.compose.again import compose_again
-    from vitbench.compose.sources import Sources
     from vitbench.figures.save import check_figure_ending
 
     recorded = read_provenance(arguments.file)
@@ -87,15 +94,13 @@ def _again(arguments: argparse.Namespace) -> int:
     check_figure_ending(path)
     outputs = outputs_of(arguments, inputs=[arguments.file, *recorded["inputs"]])
     outputs.plan(path)
-    sources = Sources(store_folder(arguments.store))
     made = compose_again(
         arguments.file,
         recorded,
         path.suffix,
-        sources,
+        lambda request: _composed(request, arguments),
         drawing=drawing_of(arguments).given(),
         anyway=arguments.anyway,
-        progress=ConsoleProgress(),
     )
     outputs.write(path, made.content)
     if made.changed:

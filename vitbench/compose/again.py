@@ -1,16 +1,16 @@
 """A saved figure made again from what it records; the command and the app ask here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitbench.compose import compose, read_request
-from vitbench.compose.sources import Sources
+from vitbench.compose import read_request
 from vitbench.errors import UserError
 from vitbench.figures.provenance import FORMAT, changed_inputs
 from vitbench.figures.save import sheet_bytes
-from vitbench.progress import Progress, silent
+from vitbench.figures.sheet import Sheet
+from vitbench.requests.base import Request
 from vitbench.requests.drawing import Drawing
 from vitbench.requests.kinds import KINDS
 
@@ -27,17 +27,17 @@ def compose_again(
     file: Path,
     recorded: Mapping[str, Any],
     ending: str,
-    sources: Sources,
+    composed: Callable[[Request], Sheet],
     *,
     drawing: Mapping[str, Any] | None = None,
     anyway: bool = False,
     remedy: str = "--anyway makes it all the same",
-    progress: Progress = silent,
 ) -> Again:
     """The figure that `recorded` describes (see `read_provenance`), as .png, .pdf or .svg.
 
-    `drawing` is put on paper otherwise than it was. Raises UserError where the figure cannot be made again, and, unless
-    `anyway`, where weights or pictures have changed; `remedy` says what to do then.
+    `composed` gives the sheet of a request. `drawing` is put on paper otherwise than it was. Raises UserError where the
+    figure cannot be made again, and, unless `anyway`, where weights or pictures have changed; `remedy` says what to do
+    then.
     """
     if recorded["kind"] not in KINDS:
         raise UserError(f"{file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
@@ -47,7 +47,7 @@ def compose_again(
             " figure again with its command."
         )
     request = read_request(recorded["kind"], recorded["request"])
-    sheet = compose(request, sources, progress)
+    sheet = composed(request)
     changed = changed_inputs(recorded["inputs"], sheet.inputs)
     if changed and not anyway:
         raise UserError(f"Another figure would come out, because these have changed: {', '.join(changed)}; {remedy}.")

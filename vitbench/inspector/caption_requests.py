@@ -26,9 +26,6 @@ class CaptionRequests:
         self.store = store
         self.handlers: Mapping[str, Handler] = {"caption_pictures": self.pictures}
 
-    def give_back(self) -> None:
-        """Nothing is kept."""
-
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""
         captioner = str(arguments.get("captioner") or "demo")

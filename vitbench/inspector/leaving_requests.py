@@ -1,4 +1,4 @@
-"""What the screens ask for to leave with: a report, a network for other libraries, a figure made again."""
+"""What the screens ask for to leave with: a report, a network for other libraries."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +18,7 @@ class LeavingRequests:
         self.handlers: Mapping[str, Handler] = {
             "report": self.report,
             "export_network": self.export_network,
-            "figure_again": self.figure_again,
         }
-
-    def give_back(self) -> None:
-        """Nothing is kept."""
 
     def report(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The report that `request` asks for, into `folder`; answers with the `files` and `notes`."""
@@ -50,18 +46,6 @@ class LeavingRequests:
             progress=progress,
         )
         return Reply({"folder": str(folder), "checked": exported.checked, "notes": list(exported.notes)})
-
-    def figure_again(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """The saved figure `file` made again, under the next free name beside it."""
-        from vitbench.compose.again import compose_again
-        from vitbench.figures.provenance import read_provenance
-
-        file = Path(str(arguments["file"]))
-        recorded = read_provenance(file)
-        remedy = f"`vitbench figure again {file.name} --anyway` makes it all the same"
-        again = compose_again(file, recorded, file.suffix, self.sources, remedy=remedy, progress=progress)
-        target = file.with_name(f"{file.stem} again{file.suffix}")
-        return Reply({"file": str(self._outputs().write_new(target, again.content))})
 
     def _outputs(self) -> Outputs:
         return Outputs(self.sources.folder, remedy="name another one")

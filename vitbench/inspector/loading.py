@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitbench.inspector.server import Handler
+from vitbench.inspector.sheet_requests import SheetRequests
 from vitbench.progress import Progress
 
 if TYPE_CHECKING:
@@ -19,18 +21,28 @@ _SAY_EVERY = 0.25
 
 
 class Loading:
-    """Loads in a thread from its making on; `workbench` waits for it."""
+    """Finds the handler of a request. Libraries are loaded in a thread, from the first request on that needs them."""
 
     def __init__(self, store: Path, ahead: bool, ready: Callable[[], None] = lambda: None) -> None:
-        """`ahead` is low priority; `ready` is called when all is loaded."""
+        """`ahead`: loads at once, at low priority. `ready` is called when all is loaded."""
         self._stage = "loading PyTorch"
         self._workbench: InspectorHandlers | None = None
         self._error: BaseException | None = None
+        self._sheets = SheetRequests(store, lambda progress: self.workbench(progress).sources)
         self._thread = threading.Thread(target=self._load, args=(store, ahead, ready), daemon=True)
-        self._thread.start()
+        self._starting = threading.Lock()
+        if ahead:
+            self._start()
+
+    def handler(self, request: str, progress: Progress) -> Handler | None:
+        """What answers a request of this name; None for an unknown one. Raises what the import raised."""
+        if request in self._sheets.handlers:
+            return self._sheets.handlers[request]
+        return self.workbench(progress).handlers.get(request)
 
     def workbench(self, progress: Progress) -> "InspectorHandlers":
-        """The handlers; says what is being loaded meanwhile. Raises what the import raised."""
+        """What answers all requests; says what is being loaded meanwhile. Raises what the import raised."""
+        self._start()
         while self._thread.is_alive():
             self._thread.join(_SAY_EVERY)
             if self._thread.is_alive():
@@ -42,8 +54,13 @@ class Loading:
 
     @property
     def loaded(self) -> "InspectorHandlers | None":
-        """The handlers, if they are there already."""
+        """What answers all requests, if it is there already."""
         return None if self._thread.is_alive() else self._workbench
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def _load(self, store: Path, ahead: bool, ready: Callable[[], None]) -> None:
         try:

@@ -18,33 +18,31 @@ class InspectorHandlers:
 
     def __init__(self, store: Path) -> None:
         gpu = BorrowedGpu(store)
-        sources = Sources(store, gpu)
-        self._sources = sources
-        self._rooms = (
-            SheetRequests(sources),
-            AttentionRequests(store),
+        self.sources = sources = Sources(store, gpu)
+        asked = (
+            SheetRequests(store, lambda progress: sources),
+            AttentionRequests(sources),
             CaptionRequests(store),
             RunRequests(store, gpu, self._leave_gpu),
             LeavingRequests(sources),
         )
         self.handlers: Mapping[str, Handler] = {
-            name: handler for room in self._rooms for name, handler in room.handlers.items()
+            name: handler for requests in asked for name, handler in requests.handlers.items()
         }
 
     def give_back(self) -> None:
         """Forgets networks, pictures and maps: nobody has asked for a while."""
-        for room in self._rooms:
-            room.give_back()
+        self.sources.forget()
 
     def _leave_gpu(self) -> None:
         """What computes next wants the GPU for itself; networks stay, in main memory."""
-        with self._sources.turn:
-            self._sources.leave_gpu()
+        with self.sources.turn:
+            self.sources.leave_gpu()
 
     def between(self) -> None:
         """Between two questions: a run that waits for a GPU gets ours."""
-        if self._sources.turn.acquire(blocking=False):  # else somebody computes, and asks again afterwards
+        if self.sources.turn.acquire(blocking=False):  # else somebody computes, and asks again afterwards
             try:
-                self._sources.yield_gpu()
+                self.sources.yield_gpu()
             finally:
-                self._sources.turn.release()
+                self.sources.turn.release()

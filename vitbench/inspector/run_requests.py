@@ -32,9 +32,6 @@ class RunRequests:
             "evaluate": self.evaluate,
         }
 
-    def give_back(self) -> None:
-        """Nothing is kept."""
-
     def check_recipe(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """What is `recognised` in the data of the `recipe` (TOML), and the `problems` of the recipe as a whole.
 

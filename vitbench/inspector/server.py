@@ -95,12 +95,12 @@ class Server:
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler] | Callable[[Progress], Mapping[str, Handler]],
+        handlers: Mapping[str, Handler] | Callable[[str, Progress], Handler | None],
         requests: BinaryIO,
         answers: BinaryIO,
         aside: Callable[[Request], bool] = lambda request: False,
     ) -> None:
-        """`handlers` may be a function that has them when they are loaded, and reports that to the first request.
+        """`handlers` may be a function that finds the handler of a request, and reports if that takes long.
 
         `aside` says which requests may take long.
         """
@@ -231,8 +231,8 @@ class Server:
         try:
             if number in self._cancelled:
                 raise Cancelled
-            handlers = self._handlers(progress) if callable(self._handlers) else self._handlers
-            handler = handlers.get(request.name)
+            find = self._handlers
+            handler = find(request.name, progress) if callable(find) else find.get(request.name)
             if handler is None:
                 raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
             check_arguments(request.name, request.arguments)
@@ -303,7 +303,7 @@ def main(arguments: list[str]) -> int:
     ahead = AHEAD in arguments[1:]
     server: Server
     loading = Loading(Path(arguments[0]), ahead, ready=lambda: server.announce("ready"))
-    server = Server(lambda progress: loading.workbench(progress).handlers, sys.stdin.buffer, answers, takes_long)
+    server = Server(loading.handler, sys.stdin.buffer, answers, takes_long)
     to_warm = [warm_up] if ahead else []
 
     def idle() -> None:

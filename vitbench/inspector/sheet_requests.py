@@ -1,11 +1,15 @@
-"""What all screens that look inside ask: a sheet of any kind, and a figure of it."""
+"""What all screens ask that show figures: a sheet of any kind, a figure of it, and a saved figure made again.
 
-from collections.abc import Mapping
+PyTorch is imported where the first sheet is asked for that takes networks: a chart is drawn without it.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitbench.compose import compose, read_request
-from vitbench.compose.sources import Sources
+from vitbench.compose.again import compose_again
+from vitbench.figures.provenance import read_provenance
 from vitbench.figures.save import ARRAYS, FORMATS, check_figure_ending, saved_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
@@ -13,25 +17,24 @@ from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
 from vitbench.requests.base import Request
 from vitbench.requests.drawing import Drawing
+from vitbench.requests.kinds import KINDS
 
-_WITHOUT_LAYERS = ("positions", "curves", "confusion", "learning rate")
-"""Kinds of sheets that read weights or numbers alone; positions with pictures look into layers, too."""
+if TYPE_CHECKING:
+    from vitbench.compose.sources import Sources
 
 
 class SheetRequests:
     """The handlers about sheets."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, store: Path, sources: "Callable[[Progress], Sources]") -> None:
+        """`sources` gives those of the `store`, once they are loaded."""
+        self.store = store
         self.sources = sources
         self.handlers: Mapping[str, Handler] = {
             "sheet": self.sheet,
             "save_sheet": self.save,
-            "class_names": self.class_names,
+            "figure_again": self.again,
         }
-
-    def give_back(self) -> None:
-        """Forgets networks and what was computed."""
-        self.sources.forget()
 
     def sheet(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The sheet of the request of `kind`: its values, an array for each panel, and with `arrays` its numbers."""
@@ -51,17 +54,27 @@ class SheetRequests:
         sheet = self._composed(request, progress)
         progress(0, 0, "drawing the figure")
         content = saved_bytes(sheet, file.suffix, drawing)
-        return Reply({"file": str(Outputs(self.sources.folder).write_new(file, content))})
+        return Reply({"file": str(Outputs(self.store).write_new(file, content))})
 
-    def class_names(self, arguments: dict[str, Any], progress: Progress) -> Reply:
-        """The names of all classes of the `network`; their numbers where it has no names."""
-        _, network = self.sources.network(str(arguments["network"]), progress)
-        classes = 0 if network.no_classes else network.num_classes
-        return Reply({"names": list(network.labels or map(str, range(classes)))})
+    def again(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """The saved figure `file` made again, under the next free name beside it."""
+        file = Path(str(arguments["file"]))
+        recorded = read_provenance(file)
+        remedy = f"`vitbench figure again {file.name} --anyway` makes it all the same"
+
+        def composed(request: Request) -> Sheet:
+            return self._composed(request, progress)
+
+        again = compose_again(file, recorded, file.suffix, composed, remedy=remedy)
+        target = file.with_name(f"{file.stem} again{file.suffix}")
+        return Reply({"file": str(Outputs(self.store).write_new(target, again.content))})
 
     def _composed(self, request: Request, progress: Progress) -> Sheet:
-        """The sheet; where it takes a look into networks, one at a time."""
-        if request.kind in _WITHOUT_LAYERS and not getattr(request, "pictures", ()):
-            return compose(request, self.sources, progress)
-        with self.sources.turn:
-            return compose(request, self.sources, progress)
+        """The sheet; where it takes a look into the layers of networks, one at a time."""
+        if not KINDS.find(request.kind).networks:
+            return compose(request, None, progress)
+        sources = self.sources(progress)
+        if request.kind == "positions" and not getattr(request, "pictures", ()):
+            return compose(request, sources, progress)  # weights alone are read
+        with sources.turn:
+            return compose(request, sources, progress)

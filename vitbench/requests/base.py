@@ -42,7 +42,8 @@ class Figure:
     """A kind of figure, declared beside its request in a file of `vitbench/requests/`, as one of the tuple `FIGURES`,
     or as an entry point `vitbench.figures` of a package.
 
-    `name` is the request's kind. `compose` is `module:function`: `(request, sources, progress) -> Sheet`.
+    `name` is the request's kind. `compose` is `module:function`: `(request, sources, progress) -> Sheet`; `sources` is
+    None where no network is needed.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Figure:
     compose: str
     place: int = 1000
     """Where it stands in lists."""
+    networks: bool = True
+    """Whether composing it takes networks. Without, PyTorch is not loaded: a chart is drawn at once."""
 
 
 def option(field: str) -> str:

@@ -129,6 +129,7 @@ FIGURES = (
         CurvesRequest,
         "vitbench.figures.curves:compose_curves",
         40,
+        networks=False,
     ),
     Figure(
         "confusion",
@@ -136,6 +137,7 @@ FIGURES = (
         ConfusionRequest,
         "vitbench.figures.confusion:compose_confusion",
         50,
+        networks=False,
     ),
     Figure(
         "learning rate",
@@ -143,5 +145,6 @@ FIGURES = (
         LearningRateRequest,
         "vitbench.figures.learning_rate:compose_learning_rate",
         60,
+        networks=False,
     ),
 )
