@@ -32,6 +32,10 @@ MODELS = {
     "dinov2": lambda t: t.Dinov2Model(t.Dinov2Config(**SIZES)),
     "dinov2 swiglu": lambda t: t.Dinov2Model(t.Dinov2Config(use_swiglu_ffn=True, **SIZES)),
     "dinov2 registers": lambda t: t.Dinov2WithRegistersModel(t.Dinov2WithRegistersConfig(**SIZES)),
+    "dinov2 classifier": lambda t: t.Dinov2ForImageClassification(t.Dinov2Config(num_labels=5, **SIZES)),
+    "dinov2 registers classifier": lambda t: t.Dinov2WithRegistersForImageClassification(
+        t.Dinov2WithRegistersConfig(num_labels=5, **SIZES)
+    ),
     "dinov3": lambda t: t.DINOv3ViTModel(t.DINOv3ViTConfig(num_register_tokens=4, **PLAIN)),
     "dinov3 gated": lambda t: t.DINOv3ViTModel(
         t.DINOv3ViTConfig(num_register_tokens=4, use_gated_mlp=True, hidden_act="silu", **PLAIN)

@@ -12,6 +12,7 @@ from vitbench.methods import without_attention
 from vitbench.models.attention_hooks import AttentionCall, AttentionHooks, Keep, whole
 from vitbench.models.backbone import Backbone
 from vitbench.models.network import Network
+from vitbench.models.token_and_mean import TOKEN_AND_MEAN
 from vitbench.progress import Progress, silent
 
 
@@ -177,8 +178,8 @@ def attend(subject: Subject, keep: Keep = whole) -> tuple[Tensor, Layers]:
 def reading_row(subject: Subject, layers: Layers) -> Tensor:
     """How the classifier reads the last block's tokens: weights [B or 1, N] that sum to 1.
 
-    One-hot for a class token, both for a distilled pair, even over the patches for average pooling,
-    and the pool's own attention (mean over heads and its queries) for attention pooling.
+    One-hot for a class token, both for a distilled pair, even over the patches for average pooling, half of each for a
+    head that reads both, and the pool's own attention (mean over heads and its queries) for attention pooling.
     The network's pooling decides, not whether it has a class token.
     """
     tokens = subject.tokens
@@ -187,6 +188,10 @@ def reading_row(subject: Subject, layers: Layers) -> Tensor:
         return pooled.mean(dim=tuple(range(1, pooled.dim() - 1)))
     backbone = subject.backbone
     row = subject.pixels.new_zeros(1, tokens)
+    if backbone.pooling == TOKEN_AND_MEAN:
+        row[0, backbone.num_prefix_tokens :] = 0.5 / (tokens - backbone.num_prefix_tokens)
+        row[0, 0] = 0.5
+        return row
     if backbone.pooling == "token":
         read = list(backbone.reading_tokens)
     else:

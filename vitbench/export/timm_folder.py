@@ -12,6 +12,7 @@ from torch import Tensor
 from vitbench.errors import UserError
 from vitbench.models.hugging_face_folder import OWN_KEY
 from vitbench.models.network import Network
+from vitbench.models.token_and_mean import TOKEN_AND_MEAN
 
 
 def write(network: Network, state: Mapping[str, Tensor], folder: Path) -> None:
@@ -29,6 +30,11 @@ def write(network: Network, state: Mapping[str, Tensor], folder: Path) -> None:
     if network.labels:
         own["label_names"] = list(network.labels)
     module: Any = network.module
+    if module.num_classes and getattr(module, "global_pool", "") == TOKEN_AND_MEAN:
+        raise UserError(
+            "timm has no network whose head reads the mean of the patches beside the class token; --format hf and"
+            " --format onnx can write it."
+        )
     try:
         save_config_for_hf(module, str(folder / "config.json"), model_config=own, data_config=data)
     except (ValueError, TypeError, KeyError) as error:

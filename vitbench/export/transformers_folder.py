@@ -19,6 +19,7 @@ from vitbench.errors import UserError
 from vitbench.export.transformers_names import DEIT, DINOV2, DINOV2_REGISTERS, VIT, Kind, to_transformers
 from vitbench.models.hugging_face_folder import OWN_KEY
 from vitbench.models.network import Network
+from vitbench.models.token_and_mean import TOKEN_AND_MEAN
 
 _RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 """Pillow's numbers."""
@@ -39,7 +40,8 @@ def kind_of(network: Network) -> Kind:
         ),
         "it normalises its patches": not isinstance(module.patch_embed.norm, nn.Identity),
         f"its head reads {module.global_pool!r} instead of the class token": module.num_classes > 0
-        and module.global_pool != "token",
+        and module.global_pool != "token"
+        and not (module.global_pool == TOKEN_AND_MEAN and scaled),
         "it has no class token": module.cls_token is None,
         "it has no absolute position embedding": module.pos_embed is None,
         "it normalises before its first block": not isinstance(module.norm_pre, nn.Identity),

@@ -106,7 +106,8 @@ def _of_dinov2(converted: dict[str, Tensor], prefix: str, kind: Kind) -> dict[st
         converted[place] = torch.cat([some.new_zeros(1, 1, width), converted[place]], dim=1)
     if "classifier.weight" in converted:
         head = converted["classifier.weight"]
-        converted["classifier.weight"] = torch.cat([head, torch.zeros_like(head)], dim=1)
+        if head.shape[1] == width:
+            converted["classifier.weight"] = torch.cat([head, torch.zeros_like(head)], dim=1)
     for name in [name for name in converted if re.search(r"\.mlp\.fc[12]\.", name)]:
         if _is_gated(converted, name):
             tensor = converted.pop(name)

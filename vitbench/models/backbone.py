@@ -148,7 +148,10 @@ class Backbone:
 
     @property
     def pooling(self) -> str:
-        """What the classifier reads: "token", "avg", "max", "avgmax", "map" or "prr" (an attention pool), or ""."""
+        """What the classifier reads: "token", "avg", "max", "avgmax", "map" or "prr" (an attention pool), or "".
+
+        "token+avg" is both beside each other, see `vitbench.models.token_and_mean`.
+        """
         return str(self._plain().global_pool)
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor
 from vitbench.errors import UserError
 from vitbench.models.pretrained_vit import to_timm_state
 from vitbench.models.state_dicts import StateDict, few
+from vitbench.models.token_and_mean import reads_token_and_mean
 
 _PRETRAINED_VIT = "positional_embedding.pos_embedding"
 """A name that only pytorch_pretrained_vit has."""
@@ -114,14 +115,11 @@ def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """DINOv2's gated MLP: timm packs the two matrices that are multiplied in one, the gate first.
 
     Its head of transformers also reads the mean of the patches. Where that half is zero, as `vitbench export` writes
-    it, timm's head is the other one; else there is none in timm.
+    it for a head that does not, the other half is the head.
     """
-    head, width = tensors.get("head.weight"), tensors["cls_token"].shape[-1] if "cls_token" in tensors else 0
-    if head is not None and head.shape[1] == 2 * width:
-        token, mean = head.split(width, dim=1)
-        if bool(mean.any()):
-            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
-        else:
+    if reads_token_and_mean(tensors):
+        token, mean = tensors["head.weight"].chunk(2, dim=1)
+        if not bool(mean.any()):
             tensors["head.weight"] = token.contiguous()
     for name in [name for name in tensors if ".mlp.gate." in name]:
         other = tensors.pop(name.replace(".gate.", ".up."))

@@ -89,11 +89,8 @@ def read_saved_network(folder: Path) -> SavedNetwork:
         raise UserError(f"{folder / 'config.json'} does not say what is needed of a {kind} ({error}).") from error
     own = _own_preprocessing(folder, config)
     prepared = PreparedAs(own) if own is not None else read_preprocessing(folder, kind, size)
-    notes = prepared.notes
-    if kind.startswith("dinov2") and "classifier.weight" in state.tensors and "head.weight" not in converted.tensors:
-        notes += ("Left out: the head, which reads the mean of the patches beside the class token.",)
     labels = _labels(config, converted)
-    return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, notes)
+    return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, prepared.notes)
 
 
 def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
 from vitbench.models.state_dicts import StateDict, fitted
+from vitbench.models.token_and_mean import TOKEN_AND_MEAN, reads_token_and_mean
 from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, read_state_dict
 from vitbench.progress import Progress
 
@@ -54,20 +55,22 @@ class NamedNetwork:
         """The network with its published weights, set to `size`. UserError if they are not to be had."""
         url = self.source.weights_url(self.name)
         if url is not None:
-            return self.from_file(downloaded(url, str(self), progress), size, options)[0]
+            return self.from_file(downloaded(url, str(self), progress), size, options).module
         return self.source.published(self.name, size=size, options=options, progress=progress)
 
-    def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> tuple[nn.Module, tuple[str, ...]]:
-        """The network with the weights of `file`, whole, with their own head, then set to `size`; and the notes.
+    def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> "FromFile":
+        """The network with the weights of `file`, whole, with their own head, then set to `size`.
 
         The file may have the names of timm, pytorch_pretrained_vit, transformers or torchvision; a note says what was
         chosen in it and what was left out. Raises UserError naming what does not fit.
         """
         if file.suffix == ".npz":
-            return self._from_npz(file, size, options), ()
+            return FromFile(self._from_npz(file, size, options), dict(options), ())
         wanted = timm_networks.shapes(self._architecture, None, options)
         found = fitted(to_timm_names(read_state_dict(file)), wanted)
-        return self.with_weights(found, str(file), size, _size_beside(file), options), found.notes
+        own = head_options(found.tensors) | dict(options)
+        module = self.with_weights(found, str(file), size, _size_beside(file), own)
+        return FromFile(module, own, found.notes)
 
     def with_weights(
         self, found: StateDict, where: str, size: Size | None, trained_size: Size | None, options: Mapping[str, Any]
@@ -129,6 +132,22 @@ class NamedNetwork:
     @property
     def _architecture(self) -> str:
         return self.source.architecture(self.name)
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """A network with the weights of a file."""
+
+    module: nn.Module
+    options: dict[str, Any]
+    """Those that were given, and those that the weights themselves ask for."""
+    notes: tuple[str, ...]
+    """What was chosen in the file, and what was left out."""
+
+
+def head_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The options of timm that the head among weights (timm's names) asks for."""
+    return {"global_pool": TOKEN_AND_MEAN} if reads_token_and_mean(state) else {}
 
 
 def find_network(reference: str) -> NamedNetwork:

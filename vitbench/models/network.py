@@ -24,7 +24,7 @@ from vitbench.models.description import (
     write_network_json,
 )
 from vitbench.models.hugging_face_folder import is_saved_network, read_saved_network
-from vitbench.models.named import NamedNetwork, find_network
+from vitbench.models.named import NamedNetwork, find_network, head_options
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
 from vitbench.paths import expanded, shipped_weights
@@ -341,9 +341,10 @@ def _published(
 
 
 def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
-    module, notes = named.from_file(file, size, options)
-    source = " ".join((f"The weights come from the file {file.name}.", *notes))
-    network = _network(named, module, size or input_size(module)[0], options, file.stem, source)
+    found = named.from_file(file, size, options)
+    source = " ".join((f"The weights come from the file {file.name}.", *found.notes))
+    shown = size or input_size(found.module)[0]
+    network = _network(named, found.module, shown, found.options, file.stem, source)
     network.labels = timm_networks.published_labels(network.num_classes)
     if network.labels:
         network.source += f" Its {network.num_classes:,} classes are taken to be ImageNet's."
@@ -356,14 +357,15 @@ def _of_folder(folder: Path) -> Network:
         return open_checkpoint(folder)
     saved = read_saved_network(folder)
     named = find_network(f"timm:{saved.architecture}")
+    options = saved.options | head_options(saved.state.tensors)
     with bounded(bound_of_weights(saved.state.tensors, str(folder))):
-        wanted = timm_networks.shapes(saved.architecture, saved.image_size, saved.options)
+        wanted = timm_networks.shapes(saved.architecture, saved.image_size, options)
     state = fitted(saved.state, wanted)
     size = (saved.preprocessing.height, saved.preprocessing.width)
     with bounded(bound_of_weights(saved.state.tensors, str(folder))):
-        module = named.with_weights(state, str(folder), size, saved.image_size, saved.options)
+        module = named.with_weights(state, str(folder), size, saved.image_size, options)
     source = " ".join((f"The weights are those in the folder {folder.name}.", *state.notes, *saved.notes))
-    network = _network(named, module, size, saved.options, folder.name, source)
+    network = _network(named, module, size, options, folder.name, source)
     network.name = str(folder)
     network.preprocessing = saved.preprocessing
     network.labels = saved.labels if saved.labels and len(saved.labels) == network.num_classes else None

@@ -21,6 +21,7 @@ from vitbench.models.backbone import Backbone
 from vitbench.models.bounded import bound_of_machine, bounded, check_options
 from vitbench.models.grey import see_grey
 from vitbench.models.hub import cached_on_hub, check_reachable, hub_host, no_network
+from vitbench.models.token_and_mean import TOKEN_AND_MEAN, read_token_and_mean
 from vitbench.models.weight_files import first_line, mismatch, read_weights
 from vitbench.progress import Progress, silent
 
@@ -186,6 +187,8 @@ def published_labels(num_classes: int) -> tuple[str, ...] | None:
 
 def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
     """`timm.create_model` with its ways to fail said in words; a mismatch of weights stays a RuntimeError."""
+    if arguments.get("global_pool") == TOKEN_AND_MEAN:
+        return _reading_token_and_mean(name, arguments)
     check_options(arguments)
     try:
         with bounded(bound_of_machine()):
@@ -211,6 +214,28 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
     if arguments.get("in_chans", 3) == 1:
         see_grey(module, name)
     return module
+
+
+def _reading_token_and_mean(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The network whose head reads the mean of the patches, too: made by timm without a head, which is put on here.
+
+    Published weights have no such head: the network then has none either.
+    """
+    given: dict[str, Any] = {**arguments, "global_pool": "token"}
+    overlay = dict(given.get("pretrained_cfg_overlay") or {})
+    state = dict(overlay.get("state_dict") or {})
+    head = {key: state.pop(key) for key in ("head.weight", "head.bias") if key in state}
+    classes = given.get("num_classes")
+    if head:
+        overlay |= {"state_dict": state, "num_classes": 0}
+        given |= {"num_classes": 0, "pretrained_cfg_overlay": overlay}
+    elif given.get("pretrained"):
+        classes = given["num_classes"] = 0
+    module: Any = _create(name, given)
+    read_token_and_mean(module, module.num_classes if classes is None else classes, name)
+    if head:
+        module.head.load_state_dict({key.removeprefix("head."): tensor for key, tensor in head.items()})
+    return module  # type: ignore[no-any-return]
 
 
 def _takes_size(name: str) -> bool:
