@@ -6,10 +6,13 @@ import torch
 
 from tests.inspector.tiny_checkpoint import tiny_checkpoint, tiny_picture
 from vitbench import cli
+from vitbench.attention.outliers import OutlierTokens
+from vitbench.attention.result import MethodResult
 from vitbench.compose import compose
 from vitbench.compose.attention_maps import FoundMap
 from vitbench.compose.sources import Sources
 from vitbench.methods import METHODS
+from vitbench.methods.base import QUERY, Method
 from vitbench.requests.attention import AttentionRequest
 
 
@@ -81,3 +84,36 @@ def test_a_network_without_classes_opens_with_raw_attention_and_says_so(tmp_path
     again = AttentionRequest.read(sheet.request)
     assert not again.by_default
     assert not AttentionRequest(network=network, pictures=(picture,)).changed(method="libra").by_default
+
+
+def pixel_map(subject, query=None):
+    """A package's method whose map has a value a pixel, with its one bright spot on the first patch."""
+    maps = torch.zeros(1, *subject.pixels.shape[-2:])
+    maps[:, :8, :8] = 1
+    maps[:, 20:, 20:] = 0.25
+    return MethodResult(maps, subject.module(subject.pixels).detach())
+
+
+def test_a_map_on_another_grid_than_the_network_s_is_masked_marked_and_compared(tmp_path, store, monkeypatch):
+    own = {"needs_class": False, "options": (QUERY,)}
+    method = Method("pixels", "Pixels", "a map of pixels", f"{__name__}:pixel_map", **own)
+    monkeypatch.setitem(METHODS._of_vitbench(), "pixels", method)
+    network, picture = tiny_checkpoint(tmp_path / "net"), tiny_picture(tmp_path / "p.png")
+    other = tiny_checkpoint(tmp_path / "other", 1)
+    first = torch.zeros(1, 2, 4, dtype=torch.bool)
+    first[0, 0, 0] = True
+    monkeypatch.setattr(
+        "vitbench.compose.attention_maps.outlier_tokens", lambda *_: OutlierTokens(torch.ones(1, 2, 4), first)
+    )
+    sources = Sources(store)
+
+    def shown(**options):
+        asked = AttentionRequest(network=network, pictures=(picture,), method="pixels", smooth=False, **options)
+        return compose(asked, sources)
+
+    plain, masked = shown(), shown(mask_outliers=True)
+    assert plain.panels[1].scale.high == 1
+    assert masked.panels[1].scale.high == 0.25
+    assert plain.panels[1].facts["outlier_mass"] > 0.2
+    assert len(shown(grid="compare", other=other).panels) > 3
+    assert not np.array_equal(shown(query=(2, 3)).panels[1].picture, plain.panels[1].picture)

@@ -40,6 +40,11 @@ MODELS = {
     "dinov3 gated": lambda t: t.DINOv3ViTModel(
         t.DINOv3ViTConfig(num_register_tokens=4, use_gated_mlp=True, hidden_act="silu", **PLAIN)
     ),
+    "vit msn": lambda t: t.ViTMSNForImageClassification(t.ViTMSNConfig(num_labels=5, **PLAIN)),
+    "i-jepa": lambda t: t.IJepaForImageClassification(t.IJepaConfig(num_labels=5, **PLAIN)),
+    "data2vec": lambda t: t.Data2VecVisionForImageClassification(
+        t.Data2VecVisionConfig(num_labels=5, use_relative_position_bias=True, **PLAIN)
+    ),
     "siglip": lambda t: t.SiglipVisionModel(t.SiglipVisionConfig(**PLAIN)),
     "siglip classifier": lambda t: siglip_with_classes(),
     "clip": lambda t: t.CLIPVisionModel(t.CLIPVisionConfig(**PLAIN)),
@@ -83,6 +88,19 @@ def test_outputs_equal_those_of_transformers(kind, tmp_path):
             assert network.no_classes is not None
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_the_encoder_of_mae_opens_without_its_decoder(tmp_path):
+    decoder = {"decoder_hidden_size": 32, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2}
+    config = transformers.ViTMAEConfig(mask_ratio=0.0, decoder_intermediate_size=64, **decoder, **PLAIN)
+    model = with_values(transformers.ViTMAEForPreTraining(config))
+    model.save_pretrained(tmp_path)
+    network = open_network(str(tmp_path))
+    pixels = torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        expected = model.vit(pixel_values=pixels, noise=torch.arange(16.0)[None]).last_hidden_state
+        torch.testing.assert_close(network.module.forward_features(pixels), expected, rtol=1e-4, atol=1e-3)
+    assert "decoder" in network.source
 
 
 def test_class_names_and_preprocessing_come_along(tmp_path):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vitbench.attention.subject import Subject
@@ -21,17 +22,23 @@ class OutlierTokens:
     outliers: Tensor
 
     def mass(self, maps: Tensor) -> Tensor:
-        """The share of a map's positive part that lies on outliers: [B]."""
+        """The share of the positive part of maps [B, rows, columns], on any grid, that lies on outliers: [B]."""
         positive = maps.clamp(min=0)
-        return (positive * self.outliers).sum(dim=(1, 2)) / positive.sum(dim=(1, 2)).clamp(min=1e-12)
+        return (positive * self._on(maps)).sum(dim=(1, 2)) / positive.sum(dim=(1, 2)).clamp(min=1e-12)
 
     def masked(self, maps: Tensor) -> Tensor:
         """The maps with outliers set to the median of the other patches of their picture."""
         result = maps.clone()
-        for picture, where in zip(result, self.outliers, strict=True):
+        for picture, where in zip(result, self._on(maps), strict=True):
             if bool(where.any()) and not bool(where.all()):
                 picture[where] = picture[~where].median()
         return result
+
+    def _on(self, maps: Tensor) -> Tensor:
+        """Which cells of the maps' own grid lie on an outlier; a method may give a map that is finer or coarser."""
+        if maps.shape == self.outliers.shape:
+            return self.outliers
+        return F.adaptive_max_pool2d(self.outliers[:, None].float(), maps.shape[1:])[:, 0] > 0
 
 
 def outlier_tokens(network: Network, pixels: Tensor) -> OutlierTokens:

@@ -284,7 +284,7 @@ def _with_picture(maps: AttentionMaps, view: View, found: Sequence[tuple[str, Fo
     """The picture first, the patch that looks outlined on it, then a panel a map."""
     shown = view.picture.shown
     if maps.request.query is not None and any("query" in one.method.options for _, one in found):
-        shown = maps.marked(view, shown, found[0][1].values)
+        shown = maps.marked(view, shown)
     panels = [Panel(shown, picture_title(maps.request, view), box=view.picture.box)]
     panels += [_map_panel(maps, view, title, one) for title, one in found]
     return Part(view, panels, [one for _, one in found])

@@ -143,14 +143,15 @@ class AttentionMaps:
         style = OverlayStyle(request.colour_map, request.strength, request.smooth, scale.low, scale.high)
         result = overlay(view.picture.shown, found.values.numpy(), style, view.picture.box)
         if request.query is not None and found.method.has("query"):
-            result = self.marked(view, result, found.values)
+            result = self.marked(view, result)
         return result
 
-    def marked(self, view: View, picture: Picture, values: Tensor) -> Picture:
-        """The picture with an outline around the patch that looks."""
+    def marked(self, view: View, picture: Picture) -> Picture:
+        """The picture with an outline around the patch that looks: one of the network's grid, whatever the map's is."""
         query = self._from_zero(self.request.query)
         assert query is not None
-        return mark_patch(picture, (values.shape[0], values.shape[1]), query, view.picture.box)
+        grid = view.network.backbone.patch_grid(*view.picture.pixels.shape[-2:])
+        return mark_patch(picture, grid, query, view.picture.box)
 
     def _finished(self, view: View, found: FoundMap) -> FoundMap:
         outliers = self._outliers(view)

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from vitbench.errors import UserError
+from vitbench.models.no_networks import check_is_network
 from vitbench.models.pretrained_vit import to_timm_state
 from vitbench.models.state_dicts import StateDict, few
 from vitbench.models.token_and_mean import reads_token_and_mean
 
 _PRETRAINED_VIT = "positional_embedding.pos_embedding"
 """A name that only pytorch_pretrained_vit has."""
-_ADAPTER = re.compile(r"\.lora_[AB]\.|\.lora_(down|up)\.|\.lora_magnitude_vector")
+_LINEAR_HEAD = re.compile(r"(.*\.)?linear_head\.(weight|bias)")
 _QKV = re.compile(r"blocks\.(\d+)\.attn\.([qkv])\.(weight|bias)")
 
 
@@ -305,18 +306,13 @@ def to_timm_names(state: StateDict) -> StateDict:
 
     Names of timm, and names that nobody knows, are given back as they are.
     """
-    adapters = [name for name in state.tensors if _ADAPTER.search(name)]
-    if adapters and len(adapters) == len(state.tensors):
-        raise UserError(
-            f"These are the adapters of a LoRA ({few(adapters)}), not the network that they change: merge them into it"
-            " (peft's merge_and_unload), and save that."
-        )
+    check_is_network(state.tensors)
     positions = next((name for name in state.tensors if name.endswith(_PRETRAINED_VIT)), None)
     if positions is not None:
         return _from_pretrained_vit(state, positions.removesuffix(_PRETRAINED_VIT))
     family = family_of(state)
     if family is None:
-        return state
+        return _with_head(state)
     prefix = _prefix(family, state.tensors)
     assert prefix is not None
     converted, left = {}, []
@@ -334,6 +330,21 @@ def to_timm_names(state: StateDict) -> StateDict:
     return StateDict(converted, (*state.notes, note))
 
 
+def _with_head(state: StateDict) -> StateDict:
+    """DINOv2's own linear classifier beside its backbone, as the head that it is."""
+    weight = next((tensor for name, tensor in state.tensors.items() if name.endswith("linear_head.weight")), None)
+    token = next((tensor for name, tensor in state.tensors.items() if name.endswith("cls_token")), None)
+    if weight is None or token is None or not weight.shape:
+        return state
+    if weight.shape[-1] == 5 * token.shape[-1]:
+        raise UserError(
+            "The classifier in this file reads the class token of four layers; vitbench opens DINOv2's classifiers of"
+            " one layer, and its backbone alone."
+        )
+    named = {_LINEAR_HEAD.sub(r"\1head.\2", name): tensor for name, tensor in state.tensors.items()}
+    return StateDict(named, state.notes)
+
+
 def _from_pretrained_vit(state: StateDict, prefix: str) -> StateDict:
     own = {name.removeprefix(prefix): tensor for name, tensor in state.tensors.items() if name.startswith(prefix)}
     left = [name for name in state.tensors if not name.startswith(prefix)]
@@ -343,7 +354,8 @@ def _from_pretrained_vit(state: StateDict, prefix: str) -> StateDict:
 
 def _prefix(family: Family, names: Mapping[str, Tensor]) -> str | None:
     for name in names:
-        if match := family.anchor.fullmatch(name):
+        # MAE's decoder has blocks of the same names as its encoder.
+        if (match := family.anchor.fullmatch(name)) and "decoder" not in name:
             return next((group for group in match.groups() if group is not None), "")
     return None
 

@@ -1,15 +1,13 @@
-"""A network as others save it in a folder: `config.json` beside its weights, from transformers or from timm.
+"""A network as others save it in a folder: a configuration beside its weights, from transformers, timm or open_clip.
 
 The configuration says which network of timm it is and with which arguments; the folder's own preprocessing and class
 names come along. Nothing is downloaded, and no code of the folder is run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from vitbench.data.hugging_face_preprocessing import PreparedAs, read_preprocessing
 from vitbench.data.preprocessing import Preprocessing
@@ -17,25 +15,16 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
 from vitbench.models.foreign_names import to_timm_names
+from vitbench.models.open_clip_folder import FILE_NAME as OPEN_CLIP
+from vitbench.models.open_clip_folder import read_open_clip
 from vitbench.models.pretrained_vit_folder import CONFIG_KEY, default_preprocessing, read_row
 from vitbench.models.state_dicts import StateDict
-from vitbench.models.weight_files import read_state_dict
+from vitbench.models.transformers_configs import TYPES, pair, three
+from vitbench.models.weight_folders import read_weights_of
 from vitbench.text import clean
 
 OWN_KEY = "vitbench"
 """In config.json: what `vitbench export` adds, the preprocessing as vitbench describes it."""
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.pth", "model.pt")
-_ACTIVATIONS = {
-    "gelu": None,
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_new": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "quick_gelu": "quick_gelu",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
-"""transformers' names of activations as timm's; None is what timm takes anyway."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +44,38 @@ class SavedNetwork:
 
 
 def is_saved_network(folder: Path) -> bool:
-    """Whether a folder holds a `config.json` of a network that is opened here."""
+    """Whether a folder holds a `config.json`, or open_clip's own, of a network that is opened here."""
     try:
         config = read_json_object(folder / "config.json", DESCRIPTION)
     except (UserError, OSError):
-        return False
-    return "architecture" in config or CONFIG_KEY in config or _vision(config).get("model_type") in _TYPES
+        return (folder / OPEN_CLIP).is_file()
+    return "architecture" in config or CONFIG_KEY in config or _vision(config).get("model_type") in TYPES
 
 
 def read_saved_network(folder: Path) -> SavedNetwork:
     """The network in a folder. Raises UserError naming the file and the key that is missing or not understood."""
+    if (folder / OPEN_CLIP).is_file() and not (folder / "config.json").exists():
+        return _of_open_clip(folder)
     config = read_json_object(folder / "config.json", DESCRIPTION)
     if CONFIG_KEY in config:
         return _of_pretrained_vit(folder, config)
-    state = _read_weights(folder)
+    state = read_weights_of(folder)
     if "architecture" in config:
         return _of_timm(folder, config, state)
     vision = _vision(config)
     kind = str(vision.get("model_type", config.get("model_type")))
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise UserError(
             f"{folder / 'config.json'}: model_type is {clean(kind)!r}; of transformers these are opened:"
-            f" {', '.join(sorted(_TYPES))}."
+            f" {', '.join(sorted(TYPES))}."
         )
     if vision.get("num_channels", 3) != 3:
         channels = clean(str(vision["num_channels"]))
         raise UserError(f"{folder / 'config.json'}: num_channels is {channels}; three are needed.")
     try:
-        size = _pair(vision["image_size"])
+        size = pair(vision["image_size"])
         converted = to_timm_names(state)
-        architecture, options = _TYPES[kind](vision, converted)
+        architecture, options = TYPES[kind](vision, converted)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise UserError(f"{folder / 'config.json'} does not say what is needed of a {kind} ({error}).") from error
     own = _own_preprocessing(folder, config)
@@ -102,24 +93,6 @@ def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"model_type": f"{kind}_vision_model"} | dict(part)
 
 
-def _read_weights(folder: Path) -> StateDict:
-    """The weights, in one file or in several that an index lists."""
-    for name in _WEIGHTS:
-        if (folder / name).exists():
-            return read_state_dict(folder / name)
-        index = folder / f"{name}.index.json"
-        if index.exists():
-            shards = read_json_object(index, DESCRIPTION).get("weight_map")
-            if not isinstance(shards, Mapping):
-                raise UserError(f"{index} has no weight_map, which lists the files with the weights.")
-            tensors: dict[str, Tensor] = {}
-            # A name from outside never leads out of the folder.
-            for shard in sorted({Path(str(file)).name for file in shards.values()}):
-                tensors |= read_state_dict(folder / shard).tensors
-            return StateDict(tensors)
-    raise UserError(f"{folder} has a config.json but none of the files with weights: {', '.join(_WEIGHTS)}.")
-
-
 def _labels(config: Mapping[str, Any], state: StateDict) -> tuple[str, ...] | None:
     head = state.tensors.get("head.weight")
     names = config.get("id2label")
@@ -129,104 +102,6 @@ def _labels(config: Mapping[str, Any], state: StateDict) -> tuple[str, ...] | No
     labels = tuple(known.get(str(number), f"class {number}") for number in range(head.shape[0]))
     # transformers invents these where nobody named the classes.
     return None if all(label == f"LABEL_{number}" for number, label in enumerate(labels)) else labels
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that every kind has."""
-    options: dict[str, Any] = {
-        "patch_size": _patch(config["patch_size"]),
-        "embed_dim": int(config["hidden_size"]),
-        "depth": int(config["num_hidden_layers"]),
-        "num_heads": int(config["num_attention_heads"]),
-    }
-    if "intermediate_size" in config:
-        options["mlp_ratio"] = _ratio(int(config["intermediate_size"]), options["embed_dim"])
-    elif "mlp_ratio" in config:
-        options["mlp_ratio"] = float(config["mlp_ratio"])
-    return options
-
-
-def _activation(config: Mapping[str, Any], own: str = "gelu") -> dict[str, Any]:
-    name = str(config.get("hidden_act", own))
-    if name not in _ACTIVATIONS:
-        raise UserError(f"The activation hidden_act = {clean(name)!r} is not known here.")
-    return {"act_layer": _ACTIVATIONS[name]} if _ACTIVATIONS[name] else {}
-
-
-def _vit(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    options = _plain(config) | _activation(config) | _bias(config)
-    if "dist_token" in state.tensors:
-        return "deit_base_distilled_patch16_224", options
-    if "reg_token" in state.tensors:
-        options["reg_tokens"] = int(state.tensors["reg_token"].shape[1])
-    return "vit_base_patch16_224", options
-
-
-def _dinov2(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    options = _plain(config) | _bias(config)
-    registers = "reg_token" in state.tensors
-    if registers:
-        options["reg_tokens"] = int(state.tensors["reg_token"].shape[1])
-        # transformers adds a position to the class token before it inserts the registers; timm has none there.
-        positions = state.tensors["pos_embed"]
-        state.tensors["cls_token"] = state.tensors["cls_token"] + positions[:, :1]
-        state.tensors["pos_embed"] = positions[:, 1:].contiguous()
-    if config.get("use_swiglu_ffn"):
-        options["mlp_ratio"] = _ratio(int(state.tensors["blocks.0.mlp.fc1.weight"].shape[0]), options["embed_dim"])
-        return ("vit_giant_patch14_reg4_dinov2" if registers else "vit_giant_patch14_dinov2"), options
-    options |= _activation(config)
-    return ("vit_small_patch14_reg4_dinov2" if registers else "vit_small_patch14_dinov2"), options
-
-
-def _dinov3(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    options = _plain(config) | {
-        "num_reg_tokens": int(config.get("num_register_tokens", 0)),
-        "rope_temperature": float(config.get("rope_theta", 100.0)),
-        "global_pool": "token",
-    }
-    if config.get("use_gated_mlp"):
-        return "vit_small_plus_patch16_dinov3_qkvb", options
-    return "vit_base_patch16_dinov3_qkvb", options
-
-
-def _siglip(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    options = _plain(config) | _activation(config, "gelu_pytorch_tanh")
-    if "attn_pool.latent" not in state.tensors:
-        # The classifier of transformers reads the mean of the patches after the last norm.
-        options |= {"global_pool": "avg", "fc_norm": False}
-    return "vit_base_patch16_siglip_224", options
-
-
-def _clip(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    return "vit_base_patch16_clip_224", _plain(config) | _activation(config, "quick_gelu")
-
-
-def _beit(config: Mapping[str, Any], state: StateDict) -> tuple[str, dict[str, Any]]:
-    if config.get("hidden_act", "gelu") != "gelu":
-        raise UserError(f"A BEiT with the activation {clean(str(config['hidden_act']))!r} is not known here.")
-    shared = bool(config.get("use_shared_relative_position_bias"))
-    options = _plain(config) | {
-        "init_values": float(config.get("layer_scale_init_value", 0.1)),
-        "use_abs_pos_emb": bool(config.get("use_absolute_position_embeddings")),
-        "use_rel_pos_bias": bool(config.get("use_relative_position_bias")) and not shared,
-        "use_shared_rel_pos_bias": shared,
-        "global_pool": "avg" if config.get("use_mean_pooling", True) else "token",
-    }
-    return "beit_base_patch16_224", options
-
-
-_TYPES: dict[str, Callable[[Mapping[str, Any], StateDict], tuple[str, dict[str, Any]]]] = {
-    "vit": _vit,
-    "deit": _vit,
-    "dinov2": _dinov2,
-    "dinov2_with_registers": _dinov2,
-    "dinov3_vit": _dinov3,
-    "siglip_vision_model": _siglip,
-    "siglip2_vision_model": _siglip,
-    "clip_vision_model": _clip,
-    "beit": _beit,
-}
-"""transformers' `model_type`, and what of timm it is."""
 
 
 def _of_timm(folder: Path, config: Mapping[str, Any], state: StateDict) -> SavedNetwork:
@@ -242,8 +117,8 @@ def _of_timm(folder: Path, config: Mapping[str, Any], state: StateDict) -> Saved
             resize="squash" if settings.get("crop_mode") == "squash" else "crop",
             crop_fraction=float(settings.get("crop_pct", 0.875)),
             interpolation=str(settings.get("interpolation", "bicubic")),
-            mean=_three(settings["mean"]),
-            std=_three(settings["std"]),
+            mean=three(settings["mean"]),
+            std=three(settings["std"]),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{folder / 'config.json'}: pretrained_cfg does not say {error}.") from error
@@ -260,6 +135,13 @@ def _of_timm(folder: Path, config: Mapping[str, Any], state: StateDict) -> Saved
         preprocessing,
         _timm_labels(names, config.get("label_descriptions")),
     )
+
+
+def _of_open_clip(folder: Path) -> SavedNetwork:
+    """The picture tower of what open_clip publishes; its text tower is left out with a note."""
+    tower = read_open_clip(folder)
+    state = to_timm_names(read_weights_of(folder))
+    return SavedNetwork(tower.architecture, tower.options, tower.image_size, state, tower.preprocessing, None)
 
 
 def _of_pretrained_vit(folder: Path, config: Mapping[str, Any]) -> SavedNetwork:
@@ -287,29 +169,3 @@ def _timm_labels(names: object, descriptions: object) -> tuple[str, ...] | None:
     words = descriptions if isinstance(descriptions, Mapping) else {}
     # ImageNet's names are synset numbers; their descriptions are words.
     return tuple(str(words.get(name, name)).split(",")[0] for name in names)
-
-
-def _bias(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {} if config.get("qkv_bias", True) else {"qkv_bias": False}
-
-
-def _ratio(hidden: int, width: int) -> float:
-    """The ratio of which timm takes the whole part again, so that rounding never loses one."""
-    return hidden / width if int(width * (hidden / width)) == hidden else (hidden + 0.5) / width
-
-
-def _patch(value: Any) -> int | tuple[int, int]:
-    height, width = _pair(value)
-    return height if height == width else (height, width)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, value
-    height, width = value
-    return int(height), int(width)
-
-
-def _three(values: Any) -> tuple[float, float, float]:
-    first, second, third = (float(value) for value in values)
-    return first, second, third

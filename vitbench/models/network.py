@@ -27,6 +27,7 @@ from vitbench.models.hugging_face_folder import is_saved_network, read_saved_net
 from vitbench.models.named import NamedNetwork, find_network, head_options
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
+from vitbench.models.weight_folders import what_else
 from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
@@ -352,8 +353,10 @@ def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, op
 
 
 def _of_folder(folder: Path) -> Network:
-    """A checkpoint folder of ours, or a network saved by transformers or timm."""
+    """A checkpoint folder of ours, or a network saved by transformers, timm or open_clip."""
     if (folder / FILE_NAME).exists() or not is_saved_network(folder):
+        if not (folder / FILE_NAME).exists() and (other := what_else(folder)):
+            raise UserError(f"{folder} {other}")
         return open_checkpoint(folder)
     saved = read_saved_network(folder)
     named = find_network(f"timm:{saved.architecture}")

@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-_WRAPPERS = ("_orig_mod.", "module.", "_fsdp_wrapped_module.", "_forward_module.")
+_WRAPPERS = ("_orig_mod.", "module.", "_fsdp_wrapped_module.", "_forward_module.", "_checkpoint_wrapped_module.")
 """What torch.compile, DistributedDataParallel, FSDP and Fabric put before each name, in any order."""
+_INNER = re.compile(r"(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What they put inside a name where blocks are wrapped one by one."""
 _AVERAGED = re.compile(r"(^|_)(ema|averaged|swa|teacher|target)(_|$)")
 """Averaged weights, which are the ones to evaluate: timm's `state_dict_ema`, DINO's `teacher`, BYOL's `target`."""
 _SECOND = re.compile(r"(^|_)(student|online|discriminator|initial|init)(_|$)")
-_NOT_WEIGHTS = re.compile(r"optim|sched|scaler|(^|_)(loss|criterion|rng|random|history|metrics|callbacks|loops)(_|$)")
+_NOT_WEIGHTS = re.compile(
+    r"optim|(^|_)opt(_|$)|sched|scaler|(^|_)(loss|criterion|rng|random|history|metrics|callbacks|loops)(_|$)"
+)
 _DEPTH = 6
 _BACKBONE_LEFTOVERS = re.compile(
     r"(^|\.)(mask_token|masked_embed|decoder_\w+|decoder\.|dino_head|ibot_head|head\.(mlp|last_layer)|projector|projection_head|"
@@ -126,4 +130,4 @@ def _listed(names: list[str]) -> str:
 def _without_wrappers(name: str) -> str:
     while name.startswith(_WRAPPERS):
         name = name.partition(".")[2]
-    return name
+    return _INNER.sub("", name)

@@ -37,6 +37,14 @@ DAMAGED = (
     *(AssertionError, MemoryError, ImportError, struct.error, zlib.error, zipfile.BadZipFile, pickle.PickleError),
 )
 """What readers of weights raise on cut and altered files: torch's lets errors of its parsing through as they are."""
+_WHOLE = (torch.int8, torch.uint8)
+_QUANTISED = re.compile(r"\.(SCB|qweight|qzeros|absmax|quant_map|weight_scale\w*|_packed_params\S*)$")
+"""What bitsandbytes, GPTQ, AWQ, compressed-tensors and torch put beside quantised weights."""
+_MAKERS = {
+    "deepspeed": "It is a part of a DeepSpeed checkpoint; `python zero_to_fp32.py . FILE` in its folder joins them.",
+    "torch.distributed": "It is one piece of a network that was split over processes; save it whole where it was made.",
+}
+"""By the class that a pickle asks for: what the file is, and what to do."""
 _MOST_UNPACKED = 64 * MIB
 _MOST_COMPRESSED = 4
 """How much smaller than its content an archive may be; weights are noise, which hardly shrinks."""
@@ -108,7 +116,33 @@ def read_state_dict(path: Path) -> StateDict:
             f"{path} holds no weights: it is {_described(saved)}. A weight file holds names and tensors, as"
             " torch.save(model.state_dict(), FILE) writes them."
         )
-    return state
+    return _in_single_precision(state, path)
+
+
+def _in_single_precision(state: StateDict, path: Path) -> StateDict:
+    """The weights as float32, in which networks compute here; another precision is said.
+
+    Raises UserError for weights that are no plain numbers: quantised ones, and names without values.
+    """
+    matrices = [(name, tensor) for name, tensor in state.tensors.items() if tensor.dim() >= 2]
+    quantised = [name for name, tensor in matrices if tensor.dtype in _WHOLE or tensor.is_quantized]
+    quantised += [name for name in state.tensors if _QUANTISED.search(name)]
+    if quantised:
+        raise UserError(
+            f"{path} holds quantised weights ({few(quantised)}), whose numbers mean nothing by themselves; save the"
+            " network with its weights as floating-point numbers."
+        )
+    if not any(tensor.numel() for tensor in state.tensors.values()):
+        raise UserError(
+            f"{path} names {len(state.tensors)} weights and holds none of their numbers: they are spread over other"
+            " files, as DeepSpeed's ZeRO-3 does; `python zero_to_fp32.py . FILE` in that folder joins them."
+        )
+    kinds = {tensor.dtype for _, tensor in matrices if tensor.is_floating_point()} - {torch.float32}
+    if not kinds:
+        return state
+    names = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+    plain = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.tensors.items()}
+    return StateDict(plain, (*state.notes, f"The weights are stored as {names}; they compute as float32."))
 
 
 def check_weight_file(path: Path) -> None:
@@ -202,6 +236,9 @@ def _refusal(path: Path, message: str) -> str:
     """Why a pickle was refused: the class or function that it asks for, and what to ask its maker for."""
     asked = _GLOBAL.search(message)
     what = f" ({clean(asked[1])})" if asked else ""
+    maker = next((words for package, words in _MAKERS.items() if asked and asked[1].startswith(package)), None)
+    if maker:
+        return f"{path} was refused: reading it would run code that is stored in it{what}. {maker}"
     return (
         f"{path} was refused: reading it would run code that is stored in it{what}. It may hold a whole model object or"
         " a script's own classes; where it was made, save the tensors alone: torch.save(model.state_dict(), FILE), or"

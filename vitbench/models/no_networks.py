@@ -1,0 +1,28 @@
+"""What only looks like the weights of a network of pictures: named, with what to do about it."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from vitbench.errors import UserError
+from vitbench.models.state_dicts import few
+
+_ADAPTER = re.compile(r"\.lora_[AB]\.|\.lora_(down|up)\.|\.lora_magnitude_vector")
+_PATCHES = re.compile(r"patch_embed\w*\.(?:\w+\.)?(?:proj|projection)?\.?weight$")
+
+
+def check_is_network(tensors: Mapping[str, Tensor]) -> None:
+    """Raises UserError for the adapters of a LoRA alone, and for a network of videos."""
+    adapters = [name for name in tensors if _ADAPTER.search(name)]
+    if adapters and len(adapters) == len(tensors):
+        raise UserError(
+            f"These are the adapters of a LoRA ({few(adapters)}), not the network that they change: merge them into it"
+            " (peft's merge_and_unload), and save that."
+        )
+    for name, tensor in tensors.items():
+        if _PATCHES.search(name) and tensor.dim() == 5:
+            raise UserError(
+                f"These are the weights of a network of videos: its patches ({name}) span {tensor.shape[2]} pictures."
+                " vitbench looks into networks of single pictures."
+            )
