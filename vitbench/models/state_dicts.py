@@ -73,7 +73,8 @@ def fitted(state: StateDict, wanted: Collection[str]) -> StateDict:
     kept = {name[len(best) :]: tensor for name, tensor in names.items() if name.startswith(best)}
     others = [name for name in names if not name.startswith(best)]
     # A head that stands outside the backbone (`backbone.blocks...`, `head.weight`) fits as it is.
-    heads = {name: names[name] for name in others if name in targets and name not in kept}
+    of_head = targets | {"head.weight", "head.bias"}  # which the network may have been published without
+    heads = {name: names[name] for name in others if name in of_head and name not in kept}
     others = [name for name in others if name not in heads]
     if others:
         state = state.noting(f"Only what begins with {best!r} was read; left out: {few(others)}.")
