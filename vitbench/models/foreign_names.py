@@ -319,6 +319,9 @@ def to_timm_names(state: StateDict) -> StateDict:
     for name, tensor in state.tensors.items():
         ours = _renamed(name.removeprefix(prefix), family.names) if name.startswith(prefix) else None
         ours = ours or _renamed(_head_name(name), family.heads)
+        if ours is None and not prefix:
+            # transformers 5 saves blocks of an MSN without the prefix that its embeddings have.
+            ours = _renamed(name.partition(".")[2], family.names)
         if ours is None:
             left.append(name)
         else:

@@ -235,7 +235,7 @@ def _reading_token_and_mean(name: str, arguments: Mapping[str, Any]) -> nn.Modul
     read_token_and_mean(module, module.num_classes if classes is None else classes, name)
     if head:
         module.head.load_state_dict({key.removeprefix("head."): tensor for key, tensor in head.items()})
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def _takes_size(name: str) -> bool:

@@ -5,7 +5,6 @@ wide. Source: `Dinov2ForImageClassification` of transformers, and `dinov2_vits14
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import torch
@@ -15,6 +14,8 @@ from vitbench.errors import UserError
 
 TOKEN_AND_MEAN = "token+avg"
 """The value of timm's argument `global_pool` for it, also in a recipe's `model.options`."""
+_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
+"""Each class of timm that was given the other pooling, once."""
 
 
 class _TokenAndMean:
@@ -51,12 +52,8 @@ def read_token_and_mean(module: nn.Module, num_classes: int, name: str) -> None:
     network: Any = module
     if getattr(network, "cls_token", None) is None or not hasattr(network, "pool"):
         raise UserError(f"{name} has no class token and mean of patches to read: global_pool cannot be token+avg.")
-    network.__class__ = _reading_both(type(module))
+    kind = type(module)
+    # timm's class with another pooling; it keeps its name, by which families are told apart.
+    network.__class__ = _CLASSES.setdefault(kind, type(kind.__name__, (_TokenAndMean, kind), {}))
     network.global_pool = TOKEN_AND_MEAN
     network.reset_classifier(num_classes)
-
-
-@cache
-def _reading_both(kind: type[nn.Module]) -> type[nn.Module]:
-    """The class of timm with another pooling; it keeps its name, by which families are told apart."""
-    return type(kind.__name__, (_TokenAndMean, kind), {})
