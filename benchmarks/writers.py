@@ -8,6 +8,7 @@ when all runs are there, and goes on for `--seconds`, or until it is ended.
 
 import argparse
 import math
+import os
 import shutil
 import time
 from pathlib import Path
@@ -130,7 +131,9 @@ def fill(store: Store, count: int, history: int) -> None:
         first.write()
     first.say("finished")
     for number in range(1, count):
-        shutil.copytree(first.run.folder, first.run.folder.with_name(f"{first.run.id}-{number:04d}"))
+        shutil.copytree(
+            first.run.folder, first.run.folder.with_name(f"{first.run.id}-{number:04d}"), copy_function=os.link
+        )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ from screens.widgets.run_table import RunTable
 from vitbench.declarations import all_kinds, any_packages, left_out
 from vitbench.errors import UserError
 from vitbench.inspector.client import Inspector
-from vitbench.paths import store_folder
+from vitbench.paths import expanded, store_folder
 from vitbench.runs.store import Store
 from vitbench.terminal_colours import Depth
 from vitbench.text import clean
@@ -78,8 +78,8 @@ class Workbench(ColouredApp[str]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (LEAST_WIDTH, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (LEAST_HEIGHT, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012
 
-    def __init__(self, store: Path, run_id: str = "") -> None:
-        """`run_id` is the run to open at once."""
+    def __init__(self, store: Path, run_id: str = "", logs: Sequence[Path] = ()) -> None:
+        """`run_id` is the run to open at once, `logs` are folders of other tools' logs to read too."""
         super().__init__()
         self.first_run = run_id
         self.store = Store(store)
@@ -87,7 +87,8 @@ class Workbench(ColouredApp[str]):
         self.settings = Settings(store)
         self.snapshot = Snapshot()
         self.colours = StableNumbers()
-        self.watcher = Watcher(self.store, self._post_snapshot)
+        remembered = map(Path, self.settings.texts("logs"))
+        self.watcher = Watcher(self.store, self._post_snapshot, logs=tuple(dict.fromkeys([*logs, *remembered])))
         self.inspector = Inspector(store)
         self.evaluator = Evaluator(self)
         self.caption_sessions: dict[str, CaptionSession] = {}
@@ -342,11 +343,16 @@ class Workbench(ColouredApp[str]):
         self.action_leave()
 
 
-def open_app(arguments: Sequence[str]) -> int:
-    """Opens the app and returns its exit code: 2 where there is no terminal, or no store can be."""
+def open_app(arguments: Sequence[str], logs: bool = False) -> int:
+    """Opens the app and returns its exit code: 2 where there is no terminal, or no store can be.
+
+    With `logs`, the arguments that are no options are folders of other tools' logs.
+    """
     parser = argparse.ArgumentParser(prog="vitbench", description="Opens the workbench.")
     parser.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
     parser.add_argument("--run", metavar="RUN", help="open this run at once: an id, a name, or `last`")
+    if logs:
+        parser.add_argument("logs", metavar="LOGDIR", nargs="+", help="folders of TensorBoard logs to read too")
     chosen = parser.parse_args(arguments)
     try:
         store = store_folder(chosen.store)
@@ -363,7 +369,7 @@ def open_app(arguments: Sequence[str]) -> int:
     # Python would believe these before the terminal itself, and never see that its window changes.
     for variable in ("COLUMNS", "LINES"):
         os.environ.pop(variable, None)
-    app = Workbench(store, run_id)
+    app = Workbench(store, run_id, [expanded(path).absolute() for path in chosen.logs] if logs else ())
     farewell = app.run()
     if farewell:
         print(clean(farewell))

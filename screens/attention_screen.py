@@ -58,11 +58,13 @@ class AttentionScreen(AttentionKeys):
 
     BINDINGS = bindings(ACTIONS)
 
-    def __init__(self, network: str = "demo", path: str = "", predicted: str = "", true: str = "") -> None:
+    def __init__(
+        self, network: str = "demo", path: str = "", predicted: str = "", true: str = "", other: str = ""
+    ) -> None:
         """`network` is `demo`, `RUN@last`, a timm name or a checkpoint folder; `path` a picture or a folder of them.
 
         Of a mistake the maps of the `predicted` class and of the `true` one are shown side by side, until another
-        picture or class is chosen.
+        picture or class is chosen. With `other`, the map of that network stands beside this one's.
         """
         super().__init__()
         self.network = network
@@ -71,8 +73,8 @@ class AttentionScreen(AttentionKeys):
         self.request: AttentionRequest | None = None
         self.seen: AttentionSheet | None = None
         self.targets: tuple[str, ...] = (predicted, true) if predicted and true else ()
-        self.grid: str | None = "classes" if self.targets else None
-        self.other = ""
+        self.grid: str | None = "classes" if self.targets else "compare" if other else None
+        self.other = other
         self._mistake = self.targets
         self.patch_mode = False
         self._strip_of = "heads"

@@ -1,7 +1,7 @@
 """Several runs side by side: a grid of charts, one for each chosen scalar; each run in the colour that it keeps."""
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 
 from screens import wording
@@ -9,20 +9,20 @@ from screens.actions import AXIS, BACK, COPY, SEARCH, SMOOTH_CURVES, Action, bin
 from screens.ask_dialog import ChooseSeveral, choose
 from screens.chart_group import ChartGroup
 from screens.compare_grid import CompareGrid, columns_in, default_scalars
-from screens.curves import along, comparable_tags, furthest, is_setting
-from screens.export import Exports, chart_csv
+from screens.compare_views import CompareViews
+from screens.curves import along, comparable_tags, furthest, group_curve, is_setting
+from screens.export import chart_csv
 from screens.navigation import Opening, ScreenDeclaration
-from screens.snapshot import LIVE_STATES, RunDetail, Snapshot
+from screens.snapshot import GROWING_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted
-from screens.widgets.chart import Chart, Curve
+from screens.widgets.chart import Chart, Curve, Spread
 from screens.widgets.chart_raster import at_or_before
 from screens.widgets.compare_table import CompareTable
+from screens.widgets.disagreements import Disagreements
 from screens.widgets.lines import Line
 from screens.widgets.picker import Choice
 from screens.widgets.words_panel import WordsPanel
-from vitbench.comparing.report import compare
-from vitbench.comparing.words import lines
-from vitbench.errors import UserError
+from vitbench.listing.groups import group_of, group_row
 
 ACTIONS = (
     BACK,
@@ -30,18 +30,23 @@ ACTIONS = (
     Action("t", "choose_scalar", "scalar", "Another scalar in this chart, from a list.", True),
     Action("g", "choose_grid", "grid", "Which scalars have a chart, from a list; remembered.", True),
     Action("d", "details", "details", "Keys that differ, seeds, and a paired test on the same pictures.", True),
+    Action("1", "view('charts')", "charts", "The charts, and the values under the cursor."),
+    Action("2", "view('differences')", "differences", "As d: keys that differ, seeds, a paired test."),
+    Action("3", "view('pictures')", "pictures", "Pictures that one gets right and another wrong.", True, "3"),
+    Action("i", "attention", "attention", "Maps of the selected picture: of a network that is right, and a wrong one."),
     Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
     Action("right_square_bracket", "next_tag(1)", "next scalar", "The next scalar.", True, "[ ]"),
     Action("left_square_bracket", "next_tag(-1)", "scalar before", "The scalar before.", shown="["),
+    Action("U", "group", "unite seeds", "Runs that differ by their seed alone as one line with a band.", True, "U"),
     AXIS,
     SMOOTH_CURVES,
-    Action("e", "export", "export", "Save the chart: PNG, PDF, SVG, or the numbers as CSV.", True),
+    Action("e", "export", "export", "Save the chart (PNG, PDF, SVG, CSV), the differences or the pictures.", True),
     COPY,
 )
 """What its keys do."""
 
 
-class CompareScreen(Exports):
+class CompareScreen(CompareViews):
     """The charts, and below them a table of the runs with their values of one chart under its cursor.
 
     A narrow terminal shows one chart. `tag` is the scalar of the chart that has the focus, `chosen` those of the grid.
@@ -50,10 +55,10 @@ class CompareScreen(Exports):
     BINDINGS = bindings(ACTIONS)
 
     def __init__(self, run_ids: tuple[str, ...]) -> None:
-        super().__init__()
-        self.run_ids = run_ids
+        super().__init__(run_ids)
         self.tag = ""
         self.chosen: list[str] = []
+        self.grouped = False
         self._alone = False
         self._details: list[RunDetail] = []
         self._shown: tuple[object, ...] = ()
@@ -63,9 +68,11 @@ class CompareScreen(Exports):
         yield CompareGrid(id="charts")
         yield CompareTable(id="values")
         yield WordsPanel(id="differences")
+        yield Disagreements(id="pictures")
 
     def on_mount(self) -> None:
         self.chosen = self.workbench.settings.texts("compare_scalars")
+        self.grouped = self.workbench.settings.flag("grouped", False)
         self.group = ChartGroup(self.workbench.settings)
         for chart in self._grid.charts():
             chart.smoothing = self.group.smoothing
@@ -90,30 +97,34 @@ class CompareScreen(Exports):
         return [self.tag] * bool(self.tag) if self._one else self.chosen
 
     def wanted(self) -> Wanted:
-        return Wanted(frozenset(self.run_ids))
+        return Wanted(frozenset(self.run_ids), recipes=self.grouped)
 
-    def action_details(self) -> None:
-        """What differs, in words, in place of the charts; once more: the charts."""
-        panel = self.query_one(WordsPanel)
-        self._show_panel(not panel.display)
-        if panel.display:
-            panel.show(["Comparing ..."])
-            self._compare()
+    def shown_lines(self) -> list[tuple[RunRow, list[RunDetail], int]]:
+        """A row, the runs behind it and a colour for each line of a chart: a run, or the seeds of a group."""
+        found: dict[object, list[RunDetail]] = {}
+        for detail in self._details:
+            group = group_of(detail.row) if self.grouped else None
+            found.setdefault(detail.row.id if group is None else ("group", group), []).append(detail)
+        numbers = self.workbench.colours
+        rows = [(group_row([one.row for one in own]) if len(own) > 1 else own[0].row, own) for own in found.values()]
+        return [(row, own, numbers.number(own[0].row.id)) for row, own in rows]
 
-    def _show_panel(self, shown: bool) -> None:
-        panel = self.query_one(WordsPanel)
-        panel.display = shown
-        self._grid.display = self.query_one(CompareTable).display = not shown
-        (panel if shown else self._grid.chart(0)).focus()
+    def action_group(self) -> None:
+        """Runs that differ by their seed alone as one line with a band, or each for itself."""
+        self.grouped = not self.grouped
+        self.workbench.settings.remember("grouped", self.grouped)
+        said = "Runs that differ by their seed alone are one line: the mean, in a band from the least to the greatest."
+        self.workbench.tell(said if self.grouped else "Each run has a line of its own.")
+        self._shown = ()
+        self.workbench.show_snapshot()
 
-    @work(thread=True, exclusive=True, group="comparison")
-    def _compare(self) -> None:
-        store = self.workbench.store
-        try:
-            said = lines(compare([store.find(run_id) for run_id in self.run_ids]))
-        except (UserError, OSError) as error:
-            said = [str(error)]
-        self.app.call_from_thread(self.query_one(WordsPanel).show, said)
+    def show_charts(self, shown: bool) -> None:
+        self._grid.display = self.query_one(CompareTable).display = shown
+        if shown:
+            self._grid.chart(0).focus()
+
+    def compared_rows(self) -> list[RunRow]:
+        return [detail.row for detail in self._details]
 
     def apply(self, snapshot: Snapshot) -> None:
         self._details = [snapshot.followed[run_id] for run_id in self.run_ids if run_id in snapshot.followed]
@@ -122,7 +133,14 @@ class CompareScreen(Exports):
             self.chosen = [tag for tag in self.chosen if tag in known] or default_scalars(known)
             if self.tag not in known or (not self._one and self.tag not in self.chosen):
                 self.tag = self.chosen[0]
-        now = (self.tag, *self.tags(), self.group.axis, *((detail.row.id, detail.version) for detail in self._details))
+        now = (
+            self.tag,
+            *self.tags(),
+            self.group.axis,
+            self.grouped,
+            self.group.smoothing,
+            *((detail.row.id, detail.version) for detail in self._details),
+        )
         if now != self._shown:
             self._shown = now
             self._show(known)
@@ -133,14 +151,15 @@ class CompareScreen(Exports):
 
     def _show(self, known: list[str]) -> None:
         colours = self.app.theme_variables
-        growing = any(detail.row.state in LIVE_STATES for detail in self._details)
+        growing = any(detail.row.state in GROWING_STATES for detail in self._details)
         end = max((furthest(detail, self.group.axis) for detail in self._details), default=None)
         tags = self.tags() or [""]
         for chart, tag in zip(self._grid.show(tags), tags, strict=True):
             chart.title = tag or "nothing measured yet"
             chart.smoothable = not is_setting(tag)
             clock = self.group.axis == "time"
-            chart.show(self._curves(tag), x_name=self.group.axis, clock=clock, growing=growing, end=end)
+            curves, spreads = self._curves(tag)
+            chart.show(curves, spreads=spreads, x_name=self.group.axis, clock=clock, growing=growing, end=end)
         self._show_values()
         place = f"{wording.count(len(known), 'scalar')}, {len(tags)} shown" if known else ""
         if self._one and known:
@@ -148,18 +167,20 @@ class CompareScreen(Exports):
         left = Text.assemble((" Compare ", f"bold {colours['accent']}"), f" {wording.count(len(self._details), 'run')}")
         self.query_one("#title", Line).show(left, Text(place + " ", colours["secondary"]))
 
-    def _curves(self, tag: str) -> list[Curve]:
-        return [
-            Curve(
-                f"{detail.row.id}/{tag}",
-                detail.row.title,
-                along(detail.scalars[tag], self.group.axis, detail),
-                detail.scalars[tag].values,
-                self.workbench.colours.number(detail.row.id),
-            )
-            for detail in self._details
-            if tag in detail.scalars
-        ]
+    def _curves(self, tag: str) -> tuple[list[Curve], list[Spread]]:
+        """A curve for each line that has the scalar; those of a group with a band."""
+        curves, spreads = [], []
+        for row, own, colour in self.shown_lines():
+            if len(own) > 1:
+                smoothing = 0.0 if is_setting(tag) else self.group.smoothing
+                if (drawn := group_curve(tag, row.title, own, self.group.axis, colour, smoothing)) is not None:
+                    curves.append(drawn[0])
+                    spreads.append(drawn[1])
+            elif tag in own[0].scalars:
+                measured = own[0].scalars[tag]
+                along_x = along(measured, self.group.axis, own[0])
+                curves.append(Curve(f"{row.id}/{tag}", row.title, along_x, measured.values, colour))
+        return curves, spreads
 
     @property
     def chart(self) -> Chart:
@@ -186,15 +207,20 @@ class CompareScreen(Exports):
             self.workbench.show_snapshot()
 
     def _show_values(self) -> None:
-        """Each run's value under the cursor, or its newest, and its least and greatest."""
+        """Each run's value under the cursor, or its newest, and its least and greatest; of a group those of its seeds
+        there."""
         chart = self.chart
         rows = []
-        for detail in self._details:
-            curve = next((curve for curve in chart.curves if curve.key.startswith(f"{detail.row.id}/")), None)
-            at = None
+        bands = {spread.key: spread.band for spread in chart.spreads}
+        for row, own, colour in self.shown_lines():
+            start = f"{own[0].row.id}+{len(own)}/" if len(own) > 1 else f"{row.id}/"
+            curve = next((curve for curve in chart.curves if curve.key.startswith(start)), None)
+            at, edges = None, None
             if curve is not None and curve.x.size:
                 at = curve.x.size - 1 if chart.cursor_x is None else at_or_before(curve.x, chart.cursor_x)
-            rows.append((detail.row, self.workbench.colours.number(detail.row.id), curve, at))
+                if at is not None and (band := bands.get(curve.key)) is not None:
+                    edges = (float(band.low[at]), float(band.high[at]))
+            rows.append((row, colour, curve, at, edges))
         self.query_one(CompareTable).show(rows, "" if self._one else self.tag)
 
     # Which scalars are shown
@@ -269,7 +295,7 @@ class CompareScreen(Exports):
         chart = self.chart
         if not chart.curves:
             return []
-        table = chart_csv(chart.curves, chart.x_name)
+        table = chart_csv(chart.curves, chart.x_name, chart.spreads)
         return [
             Choice(table, "", shown=f"the numbers as CSV ({len(table):,} characters)"),
             Choice(self.tag, "the scalar"),
@@ -286,6 +312,7 @@ class CompareScreen(Exports):
         smoothing = self.group.next_smoothing()
         for chart in self._grid.charts():
             chart.smoothing = smoothing
+        self.workbench.show_snapshot()
         self.workbench.tell(self.group.smoothing_words())
 
     def exported(self) -> tuple[Chart, str]:

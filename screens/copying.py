@@ -16,7 +16,7 @@ _MOST_BYTES = 74_994
 
 def copies_of_run(run: RunRow, runs_folder: Path) -> list[Choice]:
     """Path, id, `scp` line and numbers of a run."""
-    folder = runs_folder / run.id
+    folder = Path(run.log_folder) if run.log_folder else runs_folder / run.id
     numbers = [
         f"step {run.step}",
         f"loss {run.loss:.6g}" if run.loss is not None else "",

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from screens.snapshot import Floats, Measured, RunDetail
-from screens.widgets.chart import Curve
+from screens.widgets.chart import Curve, Spread
+from screens.widgets.chart_raster import Band, smooth
+from vitbench.comparing.bands import mean_band
+from vitbench.watching.tags import loss_and_accuracy
 
 AXES = ("step", "epoch", "time")
 
@@ -74,6 +77,42 @@ def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Cu
         for number, (tag, name) in enumerate(panel.tags)
         if tag in detail.scalars
     ]
+
+
+def mini_curves(panel: Panel, details: Sequence[RunDetail]) -> tuple[list[Curve], list[Spread]]:
+    """As `panel_curves`, with bands for a group of seeds; of another tool's log the one scalar that looks most like
+    what the panel draws."""
+    if not details:
+        return [], []
+    if len(details) == 1 and not details[0].row.log_folder:
+        return panel_curves(panel, details[0]), []
+    tags: Sequence[tuple[str, str]] = panel.tags
+    if details[0].row.log_folder:
+        tag = loss_and_accuracy({tag for detail in details for tag in detail.scalars})[panel is ACCURACY]
+        tags = ((tag, tag),)
+    curves, spreads = [], []
+    for number, (tag, name) in enumerate(tags):
+        drawn = group_curve(tag, name, details, "step", number)
+        if drawn is not None:
+            curves.append(drawn[0])
+            spreads.append(drawn[1])
+    return curves, spreads if len(details) > 1 else []
+
+
+def group_curve(
+    tag: str, name: str, details: Sequence[RunDetail], axis: str, colour: int, smoothing: float = 0.0
+) -> tuple[Curve, Spread] | None:
+    """The mean of one scalar of several runs and the band from the least to the greatest; None if none has it.
+
+    The band is that of the curves smoothed with the weight `smoothing`, as the chart smooths the mean.
+    """
+    measured = [(along(one, axis, detail), one.values) for detail in details if (one := detail.scalars.get(tag))]
+    if not measured:
+        return None
+    mean = mean_band(measured)
+    band = mean_band([(x, smooth(y, smoothing)) for x, y in measured]) if smoothing else mean
+    key = f"{details[0].row.id}+{len(details)}/{tag}"
+    return Curve(key, name, mean.x, mean.mean, colour), Spread(Band(band.x, band.low, band.high), colour, key)
 
 
 def measures(panel: Panel, detail: RunDetail) -> bool:

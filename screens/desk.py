@@ -1,11 +1,13 @@
 """What one does with many runs: copy one with a key changed, hold one in the queue, tag it, look at the machine."""
 
 import shlex
+from pathlib import Path
 
 from textual import work
 
 from screens.ask_dialog import AskDialog
 from screens.base import RunControls
+from screens.paths import folders_below, typed_path
 from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
@@ -60,6 +62,38 @@ class Desk(RunControls):
         self.app.call_from_thread(self.workbench.tell, f'"{name}" {how}.')
         self.workbench.select_run(child.id)
         self.workbench.watcher.wake()
+
+    def action_watch_logs(self) -> None:
+        """Another tool's TensorBoard logs are read too, from now on; a folder that is read already is taken away."""
+        watcher, settings = self.workbench.watcher, self.workbench.settings
+
+        def answered(path: str | None) -> None:
+            if not path:
+                return
+            folder = typed_path(path).absolute()
+            if folder in watcher.log_roots:
+                rest = [root for root in watcher.log_roots if root != folder]
+                said = f"{folder} is not read any more."
+            elif not folder.is_dir():
+                self.workbench.tell(f"{folder} is no folder.", "error")
+                return
+            else:
+                rest = [*watcher.log_roots, folder]
+                said = f"The TensorBoard logs below {folder} are read too."
+            watcher.watch_logs(rest)
+            settings.remember("logs", [str(root) for root in rest])
+            self.workbench.tell(said)
+
+        def places(typed: str) -> list[Choice]:
+            """The folders that are read already, then what continues the line."""
+            read = [str(root) for root in watcher.log_roots if typed in str(root)]
+            known = [Choice(root, "read now: Enter takes it away") for root in read]
+            here = str(typed_path(typed).absolute()) if typed else ""
+            whole = [Choice(here, "the logs below this folder")] if here not in read and Path(here).is_dir() else []
+            return [*known, *(whole if here else []), *(one for one in folders_below(typed) if one.more)]
+
+        question = "A folder with TensorBoard logs of another tool, at any depth; nothing is written there"
+        self.app.push_screen(AskDialog(question, places, label="Logs"), answered)
 
     def action_hold(self) -> None:
         """Keeps a waiting run from starting, or lets a held one start."""

@@ -27,7 +27,9 @@ class EndingNotices:
         """What has ended since the app was last open, until a run is opened or Escape pressed."""
 
     def look(self, snapshot: Snapshot) -> None:
-        """Says when a run ends; one that died is offered to be resumed."""
+        """Says when a run ends; one that died is offered to be resumed. A store that is not read whole yet waits."""
+        if snapshot.left:
+            return
         settings = self._app.settings
         states = {run.id: run.state for run in snapshot.runs}
         before, self.states = self.states, states
@@ -37,6 +39,8 @@ class EndingNotices:
         seen = settings.texts("seen_crashes")
         for run in snapshot.runs:
             was = None if before is None else before.get(run.id)
+            if was == run.state:
+                continue
             crashed_away = before is None and run.state == "crashed" and run.id not in seen
             if crashed_away or (was in LIVE_STATES and run.state in BROKEN_STATES):
                 self._notice_crash(run.id)

@@ -13,7 +13,7 @@ from textual import work
 from screens.asking import SAID_AFTER
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
-from screens.widgets.chart import Chart, Curve
+from screens.widgets.chart import Chart, Curve, Spread
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
@@ -27,10 +27,20 @@ if TYPE_CHECKING:
     from screens.export_dialog import Export
 
 
-def chart_csv(curves: tuple[Curve, ...], x_name: str) -> str:
-    """A row for each x that any curve has, a column for each curve; empty where a curve has no value."""
-    names = [curve.name for curve in curves]
-    columns = [dict(zip(curve.x.tolist(), curve.y.tolist(), strict=True)) for curve in curves]
+def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[Spread, ...] = ()) -> str:
+    """A row for each x that any curve has, a column for each curve; empty where a curve has no value.
+
+    A curve with a band is a mean: the least and the greatest stand in columns of their own behind it.
+    """
+    bands = {spread.key: spread.band for spread in spreads if spread.key}
+    names, columns = [], []
+    for curve in curves:
+        drawn = [("", curve.x, curve.y)]
+        if (band := bands.get(curve.key)) is not None:
+            drawn = [(" mean", curve.x, curve.y), (" lowest", band.x, band.low), (" highest", band.x, band.high)]
+        for what, x, y in drawn:
+            names.append(curve.name + what)
+            columns.append(dict(zip(x.tolist(), y.tolist(), strict=True)))
     places = np.unique(np.concatenate([curve.x for curve in curves])).tolist() if curves else []
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -52,6 +62,7 @@ def plain_number(value: float) -> str:
 def chart_figure(chart: Chart) -> dict[str, object]:
     """The values of a `CurvesRequest` for what a chart shows."""
     view = chart.view
+    bands = {spread.key: spread.band for spread in chart.spreads if spread.key}
     return {
         "title": chart.title,
         "x_name": chart.x_name if not chart.clock else "time, seconds",
@@ -70,6 +81,8 @@ def chart_figure(chart: Chart) -> dict[str, object]:
                 "y": curve.y.tolist(),
                 "linked": curve.linked,
                 "smoothed": chart.smoothed(curve).tolist() if chart.is_smoothed(curve) else None,
+                "low": bands[curve.key].low.tolist() if curve.key in bands else None,
+                "high": bands[curve.key].high.tolist() if curve.key in bands else None,
             }
             for curve in chart.curves
         ],
@@ -90,7 +103,7 @@ class Exports(WorkbenchScreen):
             self.workbench.tell("There is no chart here to save.", "warning")
             return
         chart, name = target
-        table, figure = chart_csv(chart.curves, chart.x_name), chart_figure(chart)
+        table, figure = chart_csv(chart.curves, chart.x_name, chart.spreads), chart_figure(chart)
         self.ask_where(name, "chart", lambda: CurvesRequest.read(figure), lambda: table)
 
     def export_confusion(self, evaluation: Path, title: str, name: str) -> None:

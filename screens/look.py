@@ -133,6 +133,8 @@ UNICODE = Glyphs(
         "failed": "✗",
         "diverged": "∞",
         "crashed": "✗",
+        "live": "◍",
+        "log": "○",
     },
     legend="━",
     cursor="│",
@@ -162,6 +164,8 @@ ASCII = Glyphs(
         "failed": "x",
         "diverged": "~",
         "crashed": "x",
+        "live": "@",
+        "log": "o",
     },
     legend="-",
     cursor="|",
@@ -189,6 +193,8 @@ STATE_COLOURS: Mapping[str, str] = {
     "failed": "error",
     "diverged": "error",
     "crashed": "error",
+    "live": "primary",
+    "log": "secondary",
 }
 """The theme's colour for each state of a run."""
 

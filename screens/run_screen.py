@@ -39,7 +39,7 @@ from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
 from screens.navigation import Opening, Part, ScreenDeclaration
 from screens.run_evaluations import RunEvaluations
-from screens.snapshot import LIVE_STATES, RunDetail, RunRow, Snapshot
+from screens.snapshot import GROWING_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted, row_of
 from screens.widgets.chart import Chart
 from screens.widgets.confusion_view import ConfusionView
@@ -224,7 +224,7 @@ class RunScreen(RunEvaluations, Exports):
                 panel_curves(panel, detail, self.group.axis),
                 x_name=self.group.axis,
                 clock=self.group.axis == "time",
-                growing=detail.row.state in LIVE_STATES,
+                growing=detail.row.state in GROWING_STATES,
                 end=end,
             )
 

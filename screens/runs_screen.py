@@ -1,27 +1,25 @@
 """The table of all runs, live, with a filter, marks for comparison, and the details of the selected one beside it."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Input
 
 from screens import wording
 from screens.actions import CAPTIONS, COPY, INSIDE, LEAVING, RUN_CONTROLS, Action, bindings
-from screens.ask_dialog import choose
 from screens.copying import copies_of_run
-from screens.desk import Desk
-from screens.filtering import Filter, parse_filter
 from screens.look import glyphs
 from screens.navigation import ScreenDeclaration
+from screens.run_list import FilterLine, RunList
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
-from screens.widgets.filter_input import FilterInput
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.run_details import RunDetails
-from screens.widgets.run_table import COLUMNS, RunTable
+from screens.widgets.run_table import RunTable
 from screens.widgets.welcome import Welcome
 from vitbench.doctor import examine
 from vitbench.errors import UserError
@@ -33,12 +31,6 @@ _BELOW_FROM = 20
 """Rows from which there is room for details below the table."""
 DEMO_DATA = "scenes:new?count=5180&size=96&seed=0"
 """The pictures of the demo."""
-
-
-class FilterLine(FilterInput):
-    """The line of the filter, with what its keys do."""
-
-    BINDINGS = bindings("filter")
 
 
 ACTIONS = (
@@ -54,6 +46,7 @@ ACTIONS = (
     Action("C", "clone", "clone", "A new run with the same recipe; asks what is to be changed.", shown="C"),
     Action("H", "hold", "hold", "Keep a waiting run from starting, or let it start.", shown="H"),
     Action("T", "tags", "tags", "The run's tags, which the filter finds.", shown="T"),
+    Action("J", "watch_logs", "logs", "TensorBoard logs of another tool in this list, only read.", shown="J"),
     Action("M", "machine", "machine", "GPUs and who holds them, processors, memory, disk, the queue.", shown="M"),
     Action("S", "sweep", "sweep", "The newest sweep: its leaderboard, and what each key contributed.", shown="S"),
     Action(
@@ -64,6 +57,7 @@ ACTIONS = (
         shown="^n",
     ),
     Action("space", "mark", "mark", "Mark the run for comparison.", True, shown="space"),
+    Action("asterisk", "mark_all", "mark all", "Mark all runs that are shown, or none of them.", shown="*"),
     *INSIDE,
     *CAPTIONS,
     *LEAVING,
@@ -71,14 +65,23 @@ ACTIONS = (
     Action("o", "order", "order", "Sort by a column, from a list.", True),
     Action("escape", "back", "all runs", "Take the filter away and show all runs.", shown="esc"),
     Action("O", "reverse", "reverse", "Turn the order round.", shown="O"),
+    Action("t", "columns", "columns", "Which columns there are: fields, scalars, recipe keys; remembered."),
+    Action("U", "group", "unite seeds", "Runs that differ by their seed alone as one line with a band.", shown="U"),
     Action("d", "details", "details", "Show or hide the details of the selected run.", True),
     Action("D,delete", "remove", "delete", "Delete the run's folder, after a question.", shown="D"),
     COPY,
 )
 """What its keys do."""
+OF_ONE_RUN = frozenset(
+    {
+        *("pause_or_resume", "stop", "kill", "evaluate", "clone", "hold", "tags", "report", "figures", "export"),
+        *("remove", "attention", "positions", "features", "captions"),
+    }
+)
+"""Actions for a run of the store alone: neither for another tool's log nor for a group of seeds."""
 
 
-class RunsScreen(Desk):
+class RunsScreen(RunList):
     """What one sees first."""
 
     BINDINGS = bindings(ACTIONS)
@@ -86,8 +89,6 @@ class RunsScreen(Desk):
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter = Filter()
-        self._filter_problem = ""
         self._details_wanted = True
 
     def body(self) -> ComposeResult:
@@ -98,6 +99,7 @@ class RunsScreen(Desk):
             id="filter",
             compact=True,
         )
+        yield Line(id="completions")
         yield Welcome()
         with Horizontal(id="panels"):
             yield RunTable(id="table")
@@ -106,34 +108,27 @@ class RunsScreen(Desk):
         yield Note(id="evaluating", least=1)
 
     def on_mount(self) -> None:
-        table = self.query_one(RunTable)
-        settings = self.workbench.settings
-        if (column := settings.text("sort", "age")) in table.sortable():
-            table.sort_column, table.sort_reverse = column, settings.flag("sort_reverse", False)
-        else:
-            self.workbench.tell(f'The runs cannot be sorted by "{column}", as remembered; by age instead.', "warning")
+        table, settings = self.query_one(RunTable), self.workbench.settings
+        self.query_one("#completions").display = False
+        self.restore_list()
         table.marked = set(settings.texts("marked"))
         for run_id in table.marked:
             table.colours[run_id] = self.workbench.colours.number(run_id)
         self._details_wanted = settings.flag("details", True)
-        line = self.query_one("#filter", Input)
-        line.value = settings.text("filter", "")
-        line.display = bool(line.value)
 
     def on_resize(self) -> None:
         self.workbench.show_snapshot()
 
     def wanted(self) -> Wanted:
         table = self.query_one(RunTable)
-        current = table.current
-        followed = (
-            frozenset([current.id]) if current is not None and self.query_one(RunDetails).display else frozenset()
-        )
-        return Wanted(followed, tuple(run.id for run in table.visible_runs()))
+        current = table.current if self.query_one(RunDetails).display else None
+        followed = frozenset(one.id for one in (current.members or (current,))) if current is not None else frozenset()
+        seen = tuple(one.id for run in table.visible_runs() for one in (run.members or (run,)))
+        return Wanted(followed, seen, *self.wanted_names())
 
     def apply(self, snapshot: Snapshot) -> None:
         table, details = self.query_one(RunTable), self.query_one(RunDetails)
-        shown = self._filter.of(snapshot.runs)
+        shown = self.listed(snapshot)
         table.empty_text = snapshot.problem or "No run passes the filter."
         table.show(shown)
         below = self.app.size.width < _BESIDE_FROM
@@ -143,8 +138,9 @@ class RunsScreen(Desk):
         if details.display:
             details.brief = below
             current = table.current
-            details.show(current, snapshot.followed.get(current.id) if current else None)
-        self._show_title(snapshot, len(shown))
+            ids = [one.id for one in (current.members or (current,))] if current else []
+            details.show(current, [snapshot.followed[run_id] for run_id in ids if run_id in snapshot.followed])
+        self._show_title(snapshot, sum(max(1, len(run.members)) for run in shown))
         self._show_ended()
         self.show_run_controls()
 
@@ -173,6 +169,8 @@ class RunsScreen(Desk):
         """The numbered first steps are for an empty store."""
         if action == "first_step":
             return self.is_mounted and bool(self.query_one(Welcome).display)
+        if action in OF_ONE_RUN and self.is_mounted and (run := self.current_run()) is not None and not run.is_own:
+            return False  # another tool's log, or a group: it is only read
         return super().check_action(action, parameters)
 
     def action_first_step(self, number: int) -> None:
@@ -195,17 +193,26 @@ class RunsScreen(Desk):
 
     def _show_title(self, snapshot: Snapshot, shown: int) -> None:
         colours = self.app.theme_variables
-        if self._filter_problem:
-            problem = Text(f" {glyphs().nan} {clean(self._filter_problem)}", colours["error"])
+        if self.filter_problem:
+            problem = Text(f" {glyphs().nan} {clean(self.filter_problem)}", colours["error"])
             self.query_one("#title", Line).show(problem)
             return
         live = sum(run.state == "running" for run in snapshot.runs)
         text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
-        text.append(f" {wording.count(len(snapshot.runs), 'run')}", colours["foreground"])
+        logs = sum(bool(run.log_folder) for run in snapshot.runs)
+        text.append(f" {wording.count(len(snapshot.runs) - logs, 'run')}", colours["foreground"])
+        if logs:
+            text.append(f", {wording.count(logs, 'log')}", colours["foreground"])
+        if snapshot.left:
+            text.append(f", {snapshot.left:,} more are being read", colours["secondary"])
+        elif snapshot.reading:
+            text.append(f", {snapshot.reading} are being read", colours["secondary"])
         if live:
             text.append(f", {live} running", colours["primary"])
         if shown != len(snapshot.runs):
             text.append(f", {shown} shown", colours["warning"])
+        if self.grouped:
+            text.append(", seeds grouped", colours["accent"])
         if marked := self.query_one(RunTable).marked:
             text.append(f", {len(marked)} marked", colours["accent"])
         table = self.query_one(RunTable)
@@ -232,8 +239,12 @@ class RunsScreen(Desk):
     def action_open_run(self) -> None:
         self._forget_ended()
         run = self.current_run()
-        if run is not None:
+        if run is None:
+            return
+        if run.is_own:
             self.open_screen("run", run_id=run.id)
+        else:
+            self.open_screen("compare", run_ids=tuple(one.id for one in run.members) or (run.id,))
 
     def action_new_run(self) -> None:
         self.open_screen("new_run")
@@ -241,20 +252,33 @@ class RunsScreen(Desk):
     def action_new_sweep(self) -> None:
         self.open_screen("new_sweep")
 
+    def action_mark_all(self) -> None:
+        """Marks all rows that pass the filter; where all are marked, none."""
+        self._mark(self.query_one(RunTable).rows)
+        self.query_one(RunTable).redraw()
+        self.workbench.show_snapshot()
+
+    def _mark(self, rows: Sequence[RunRow]) -> None:
+        """Marks runs and the members of groups; where all of them are marked, none."""
+        table = self.query_one(RunTable)
+        ids = dict.fromkeys(one.id for run in rows for one in (run.members or (run,)))
+        table.marked = table.marked - set(ids) if ids.keys() <= table.marked else table.marked | set(ids)
+        self.workbench.settings.remember("marked", sorted(table.marked))
+        for run_id in (*ids, *(run.id for run in rows if run.members)):
+            table.colours[run_id] = self.workbench.colours.number(run_id)
+
     def action_mark(self) -> None:
         """Marks or unmarks, and goes to the next row."""
         table = self.query_one(RunTable)
         run = table.current
         if run is None:
             return
-        table.marked ^= {run.id}
-        self.workbench.settings.remember("marked", sorted(table.marked))
-        table.colours[run.id] = self.workbench.colours.number(run.id)
+        self._mark([run])
         if table.cursor_row < len(table.rows) - 1:
             table.move_to(table.cursor_row + 1)
         else:
             table.redraw()
-        self._show_title(self.workbench.snapshot, len(table.rows))
+        self.workbench.show_snapshot()
 
     def action_export(self) -> None:
         """The network of the selected run, for other libraries."""
@@ -265,7 +289,7 @@ class RunsScreen(Desk):
         known = {run.id for run in self.workbench.snapshot.runs}
         chosen = [run_id for run_id in sorted(table.marked) if run_id in known]
         if not chosen and table.current is not None:
-            chosen = [table.current.id]
+            chosen = [one.id for one in (table.current.members or (table.current,))]
         if chosen:
             self.open_screen("compare", run_ids=tuple(chosen))
 
@@ -293,61 +317,10 @@ class RunsScreen(Desk):
             return
         self.workbench.watcher.wake()
 
-    # Order and filter
-
-    def action_order(self) -> None:
-        """A column to sort by, from a list."""
-        table = self.query_one(RunTable)
-
-        def answered(name: str | None) -> None:
-            if name:
-                table.sort_by(name)
-                self._remember_order(table)
-                self._show_title(self.workbench.snapshot, len(table.rows))
-
-        columns = [column for column in COLUMNS if column.name in table.sortable()]
-        choices = [Choice(column.name, "now" if column.name == table.sort_column else "") for column in columns]
-        self.app.push_screen(choose("Sort the runs by", choices), answered)
-
-    def action_reverse(self) -> None:
-        table = self.query_one(RunTable)
-        table.sort_by(table.sort_column, not table.sort_reverse)
-        self._remember_order(table)
-        self._show_title(self.workbench.snapshot, len(table.rows))
-
-    def _remember_order(self, table: RunTable) -> None:
-        self.workbench.settings.remember("sort", table.sort_column)
-        self.workbench.settings.remember("sort_reverse", table.sort_reverse)
-
-    def action_search(self) -> None:
-        line = self.query_one("#filter", Input)
-        line.display = True
-        line.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        try:
-            self._filter = parse_filter(event.value)
-        except UserError as error:
-            self._filter_problem = str(error)
-        else:
-            self._filter_problem = ""
-        self.workbench.settings.remember("filter", event.value)
-        self.workbench.show_snapshot()
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self.query_one(RunTable).focus()
-        line = self.query_one("#filter", Input)
-        line.display = bool(line.value)
-
     def action_back(self) -> None:
         """Escape anywhere takes the filter away, and the line of what has ended."""
         self._forget_ended()
-        line = self.query_one("#filter", Input)
-        line.value = ""
-        line.display = False
-        self.query_one(RunTable).focus()
+        self.end_filter()
 
 
 SCREEN = ScreenDeclaration(

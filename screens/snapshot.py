@@ -1,93 +1,29 @@
 """What the screens know: immutable pictures of the store, taken by the watcher and handed over whole."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.listing.log_rows import SPARKLINE_POINTS
+from vitbench.listing.rows import BROKEN_STATES, GROWING_STATES, LIVE_STATES, RunRow
 from vitbench.runs.log import LogLine
 
-LIVE_STATES = ("queued", "running", "paused")
-BROKEN_STATES = ("failed", "diverged", "crashed")
-
-SPARKLINE_POINTS = 12
-"""Points of the loss curve in a row of the table."""
+__all__ = [
+    "BROKEN_STATES",
+    "GROWING_STATES",
+    "LIVE_STATES",
+    "SPARKLINE_POINTS",
+    "Measured",
+    "RunDetail",
+    "RunRow",
+    "Snapshot",
+]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run as the table shows it. Times are seconds since the epoch; None is not known (yet)."""
-
-    id: str
-    name: str = ""
-    state: str = "queued"
-    task: str = ""
-    model: str = ""
-    data: str = ""
-    preset: str = ""
-    step: int = 0
-    total_steps: int = 0
-    epoch: float = 0.0
-    epochs: float = 0.0
-    loss: float | None = None
-    accuracy: float | None = None
-    rate: float | None = None
-    rate_of: str = "pictures"
-    eta_seconds: float | None = None
-    device: str = ""
-    gpus: str = ""
-    created_at: float = 0.0
-    started_at: float | None = None
-    ended_at: float | None = None
-    queued_at: float | None = None
-    waits_for: str = ""
-    place: int = 0
-    """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
-    unattended: str = ""
-    """Why nobody serves the queue in which it waits, if nobody does."""
-    error: str = ""
-    doing: str = ""
-    """Long work that holds up its steps, and how far it is."""
-    best: str = ""
-    tags: tuple[str, ...] = ()
-    archived: bool = False
-    sparkline: tuple[float, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """The name that a person gave, else the id."""
-        return self.name or self.id
-
-    @property
-    def state_word(self) -> str:
-        """The state in one word; of a run that waits for a GPU also its place in the queue."""
-        return f"queue {self.place}" if self.place else self.state
-
-    @property
-    def waiting(self) -> str:
-        """What a queued run waits for, as a sentence; empty for every other run."""
-        if self.state != "queued":
-            return ""
-        if not self.place:
-            return "not started yet"
-        if self.unattended:
-            return self.unattended
-        place = "the first" if self.place == 1 else f"number {self.place}"
-        return f"waits for a GPU, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
-
-    @property
-    def progress(self) -> float:
-        """The share that is done, 0 to 1."""
-        return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
-
-    def age(self, now: float | None = None) -> float:
-        """Seconds since the run was made."""
-        return max(0.0, (time.time() if now is None else now) - self.created_at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +57,20 @@ class Snapshot:
     followed: Mapping[str, RunDetail] = field(default_factory=lambda: MappingProxyType({}))
     problem: str = ""
     """Why the store cannot be read, if it cannot."""
+    left: int = 0
+    """Runs that are not read yet: those of a large store come by and by, the newest first."""
+    reading: str = ""
+    """What of the runs is still being read for what is shown, in a word or two."""
+    scalars: frozenset[str] = frozenset()
+    """Scalars that can be shown as columns."""
+    log_problems: tuple[str, ...] = ()
+    """What of other tools' logs cannot be looked into, a sentence each."""
+
+    @cached_property
+    def by_id(self) -> Mapping[str, RunRow]:
+        """All rows by their ids."""
+        return {row.id: row for row in self.runs}
 
     def run(self, run_id: str) -> RunRow | None:
         """The row of one run, or None when it is gone."""
-        return next((row for row in self.runs if row.id == run_id), None)
+        return self.by_id.get(run_id)

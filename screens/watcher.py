@@ -8,24 +8,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
-from screens import wording
-from screens.snapshot import LIVE_STATES, SPARKLINE_POINTS, Measured, RunDetail, RunRow, Snapshot
+from screens.snapshot import GROWING_STATES, Measured, RunDetail, RunRow, Snapshot
 from vitbench.errors import UserError
 from vitbench.files.reading import RECIPE, MissingFile, Unreadable, read_text
-from vitbench.runs.about import about_file, read_about
+from vitbench.listing.log_rows import LogRows, averaged
+from vitbench.listing.rows import row_of
+from vitbench.listing.store_rows import StoreRows
 from vitbench.runs.events import EventReader
 from vitbench.runs.lease import allowed_gpus
 from vitbench.runs.log import LogLine, LogTail
 from vitbench.runs.queue import attend
-from vitbench.runs.status import Status
 from vitbench.runs.store import Run, Store
+
+__all__ = ["Wanted", "Watcher", "row_of", "update_interval"]
 
 _LOG_LINES = 2000
 _LONGEST_LOG = 2**20
 """Bytes of a log that are read at most at each look: more than its last lines take."""
 _KEPT_READERS = 12
+_AT_ONCE = 0.25
+"""Seconds for which a large store, or many logs, are read before what is known is shown."""
+_ASIDE = 0.05
+"""Seconds for which recipes and scores are read at a stretch, so that keys are answered between."""
+_PAUSE = 0.03
 
 
 def update_interval() -> float:
@@ -35,10 +40,15 @@ def update_interval() -> float:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the visible screen needs beside the table: runs in full, and runs with a sparkline."""
+    """What the visible screen needs beside the table: runs in full, and runs with a sparkline.
+
+    With `recipes`, rows have the keys of their recipes; `scalars` are those of which rows have best and last values.
+    """
 
     followed: frozenset[str] = frozenset()
     sparklines: tuple[str, ...] = ()
+    recipes: bool = False
+    scalars: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -62,16 +72,27 @@ class _Reading:
 class Watcher:
     """Looks at the store again and again in `run`, or once in `look`."""
 
-    def __init__(self, store: Store, post: Callable[[Snapshot], None], interval: float | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        post: Callable[[Snapshot], None],
+        interval: float | None = None,
+        logs: Sequence[Path] = (),
+    ) -> None:
+        """`logs` are folders of other tools' logs, which are read too."""
         self.store = store
         self.post = post
         self.interval = update_interval() if interval is None else interval
         self._wanted = Wanted()
         self._awake = threading.Event()
         self._stopped = threading.Event()
+        self._rows = StoreRows(store, self._gpu_names)
+        self._logs = LogRows(logs)
+        self._log_roots = tuple(logs)
         self._readings: dict[str, _Reading] = {}
-        self._rows: dict[str, tuple[tuple[int, ...], RunRow]] = {}
-        self._fresh: list[tuple[Run, Status]] = []
+        self._log_details: dict[str, tuple[tuple[object, ...], RunDetail]] = {}
+        self._complete: dict[str, tuple[tuple[object, ...], RunRow]] = {}
+        """Each row with what was added to it, so that a row that is as before is the same object."""
         self._sparklines: dict[str, tuple[float, ...]] = {}
         self._last = Snapshot()
         self._gpu_numbers: dict[str, str] | None = None
@@ -81,6 +102,16 @@ class Watcher:
         if wanted != self._wanted:
             self._wanted = wanted
             self._awake.set()
+
+    @property
+    def log_roots(self) -> tuple[Path, ...]:
+        """The folders of other tools' logs."""
+        return self._log_roots
+
+    def watch_logs(self, roots: Sequence[Path]) -> None:
+        """Reads these folders of other tools' logs from now on."""
+        self._log_roots = tuple(roots)
+        self._awake.set()
 
     def wake(self) -> None:
         """Looks now instead of at the next turn."""
@@ -94,70 +125,79 @@ class Watcher:
     def run(self) -> None:
         """Looks and posts until stopped; posts only what differs from the last time."""
         while not self._stopped.is_set():
-            snapshot = self.look()
+            snapshot = self.look(_AT_ONCE)
             if self._differs(snapshot):
                 self._last = snapshot
                 self.post(snapshot)
-            self._awake.wait(self.interval)
+            self._awake.wait(_PAUSE if snapshot.left or snapshot.reading else self.interval)
             self._awake.clear()
 
-    def look(self) -> Snapshot:
-        """The store as it is now."""
+    def look(self, seconds: float = float("inf")) -> Snapshot:
+        """The store as it is now, as far as it can be read within some seconds."""
         wanted = self._wanted
+        if self._logs.roots != self._log_roots:
+            self._logs = LogRows(self._log_roots)
         try:
-            runs = self.store.runs()
+            polled = self._rows.poll(seconds)
         except (UserError, OSError) as error:
             return Snapshot(problem=str(error))
-        rows = {run.id: self._row(run) for run in runs}
-        unattended, self._fresh = attend(self.store, self._fresh), []
-        # A run that was deleted while it was read looks like a crashed one.
-        runs = [run for run in runs if (run.folder / "status.json").exists()]
-        rows = {run.id: rows[run.id] for run in runs}
-        by_id = {run.id: run for run in runs}
-        for gone in set(self._rows) - set(rows):
-            self._rows.pop(gone, None)
-            self._readings.pop(gone, None)
-            self._sparklines.pop(gone, None)
+        unattended = attend(self.store, polled.fresh)
+        aside = seconds if seconds == float("inf") else _ASIDE
+        reading = self._read_aside(polled.rows, wanted, aside)
+        rows = {run_id: self._rows.row(run_id) or row for run_id, row in polled.rows.items()}
+        logs, logs_left = self._logs.poll(wanted.scalars, seconds)
         for run_id in wanted.sparklines:
             if run_id in rows:
-                self._read_sparkline(by_id[run_id], rows[run_id])
+                self._read_sparkline(self._run(run_id), rows[run_id])
         places = _places_in_queue(rows)
-        finished = {
-            run_id: replace(
-                row,
-                sparkline=self._sparklines.get(run_id, ()),
-                place=places.get(run_id, 0),
-                unattended=unattended if run_id in places else "",
-            )
+        complete = {
+            run_id: self._completed(row, places.get(run_id, 0), unattended if run_id in places else "")
             for run_id, row in rows.items()
-        }
-        followed = {
-            run_id: self._detail(by_id[run_id], finished[run_id]) for run_id in wanted.followed if run_id in by_id
-        }
-        self._forget_readings(wanted)
-        return Snapshot(tuple(finished.values()), MappingProxyType(followed))
+        } | logs
+        for gone in [run_id for run_id in self._complete if run_id not in rows]:
+            for memory in (self._complete, self._readings, self._sparklines):
+                memory.pop(gone, None)
+        followed = {run_id: self._detail(complete[run_id]) for run_id in wanted.followed if run_id in complete}
+        self._forget_readings(wanted, complete)
+        return Snapshot(
+            tuple(complete.values()),
+            MappingProxyType(followed),
+            left=polled.left + logs_left,
+            reading=reading,
+            scalars=frozenset(self._rows.tags | self._logs.tags),
+            log_problems=tuple(self._logs.problems),
+        )
+
+    def _read_aside(self, rows: Mapping[str, RunRow], wanted: Wanted, seconds: float) -> str:
+        """Recipes and scores, of the runs that are to be seen first; says what is not read yet."""
+        if not wanted.recipes and not wanted.scalars:
+            return ""
+        first = (*wanted.followed, *wanted.sparklines)
+        order = dict.fromkeys([*(run_id for run_id in first if run_id in rows), *reversed(list(rows))])
+        if wanted.recipes and not self._rows.read_recipes(order, seconds):
+            return "recipes"
+        return "" if self._rows.read_scores(order, wanted.scalars, seconds) else "scores"
+
+    def _completed(self, row: RunRow, place: int, unattended: str) -> RunRow:
+        added = (row, self._sparklines.get(row.id, ()), place, unattended)
+        known = self._complete.get(row.id)
+        if known is not None and known[0][0] is row and known[0][1:] == added[1:]:
+            return known[1]
+        complete = row
+        if any(added[1:]):
+            complete = replace(row, sparkline=added[1], place=place, unattended=unattended)
+        self._complete[row.id] = (added, complete)
+        return complete
 
     def _differs(self, new: Snapshot) -> bool:
         old = self._last
         return (
             old.runs != new.runs
-            or old.problem != new.problem
+            or (old.problem, old.left, old.reading) != (new.problem, new.left, new.reading)
+            or old.log_problems != new.log_problems
             or old.followed.keys() != new.followed.keys()
             or any(old.followed[run_id].version != detail.version for run_id, detail in new.followed.items())
         )
-
-    def _row(self, run: Run) -> RunRow:
-        """The row of a run; a run that has ended is read again only when its file has changed."""
-        stamp = sum((_stamp(file) for file in _files_of_row(run)), ())
-        known = self._rows.get(run.id)
-        if known and known[0] == stamp and known[1].state not in LIVE_STATES:
-            return known[1]
-        status = run.status()
-        self._fresh.append((run, status))
-        about = read_about(run)
-        row = replace(row_of(run, status, self._gpu_names), tags=about.tags, archived=about.archived)
-        self._rows[run.id] = (stamp, row)
-        return row
 
     def _gpu_names(self, uuids: Sequence[str]) -> str:
         """The numbers of GPUs of this machine, as `cuda:N` counts them; of another's the beginning of the UUID."""
@@ -166,6 +206,9 @@ class Watcher:
         known = self._gpu_numbers or {}
         return ",".join(known.get(uuid, uuid.removeprefix("GPU-")[:4]) for uuid in uuids)
 
+    def _run(self, run_id: str) -> Run:
+        return Run(self.store.runs_folder / run_id)
+
     def _reading(self, run: Run) -> _Reading:
         reading = self._readings.pop(run.id, None) or _Reading(
             EventReader(run.folder), LogTail(run.log, limit=_LONGEST_LOG)
@@ -173,7 +216,28 @@ class Watcher:
         self._readings[run.id] = reading
         return reading
 
-    def _detail(self, run: Run, row: RunRow) -> RunDetail:
+    def _detail(self, row: RunRow) -> RunDetail:
+        return self._detail_of_log(row) if row.log_folder else self._detail_of_run(self._run(row.id), row)
+
+    def _detail_of_log(self, row: RunRow) -> RunDetail:
+        """The curves of another tool's log; what is to be said of its files stands where a run has its log."""
+        reader = self._logs.reader(row.id)
+        assert reader is not None
+        problems = tuple(reader.problems)
+        now = (row, problems, *((tag, len(series)) for tag, series in reader.series.items()))
+        known = self._log_details.get(row.id)
+        if known is None or known[0] != now:
+            scalars = {
+                tag: Measured(series.steps, series.values, series.wall_times)
+                for tag, series in sorted(reader.series.items())
+            }
+            lines = tuple(LogLine(row.created_at, row.step, "warning", problem) for problem in problems)
+            version = known[1].version + 1 if known else 1
+            known = (now, RunDetail(row, MappingProxyType(scalars), lines, version=version))
+            self._log_details[row.id] = known
+        return known[1]
+
+    def _detail_of_run(self, run: Run, row: RunRow) -> RunDetail:
         reading = self._reading(run)
         try:
             new = reading.events.read()
@@ -199,7 +263,7 @@ class Watcher:
 
     def _read_sparkline(self, run: Run, row: RunRow) -> None:
         """The training loss in a few points. Of a run that has ended it is read once."""
-        if run.id in self._sparklines and row.state not in LIVE_STATES:
+        if run.id in self._sparklines and row.state not in GROWING_STATES:
             return
         reading = self._reading(run)
         try:
@@ -208,62 +272,18 @@ class Watcher:
             return
         series = reading.events.series.get("train/loss")
         if series is None or (not new and run.id in self._sparklines):
-            if row.state not in LIVE_STATES:
+            if row.state not in GROWING_STATES:
                 self._sparklines[run.id] = ()
             return
-        parts = np.array_split(series.values, min(SPARKLINE_POINTS, len(series.values)))
-        self._sparklines[run.id] = tuple(float(f"{np.mean(part):.2g}") for part in parts if part.size)
+        self._sparklines[run.id] = averaged(series.values)
 
-    def _forget_readings(self, wanted: Wanted) -> None:
+    def _forget_readings(self, wanted: Wanted, rows: Mapping[str, RunRow]) -> None:
         """Keeps the readings in use and a few more: each holds all scalars of its run in memory."""
-        live = {run_id for run_id, (_, row) in self._rows.items() if row.state in LIVE_STATES}
-        in_use = wanted.followed | (live & set(wanted.sparklines))
+        live = {run_id for run_id in wanted.sparklines if run_id in rows and rows[run_id].state in GROWING_STATES}
+        in_use = wanted.followed | live
         spare = [run_id for run_id in self._readings if run_id not in in_use]
         for run_id in spare[: max(0, len(spare) - _KEPT_READERS)]:
             del self._readings[run_id]
-
-
-def _files_of_row(run: Run) -> tuple[Path, ...]:
-    """What the row of a run depends on."""
-    return (run.folder / "status.json", run.folder / "progress.json", about_file(run))
-
-
-def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
-    """What the table shows of a run, from its status. `gpu_names` writes the UUIDs of its GPUs."""
-    latest = status.latest
-    best = ""
-    if status.best is not None:
-        name, value = status.best.metric.removeprefix("validation/"), status.best.value
-        written = wording.percent(value) if name.endswith("accuracy") else wording.loss(value)
-        best = f"{name} {written} at step {status.best.step:,}"
-    return RunRow(
-        id=run.id,
-        name=status.name,
-        state=status.state,
-        task=status.task,
-        model=status.model,
-        data=status.data,
-        preset=status.preset,
-        step=status.step,
-        total_steps=status.total_steps,
-        epoch=status.epoch,
-        epochs=status.epochs,
-        loss=latest.get("train/loss"),
-        accuracy=latest.get("validation/accuracy", latest.get("validation/token_accuracy")),
-        rate=status.pictures_per_second,
-        rate_of=status.rate_of,
-        eta_seconds=status.eta_seconds,
-        device=status.device or "",
-        gpus=gpu_names(status.gpus),
-        created_at=status.created_at,
-        started_at=status.started_at,
-        ended_at=status.ended_at,
-        queued_at=status.queued_at if status.is_waiting else None,
-        waits_for=status.waits_for or "",
-        error=status.error or "",
-        doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",
-        best=best,
-    )
 
 
 def _numbers_of_gpus() -> dict[str, str]:
@@ -278,14 +298,6 @@ def _places_in_queue(rows: Mapping[str, RunRow]) -> dict[str, int]:
     """The runs that wait for a GPU with their places, from 1, in the order in which the scheduler serves them."""
     waiting = sorted((row.queued_at, run_id) for run_id, row in rows.items() if row.queued_at is not None)
     return {run_id: place for place, (_, run_id) in enumerate(waiting, 1)}
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    try:
-        stat = file.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
 def _text(file: Path) -> str:

@@ -27,7 +27,7 @@ def main() -> int:
     if code == 0 and (follow_up := opens_after(arguments)) is not None:
         from screens.app import open_app
 
-        return open_app(follow_up)
+        return open_app(follow_up, logs=arguments[0] == "watch")
     return code
 
 
@@ -39,12 +39,12 @@ def store_last(arguments: list[str]) -> list[str]:
 
 
 def opens_after(arguments: list[str]) -> list[str] | None:
-    """The app's arguments, if it opens after this command: after `vitbench demo` in a terminal."""
-    if arguments[0] != "demo" or {"--headless", "--help", "-h"} & set(arguments):
+    """The app's arguments, if it opens after this command: after `vitbench demo` and `watch` in a terminal."""
+    if arguments[0] not in ("demo", "watch") or {"--headless", "--list", "--json", "--help", "-h"} & set(arguments):
         return None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    return [*arguments[1:], "--run", "last"]
+    return [*arguments[1:], "--run", "last"] if arguments[0] == "demo" else arguments[1:]
 
 
 if __name__ == "__main__":

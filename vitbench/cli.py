@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "compare": "runs beside each other: recipes, scores, and a paired test on the same pictures",
     "log": "the log of a run",
     "metrics": "the scalars of a run, or of anybody's TensorBoard logs, as CSV or JSON",
+    "watch": "other tools' TensorBoard logs in the app, beside your runs, or as a list; only read",
     "queue": "what waits for a GPU or a CPU slot, why, and in which order",
     "label": "a run's name, tags and note, and whether it is put away",
     "pause": "save a run and free its GPU",

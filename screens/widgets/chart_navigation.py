@@ -32,10 +32,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Spread:
-    """A band of a chart, in the colour of the palette that has its number."""
+    """A band of a chart, in the colour of the palette that has its number, around the curve with this key."""
 
     band: Band
     colour: int
+    key: str = ""
 
 
 class ChartNavigation(Widget):

@@ -22,7 +22,8 @@ from vitbench.text import clean
 _OTHER_COLUMNS = 57
 """Cells that a row takes beside the name."""
 
-Row = tuple[RunRow, int, Curve | None, int | None]
+Row = tuple[RunRow, int, Curve | None, int | None, tuple[float, float] | None]
+"""A run or a group, its colour, its curve, the place of the value in it, and of a group the edges of its band there."""
 
 
 class CompareTable(ScrollView, Searchable, can_focus=True):
@@ -87,7 +88,7 @@ class CompareTable(ScrollView, Searchable, can_focus=True):
         return text.append(f"   {clean(scalar)}" if scalar else "", Style(color=colours["accent"]))
 
     def _written(self, row: Row, width: int) -> Text:
-        run, colour, curve, at = row
+        run, colour, curve, at, band = row
         colours = self.app.theme_variables
         quiet = Style(color=colours["secondary"])
         text = Text(end="")
@@ -100,5 +101,6 @@ class CompareTable(ScrollView, Searchable, can_focus=True):
         text.append(f"{number(float(curve.y[at])):>9} ", Style(color=colours["foreground"], bold=True))
         text.append(f"{number(float(curve.x[at])):>9} ", quiet)
         if finite.size:
-            text.append(f"{number(float(finite.min())):>9} {number(float(finite.max())):>9}", quiet)
+            low, high = band or (float(finite.min()), float(finite.max()))
+            text.append(f"{number(low):>9} {number(high):>9}", Style(color=colours["accent"]) if band else quiet)
         return text

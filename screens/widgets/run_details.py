@@ -1,5 +1,6 @@
 """The selected run beside the table: what it is, how it goes, its loss, and why it ended."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.style import Style
@@ -9,11 +10,12 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from screens import wording
-from screens.curves import ACCURACY, LOSS, panel_curves
+from screens.curves import ACCURACY, LOSS, mini_curves
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import BROKEN_STATES, RunDetail, RunRow
 from screens.widgets.chart import Chart
 from screens.widgets.lines import Line, ProgressLine
+from vitbench.listing.groups import row_spread, seeds, spread_words
 from vitbench.text import clean
 
 
@@ -83,8 +85,8 @@ class RunDetails(VerticalScroll, can_focus=True):
             yield chart
         yield Facts(id="last-words")
 
-    def show(self, run: RunRow | None, detail: RunDetail | None) -> None:
-        """Shows a run; `detail` may come later than `run`."""
+    def show(self, run: RunRow | None, details: Sequence[RunDetail]) -> None:
+        """Shows a run, or a group; `details` of it, or of its members, may come later than `run`."""
         self.set_class(self.brief, "-brief")
         self.set_class(run is None, "-empty")
         if run is None:
@@ -96,32 +98,43 @@ class RunDetails(VerticalScroll, can_focus=True):
         eta = f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else ""
         self.query_one(ProgressLine).show(run.progress, eta or wording.percent(run.progress, 0), colour)
         self.query_one("#words", Facts).show(_brief_facts(run) if self.brief else _facts(run))
+        detail = details[0] if details and not run.members else None
         self.query_one("#last-words", Facts).show(_last_words(run, detail, 1 if self.brief else 4))
         if not self.brief:
             for panel in (LOSS, ACCURACY):
-                curves = panel_curves(panel, detail) if detail else []
-                self.query_one(f"#mini-{panel.name}", Chart).show(curves, growing=run.state == "running")
+                curves, spreads = mini_curves(panel, details)
+                chart = self.query_one(f"#mini-{panel.name}", Chart)
+                chart.show(curves, spreads=spreads, growing=run.state in ("running", "live"))
 
 
 def _facts(run: RunRow) -> list[tuple[str, str, str]]:
     started = datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M") if run.created_at else ""
     rows = [
+        ("seeds", seeds(run)),
+        *(("", f"{member.title}: {member.best or member.state}") for member in run.members[:6]),
         ("tags", " ".join(run.tags)),
         ("queue", run.waiting),
         ("epoch", wording.epochs(run.epoch, run.epochs)),
         ("step", _steps(run)),
         ("loss", wording.loss(run.loss)),
         ("accuracy", wording.percent(run.accuracy)),
-        ("best", run.best),
+        ("best", _best(run)),
         ("rate", _rate(run)),
         ("model", run.model),
         ("data", run.data),
         ("preset", run.preset),
         ("device", f"GPU {run.gpus}, {run.device}" if run.gpus else run.device),
         ("made", started),
-        ("id", run.id if run.name else ""),
+        ("id", run.id if run.name and run.is_own else ""),
+        ("folder", run.log_folder),
     ]
     return [(name, value, "foreground") for name, value in rows if value]
+
+
+def _best(run: RunRow) -> str:
+    """The best value; of a group the mean of them, with the least and the greatest."""
+    found = row_spread(run.members, lambda row: row.best_value) if run.members else None
+    return f"{run.best_metric} {spread_words(run.best_metric, found)}" if found is not None else run.best
 
 
 def _brief_facts(run: RunRow) -> list[tuple[str, str, str]]:
@@ -129,7 +142,7 @@ def _brief_facts(run: RunRow) -> list[tuple[str, str, str]]:
     rows = [
         ("model", "  ".join(part for part in (wording.model(run.model), wording.data(run.data), device) if part)),
         ("step", ", ".join(part for part in (_steps(run), _rate(run)) if part)),
-        ("best", run.best),
+        ("best", _best(run)),
         ("queue", run.waiting),
     ]
     return [(name, value, "foreground") for name, value in rows if value]

@@ -1,9 +1,7 @@
 """The table of runs: as many columns as there is room for, only changed rows are redrawn."""
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,97 +13,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens import wording
+from screens.columns import COLUMNS, GAP, Column, Order, column_named, fitting_columns
 from screens.look import STATE_COLOURS, glyphs, series_colour
-from screens.snapshot import SPARKLINE_POINTS, RunRow
+from screens.snapshot import RunRow
 
-_GAP = 2
+__all__ = ["COLUMNS", "RunTable"]
 
-
-@dataclass(frozen=True)
-class Column:
-    """One column: `need` says how early it gives way (small stays longest), `order` is what it sorts by.
-
-    `text` is given the run, the time now and the width; a column grows from `width` to `widest` where there is room.
-    """
-
-    name: str
-    title: str
-    width: int
-    need: int
-    text: Callable[[RunRow, float, int], str]
-    order: Callable[[RunRow], float | str]
-    right: bool = False
-    widest: int = 0
-
-
-def _number(value: float | None, missing: float = -math.inf) -> float:
-    return missing if value is None or math.isnan(value) else value
-
-
-def _state_order(run: RunRow) -> str:
-    return f"{run.state}{run.place:06}"
-
-
-def _state(run: RunRow, width: int) -> str:
-    """Sign and word; of a place in the queue the number is kept whole, which a person waits to see fall."""
-    words = f"{glyphs().states[run.state]} {run.state_word}"
-    return words if len(words) <= width else words.replace("queue", "q")
-
-
-def _eta(run: RunRow) -> str:
-    return wording.short_time(run.eta_seconds) if run.state == "running" else ""
-
-
-def _device(run: RunRow) -> str:
-    """The GPUs' numbers, else the kind of device without what stands in brackets."""
-    return run.gpus or run.device.partition(" ")[0]
-
-
-COLUMNS = (
-    Column("state", "State", 10, 1, lambda run, _, width: _state(run, width), _state_order),
-    Column("name", "Run", 20, 0, lambda run, *_: run.title, lambda run: run.title.lower(), widest=40),
-    Column("model", "Model", 22, 8, lambda run, *_: wording.model(run.model), lambda run: run.model, widest=34),
-    Column("data", "Data", 14, 10, lambda run, *_: wording.data(run.data), lambda run: run.data, widest=30),
-    Column("epoch", "Epoch", 7, 4, lambda run, *_: wording.epochs(run.epoch, run.epochs), lambda run: run.epoch, True),
-    Column("loss", "Loss", 7, 3, lambda run, *_: wording.loss(run.loss), lambda run: _number(run.loss, math.inf), True),
-    Column(
-        "accuracy", "Acc", 6, 2, lambda run, *_: wording.percent(run.accuracy), lambda run: _number(run.accuracy), True
-    ),
-    Column("rate", "Rate", 7, 9, lambda run, *_: wording.rate(run.rate), lambda run: _number(run.rate), True),
-    Column("eta", "ETA", 6, 5, lambda run, *_: _eta(run), lambda run: _number(run.eta_seconds, math.inf), True),
-    Column("device", "GPU", 5, 11, lambda run, *_: _device(run), lambda run: run.gpus or run.device),
-    Column("age", "Age", 6, 7, lambda run, now, _: wording.age(run.age(now)), lambda run: -run.created_at, True),
-    Column(
-        "curve",
-        "Curve",
-        8,
-        6,
-        lambda run, _, width: wording.sparkline(run.sparkline, width),
-        lambda run: _number(run.loss, math.inf),
-        widest=SPARKLINE_POINTS,
-    ),
-)
-DESCENDING_FIRST = ("epoch", "accuracy", "rate")
-
-
-def fitting_columns(width: int) -> list[tuple[Column, int]]:
-    """The columns that `width` has room for, with their widths; room that is left goes to names."""
-    chosen: list[Column] = []
-    left = width - 2
-    for column in sorted(COLUMNS, key=lambda column: column.need):
-        if column.width + _GAP <= left or not chosen:
-            chosen.append(column)
-            left -= column.width + _GAP
-        else:
-            break
-    widths = {column.name: column.width for column in chosen}
-    for name in ("curve", "name", "model", "data"):
-        wide = next((column for column in chosen if column.name == name), None)
-        if wide is not None and left > 0:
-            more = min(left, wide.widest - wide.width)
-            widths[name] += more
-            left -= more
-    return [(column, widths[column.name]) for column in COLUMNS if column.name in widths]
+_GAP = GAP
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -138,13 +52,20 @@ class RunTable(ScrollView, can_focus=True):
         self.awaited_id: str | None = None
         """The run on which the cursor goes when it comes, such as one that was just started."""
         self.empty_text = ""
+        self.chosen: tuple[Column, ...] = ()
+        """The columns that a person has chosen."""
+        self.usual = True
+        """Whether there are the usual columns too, as many as there is room for."""
         self._shown: list[Strip] = []
         self._columns: list[tuple[Column, int]] = []
+        self._places: dict[str, int] = {}
+        self._ordered: dict[str, tuple[RunRow, Order | None]] = {}
+        """By what each run is sorted, so that only rows that have changed are looked at."""
 
     @property
     def cursor_row(self) -> int:
         """The row of the cursor, 0 where the table is empty."""
-        return next((index for index, run in enumerate(self.rows) if run.id == self.cursor_id), 0)
+        return self._places.get(self.cursor_id or "", 0)
 
     @property
     def current(self) -> RunRow | None:
@@ -159,11 +80,12 @@ class RunTable(ScrollView, can_focus=True):
     def show(self, runs: Sequence[RunRow]) -> None:
         """Replaces the rows; the cursor stays on its run, or near where it was."""
         before = self.cursor_row
-        came = any(run.id == self.awaited_id for run in runs)
+        self.rows = self._sorted(runs)
+        self._places = {run.id: place for place, run in enumerate(self.rows)}
+        came = self.awaited_id in self._places
         if came:
             self.cursor_id, self.awaited_id = self.awaited_id, None
-        gone = self.cursor_id is None or all(run.id != self.cursor_id for run in runs)
-        self.rows = self._sorted(runs)
+        gone = self.cursor_id not in self._places
         if gone:
             self.cursor_id = self.rows[min(before, len(self.rows) - 1)].id if self.rows else None
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
@@ -174,18 +96,34 @@ class RunTable(ScrollView, can_focus=True):
 
     def sort_by(self, name: str, reverse: bool | None = None) -> None:
         """Orders by a column; choosing the same one again keeps the direction unless `reverse` is given."""
+        column = column_named(name)
+        if name != self.sort_column:
+            self._ordered.clear()
         self.sort_column = name
-        self.sort_reverse = name in DESCENDING_FIRST if reverse is None else reverse
+        self.sort_reverse = column is not None and column.descending if reverse is None else reverse
         self.show(self.rows)
 
     def sortable(self) -> list[str]:
         """The names of the columns to sort by."""
-        return [column.name for column in COLUMNS if column.name != "curve"]
+        return [column.name for column in dict.fromkeys((*COLUMNS, *self.chosen)) if column.name != "curve"]
 
     def _sorted(self, runs: Sequence[RunRow]) -> list[RunRow]:
-        column = next(column for column in COLUMNS if column.name == self.sort_column)
-        newest_first = sorted(runs, key=lambda run: (-run.created_at, run.id))
-        return sorted(newest_first, key=lambda run: column.order(run), reverse=self.sort_reverse)
+        """In the order of the chosen column, the newest first among equals; what has no value comes last."""
+        column = column_named(self.sort_column) or COLUMNS[0]
+        known: list[RunRow] = []
+        missing: list[RunRow] = []
+        ordered: dict[str, tuple[RunRow, Order | None]] = {}
+        for run in runs:
+            entry = self._ordered.get(run.id)
+            if entry is None or entry[0] is not run:
+                entry = (run, column.order(run))
+            ordered[run.id] = entry
+            (missing if entry[1] is None else known).append(run)
+        self._ordered = ordered
+        for part in (known, missing):
+            part.sort(key=lambda run: (-run.created_at, run.id))
+        known.sort(key=lambda run: ordered[run.id][1], reverse=self.sort_reverse)  # type: ignore[arg-type,return-value]
+        return known + missing
 
     def redraw(self) -> None:
         """Draws anew and refreshes the rows that differ."""
@@ -208,7 +146,7 @@ class RunTable(ScrollView, can_focus=True):
         return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
 
     def _lines(self) -> list[Strip]:
-        self._columns = fitting_columns(self.size.width)
+        self._columns = fitting_columns(self.size.width, self.chosen, self.usual)
         first = int(self.scroll_offset.y)
         now = time.time()
         lines = [self._heading()]
@@ -241,7 +179,7 @@ class RunTable(ScrollView, can_focus=True):
             base += Style(bgcolor=self._colour(name))
         mark = " "
         mark_style = base
-        if run.id in self.marked:
+        if run.id in self.marked or (run.members and all(one.id in self.marked for one in run.members)):
             mark = glyphs().marked
             mark_style = base + Style(color=series_colour(self.colours.get(run.id, 0), self.app.current_theme.dark))
         segments = [Segment(mark + " ", mark_style)]
@@ -257,7 +195,7 @@ class RunTable(ScrollView, can_focus=True):
             return Style(color=self._colour("foreground"), bold=here)
         if name == "curve":
             return Style(color=self._colour("primary"))
-        if name in ("loss", "accuracy"):
+        if name in ("loss", "accuracy", "best"):
             return Style(color=self._colour("foreground"))
         return Style(color=self._colour("foreground" if here else "secondary"))
 
@@ -337,6 +275,10 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         self.watch(self.app, "theme", self._forget, init=False)
+
+    def forget_drawn(self) -> None:
+        """The columns are others: all is drawn anew."""
+        self._forget()
 
     def _forget(self) -> None:
         self._shown = []

@@ -150,10 +150,7 @@ class FakeRun:
         """Writes the status; a run whose process is this one is held by it."""
         old = self.run.status()
         live = state == "running"
-        if self.lock is not None:
-            self.lock.release()
-            self.lock = None
-        if live and more.get("process") == this_process():
+        if self.lock is None and live and more.get("process") == this_process():
             self.lock = RunLock(self.run.folder)
             assert self.lock.acquire()
         write_status(
@@ -180,4 +177,7 @@ class FakeRun:
                 best=self.best,
             ).model_copy(update=more),
         )
+        if self.lock is not None and not (live and more.get("process") == this_process()):
+            self.lock.release()  # once the status is written: a look between would find a run that has crashed
+            self.lock = None
         return self

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from screens.filtering import parse_filter
 from screens.snapshot import RunRow
 from vitbench.errors import UserError
+from vitbench.listing.filters import parse_filter
 
 NOW = time.time()
 RUNS = [

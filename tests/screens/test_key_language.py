@@ -55,7 +55,7 @@ SAME_ACTIONS = {
     "ctrl+e": {"export_tile", "export_word", "export_chart"},
     "h": {"checkpoints", "before"},
     "m": {"method", "kind"},
-    "t": {"choose_evaluation", "choose_scalar", "target", "edit", "foreground", "choose"},
+    "t": {"choose_evaluation", "columns", "choose_scalar", "target", "edit", "foreground", "choose"},
     "u": {"colours", "scale"},
     "x": {"smoothing", "smooth"},
     "N": {"network", "captioner"},

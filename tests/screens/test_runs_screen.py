@@ -220,7 +220,8 @@ def test_columns_give_way_to_names():
         assert sum(room + 2 for _, room in columns) + 2 <= max(width, 24)
     at_80 = {column.name for column, _ in fitting_columns(80)}
     assert at_80 == {"state", "name", "epoch", "loss", "accuracy", "eta", "curve"}
-    assert len(fitting_columns(148)) == 12
+    assert "best" in {column.name for column, _ in fitting_columns(100)}
+    assert len(fitting_columns(170)) == 13
 
 
 async def test_the_theme_is_remembered(store):

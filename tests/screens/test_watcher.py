@@ -3,7 +3,7 @@
 from fake_runs import FakeRun
 
 from screens.watcher import Watcher
-from vitbench.runs.store import Store
+from vitbench.runs.store import Run, Store
 
 
 class DeletingStore(Store):
@@ -11,11 +11,10 @@ class DeletingStore(Store):
 
     doomed: str = ""
 
-    def runs(self):
-        found = super().runs()
-        for run in found:
-            if run.id == self.doomed:
-                self.remove(run)
+    def folders(self):
+        found = super().folders()
+        if self.doomed in found:
+            self.remove(Run(self.runs_folder / self.doomed))
         return found
 
 

@@ -17,7 +17,19 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("train recipe.toml --foreground", "your own recipe, followed to its end; ^C pauses"),
         ("train --from RUN@best --set train.epochs=5", "a new run that begins with the weights of another"),
     ),
-    "runs": (("runs", "all of them"), ("runs --tag paper --json", "those with a tag, for a script")),
+    "runs": (
+        ("runs", "all of them"),
+        ("runs --tag paper --json", "those with a tag, for a script"),
+        (
+            "runs --columns best,optim.lr --filter 'best>0.8' --sort -best",
+            "the best first, with a key of their recipes",
+        ),
+        ("runs --group --csv", "seeds as one line: mean, lowest, highest"),
+    ),
+    "watch": (
+        ("watch runs/ lightning_logs/", "other tools' TensorBoard logs in the app, beside your runs"),
+        ("watch runs/ --list", "a line each"),
+    ),
     "show": (("show last", "the newest run: state, checkpoints, where the time goes"),),
     "sweep": (
         ("sweep report --data pets/", "3 optimizers x 3 schedules"),

@@ -6,20 +6,21 @@ from typing import Any
 from vitbench.recipe import Recipe
 
 SEED = "train.seed"
-_LABELS = frozenset({"name", "preset"})
+LABELS = frozenset({"name", "preset"})
 """Keys that name a run and change nothing in it."""
 
 
 def flat(recipe: Recipe) -> dict[str, Any]:
     """`table.key` to value; a table that a person fills, such as `model.options`, is taken apart too."""
-    return _flat(recipe.model_dump(mode="json"))
+    return flat_values(recipe.model_dump(mode="json"))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with `table.key` for a key."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat_values(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
     return found
@@ -28,7 +29,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def differing(recipes: Sequence[Recipe]) -> dict[str, list[Any]]:
     """The keys whose values are not the same in all recipes, with the value of each; None where one has no such key."""
     tables = [flat(recipe) for recipe in recipes]
-    keys = dict.fromkeys(key for table in tables for key in table if key not in _LABELS)
+    keys = dict.fromkeys(key for table in tables for key in table if key not in LABELS)
     found = {key: [table.get(key) for table in tables] for key in keys}
     return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
 
@@ -37,6 +38,6 @@ def groups_by_seed(recipes: Mapping[str, Recipe]) -> list[list[str]]:
     """Names of runs whose recipes are equal but for the seed, in the order given; a run alone is a group too."""
     groups: dict[str, list[str]] = {}
     for name, recipe in recipes.items():
-        rest = {key: value for key, value in flat(recipe).items() if key not in _LABELS and key != SEED}
+        rest = {key: value for key, value in flat(recipe).items() if key not in LABELS and key != SEED}
         groups.setdefault(repr(sorted(rest.items())), []).append(name)
     return list(groups.values())

@@ -48,6 +48,7 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
             curve.dash,
             None if curve.smoothed is None else _floats(curve.smoothed),
             curve.linked,
+            *(None if values is None else _floats(values) for values in (curve.low, curve.high)),
         )
         for curve in request.curves
     )

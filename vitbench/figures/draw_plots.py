@@ -73,6 +73,8 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
         axes.annotate(words, ((start + stop) / 2, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=SIZE)
     for number, series in enumerate(plot.series):
         y = series.y
+        if series.low is not None and series.high is not None:
+            axes.fill_between(series.x, series.low, series.high, color=series.colour, alpha=0.2, linewidth=0)
         if series.smoothed is not None:
             axes.plot(series.x, series.y, color=series.colour, alpha=0.25, linewidth=0.5)
             y = series.smoothed

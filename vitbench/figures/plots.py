@@ -16,6 +16,7 @@ class Series:
     """A line: `x` and `y` of one length, NaN as a gap. `smoothed` is drawn over the faint line of `y`.
 
     Points that are not `linked` are marks without a line.
+    `low` and `high` are the edges of a band around it.
     """
 
     name: str
@@ -25,6 +26,8 @@ class Series:
     dash: int = 0
     smoothed: Floats | None = None
     linked: bool = True
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)

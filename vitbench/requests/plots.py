@@ -16,7 +16,10 @@ Numbers = tuple[float | None, ...]
 
 
 class SeriesRequest(BaseModel):
-    """A line: `x` and `y` of one length, None as a gap; `smoothed` is as long as `y`, and `y` stays as a faint line."""
+    """A line: `x` and `y` of one length, None as a gap; `smoothed` is as long as `y`, and `y` stays as a faint line.
+
+    Of a mean over several runs `low` and `high`, as long as `y`, are the edges of its band.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,8 +31,10 @@ class SeriesRequest(BaseModel):
     smoothed: Numbers | None = None
     linked: bool = True
     """Whether a line joins the points; else each is a mark."""
+    low: Numbers | None = None
+    high: Numbers | None = None
 
-    @field_validator("x", "y", "smoothed", mode="before")
+    @field_validator("x", "y", "smoothed", "low", "high", mode="before")
     @classmethod
     def _plain(cls, values: Any) -> Any:
         """Numbers without the noise of single precision, NaN and infinity as gaps."""
@@ -37,7 +42,8 @@ class SeriesRequest(BaseModel):
 
     @model_validator(mode="after")
     def _of_one_length(self) -> Self:
-        if len(self.x) != len(self.y) or (self.smoothed is not None and len(self.smoothed) != len(self.y)):
+        others = [values for values in (self.smoothed, self.low, self.high) if values is not None]
+        if any(len(values) != len(self.y) for values in (self.x, *others)):
             raise ValueError(f"The series {self.name!r} has {len(self.x)} places and {len(self.y)} values.")
         return self
 
@@ -46,9 +52,9 @@ class SeriesRequest(BaseModel):
         if len(self.y) <= MOST_POINTS:
             return self
         kept = _extremes(self.y, MOST_POINTS // 2)
-        smoothed = None if self.smoothed is None else tuple(self.smoothed[place] for place in kept)
-        changes = {"x": tuple(self.x[place] for place in kept), "y": tuple(self.y[place] for place in kept)}
-        return self.model_copy(update={**changes, "smoothed": smoothed})
+        columns = {name: getattr(self, name) for name in ("x", "y", "smoothed", "low", "high")}
+        thin = {name: tuple(values[place] for place in kept) for name, values in columns.items() if values is not None}
+        return self.model_copy(update=thin)
 
 
 class CurvesRequest(Request):

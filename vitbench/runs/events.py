@@ -101,6 +101,12 @@ class EventReader:
     _files: dict[Path, _File] = field(default_factory=dict)
     _too_many: bool = False
     _says_restarts: bool = False
+    current: Path = Path()
+    """The file that is being read."""
+
+    def listed(self) -> list[Path]:
+        """The files, oldest first."""
+        return event_files(self.folder)
 
     @property
     def problems(self) -> list[str]:
@@ -115,14 +121,20 @@ class EventReader:
         What was read of a file that is gone stays.
         """
         new = False
-        files = event_files(self.folder)
+        files = self.listed()
         if any(self._replaced(path) for path in files):
-            self.series, self._files, new = {}, {}, True
+            self.forget()
+            new = True
         for path in files:
             known = self._files.setdefault(path, _File())
+            self.current = path
             if not known.problem:
                 new |= self._read_file(path, known)
         return new
+
+    def forget(self) -> None:
+        """Nothing has been read."""
+        self.series, self._files = {}, {}
 
     def _replaced(self, path: Path) -> bool:
         """Whether a file that was read is another now, or shorter."""

@@ -1,5 +1,6 @@
 """The store: a plain folder of run folders. Copying, moving and deleting them with other tools is allowed."""
 
+import contextlib
 import errno
 import os
 import re
@@ -193,6 +194,21 @@ class Store:
         except FileNotFoundError:
             return []
         return [Run(self.runs_folder / name) for name in names if (self.runs_folder / name / "status.json").exists()]
+
+    def folders(self) -> dict[str, tuple[int, int]]:
+        """Every folder in the store that may be a run, with its time in ns and inode. Raises OSError."""
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            with os.scandir(self.runs_folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    with contextlib.suppress(OSError):
+                        facts = entry.stat()
+                        found[entry.name] = (facts.st_mtime_ns, facts.st_ino)
+        except FileNotFoundError:
+            return {}
+        return found
 
     def newest(self) -> Run | None:
         """The run that was made last, by what its status says.

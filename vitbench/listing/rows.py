@@ -1,0 +1,170 @@
+"""One run as a row: what is known of it without opening its curves."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from vitbench.comparing.scores import Score
+from vitbench.listing.recipe_keys import NO_KEYS, RecipeKeys
+from vitbench.runs.status import Status
+from vitbench.runs.store import Run
+
+LIVE_STATES = ("queued", "running", "paused")
+BROKEN_STATES = ("failed", "diverged", "crashed")
+LIVE_LOG, LOG = "live", "log"
+"""States of another tool's log: written to a moment ago, or not."""
+GROWING_STATES = (*LIVE_STATES, LIVE_LOG)
+"""States in which there may be new points."""
+
+NO_SCORES: Mapping[str, Score] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as the table shows it. Times are seconds since the epoch; None is not known (yet)."""
+
+    id: str
+    name: str = ""
+    state: str = "queued"
+    task: str = ""
+    model: str = ""
+    data: str = ""
+    preset: str = ""
+    step: int = 0
+    total_steps: int = 0
+    epoch: float = 0.0
+    epochs: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    rate: float | None = None
+    rate_of: str = "pictures"
+    eta_seconds: float | None = None
+    device: str = ""
+    gpus: str = ""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    queued_at: float | None = None
+    held: bool = False
+    waits_for: str = ""
+    place: int = 0
+    """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
+    unattended: str = ""
+    """Why nobody serves the queue in which it waits, if nobody does."""
+    error: str = ""
+    doing: str = ""
+    """Long work that holds up its steps, and how far it is."""
+    best_metric: str = ""
+    """The scalar by which its best checkpoint is judged; of a log the one that looks most like it."""
+    best_value: float | None = None
+    best_step: int = 0
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+    sparkline: tuple[float, ...] = ()
+    keys: RecipeKeys = NO_KEYS
+    """Its recipe, where somebody has asked for a key of it."""
+    scores: Mapping[str, Score] = field(default_factory=lambda: NO_SCORES)
+    """Best and last value of the scalars that somebody has asked for."""
+    log_folder: str = ""
+    """Of another tool's log: its folder. Such a row is only read."""
+    members: "tuple[RunRow, ...]" = ()
+    """Of a group: the runs that differ by their seed alone."""
+
+    @property
+    def title(self) -> str:
+        """The name that a person gave, else the id."""
+        return self.name or self.id
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one run of the store, which can be paused, evaluated, looked into."""
+        return not self.log_folder and not self.members
+
+    @property
+    def state_word(self) -> str:
+        """The state in one word; of a run that waits for a GPU also its place in the queue, or that it is held."""
+        return "held" if self.held else f"queue {self.place}" if self.place else self.state
+
+    @property
+    def waiting(self) -> str:
+        """What a queued run waits for, as a sentence; empty for every other run."""
+        if self.state != "queued":
+            return ""
+        if self.held:
+            return self.waits_for
+        if not self.place:
+            return "not started yet"
+        if self.unattended:
+            return self.unattended
+        place = "the first" if self.place == 1 else f"number {self.place}"
+        return f"waits for a GPU, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
+
+    @property
+    def progress(self) -> float:
+        """The share that is done, 0 to 1."""
+        return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
+
+    @property
+    def best(self) -> str:
+        """The best value in words, with its step; empty where there is none."""
+        if self.best_value is None:
+            return ""
+        return f"{self.best_metric.removeprefix('validation/')} {self.best_words} at step {self.best_step:,}"
+
+    @property
+    def best_words(self) -> str:
+        """The best value alone."""
+        return "" if self.best_value is None else value_words(self.best_metric, self.best_value)
+
+    def age(self, now: float | None = None) -> float:
+        """Seconds since the run was made."""
+        return max(0.0, (time.time() if now is None else now) - self.created_at)
+
+
+def is_share(name: str) -> bool:
+    """Whether a scalar is a share, which is read in per cent."""
+    return name.rpartition("/")[2].lower().endswith(("accuracy", "acc", "accuracy_top5"))
+
+
+def value_words(name: str, value: float) -> str:
+    """A value of a scalar as people read it: an accuracy in per cent, anything else with four digits that count."""
+    if is_share(name) and -0.001 <= value <= 1.001:
+        return f"{value * 100:.1f}%"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 10 else f"{value:.4g}"
+
+
+def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
+    """What the table shows of a run, from its status. `gpu_names` writes the UUIDs of its GPUs."""
+    latest, best = status.latest, status.best
+    return RunRow(
+        id=run.id,
+        name=status.name,
+        state=status.state,
+        task=status.task,
+        model=status.model,
+        data=status.data,
+        preset=status.preset,
+        step=status.step,
+        total_steps=status.total_steps,
+        epoch=status.epoch,
+        epochs=status.epochs,
+        loss=latest.get("train/loss"),
+        accuracy=latest.get("validation/accuracy", latest.get("validation/token_accuracy")),
+        rate=status.pictures_per_second,
+        rate_of=status.rate_of,
+        eta_seconds=status.eta_seconds,
+        device=status.device or "",
+        gpus=gpu_names(status.gpus),
+        created_at=status.created_at,
+        started_at=status.started_at,
+        ended_at=status.ended_at,
+        queued_at=status.queued_at if status.is_waiting else None,
+        held=status.held and status.is_waiting,
+        waits_for=status.waits_for or "",
+        error=status.error or "",
+        doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",
+        best_metric=best.metric if best is not None else "",
+        best_value=best.value if best is not None else None,
+        best_step=best.step if best is not None else 0,
+    )
