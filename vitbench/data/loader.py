@@ -1,6 +1,7 @@
 """Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no worker outlives its parent."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -260,7 +261,13 @@ class _BatchMaker(torch.utils.data.Dataset[Batch]):
 
 
 def _start_worker(parent: int, number: int) -> None:
-    """The loader must not live on when the trainer is killed, which may have happened before this line."""
+    """The loader must not live on when the trainer is killed, which may have happened before this line.
+
+    Signals are the trainer's: SLURM sends them to all processes of a job, and a trainer whose loader is gone could not
+    finish its step and save.
+    """
+    for signalled in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+        signal.signal(signalled, signal.SIG_IGN)
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
+from vitbench.runs import slurm
 from vitbench.runs.launcher import launch
 from vitbench.runs.liveness import is_elsewhere, process_lives, refuse_if_it_runs_elsewhere
 from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.process import marked_processes
 from vitbench.runs.queue import attend
+from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.states import ENDED, State, is_allowed
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
@@ -20,6 +22,7 @@ from vitbench.runs.transition import RunGone, StateChanged, leave_request, note_
 
 _PATIENCE = 15.0
 """Seconds that a run may be held by somebody who is only starting it, or by a worker that has left."""
+_PATIENCE_WITH_SLURM = 60.0
 _KILLED = "Killed by hand."
 
 
@@ -63,15 +66,18 @@ def kill(run: Run, patience: float = 10.0) -> str:
     running on another machine or another user's, or if its processes do not end.
     """
     status = _existing(run)
-    if status.state == "running" and is_elsewhere(status):
+    if status.slurm_job and (waits_in_slurm(status) or status.state == "running"):
+        slurm.cancel(status.slurm_job, at_once=True)
+        patience = max(patience, _PATIENCE_WITH_SLURM)
+    elif status.state == "running" and is_elsewhere(status):
         refuse_if_it_runs_elsewhere(run.folder, status)
     deadline = time.monotonic() + patience
     struck = False
     while True:
         struck |= _strike(run)
         with _opened_lock(run) as lock:
-            if lock.acquire(patience=0.05) and not _processes(run):
-                return _killed(run, lock, struck)
+            if lock.acquire(patience=0.05) and not _processes(run) and not _lives_in_slurm(run):
+                return _killed(run, lock, struck or bool(status.slurm_job))
         if time.monotonic() > deadline:
             left = _processes(run)
             if left:
@@ -117,6 +123,8 @@ def _ask(run: Run, request: str, outcome: State, asked: str) -> str:
                 state = note_crash(run, lock, by="person").state
                 if is_allowed("person", state, outcome):
                     transition(run, state, outcome, by="person", lock=lock)
+                    if waits_in_slurm(status):
+                        slurm.cancel(status.slurm_job)
                     return f"is {outcome}"
                 if state == outcome:
                     return f"is {outcome} already"
@@ -139,6 +147,11 @@ def _opened_lock(run: Run) -> Iterator[RunLock]:
     finally:
         if lock is not None:
             lock.release()
+
+
+def _lives_in_slurm(run: Run) -> bool:
+    status = read_status(run.folder)
+    return status.state == "running" and bool(status.slurm_job) and bool(slurm.has_nodes(status.slurm_job))
 
 
 def _processes(run: Run) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
-from vitbench.runs import detached
+from vitbench.runs import detached, slurm
 from vitbench.runs.detached import interrupts_deferred, start_detached
 from vitbench.runs.estimates import known_memory
 from vitbench.runs.frozen import freeze
@@ -44,11 +44,15 @@ def launch(
     Where all GPUs that it may have are held, or without a GPU all CPU slots, it is queued for the scheduler, and the
     answer is None; so it is when it is to be `held`, or to start `after` other runs have finished. `memory` are the
     bytes that are to be free on its GPU; without it those asked for when it was started last. What the worker prints
-    goes to `worker.log`. Raises UserError if the run has a worker already, or asks for GPUs that are not there.
+    goes to `worker.log`. With `launch.engine = "slurm"` it is submitted there instead. Raises UserError if the run has
+    a worker already, or asks for GPUs that are not there.
     """
     with _held(run) as lock:
         status = _startable(run, lock)
         recipe = run.recipe()
+        if recipe.launch.engine == "slurm":
+            _submit([run], [recipe], [lock], held=held, after=after)
+            return None
         gpus = gpus_for(recipe.train.device)
         needs = Needs(gpus_wanted(recipe), status.needs_memory if memory is None else memory)
         if needs != Needs():
@@ -73,6 +77,27 @@ def launch(
     if not held:
         ensure_scheduler(run.store_folder)
     return None
+
+
+def _submit(
+    runs: Sequence[Run],
+    recipes: Sequence[Recipe],
+    locks: Sequence[RunLock],
+    *,
+    held: bool = False,
+    after: Sequence[Run] = (),
+    at_once: int = 0,
+) -> None:
+    """Submits runs to SLURM, in whose queue they wait from then on; their locks are held."""
+    if held or after:
+        raise UserError("A run in SLURM waits in SLURM's queue: leave --hold and --after out, and use scontrol hold.")
+    for run, recipe in zip(runs, recipes, strict=True):
+        freeze(run, recipe)
+    jobs = slurm.submit(runs, recipes, at_once=at_once)
+    for run, lock, job in zip(runs, locks, jobs, strict=True):
+        waits: dict[str, Any] = {"queued_at": time.time(), "queued_for": [slurm.SLURM], "slurm_job": job}
+        said = f"SLURM job {job} has been submitted."
+        transition(run, STARTABLE, "queued", by="launcher", lock=lock, waits_for=said, **waits)
 
 
 def launch_queued(
@@ -119,7 +144,7 @@ class Needs:
 
 def gpus_wanted(recipe: Recipe) -> int:
     """How many GPUs a run computes on."""
-    return int(getattr(getattr(recipe, "launch", None), "gpus", 1))
+    return recipe.launch.gpus
 
 
 def _before_its_turn(

@@ -136,12 +136,18 @@ def lease_for(device: str, needed: int = 0) -> Lease | Busy | None:
     return take(gpus, needed) if gpus else None
 
 
-def bind_process(device: str) -> None:
-    """Leases a GPU for `train.device` until this process ends, and lets it see no other; does nothing for the CPU, or
-    in a process that was handed a lease. Raises UserError if no GPU is free, or one is named that is not there."""
+def bind_process(device: str, count: int = 1) -> None:
+    """Leases a GPU, or `count`, for `train.device` until this process ends, and lets it see no other.
+
+    Does nothing for the CPU, or in a process that was handed a lease. Raises UserError if no GPU is free, or one is
+    named that is not there.
+    """
     if bound_lease() is not None:
         return
-    lease = lease_for(device)
+    gpus = gpus_for(device)
+    if count > 1:
+        refuse_if_never(gpus, count=count, asked=0)
+    lease = take(gpus, count=count) if gpus else None
     if isinstance(lease, Busy):
         raise UserError(lease.reason)
     if lease is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.runs.lock import is_locked, is_shared
 from vitbench.runs.process import is_alive, is_local, mark_of, mark_of_process, marked_processes, this_host
+from vitbench.runs.slurm import has_nodes
 from vitbench.runs.status import HeartbeatWatch, Status, read_status
 from vitbench.text import shortened
 
@@ -23,11 +24,13 @@ def has_worker(folder: Path, status: Status) -> bool:
     """Whether a running run has a worker, or one that is just being started.
 
     On this machine only while the lock of this very folder is held: a copy of the folder has a lock of its own. On
-    another machine while its heartbeat advances. A lock that a copy by hard links shares says nothing of this folder:
+    another machine while SLURM says so, where it has a job there, else while its
+    heartbeat advances. A lock that a copy by hard links shares says nothing of this folder:
     there the worker that has not spoken yet is looked for by its mark.
     """
     if is_elsewhere(status):
-        return _WATCH.is_alive(folder, status.heartbeat)
+        told = has_nodes(status.slurm_job) if status.slurm_job else None
+        return _WATCH.is_alive(folder, status.heartbeat) if told is None else told
     held = is_locked(folder / "run.lock")
     if status.process is None:
         return held is True and not (is_shared(folder / "run.lock") and not marked_processes(folder))

@@ -11,6 +11,8 @@ from vitbench.runs.detached import reap, start_detached
 from vitbench.runs.lease import outer_environment
 from vitbench.runs.lock import RunLock, is_locked
 from vitbench.runs.process import MARK, this_host
+from vitbench.runs.slurm import waits_in_slurm
+from vitbench.runs.slurm_watch import watch_slurm
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import change_queue, note_crash
@@ -112,7 +114,7 @@ def _seen(run: Run) -> list[tuple[Run, Status]]:
 
 def waits_here(status: Status) -> bool:
     """Whether a run waits for a GPU or a slot of this machine, and is not held: a store may be shared by several."""
-    return status.is_waiting and not status.held and status.host in ("", this_host())
+    return status.is_waiting and not status.held and not waits_in_slurm(status) and status.host in ("", this_host())
 
 
 def scheduler_lock(store: Path) -> Path:
@@ -145,19 +147,24 @@ def ensure_scheduler(store: Path) -> bool:
 def attend(store: Store, seen: Iterable[tuple[Run, Status]]) -> str:
     """What whoever has looked at the runs of a store does for it, as far as they may write there.
 
-    Runs that wait and have no scheduler get one, and runs whose process is gone are written down as crashed. The
+    Runs that wait and have no scheduler get one, runs that wait in SLURM are told why, and runs whose process is gone
+    are written down as crashed. The
     answer is a sentence if runs wait and nothing can be done about it here, else empty.
     """
     reap()
     waiting, unattended = False, 0
+    in_slurm = list[tuple[Run, Status]]()
     for run, status in seen:
-        if waits_here(status):
+        if waits_in_slurm(status) and may_serve(run):
+            in_slurm.append((run, status))
+        elif waits_here(status):
             if may_serve(run):
                 waiting = True
             else:
                 unattended += 1
         elif status.state == "crashed" and may_serve(run):
             write_down_crash(run)
+    watch_slurm(in_slurm)
     if waiting:
         unattended = 0 if ensure_scheduler(store.folder) else 1
     if unattended and is_locked(scheduler_lock(store.folder)) is False:

@@ -91,11 +91,13 @@ class Status(RunProgress):
     created_at: Time = 0.0
     queued_at: Time | None = None
     queued_for: list[str] = []
-    """The GPUs of which a waiting run may have one, by UUID (without NVML by number); `cpu` for a CPU slot."""
+    """The GPUs of which a waiting run may have one, by UUID (else by number); `cpu` for a CPU slot, or `slurm`."""
     needs_gpus: Count = 1
     """How many GPUs the run computes on: all of them are taken at once, or none."""
     needs_memory: Count = 0
     """Bytes that have to be free on each GPU of the run, because a person asked for them; 0 for no wish."""
+    slurm_job: str = ""
+    """The SLURM job in which the run waits or runs, or did last; empty without SLURM."""
     held: bool = False
     """Whether a waiting run is not to be started until it is released."""
     after: list[str] = []

@@ -22,7 +22,7 @@ from vitbench.files.parsing import read_json_object, to_json
 from vitbench.files.reading import RECORD
 from vitbench.files.writing import write_whole
 from vitbench.runs.children import die_with_parent
-from vitbench.runs.lease import HANDED_OVER
+from vitbench.runs.lease import HANDED_OVER, bind_process
 from vitbench.runs.states import State
 from vitbench.runs.status import progress_file
 from vitbench.runs.store import Run
@@ -115,6 +115,7 @@ def serve(run: Run, control: Control | None = None) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     recipe = run.recipe()
+    bind_process(recipe.train.device, recipe.launch.gpus)  # one of SLURM has none from a launcher
     with tempfile.TemporaryDirectory(prefix="vitbench-agent-") as scratch:
         leave = Path(scratch) / "leave"
         environment = {

@@ -23,6 +23,7 @@ from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK, mark_of, this_process
 from vitbench.runs.queue import attend
+from vitbench.runs.slurm_job import IN_JOB, LEFT
 from vitbench.runs.states import State
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
@@ -88,6 +89,8 @@ def _live(run: Run, control: Control, work: Work) -> int:
         outcome.state = work(run, control, heartbeat, log, outcome)
     store = Store(run.store_folder)
     attend(store, [(other, read_status(other.folder)) for other in store.runs()])
+    if os.environ.get(IN_JOB) and control.is_signalled and outcome.state == "paused":
+        return LEFT  # SLURM takes the nodes back, and the job is to go on later
     return outcome.code
 
 
