@@ -12,7 +12,7 @@ export PIP_DEFAULT_TIMEOUT ?= 180
 # PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help install demo test test-all coverage test-storm test-real check docs screenshots release weights samples clean
+.PHONY: help install demo test test-all coverage test-storm test-real test-slurm check docs screenshots release weights samples clean
 
 help:
 	@echo "make demo        install, train on Scenes, evaluate, save figures; in a terminal, open the workbench on it"
@@ -23,6 +23,7 @@ help:
 	@echo "make check       linters, types and import contracts"
 	@echo "make test-storm  the kill and fuzz tests with their full counts"
 	@echo "make test-real   train on, explain and caption real photographs, in an environment of their own"
+	@echo "make test-slurm  runs on a SLURM of one node that it installs and starts (root, Debian)"
 	@echo "make docs        write the generated pages and build the site into site/, strictly"
 	@echo "make screenshots take the pictures of the documents again, from the real app in a pseudo-terminal"
 	@echo "make release     build wheel and sdist, and try both in empty environments, on each Python of this machine"
@@ -80,6 +81,13 @@ test-storm: $(VENV)/installed-tests
 
 test-real: .venv-real/installed
 	@.venv-real/bin/python -m pytest -v -rs tests/real $(PYTEST_ARGUMENTS)
+
+# Daemons of a real cluster on loopback: as root, with Debian's packages.
+test-slurm: $(VENV)/installed-tests
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
+	@$(INSTALL) --editable '.[slurm]'
+	@VITBENCH_TEST_SLURM=1 $(BIN)/python -m pytest -v -rA --no-header tests/slurm $(PYTEST_ARGUMENTS)
 
 check: $(VENV)/installed-tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

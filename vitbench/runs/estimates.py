@@ -47,7 +47,10 @@ def _file(store: Path, recipe: Recipe) -> Path:
         "only_head": recipe.train.head_epochs >= recipe.train.epochs,
         "mixing": max(recipe.data.mixup, recipe.data.cutmix) > 0,
         "optim": {"name": recipe.optim.name, "options": recipe.optim.options},
+        "processes": recipe.launch.world,
         "caption": recipe.caption.model_dump() if recipe.task == "caption" else None,
     }
+    if recipe.launch.world == 1:
+        del decides["processes"]
     text = json.dumps(decides, sort_keys=True, default=str)
     return store / _FOLDER / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"

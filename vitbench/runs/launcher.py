@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from vitbench.runs.estimates import known_memory
 from vitbench.runs.frozen import freeze
 from vitbench.runs.lease import Busy, Gpu, Lease, gpus_for, gpus_named, refuse_if_never, take
 from vitbench.runs.lock import INHERITED, RunLock, is_held
+from vitbench.runs.offer import check_offer
 from vitbench.runs.process import MARK, mark_of
 from vitbench.runs.queue import HELD, claimed_gpus, ensure_scheduler, in_order, place_of, waits_here
 from vitbench.runs.slots import CPU, take_slot
@@ -50,6 +51,7 @@ def launch(
     with _held(run) as lock:
         status = _startable(run, lock)
         recipe = run.recipe()
+        check_offer(recipe, run.store_folder)
         if recipe.launch.engine == "slurm":
             _submit([run], [recipe], [lock], held=held, after=after)
             return None
@@ -77,6 +79,18 @@ def launch(
     if not held:
         ensure_scheduler(run.store_folder)
     return None
+
+
+def launch_together(runs: Sequence[Run], *, at_once: int) -> None:
+    """Submits runs of one and the same [launch] to SLURM as a job array, of which `at_once` run at a time.
+
+    Raises UserError as `launch` does, and then none is submitted.
+    """
+    with ExitStack() as stack:
+        locks = [stack.enter_context(_held(run)) for run in runs]
+        for run, lock in zip(runs, locks, strict=True):
+            _startable(run, lock)
+        _submit(runs, [run.recipe() for run in runs], locks, at_once=at_once)
 
 
 def _submit(

@@ -63,7 +63,6 @@ def submit(runs: "Sequence[Run]", recipes: Sequence[Recipe], *, at_once: int = 0
         raise UserError('launch.engine = "slurm", but this machine has no sbatch: use vitbench on a login node.')
     import submitit
 
-    check(recipes[0])
     folder = runs[0].folder / FOLDER
     executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_REQUEUES)
     name = clean(runs[0].status().name or runs[0].id)

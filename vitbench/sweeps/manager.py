@@ -15,7 +15,7 @@ from vitbench.files.parsing import to_json
 from vitbench.files.writing import write_whole
 from vitbench.runs import control
 from vitbench.runs.detached import reap, start_detached
-from vitbench.runs.launcher import launch
+from vitbench.runs.launcher import launch, launch_together
 from vitbench.runs.lease import outer_environment
 from vitbench.runs.lock import FileLock, is_locked
 from vitbench.runs.process import MARK
@@ -66,6 +66,8 @@ class Manager:
         history = read_history(self.store, self.sweep.id, plan)
         attempts = [attempt for trial in history.trials.values() for attempt in trial.attempts.values()]
         attend(self.store, [(attempt.run, attempt.run.status()) for attempt in attempts])
+        if plan.is_job_array:
+            return self._make_array(history)
         self._start_those_that_wait_for_nobody(attempts)
         if self._stop_losers(history):
             return False  # what they count for has changed
@@ -132,7 +134,27 @@ class Manager:
             return False  # the next poll sees it
         return all(attempt.has_ended for attempt in ordered.values())
 
+    def _make_array(self, history: History) -> bool:
+        """Makes all runs, then submits them to SLURM as one array; whether all have ended."""
+        plan, ordered = history.plan, in_order(history)
+        missing = [place for place in range(plan.trial_count * plan.repeats) if place not in ordered]
+        for place in missing:
+            self._create(history, *divmod(place, plan.repeats))
+        if missing:
+            return False  # the next poll sees all of them
+        new = [
+            one.run
+            for one in ordered.values()
+            if (status := one.run.status()).state == "queued" and not status.is_waiting
+        ]
+        if new:
+            launch_together(new, at_once=plan.parallel)
+        return all(attempt.has_ended for attempt in ordered.values())
+
     def _make(self, history: History, number: int, repeat: int) -> None:
+        self._launch(self._create(history, number, repeat))
+
+    def _create(self, history: History, number: int, repeat: int) -> Run:
         plan = history.plan
         known = history.trials.get(number)
         if known is not None:
@@ -147,8 +169,7 @@ class Manager:
         recipe = plan.recipe_of(values, repeat).anchored()
         seed = f" seed {recipe.train.seed}" if plan.repeats > 1 else ""
         name = f"{plan.name or 'sweep'} {number + 1}{seed}: {describe(values)}"[:200]
-        run = self.store.create(recipe, name, preset=recipe.preset, files={FILE: membership.model_dump_json(indent=1)})
-        self._launch(run)
+        return self.store.create(recipe, name, preset=recipe.preset, files={FILE: membership.model_dump_json(indent=1)})
 
 
 def in_order(history: History) -> dict[int, Attempt]:

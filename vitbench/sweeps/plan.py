@@ -82,6 +82,13 @@ class Plan(BaseModel):
         size = grid_size(self.space, self.points)
         return size if self.trials is None else min(self.trials, size)
 
+    @property
+    def is_job_array(self) -> bool:
+        """Whether the runs are one job array of SLURM: all are known before the first, and none is stopped early."""
+        on_slurm = (self.recipe.get("launch") or {}).get("engine") == "slurm"
+        same = not any(key.startswith("launch.") for key in self.space)
+        return on_slurm and same and self.method != "tpe" and self.stopping.rule == "none"
+
     def recipe_of(self, values: Values, repeat: int) -> Recipe:
         """The recipe of one run, its warm-up and its head's epochs shortened where fewer epochs are tried.
 

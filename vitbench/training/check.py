@@ -23,6 +23,7 @@ from vitbench.models.weight_files import check_weight_file
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
+from vitbench.runs.offer import check_offer
 from vitbench.training.classification import fitting_augmentation, with_parts
 from vitbench.training.device import check_device
 
@@ -72,6 +73,7 @@ def check_recipe(recipe: Recipe, store: Path, progress: Progress = silent) -> Ch
     note(lambda: _check_network(recipe, labels))
     note(lambda: _check_weights(recipe, check))
     note(lambda: check_device(recipe.train.device))
+    note(lambda: check_offer(recipe, store))
     return check
 
 

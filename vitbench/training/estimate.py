@@ -15,7 +15,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
-from vitbench.recipe import Recipe, parse_recipe
+from vitbench.recipe import LaunchTable, Recipe, parse_recipe
 from vitbench.runs.estimates import note_memory
 from vitbench.runs.lease import bind_process
 
@@ -36,6 +36,7 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
     from vitbench.training.state import Training
     from vitbench.training.worker import open_task
 
+    whole, recipe = recipe, share_of_one(recipe)
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     device = choose_device(recipe.train.device)
@@ -52,14 +53,22 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
         with memory_told(f"an evaluation does not fit into the memory of {device}"):
             evaluation = _evaluation_seconds(training)
     memory_bytes = _peak_memory(device)
+    at_a_time = whole.launch.world if device.type == "cuda" else 1  # processes on the CPU share its cores
     if device.type == "cuda":
-        note_memory(store, recipe, memory_bytes, describe_device(device))
+        note_memory(store, whole, memory_bytes, describe_device(device))
     return {
         "memory_bytes": memory_bytes,
-        "epoch_seconds": statistics.median(seconds) * training.steps_per_epoch + evaluation,
-        "steps_per_epoch": training.steps_per_epoch,
+        "epoch_seconds": (statistics.median(seconds) * training.steps_per_epoch + evaluation) / at_a_time,
+        "steps_per_epoch": -(-training.steps_per_epoch // whole.launch.world),
         "device": describe_device(device),
     }
+
+
+def share_of_one(recipe: Recipe) -> Recipe:
+    """What one of the processes of a run computes, as a recipe of its own: it has its share of each batch."""
+    batch_size = -(-recipe.train.batch_size // recipe.launch.world)
+    train = recipe.train.model_copy(update={"batch_size": batch_size})
+    return recipe.model_copy(update={"train": train, "launch": LaunchTable()})
 
 
 def _step_seconds(training: Any) -> list[float]:
