@@ -30,7 +30,7 @@ KINDS = {
     "played": ("tests.runs.walks", "a worker that only counts, without torch"),
     "real": ("tests.runs.real_walks", "a worker that trains a tiny network on the CPU"),
 }
-_IN_A_PROGRAM = 20
+_IN_A_PROGRAM = 10
 """Walks of one program: a disagreement ends it."""
 _LONGEST = 7200.0
 """Seconds after which a program begins no further walk."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.runs import launcher, queue
+from vitbench.runs.checkpoints import WEIGHTS_NAME
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK
 from vitbench.runs.scheduler import Scheduler
@@ -212,7 +213,7 @@ def save(run: Run, step: int) -> None:
     unfinished = folder / f"step-{step:08d}.tmp"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    (unfinished / "state").write_text(str(step))
+    (unfinished / WEIGHTS_NAME).write_text(str(step))
     shutil.rmtree(folder / f"step-{step:08d}", ignore_errors=True)
     unfinished.rename(folder / f"step-{step:08d}")
 

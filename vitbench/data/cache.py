@@ -14,6 +14,7 @@ from vitbench.data.pictures import decode_picture, read_file
 from vitbench.data.resizing import Resizing
 from vitbench.data.scan import digest_of
 from vitbench.errors import UserError
+from vitbench.files.reading import PIXELS, check_file
 from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 
@@ -28,7 +29,10 @@ class DecodedCache:
         self.folder = folder
         self.sizes = sizes
         self._ends = np.cumsum(sizes.prod(axis=1) * 3)
-        self._bytes = np.asarray(np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r"))
+        try:
+            self._bytes = np.asarray(np.memmap(check_file(folder / "pixels.bin", PIXELS), dtype=np.uint8, mode="r"))
+        except (OSError, ValueError):  # not there, no file, empty
+            self._bytes = np.empty(0, dtype=np.uint8)
         if len(self._bytes) != self._ends[-1]:
             raise UserError(f"The cache {folder} is damaged: delete this folder, and it will be made again.")
         self._same_size = bool((sizes == sizes[0]).all())

@@ -39,6 +39,8 @@ LOG = Kind("log", 1024**5)
 """Only its end is read, or a bounded piece at a time."""
 EVENTS = Kind("event file", 1024**5)
 """Read a bounded piece at a time."""
+PIXELS = Kind("cache of decoded pictures", 1024**5)
+"""Mapped into memory, not read."""
 WEIGHTS = Kind("weight file", 65536 * MIB)
 
 

@@ -55,8 +55,27 @@ def is_local(name: ProcessName) -> bool:
 
 
 def is_alive(name: ProcessName) -> bool:
-    """Whether a process of this machine still runs."""
-    return name.boot_id == boot_id() and start_ticks(name.pid) == name.start_ticks
+    """Whether a process of this machine still runs.
+
+    Where /proc shows other users' processes to nobody (mounted with hidepid), one that is there is believed to be it.
+    """
+    if name.boot_id != boot_id():
+        return False
+    ticks = start_ticks(name.pid)
+    return _is_hidden(name.pid) if ticks is None else ticks == name.start_ticks
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process that /proc does not show to us."""
+    if Path(f"/proc/{pid}").exists():
+        return False  # a zombie
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False  # it has ended in the meantime, or the next took its number: ours would be shown
 
 
 def mark_of(folder: Path) -> str:

@@ -1,16 +1,20 @@
 """The runs of a store that wait for a GPU or a CPU slot, and what whoever sees the store does for it."""
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.reading import RECORD, read_text
+from vitbench.progress import duration
 from vitbench.runs.detached import reap, start_detached
 from vitbench.runs.lease import outer_environment
-from vitbench.runs.lock import RunLock, is_locked
-from vitbench.runs.process import MARK, this_host
+from vitbench.runs.lock import FileLock, RunLock, is_locked
+from vitbench.runs.process import MARK, start_ticks, this_host
 from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.slurm_watch import watch_slurm
 from vitbench.runs.status import Status, read_status
@@ -21,6 +25,9 @@ HELD = "Held: `vitbench queue RUN --release` lets it start."
 """Why a held run waits."""
 _BETWEEN_STARTS = 10.0
 """Seconds between two schedulers that one process starts: the first takes a moment to be seen."""
+
+_HANGS_AFTER = 180.0
+"""Seconds after which a scheduler that has not looked is said to hang; a look at 10,000 runs takes some."""
 
 _last_start: dict[Path, float] = {}
 
@@ -129,19 +136,55 @@ def start_scheduler(store: Path) -> int:
     return start_detached(command, store / "scheduler.log", environment)
 
 
-def ensure_scheduler(store: Path) -> bool:
-    """Starts a scheduler unless one is at work; False if none is, and none can be started: the store is another's."""
-    if is_locked(scheduler_lock(store)) is not False:
-        return True
+def ensure_scheduler(store: Path) -> str:
+    """Starts a scheduler unless one is at work; a sentence if none is and none can be started, or if it hangs."""
+    file = scheduler_lock(store)
+    locked = is_locked(file)
+    if locked:
+        return _hangs(file)
+    if locked is None or not _may_be_lock(file):
+        return f"No scheduler can work here: {file} cannot be opened as a lock; delete it."
     last = _last_start.get(store)
     if last is not None and time.monotonic() - last < _BETWEEN_STARTS:
-        return True
+        return ""
     try:
         start_scheduler(store)
-    except (OSError, UserError):
-        return False
+    except (OSError, UserError) as error:
+        return f"No scheduler can be started: {str(error).removesuffix('.')}."
     _last_start[store] = time.monotonic()
-    return True
+    return ""
+
+
+def say_at_work(lock: FileLock) -> None:
+    """Writes into the scheduler's lock, which this process holds, that it has just looked."""
+    with suppress(OSError):  # a full disk, or a lock that may be locked only
+        os.ftruncate(lock.descriptor, 0)
+        os.pwrite(lock.descriptor, f"{os.getpid()} {time.monotonic():.0f}\n".encode(), 0)
+
+
+def _hangs(file: Path) -> str:
+    """A sentence if the scheduler that holds this lock has not looked for long; empty where it has, or is new.
+
+    The time is that since boot, which is one for all processes of a machine and follows no clock.
+    """
+    try:
+        pid, looked = (int(word) for word in read_text(file, RECORD).split())
+    except (UserError, ValueError):
+        return ""
+    silent = time.monotonic() - looked
+    if silent < _HANGS_AFTER or start_ticks(pid) is None:
+        return ""
+    return (
+        f"The scheduler (process {pid}) has not looked at the queue for {duration(silent)}: it is stopped, or hangs. "
+        f"`kill -CONT {pid}` lets a stopped one go on; after `kill -9 {pid}` the next `vitbench runs` starts another."
+    )
+
+
+def _may_be_lock(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return True  # it is made
 
 
 def attend(store: Store, seen: Iterable[tuple[Run, Status]]) -> str:
@@ -166,7 +209,7 @@ def attend(store: Store, seen: Iterable[tuple[Run, Status]]) -> str:
             write_down_crash(run)
     watch_slurm(in_slurm)
     if waiting:
-        unattended = 0 if ensure_scheduler(store.folder) else 1
+        return ensure_scheduler(store.folder)
     if unattended and is_locked(scheduler_lock(store.folder)) is False:
         return (
             "Runs wait for a GPU, and no scheduler is at work: their owner starts one with `vitbench runs` "

@@ -13,7 +13,15 @@ from vitbench.errors import UserError
 from vitbench.runs.detached import reap
 from vitbench.runs.launcher import launch_queued
 from vitbench.runs.lock import FileLock
-from vitbench.runs.queue import claimed_gpus, may_serve, place_of, scheduler_lock, waiting_runs, write_down_crash
+from vitbench.runs.queue import (
+    claimed_gpus,
+    may_serve,
+    place_of,
+    say_at_work,
+    scheduler_lock,
+    waiting_runs,
+    write_down_crash,
+)
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import RunBusy, RunGone, StateChanged, transition
@@ -43,7 +51,9 @@ class Scheduler:
             try:
                 if not lock.acquire():
                     return
+                say_at_work(lock)
                 while waiting := self.poll():
+                    say_at_work(lock)
                     began = time.monotonic()
                     self.dispatch(waiting)
                     time.sleep(max(self.pause, 10 * (time.monotonic() - began)))

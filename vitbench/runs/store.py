@@ -99,23 +99,40 @@ class Run:
         return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None, "doing": None})
 
     def request(self, what: str) -> None:
-        """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step."""
+        """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step.
+
+        Raises OSError, and UserError if `control` is no folder.
+        """
         assert what in _REQUESTS
         control = self.folder / "control"
+        if os.path.lexists(control) and not self._has_control():
+            raise UserError(f"{control} is no folder, so nothing can be asked of the run; delete it.")
         control.mkdir(exist_ok=True)
         (control / what).touch(mode=0o666)
 
     def requests(self) -> set[str]:
         """What was asked and not yet acknowledged."""
         try:
-            return {entry.name for entry in os.scandir(self.folder / "control")} & set(_REQUESTS)
+            found = {entry.name for entry in os.scandir(self.folder / "control")} if self._has_control() else set()
         except OSError:
             return set()
+        return found & set(_REQUESTS)
 
     def acknowledged(self, *requests: str) -> None:
-        """Takes requests away."""
+        """Takes requests away; a folder that somebody made by this name goes too, since it would stop every start."""
+        if not self._has_control():
+            return
         for request in requests or _REQUESTS:
-            (self.folder / "control" / request).unlink(missing_ok=True)
+            file = self.folder / "control" / request
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
+
+    def _has_control(self) -> bool:
+        """Whether `control` is a folder here; a link would lead requests, and what takes them away, elsewhere."""
+        control = self.folder / "control"
+        return control.is_dir() and not control.is_symlink()
 
     def checkpoints(self) -> list[CheckpointEntry]:
         """The whole checkpoints, oldest first; what a killed worker left half-written is not among them."""
@@ -256,6 +273,8 @@ class Store:
             run.folder.rename(doomed)
         except FileNotFoundError:
             return
+        except OSError as error:  # a mount point, or rights
+            raise UserError(f"Run {run.id} could not be deleted: {error.strerror or error}.") from error
         finally:
             lock.release()
         _delete_whole(doomed, run.id)
