@@ -12,6 +12,7 @@ from vitbench.runs.states import State
 from vitbench.runs.store import Run
 from vitbench.training.control import Control
 from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.outcome import Outcome
 from vitbench.training.worker import live
 
 
@@ -20,7 +21,7 @@ def command(run: Run) -> list[str]:
     return [sys.executable, "-m", "tests.runs.played_worker", str(run.folder)]
 
 
-def count(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
+def count(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, outcome: Outcome) -> State:
     """A step every hundredth of a second, at most a minute long."""
     control.interval = 0.01
     for step in range(1, 6000):

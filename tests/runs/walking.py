@@ -28,7 +28,7 @@ from vitbench.runs.store import Run, Store
 from vitbench.training import worker
 from vitbench.training.control import Control
 from vitbench.training.heartbeat import Heartbeat
-from vitbench.training.outcome import Diverged
+from vitbench.training.outcome import Diverged, Outcome
 
 ROOM_FOR_MARK = "x" * 60
 """The mark with which the program has to be started: a forked worker writes its own over it."""
@@ -147,7 +147,7 @@ class World:
         worker.Heartbeat = _QuickHeartbeat  # type: ignore[misc]
         return worker.live(folder, self.play)
 
-    def play(self, run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
+    def play(self, run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, outcome: Outcome) -> State:
         """A training that only counts: it saves, obeys, and may end in an error, as its recipe says by its seed."""
         control.interval = 0.003
         recipe = run.recipe()
