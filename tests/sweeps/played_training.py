@@ -15,6 +15,7 @@ from vitbench.runs.states import State
 from vitbench.runs.store import Run
 from vitbench.training.control import Control
 from vitbench.training.heartbeat import Heartbeat
+from vitbench.training.outcome import Outcome
 from vitbench.training.worker import live
 
 STEPS = 20
@@ -32,7 +33,7 @@ def accuracy(lr: float, optimizer: str, seed: int, step: int) -> float:
     return height * (1 - math.exp(-4 * step / STEPS))
 
 
-def train(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog) -> State:
+def train(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, outcome: Outcome) -> State:
     """A step every hundredth of a second; it goes on after the step that it has saved last."""
     control.interval = 0.01
     recipe, saved = run.recipe(), run.folder / "checkpoints" / "step"
