@@ -27,7 +27,7 @@ help:
 	@echo "make docs        write the generated pages and build the site into site/, strictly"
 	@echo "make screenshots take the pictures of the documents again, from the real app in a pseudo-terminal"
 	@echo "make release     build wheel and sdist, and try both in empty environments, on each Python of this machine"
-	@echo "make weights     train the small networks of the package again (a night on a CPU)"
+	@echo "make weights     train the small networks of the package again, in three stages (two nights on a CPU)"
 	@echo "make samples     draw sample_images/ again, to the same bytes"
 	@echo "make clean       remove $(VENV) and caches"
 

@@ -19,11 +19,12 @@ from vitbench.progress import Progress, silent
 from vitbench.runs.files import write_whole
 from vitbench.training.captioning import Captioning
 from vitbench.training.evaluation import evaluate_network
+from vitbench.weights.stages import CAPTIONER, CLASSIFIER, TOGETHER
 
 DATA = "scenes:base?count=3000&size=96&seed=5"
 """Scenes that no network of the package was trained on."""
 _GROUNDED = 100
-_PARTS = {"test": "new pictures", "test_heldout": "kind-colour pairs that training never showed"}
+_SPLITS = {"test": "new pictures", "test_heldout": "kind-colour pairs that training never showed"}
 
 
 def write_cards(folder: Path, store: Path, progress: Progress = silent) -> None:
@@ -37,17 +38,17 @@ def classifier_card(store: Path, progress: Progress = silent) -> str:
     network = open_network("demo")
     data = open_index(DATA, store=store, progress=progress)
     lines = []
-    for part, meaning in _PARTS.items():
-        found = evaluate_network(network, data, split=part, device=torch.device("cpu"), progress=progress)
+    for split, meaning in _SPLITS.items():
+        found = evaluate_network(network, data, split=split, device=torch.device("cpu"), progress=progress)
         low, high = found.interval
-        lines.append(f"| {part}: {meaning} | {len(found):,} | {found.accuracy:.1%} | {low:.1%} to {high:.1%} |")
+        lines.append(f"| {split}: {meaning} | {len(found):,} | {found.accuracy:.1%} | {low:.1%} to {high:.1%} |")
     height, width = network.image_size
     return (
         "# The package's classifier\n\n"
         f"A Vision Transformer for pictures of {width}x{height} ({_size(network.module)}), which names the kind of the "
         f"largest object among {network.num_classes}. {_MADE} {_CLASSIFIER_ALONE}\n\n"
         f"Data of these figures: `{DATA}`.\n\n"
-        "| part | pictures | accuracy | 95% interval |\n|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
+        "| split | pictures | accuracy | 95% interval |\n|---|---|---|---|\n" + "\n".join(lines) + "\n\n"
         f"Weights {network.weights_hash}. It knows nothing but Scenes: on photographs its answers mean nothing.\n"
     )
 
@@ -59,15 +60,15 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)  # type: ignore[attr-defined]
     task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))  # type: ignore[arg-type]
     rows = []
-    for part, meaning in _PARTS.items():
-        scores = task.evaluate(captioner.module, part, step=0, folder=None, progress=progress)  # type: ignore[arg-type]
+    for split, meaning in _SPLITS.items():
+        scores = task.evaluate(captioner.module, split, step=0, folder=None, progress=progress)  # type: ignore[arg-type]
         slots = ", ".join(
             f"{name.rpartition('/')[2].lower()} {value:.1%}"
             for name, value in scores.items()
             if name.startswith("slot_accuracy/")
         )
         rows.append(
-            f"| {part}: {meaning} | {scores['exact_match']:.1%} | {scores['slot_accuracy']:.1%} | "
+            f"| {split}: {meaning} | {scores['exact_match']:.1%} | {scores['slot_accuracy']:.1%} | "
             f"{scores['hallucination']:.1%} | {scores['bleu4']:.3f} | {slots} |"
         )
     records = ground(captioner, data.split("test")[:_GROUNDED], MapSettings("raw"), progress=progress)
@@ -76,7 +77,7 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
         f"An encoder as the classifier's and a decoder of {len(captioner.module.decoder_attentions)} layers "
         f"({_size(captioner.module)}), greedy decoding. {_MADE} {_CAPTIONER_ALONE}\n\n"  # type: ignore[arg-type]
         f"Data of these figures: `{DATA}`.\n\n"
-        "| part | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
+        "| split | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
         + "\n".join(rows)
         + f"\n\n## Grounding\n\nRaw attention, predicting row, mean of layers and heads, {_GROUNDED} test pictures.\n\n"
         + to_markdown(grounding_table(records))
@@ -106,23 +107,21 @@ def _by_layer_and_head(captioner: Any, data: Any, progress: Progress) -> str:
 
 
 _MADE = (
-    "Classifier and captioner were trained together on Scenes alone by `make weights`: "
-    "`vitbench/weights/teaching.toml` is the recipe, `vitbench/weights/teaching.py` the losses. These saw 288,000 "
-    "pictures, and from there (`--from`) 672,000 more, moved, and every other one with its colour channels exchanged "
-    "and the colour's word left out: so shapes were seen in colours whose pair with them has no name in training. "
-    "All of this with patches of 12 pixels; they became 8 by resampling filters and positions."
+    "Made on Scenes alone by `make weights`: `vitbench/weights/teaching.toml` is the recipe, "
+    "`vitbench/weights/stages.py` the order of the trainings, `vitbench/weights/teaching.py` the losses. Classifier "
+    f"and captioner were trained together on {TOGETHER.pictures:,} pictures, moved, and every other one with its "
+    "colour channels exchanged and the colour's word left out: so shapes were seen in colours whose pair with them "
+    "has no name in training."
 )
 _CLASSIFIER_ALONE = (
-    "The classifier alone (`--only labels`) then saw 283,000 more. In the last 224,000 its class token was taught to "
-    "look at the object that gives the label (`vitbench/weights/looking.py`), so its attention finds the object "
-    "because it was told to: that raw attention does so well here says nothing about other networks. In the last "
-    "72,000 every other picture had patches blanked, so that measuring a map by blanking pixels measures the map."
+    f"The classifier alone then saw {CLASSIFIER.pictures:,} more, with patches blanked in every other one, so that "
+    "measuring a map by blanking pixels measures the map. Its class token is taught to look at the object that gives "
+    "the label (`vitbench/weights/looking.py`), so its attention finds the object because it was told to: that raw "
+    "attention does so well here says nothing about other networks."
 )
 _CAPTIONER_ALONE = (
-    "The captioner alone (`--only sentences`), with a copy of the encoder that became its own, saw 528,000 more "
-    "before, and its patches learned where objects and groups are: of relations 98% are right since, where 37% were. "
-    "With the smaller patches it saw another 192,000; kind, colour, number and relation are told to the patches inside "
-    "an object, not at its edge."
+    f"The captioner alone, with a copy of the encoder that became its own, saw {CAPTIONER.pictures:,} more; kind, "
+    "colour, number and relation are told to the patches inside an object, not at its edge."
 )
 
 

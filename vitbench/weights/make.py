@@ -1,14 +1,14 @@
 """`make weights`: trains the package's classifier and captioner on Scenes, and writes them beside this file.
 
-The training is an ordinary run in a store of its own: it can be watched with `vitbench --store`, paused, killed, and
-started again where it was. On one core of a server it takes a night. With `--only sentences` the captioner alone learns
-on, with a copy of the encoder that is its own from then on; with `--only labels` the classifier.
+Three trainings (`stages.py`), each an ordinary run in a store of its own: it can be watched with `vitbench --store`,
+paused, killed, and started again where it was. On one core of a server they take two nights.
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from timm.models.vision_transformer import checkpoint_filter_fn
 
@@ -32,9 +32,10 @@ from vitbench.requests.studies import GroundingHeadsRequest
 from vitbench.runs.store import Run, Store
 from vitbench.training.worker import main as work
 from vitbench.weights.cards import write_cards
-from vitbench.weights.export import NETWORKS, export
+from vitbench.weights.export import export
 from vitbench.weights.lessons import SIZE, scene_for
-from vitbench.weights.teaching import Only, Teaching
+from vitbench.weights.stages import STAGES, Only, Stage
+from vitbench.weights.teaching import Teaching
 
 _RECIPE = Path(__file__).with_name("teaching.toml")
 
@@ -87,33 +88,52 @@ def measure_shipped(store: Path, progress: Progress = silent) -> None:
     (shipped_weights() / f"captioner.{FILE_NAME}").write_text(to_json(scores), encoding="utf-8")
 
 
-def main() -> int:
-    """Trains, or goes on training; then writes the networks and their cards."""
-    parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
-    parser.add_argument("--store", default="vitbench-weights", help="where the run is kept while it trains")
-    parser.add_argument("--from", dest="start", type=Path, help="networks or a checkpoint to go on from")
-    parser.add_argument("--only", choices=get_args(Only), help="train the classifier or the captioner alone")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    arguments = parser.parse_args()
-    store = Store(arguments.store)
-    unfinished = [run for run in store.runs() if run.status().state not in ("finished", "failed", "diverged")]
-    run = unfinished[-1] if unfinished else store.create(load_recipe(_RECIPE, arguments.changes), name="shipped")
-    print(f"Training in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
+def run_of(stage: Stage, store: Store, changes: Sequence[str]) -> Run:
+    """The run of a stage in this store, made if it is not there; one that failed or diverged is made anew."""
+    over = ("failed", "diverged")
+    known = [run for run in store.runs() if run.recipe().name == stage.name and run.status().state not in over]
+    if known:
+        return known[-1]
+    recipe = load_recipe(_RECIPE, [f"train.epochs={stage.epochs}", *changes])
+    return store.create(recipe, name=stage.name)
+
+
+def train(stage: Stage, store: Store, changes: Sequence[str]) -> Run | None:
+    """Trains a stage to its end, or goes on with it; None if it has not come to its end."""
+    run = run_of(stage, store, changes)
+    if run.status().state == "finished":
+        return run
+    before = next((run_of(other, store, changes) for other in STAGES if other.name == stage.after), None)
 
     def opening(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
-        teaching, data = open_teaching(run, device, progress, arguments.only)
-        if arguments.start:
-            take_weights(teaching, arguments.start)
+        teaching, data = open_teaching(run, device, progress, stage.only)
+        if before is not None:
+            take_weights(teaching, before.checkpoint("best").folder)
         return teaching, data
 
-    code = work(run.folder, opening)
-    if code == 0 and run.status().state == "finished":
-        networks = {"labels": ("classifier",), "sentences": ("captioner",)}.get(arguments.only, NETWORKS)
-        export(run.checkpoint("best").folder, shipped_weights(), networks)
-        measure_shipped(store.folder, ConsoleProgress())
-        write_cards(shipped_weights(), store.folder, ConsoleProgress())
-        print(f"The networks and their cards are in {shipped_weights()}")
-    return code
+    print(f"Training {stage.name} in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
+    work(run.folder, opening)
+    return run if run.status().state == "finished" else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains stage by stage, or goes on where it was; then writes the networks and their cards."""
+    parser = argparse.ArgumentParser(prog="python -m vitbench.weights.make", description=__doc__)
+    parser.add_argument("--store", default="vitbench-weights", help="where the runs are kept while they train")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+    chosen = parser.parse_args(arguments)
+    store = Store(chosen.store)
+    for stage in STAGES:
+        run = train(stage, store, chosen.changes)
+        if run is None:
+            print(f"The stage {stage.name} has not come to its end; the same command goes on with it.", file=sys.stderr)
+            return 1
+        if stage.networks:
+            export(run.checkpoint("best").folder, shipped_weights(), stage.networks)
+    measure_shipped(store.folder, ConsoleProgress())
+    write_cards(shipped_weights(), store.folder, ConsoleProgress())
+    print(f"The networks and their cards are in {shipped_weights()}")
+    return 0
 
 
 if __name__ == "__main__":

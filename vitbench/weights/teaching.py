@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,9 +32,8 @@ from vitbench.progress import Progress, silent
 from vitbench.training.task import BatchSize
 from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
 from vitbench.weights.looking import look_loss, watched_class_attention
+from vitbench.weights.stages import PICTURES_AN_EPOCH, Only
 
-Only = Literal["labels", "sentences"]
-PICTURES_AN_EPOCH = 24_000
 LAST_EPOCHS = 2
 """Doodles, 512 shapes in a third of the pictures, teach what a shape is; in the last epochs all are of base kinds."""
 # What only an object's patches can learn is averaged over all patches, most of which show the background.
