@@ -1,8 +1,6 @@
 """Saving charts and confusion matrices: the numbers by the app itself, pictures by the inspector."""
 
 import asyncio
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ from screens.asking import SAID_AFTER
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
 from screens.widgets.chart import Chart, Curve, Spread
+from vitbench.comparing.curves import Line, lines_csv
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
@@ -28,35 +27,13 @@ if TYPE_CHECKING:
 
 
 def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[Spread, ...] = ()) -> str:
-    """A row for each x that any curve has, a column for each curve; empty where a curve has no value.
-
-    A curve with a band is a mean: the least and the greatest stand in columns of their own behind it.
-    """
+    """What a chart shows as a table, as `lines_csv` writes it."""
     bands = {spread.key: spread.band for spread in spreads if spread.key}
-    names, columns = [], []
-    for curve in curves:
-        drawn = [("", curve.x, curve.y)]
-        if (band := bands.get(curve.key)) is not None:
-            drawn = [(" mean", curve.x, curve.y), (" lowest", band.x, band.low), (" highest", band.x, band.high)]
-        for what, x, y in drawn:
-            names.append(curve.name + what)
-            columns.append(dict(zip(x.tolist(), y.tolist(), strict=True)))
-    places = np.unique(np.concatenate([curve.x for curve in curves])).tolist() if curves else []
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([x_name, *names])
-    for x in places:
-        row = [column.get(x) for column in columns]
-        writer.writerow([f"{x:.10g}", *("" if value is None else plain_number(value) for value in row)])
-    return stream.getvalue()
-
-
-def plain_number(value: float) -> str:
-    """A number as it was meant: event files hold single precision, in which 0.1 is 0.10000000149011612."""
-    single = np.float32(value)
-    if float(single) == value or not np.isfinite(value):
-        return str(single)
-    return f"{value:.9g}"
+    lines = [
+        Line(curve.name, curve.x, curve.y, *((band.low, band.high) if (band := bands.get(curve.key)) else ()))
+        for curve in curves
+    ]
+    return lines_csv(lines, x_name)
 
 
 def chart_figure(chart: Chart) -> dict[str, object]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from textual.theme import Theme
 
+from vitbench.figures.plots import SERIES_COLOURS
 from vitbench.terminal_signs import wants_ascii
 
 # Okabe and Ito (2008), "Color Universal Design", in an order in which neighbours differ most; lightened or darkened
 # where a background would swallow them.
 SERIES_ON_DARK = ("#56b4e9", "#e69f00", "#2fbf9b", "#c76bae", "#f0e442", "#e8703a", "#4f86d9", "#dbbab5")
-SERIES_ON_LIGHT = ("#0072b2", "#d55e00", "#0a9c53", "#b0578a", "#7f5229", "#3fa0d8", "#7a3b00", "#5c5c5c")
+SERIES_ON_LIGHT = SERIES_COLOURS
 
 THEMES = (
     Theme(

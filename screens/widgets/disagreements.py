@@ -95,12 +95,12 @@ class Disagreements(Vertical):
         words += "that some get right and others wrong"
         words += f", the first {_MOST:,} below" if count > _MOST else ""
         self.query_one("#disagreements-words", Line).show(Text(words))
-        width = max(40, self.size.width // 2)
-        columns = min(len(shared.answers), max(1, width // 14 - 1))
-        room = max(6, min(20, width // (columns + 1) - 3))
+        width = max(38, self.size.width // 2)
+        columns = min(len(shared.answers), max(2, width // 14 - 1))
+        room = max(6, min(20, (width - 2) // (columns + 1) - 2))
         head = Text(f"{'True':<{room}}  ", theme["secondary"])
         for name, colour in zip(names[:columns], colours, strict=False):
-            head.append(wording.fit(f"{glyphs().legend} {name}", room + 1) + " ", series_colour(colour, dark))
+            head.append(f"{glyphs().legend} {wording.fit_start(name, room - 1)} ", series_colour(colour, dark))
         head.append(f"+{len(names) - columns}" if len(names) > columns else "", theme["secondary"])
         self.query_one("#disagreements-head", Line).show(head)
         options = self.query_one(OptionList)

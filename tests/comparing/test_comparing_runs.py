@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.screens.fake_runs import FakeRun
 from vitbench.cli import main
 from vitbench.recipe import parse_recipe
 from vitbench.runs.event_writer import EventWriter
@@ -163,3 +164,36 @@ def test_labels_from_outside_are_data(store, tmp_path, capsys):
     make_run(store, "two", flags(6), files=[f"\x1b[2J{number}.png" for number in range(6)])
     assert main(["compare", "one\x1b[31m", "two"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_curves_of_seeds_are_saved_as_one_line_with_a_band(store, tmp_path, capsys):
+    fakes = [FakeRun(store, "pets", seed=4 * number).train(200).status("finished") for number in range(3)]
+    for number, fake in enumerate(fakes):
+        file = fake.run.folder / "recipe.toml"
+        file.write_text(file.read_text().replace("seed = 0", f"seed = {number}", 1))
+    ids = [fake.id for fake in fakes]
+    asked = ["compare", *ids, "--metric", "train/loss", "--group", "--curves"]
+    assert main([*asked, str(tmp_path / "loss.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "loss.csv").open()))
+    assert len(rows) == 20
+    start = next(name for name in rows[0] if name.endswith(" mean")).removesuffix(" mean")
+    assert start.endswith("(3 seeds)")
+    for row in rows:
+        assert float(row[f"{start} lowest"]) < float(row[f"{start} mean"]) < float(row[f"{start} highest"])
+    assert main([*asked, str(tmp_path / "loss.svg")]) == 0
+    assert main(["figure", "again", str(tmp_path / "loss.svg"), "--out", str(tmp_path / "again.png")]) == 0
+    assert main([*asked, str(tmp_path / "loss.gif")]) == 2
+    capsys.readouterr()
+    assert main(["runs", "--group", "--columns", "best,train.seed", "--sort", "best", "--falling"]) == 0
+    out = capsys.readouterr().out
+    assert "pets (3 seeds)" in out
+    assert "0, 1, 2" in out
+    assert main(["runs", "--group", "--csv"]) == 0
+    row = next(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert float(row["best lowest"]) < float(row["best"]) < float(row["best highest"])
+    assert main(["runs", "--filter", "train.seed=1 best>0.01", "--json", "--columns", "optim.lr"]) == 0
+    (document,) = json.loads(capsys.readouterr().out)
+    assert document["id"] == ids[1]
+    assert document["columns"]["optim.lr"] > 0
+    assert main(["runs", "--columns", "no-such"]) == 2
+    assert "no column 'no-such'" in capsys.readouterr().err

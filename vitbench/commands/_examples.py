@@ -21,7 +21,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("runs", "all of them"),
         ("runs --tag paper --json", "those with a tag, for a script"),
         (
-            "runs --columns best,optim.lr --filter 'best>0.8' --sort -best",
+            "runs --columns best,optim.lr --filter 'best>0.8' --sort best --falling",
             "the best first, with a key of their recipes",
         ),
         ("runs --group --csv", "seeds as one line: mean, lowest, highest"),
@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "compare": (
         ("compare RUN RUN", "recipes, scores, a paired test"),
         ("compare RUN RUN --metric validation/accuracy --out differ.csv", "the pictures on which they disagree"),
+        ("compare RUN RUN RUN --group --curves loss.png --metric train/loss", "seeds as one curve in a band"),
     ),
     "log": (("log last", "what it has said"),),
     "metrics": (

@@ -38,9 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="with commas: best, last:SCALAR, best:SCALAR, keys of recipes (optim.lr), fields (model)",
     )
-    parser.add_argument(
-        "--sort", default="", metavar="NAME", help="by one of these, with - before it the greatest first"
-    )
+    parser.add_argument("--sort", default="", metavar="NAME", help="by one of these; runs without a value come last")
+    parser.add_argument("--falling", action="store_true", help="with --sort: the greatest first")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON list, with every field of the status")
     form.add_argument("--csv", action="store_true", help="the columns as CSV; of a group mean, least and greatest")
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a line a run, newest first."""
     store = Store(store_folder(arguments.store))
     columns = [name for name in arguments.columns.split(",") if name]
-    sort = arguments.sort.removeprefix("-")
+    sort = arguments.sort
     chosen = parse_filter(arguments.filter, archived=arguments.all)
     for name in [*columns, *([sort] if sort else [])]:
         if not _is_name(name):
@@ -74,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         if set(arguments.tag) <= set(row.tags) and chosen.matches(row)
     ]
     hidden = len(known) - len(rows)
-    rows = _sorted(Groups().of(rows) if arguments.group else rows, sort, arguments.sort.startswith("-"))
+    rows = _sorted(Groups().of(rows) if arguments.group else rows, sort, arguments.falling)
     if arguments.json:
         print_json([_document(store, row, columns) for row in rows])
         return 0

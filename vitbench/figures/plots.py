@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+SERIES_COLOURS = ("#0072b2", "#d55e00", "#0a9c53", "#b0578a", "#7f5229", "#3fa0d8", "#7a3b00", "#5c5c5c")
+"""Colours of series on white, which people who see colours differently can tell apart; then they come again."""
 DASHES: tuple[str, ...] = ("-", "--", "-.", ":")
 """Line styles, in the order in which series take them: they tell series apart where a print has no colour."""
 

@@ -107,7 +107,8 @@ def spread_words(name: str, found: Spread) -> str:
 
 def seeds(row: RunRow) -> str:
     """The seeds of a group's runs, as far as they are known."""
-    return ", ".join(str(member.keys[SEED]) for member in row.members if SEED in member.keys)
+    known = [member.keys[SEED] for member in row.members if SEED in member.keys]
+    return ", ".join(map(str, sorted(known, key=lambda seed: (isinstance(seed, str), seed))))
 
 
 def growing(row: RunRow) -> bool:

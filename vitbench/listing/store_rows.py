@@ -14,9 +14,9 @@ from pathlib import Path
 from vitbench.comparing.scores import Score, score
 from vitbench.listing.recipe_keys import NO_KEYS, RecipeReader
 from vitbench.listing.rows import LIVE_STATES, NO_SCORES, RunRow, row_of
-from vitbench.runs.about import about_file, read_about
+from vitbench.runs.about import read_about
 from vitbench.runs.events import EventReader
-from vitbench.runs.status import Status, progress_file, status_file
+from vitbench.runs.status import Status, status_file
 from vitbench.runs.store import Run, Store
 
 _CLOSELY = 100
@@ -25,6 +25,11 @@ _MOST_READERS = 200
 """Live runs whose curves are read on for their scores; those of others are read anew."""
 
 Stamp = tuple[int, ...]
+
+_FILES = ("status.json", "progress.json", "about.json")
+"""What the row of a run depends on."""
+_ABOUT = 6
+"""The place of the last one's time in the stamp of all; 0 where there is no such file."""
 
 
 @dataclass(slots=True)
@@ -155,8 +160,10 @@ class StoreRows:
             return
         fresh.append((run, status))
         self.tags.update(status.latest)
-        about = read_about(run)
-        row = replace(row_of(run, status, self._gpu_names), tags=about.tags, archived=about.archived)
+        row = row_of(run, status, self._gpu_names)
+        if files[_ABOUT]:
+            about = read_about(run)
+            row = replace(row, tags=about.tags, archived=about.archived)
         if known is None:
             self._known[name] = _Known(row, folder, files)
             return
@@ -180,7 +187,8 @@ class StoreRows:
 
 def _stamp_of_files(run: Run) -> Stamp:
     """What the row of a run depends on; its first number is 0 where there is no status."""
-    return sum((_stamp(file) for file in (status_file(run.folder), progress_file(run.folder), about_file(run))), ())
+    folder = os.fspath(run.folder)
+    return sum((_stamp(f"{folder}/{name}") for name in _FILES), ())
 
 
 def _stamp_of_events(folder: Path) -> Stamp:
@@ -192,9 +200,9 @@ def _stamp_of_events(folder: Path) -> Stamp:
     return (len(sizes), sum(sizes))
 
 
-def _stamp(file: Path) -> Stamp:
+def _stamp(file: str) -> Stamp:
     try:
-        facts = file.stat()
+        facts = os.stat(file)  # noqa: PTH116 - of thousands of runs, at each look
     except OSError:
         return (0, 0, 0)
     return (facts.st_mtime_ns, facts.st_size, facts.st_ino)

@@ -1,0 +1,75 @@
+"""Curves of runs as lines over their steps, seeds as one with a band: what a table or a figure of them is made of."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitbench.comparing.bands import Floats, mean_band
+from vitbench.comparing.report import Comparison
+from vitbench.comparing.scores import read_scalars
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """`x` and `y` [places]; of a mean over seeds `low` and `high`, the edges of its band, on the same places."""
+
+    name: str
+    x: Floats
+    y: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+def lines_of(found: Comparison, tag: str, grouped: bool) -> list[Line]:
+    """A line for each run that has a scalar; with `grouped` one for runs that differ by their seed alone."""
+    measured = [read_scalars(run).get(tag) for run in found.runs]
+    groups = found.groups if grouped else [[number] for number in range(len(found.runs))]
+    drawn = []
+    for group in groups:
+        names = [found.names[number] for number in group]
+        curves = [
+            (series.steps.astype(np.float64), series.values)
+            for number in group
+            if (series := measured[number]) is not None and len(series)
+        ]
+        if curves and len(group) == 1:
+            drawn.append(Line(names[0], *curves[0]))
+        elif curves:
+            band = mean_band(curves)
+            drawn.append(Line(f"{names[0]} ({len(group)} seeds)", band.x, band.mean, band.low, band.high))
+    return drawn
+
+
+def lines_csv(lines: Sequence[Line], x_name: str) -> str:
+    """A row for each x that any line has, a column for each line; empty where a line has no value.
+
+    A line with a band is a mean: the least and the greatest stand in columns of their own behind it.
+    """
+    names: list[str] = []
+    columns: list[dict[float, float]] = []
+    for line in lines:
+        drawn = [("", line.y)]
+        if line.low is not None and line.high is not None:
+            drawn = [(" mean", line.y), (" lowest", line.low), (" highest", line.high)]
+        for what, y in drawn:
+            names.append(line.name + what)
+            columns.append(dict(zip(line.x.tolist(), y.tolist(), strict=True)))
+    places = np.unique(np.concatenate([line.x for line in lines])).tolist() if lines else []
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([x_name, *names])
+    for x in places:
+        row = [column.get(x) for column in columns]
+        writer.writerow([f"{x:.10g}", *("" if value is None else plain_number(value) for value in row)])
+    return stream.getvalue()
+
+
+def plain_number(value: float) -> str:
+    """A number as it was meant: event files hold single precision, in which 0.1 is 0.10000000149011612."""
+    single = np.float32(value)
+    if float(single) == value or not np.isfinite(value):
+        return str(single)
+    return f"{value:.9g}"
