@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,8 +17,17 @@ from vitbench.data.layouts import recognise
 from vitbench.data.layouts.several import labels_in, separator_of
 from vitbench.data.split import read_own_split, read_split, with_validation, write_split
 from vitbench.errors import UserError
+from vitbench.export import transformers_folder
+from vitbench.export.card import Origin, model_card
+from vitbench.export.formats import FORMATS
+from vitbench.faithfulness.pictures import open_masks
+from vitbench.faithfulness.study import study
+from vitbench.models.network import open_network
 from vitbench.progress import silent
 from vitbench.recipe import parse_recipe
+from vitbench.report.document import Figure
+from vitbench.report.gather_run import gather_result
+from vitbench.report.say_labels import label_blocks
 from vitbench.runs.store import Store
 from vitbench.training import worker
 from vitbench.training.check import check_recipe
@@ -147,6 +157,59 @@ def test_the_loss_is_that_of_each_label_by_itself(tmp_path, store):
     assert set(extras) == {"exact_match"}
 
 
+def leaves_with_its_labels(run, tmp_path, capsys):
+    """What leaves: report, card and configuration of an export, a comparison, and how well maps find each label."""
+    best = run.status().best
+    store = Store(run.folder.parent.parent)
+    network = open_network(f"{run.id}@{best.step}", store)
+
+    facts = gather_result(run, best.step, lambda name, request, caption: Figure(name, caption, b"", b""))
+    assert [one.mean_average_precision for one in facts.labels] == [pytest.approx(best.value)]
+    page = str(label_blocks(facts.labels, ["the validation split"]))
+    assert f"the mean average precision is {best.value:.1%}" in page
+    assert "'red'" in page
+    assert not any("captioner" in one.what for one in facts.missing)
+
+    card = model_card(network, Origin(run, best.step), FORMATS["hf"], "folder", False, "", ())
+    assert f"| val | {facts.labels[0].pictures} | {best.value:.1%} |" in card
+    assert "names one of" not in card
+    assert transformers_folder._config(network, transformers_folder.VIT)["problem_type"] == "multi_label_classification"
+
+    shutil.copytree(run.folder, run.folder.with_name("the-same"))
+    capsys.readouterr()
+    assert main(["compare", run.id, "the-same"]) == 0
+    said = capsys.readouterr().out
+    assert "validation/mean_average_precision best" in said
+    assert "all of its labels right" in said
+
+    shutil.copytree(tmp_path / "data" / "images", tmp_path / "masks" / "images")
+    (tmp_path / "masks" / "annotations").mkdir()
+    (tmp_path / "masks" / "annotations" / "instances_val.json").write_text(json.dumps(instances()))
+    pictures = [one for one in open_masks(str(tmp_path / "masks"), store.folder).pictures if one.file.name == "7.png"]
+    found = study(network, pictures, ["raw"], randomise=False)
+    targets = {record.target.number: record for record in found.records if record.method == "raw"}
+    assert {network.labels[number] for number in targets} == set(COLOURS), "each label is explained, not one"
+    with torch.no_grad():
+        logits = network.module(network.preprocessing.normalize(found.pictures[0].pixels)[None])[0]
+    assert all(record.target.correct == bool(logits[number] >= 0) for number, record in targets.items())
+    assert all(record.curves is not None for record in targets.values())
+
+
+def instances():
+    """The squares as COCO instances."""
+    box = [[0, place * 5, 16, place * 5, 16, place * 5 + 5, 0, place * 5 + 5] for place in range(3)]
+    return {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 16, "height": 16} for n in range(32)],
+        "categories": [{"id": place + 1, "name": colour} for place, colour in enumerate(COLOURS)],
+        "annotations": [
+            {"id": 3 * n + place + 1, "image_id": n, "category_id": place + 1, "segmentation": [box[place]]}
+            for n in range(32)
+            for place in range(3)
+            if n >> place & 1
+        ],
+    }
+
+
 def test_a_run_from_the_table_to_the_explained_label(tmp_path, store, capsys, monkeypatch):
     draw_squares(tmp_path / "data")
     (tmp_path / "data" / "labels.csv").write_text(TABLES["bars"][1]())
@@ -198,6 +261,7 @@ def test_a_run_from_the_table_to_the_explained_label(tmp_path, store, capsys, mo
     assert sum(guess["probability"] for guess in top) > 1.2, "labels have probabilities of their own"
     assert figure.is_file()
     assert main(["evaluate", run.id, "--confusion", str(tmp_path / "c.png")]) == 2
+    leaves_with_its_labels(run, tmp_path, capsys)
 
 
 def test_keys_without_effect_on_several_labels_are_refused():

@@ -8,15 +8,19 @@ import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.files.reading import EVALUATION, check_file
-from vitbench.runs.evaluations import Scored, evaluations
+from vitbench.runs.evaluations import Scored, ScoredLabels, evaluations, label_evaluations
 from vitbench.runs.store import Run
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The rows of one evaluation. `predicted` and `labels` are names of classes, text [N]; `correct` is bool [N]."""
+    """The rows of one evaluation. `predicted` and `labels` are names of classes, text [N]; `correct` is bool [N].
 
-    scored: Scored
+    Of several labels a picture, they are all of its names, parted by `|`, and right are those with all labels right;
+    `confidence` is then that in the least certain label.
+    """
+
+    scored: Scored | ScoredLabels
     files: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray
@@ -48,11 +52,13 @@ class Shared:
         return np.flatnonzero((right > 0) & (right < len(self.answers)))
 
 
-def read_answers(scored: Scored) -> Answers:
+def read_answers(scored: Scored | ScoredLabels) -> Answers:
     """The rows beside an evaluation. Raises UserError if they cannot be read."""
     try:
         check_file(scored.rows, EVALUATION)
         with np.load(scored.rows, allow_pickle=False) as rows:
+            if isinstance(scored, ScoredLabels):
+                return _answers_of_labels(scored, rows)
             classes, top, label = np.asarray(rows["classes"]), rows["top5"][:, 0], rows["label"]
             return Answers(
                 scored,
@@ -66,13 +72,36 @@ def read_answers(scored: Scored) -> Answers:
         raise UserError(f"{scored.rows.name} cannot be read as the rows of an evaluation: {error}.") from error
 
 
+def _answers_of_labels(scored: ScoredLabels, rows: Any) -> Answers:
+    classes, truth, probability = np.asarray(rows["classes"]), np.asarray(rows["truth"]), rows["probability"]
+    said = probability >= 0.5
+    return Answers(
+        scored,
+        files=np.asarray(rows["file"]).astype(str),
+        labels=_names_of(classes, truth),
+        predicted=_names_of(classes, said),
+        confidence=np.maximum(probability, 1 - probability).min(axis=1),
+        correct=(said == truth).all(axis=1),
+    )
+
+
+def _names_of(classes: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    order = np.argsort(classes)  # two networks may have their classes in another order
+    return np.array(["|".join(classes[k] for k in order if row[k]) for row in marks], dtype=np.str_)
+
+
+def all_evaluations(run: Run, step: int | None = None) -> Sequence[Scored | ScoredLabels]:
+    """Those of either kind, the test split first, then newest first."""
+    return [*evaluations(run, step)[0], *label_evaluations(run, step)[0]]
+
+
 def shared_answers(runs: Sequence[Run], split: str = "") -> Shared:
     """The newest evaluation of each run on one split of one data set.
 
     Without `split` it is the first that all have, the test split before the others. Raises UserError where there is
     none, where the data are not the same, or where one picture has two labels.
     """
-    found = [evaluations(run)[0] for run in runs]
+    found = [all_evaluations(run) for run in runs]
     splits = [{scored.split for scored in of_run} for of_run in found]
     common = [scored.split for scored in found[0] if all(scored.split in known for known in splits)]
     if (split and split not in common) or not common:

@@ -4,6 +4,7 @@ from typing import Any
 
 from vitbench.comparing.report import Comparison
 from vitbench.comparing.scores import At, Spread
+from vitbench.runs.evaluations import ScoredLabels
 from vitbench.text import clean
 
 
@@ -29,6 +30,8 @@ def tests(found: Comparison) -> list[str]:
     count, gone = len(found.shared.files), found.shared.left_out
     rest = f"; {gone:,} that only some were given are left out" if gone else ""
     said = [clean(f"On the same {count:,} pictures of the {found.shared.split} split{rest}:")]
+    if any(isinstance(answers.scored, ScoredLabels) for answers in found.shared.answers):
+        said.append("  (right is a picture with all of its labels right, each from a probability of 0.5 on)")
     for test in found.tests:
         corrected = f" Among {len(found.tests)} pairs, corrected: p = {test.corrected:.3g}."
         sentence = test.paired.sentence(found.names[test.first], found.names[test.second])

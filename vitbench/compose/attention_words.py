@@ -73,7 +73,7 @@ def class_title(view: View, found: FoundMap) -> str:
     name = class_name(found.target, view.network)
     if found.logits.numel() < 2:
         return f"for {name}"
-    return f"for {name}, {float(found.logits.softmax(-1)[found.target]):.1%}"
+    return f"for {name}, {float(view.network.probabilities(found.logits)[found.target]):.1%}"
 
 
 def picture_title(request: AttentionRequest, view: View) -> str:

@@ -78,8 +78,7 @@ def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[s
     if network.num_classes == 1:
         label = network.labels[0] if network.labels else "output"
         return [{"class": 0, "label": label, "value": float(logits[0])}]
-    own = logits.float().sigmoid() if network.multilabel else logits.float().softmax(dim=0)
-    probabilities, classes = own.topk(min(count, len(logits)))
+    probabilities, classes = network.probabilities(logits).topk(min(count, len(logits)))
     return [
         {"class": int(number), "label": class_name(int(number), network), "probability": float(probability)}
         for number, probability in zip(classes, probabilities, strict=True)

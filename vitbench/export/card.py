@@ -11,7 +11,7 @@ from vitbench.models.adaptation import parameter_count
 from vitbench.models.network import DEMO, Network
 from vitbench.recipe import Recipe
 from vitbench.report.escaping import fenced, markdown
-from vitbench.runs.evaluations import Scored, evaluations
+from vitbench.runs.evaluations import Scored, ScoredLabels, evaluations, label_evaluations
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
@@ -35,12 +35,17 @@ class Origin:
         """The evaluations of this checkpoint."""
         return [] if self.run is None else evaluations(self.run, self.step)[0]
 
+    def label_scores(self) -> list[ScoredLabels]:
+        """Those of a network with several labels a picture."""
+        return [] if self.run is None else label_evaluations(self.run, self.step)[0]
+
 
 def model_card(
     network: Network, origin: Origin, form: Format, folder: str, half: bool, checked: str, notes: Sequence[str]
 ) -> str:
     """README.md of an exported folder: Markdown with the head that model hubs read."""
-    recipe, scores = origin.recipe(), origin.scores()
+    recipe, scores, of_labels = origin.recipe(), origin.scores(), origin.label_scores()
+    measured = [*scores, *of_labels]
     licence = _licence(network, recipe)
     sections = [
         _head(licence, form),
@@ -49,10 +54,10 @@ def model_card(
         _section("How to load it", fenced(form.loading.replace("FOLDER", folder), "python"), checked, *notes),
         _section("How pictures are prepared", network.described_preparation()),
         _section("Classes", _classes(network)),
-        _section("Data", *_data(recipe, scores)),
-        _section("Scores", *_scores(origin, scores)),
+        _section("Data", *_data(recipe, measured)),
+        _section("Scores", *(_label_scores(of_labels) if of_labels else _scores(origin, scores))),
         _section("Recipe", *_recipe(recipe, origin)),
-        _section("Limits", *_limits(network, scores)),
+        _section("Limits", *_limits(network, measured)),
         _section("Licence of the source weights", licence.sentence, markdown(network.source)),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
@@ -77,6 +82,8 @@ def _what_it_is(network: Network, half: bool) -> str:
     module: Any = network.module
     height, width = network.image_size
     gives = f"names one of {network.num_classes:,} classes" if network.num_classes else "gives features and no classes"
+    if network.multilabel:
+        gives = f"says of each of {network.num_classes:,} labels whether it holds: the sigmoid of its logit, by itself"
     precision = " Its weights are stored in half precision (fp16)." if half else ""
     return (
         f"A Vision Transformer ({markdown(network.architecture)}, {parameter_count(module) / 1e6:.2f} M parameters) for"
@@ -98,7 +105,7 @@ def _classes(network: Network) -> str:
     return f"{len(network.labels):,}, in the order of the logits:\n\n{fenced(text)}"
 
 
-def _data(recipe: Recipe | None, scores: Sequence[Scored]) -> list[str]:
+def _data(recipe: Recipe | None, scores: Sequence[Scored | ScoredLabels]) -> list[str]:
     if recipe is None:
         return ["Not known: the network comes from no run of vitbench."]
     words = [f"Trained on `{clean(recipe.data.path).replace('`', '')}`, augmented by {recipe.data.augment}."]
@@ -122,6 +129,20 @@ def _scores(origin: Origin, scores: Sequence[Scored]) -> list[str]:
     return ["\n".join(lines), said]
 
 
+def _label_scores(scores: Sequence[ScoredLabels]) -> list[str]:
+    lines = ["| split | pictures | mean average precision | macro F1 | all labels right | mean loss |"]
+    lines += ["|---|---|---|---|---|---|"]
+    lines += [
+        f"| {markdown(one.split)} | {one.pictures:,} | {one.mean_average_precision:.1%} | {one.macro_f1:.3f} |"
+        f" {one.exact_match:.1%} | {one.mean_loss:.4f} |"
+        for one in scores
+    ]
+    said = "F1 and all labels right take each label from a probability of 0.5 on. The loss is binary cross-entropy."
+    if any(one.split == "val" for one in scores):
+        said += " The validation split chose this checkpoint, so its scores flatter."
+    return ["\n".join(lines), said]
+
+
 def _recipe(recipe: Recipe | None, origin: Origin) -> list[str]:
     if recipe is None or origin.run is None:
         return ["None: the network comes from no run of vitbench."]
@@ -134,10 +155,12 @@ def _recipe(recipe: Recipe | None, origin: Origin) -> list[str]:
     ]
 
 
-def _limits(network: Network, scores: Sequence[Scored]) -> list[str]:
+def _limits(network: Network, scores: Sequence[Scored | ScoredLabels]) -> list[str]:
     height, width = network.image_size
     words = []
-    if network.num_classes and not network.no_classes:
+    if network.multilabel:
+        words.append("It knows no other labels, and takes each by itself: none, or several, may hold for a picture.")
+    elif network.num_classes and not network.no_classes:
         words.append(
             f"It names one of its {network.num_classes:,} classes whatever a picture shows: it cannot say that it is"
             " none of them."

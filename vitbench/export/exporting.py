@@ -157,12 +157,14 @@ def _compared(
     said = f"Opened by {library} {version(form.package)}"
     what = "logits" if network.num_classes else "features"
     if half:
-        same = int((ours.argmax(1) == theirs.argmax(1)).sum())
+        one, other = (ours > 0, theirs > 0) if network.multilabel else (x.argmax(1, True) for x in (ours, theirs))
+        same = int((one == other).all(dim=1).sum())
         if same < len(ours) and difference > 10 * torch.finfo(torch.float16).eps:
             raise UserError(
-                f"In half precision {len(ours) - same} of {len(ours)} pictures got another class; nothing is kept."
+                f"In half precision {len(ours) - same} of {len(ours)} pictures got other classes; nothing is kept."
             )
-        return f"{said}, whose likeliest class was the same for {same} of {len(ours)} test pictures (fp16)."
+        what = "labels were" if network.multilabel else "likeliest class was"
+        return f"{said}, whose {what} the same for {same} of {len(ours)} test pictures (fp16)."
     if not difference <= LARGEST_DIFFERENCE:
         raise UserError(f"The {what} of {library} differ by {difference:.1e} of the largest; nothing is kept.")
     return f"{said}: its {what} differ by {small_error(difference)} of the largest on {len(ours)} test pictures."

@@ -140,7 +140,8 @@ def _config(network: Network, kind: Kind) -> dict[str, Any]:
         names = network.labels or tuple(f"LABEL_{number}" for number in range(network.num_classes))
         document["id2label"] = {str(number): name for number, name in enumerate(names)}
         document["label2id"] = {name: number for number, name in enumerate(names)}
-        document["problem_type"] = "single_label_classification"
+        kind_of_labels = "multi" if network.multilabel else "single"
+        document["problem_type"] = f"{kind_of_labels}_label_classification"
     document[OWN_KEY] = {"preprocessing": network.preprocessing.to_dict()}
     return document
 

@@ -39,9 +39,17 @@ def pixel_order(values: Floats, random: np.random.Generator) -> NDArray[np.int64
     return np.lexsort((random.random(values.size), -values.ravel()))
 
 
-def curves(module: nn.Module, pixels: Tensor, target: int, order: NDArray[np.int64], blank: Tensor) -> Curves:
+def curves(
+    module: nn.Module,
+    pixels: Tensor,
+    target: int,
+    order: NDArray[np.int64],
+    blank: Tensor,
+    multilabel: bool = False,
+) -> Curves:
     """The four areas for one normalised picture [3, H, W]; `blank` [3, 1, 1] is the value of a blanked pixel.
 
+    Of a `multilabel` network the label counts as given from a probability of 0.5 on, which is its sigmoid.
     20 forward passes of one picture, in one batch.
     """
     place = torch.empty(order.size, dtype=torch.long)
@@ -52,8 +60,10 @@ def curves(module: nn.Module, pixels: Tensor, target: int, order: NDArray[np.int
     kept = [torch.where(first, pixels, blank) for first in firsts[1:-1]]
     with torch.no_grad():
         logits = module(torch.stack([*removed, *kept]))
-    likeliest = (logits.argmax(dim=1) == target).double().cpu().numpy()
-    probability = logits.softmax(dim=1)[:, target].double().cpu().numpy()
+    own = logits.float().sigmoid() if multilabel else logits.float().softmax(dim=1)
+    given = own[:, target] >= 0.5 if multilabel else logits.argmax(dim=1) == target
+    likeliest = given.double().cpu().numpy()
+    probability = own[:, target].double().cpu().numpy()
     count = len(SHARES)
     # Nothing kept is everything removed, and the other way round.
     backwards = np.array([count - 1, *range(count, 2 * count - 2), 0])

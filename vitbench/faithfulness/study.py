@@ -36,7 +36,8 @@ class Target:
     """One object to explain: picture number `picture`, class `number`, pixels `mask`.
 
     `others` are the pixels of other classes, or None. `first`: whether it is the picture's own class. `correct`:
-    whether the network's likeliest class is the picture's own; None where the network does not know that class.
+    whether the network's likeliest class is the picture's own, or of several labels whether this one is given; None
+    where the network does not know that class.
     """
 
     picture: int
@@ -114,7 +115,7 @@ def study(
                         if perturb:
                             random = np.random.default_rng([seed, target.picture, target.number])
                             order = pixel_order(found.ordering, random)
-                            areas = curves(module, picture, target.number, order, blank)
+                            areas = curves(module, picture, target.number, order, blank, network.multilabel)
                             record = replace(record, curves=areas)
                         records.append(record)
                     done += len(some)
@@ -184,7 +185,8 @@ def _targets(network: Network, seen: Sequence[SeenPicture], device: torch.device
     for number, picture in enumerate(seen):
         with torch.no_grad():
             pixels = network.preprocessing.normalize(picture.pixels)[None].to(device)
-            likeliest = int(network.module(pixels).argmax())
+            logits = network.module(pixels)[0]
+        likeliest = int(logits.argmax())
         names = {name: known[name.lower()] for name in picture.masks if name is not None and name.lower() in known}
         if not names:
             yield Target(number, likeliest, np.logical_or.reduce([*picture.masks.values()]), None, True, None)
@@ -192,6 +194,8 @@ def _targets(network: Network, seen: Sequence[SeenPicture], device: torch.device
         own = next(iter(picture.masks))
         correct = names[own] == likeliest if own in names else None
         for name, label in names.items():
+            if network.multilabel:
+                correct = bool(network.probabilities(logits)[label] >= 0.5)
             rest = [mask for other, mask in picture.masks.items() if other != name]
             others = np.logical_or.reduce(rest) & ~picture.masks[name] if rest else None
             yield Target(number, label, picture.masks[name], others, name == own, correct)

@@ -75,6 +75,10 @@ class Network:
     multilabel: bool = False
     """Whether each output is a label of its own, with a probability of its own, and not one class of several."""
 
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Of each class, from logits [..., C]: they add up to 1, or each label has its own."""
+        return logits.float().sigmoid() if self.multilabel else logits.float().softmax(dim=-1)
+
     @property
     def no_classes(self) -> str | None:
         """Why the outputs are no classes: one sentence; None if a trained head gives them.

@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.recipe import Recipe
 from vitbench.report.document import Figure, Missing
-from vitbench.runs.evaluations import Scored
+from vitbench.runs.evaluations import Scored, ScoredLabels
 from vitbench.statistics import Estimate
 
 
@@ -43,6 +43,8 @@ class ResultFacts:
     probe_rate: float | None = None
     """The learning rate of the head that was chosen."""
     probe_metric: str = "accuracy"
+    labels: tuple[ScoredLabels, ...] = ()
+    """The evaluations of a run whose pictures have several labels, in place of `scores`."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,17 @@ class SweepFacts:
 
 @dataclass(frozen=True)
 class TriedFacts:
-    """What else was tried: rows by mean accuracy, best first, and the test of the best against the next; sweeps."""
+    """What else was tried: rows by mean accuracy, best first, and the test of the best against the next; sweeps.
+
+    `measure` is what the accuracies are: of several labels a picture, the mean average precision.
+    """
 
     rows: tuple[TriedRow, ...]
     test: str = ""
     not_tested: str = ""
     sweeps: tuple[SweepFacts, ...] = ()
     missing: tuple[Missing, ...] = ()
+    measure: str = "accuracy"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from vitbench.requests.captions import CaptionRequest
 from vitbench.requests.positions import PositionRequest
 from vitbench.requests.report import DistinctnessRequest, ReportRequest
 from vitbench.requests.studies import GroundingRequest
-from vitbench.runs.evaluations import Scored
+from vitbench.runs.evaluations import Scored, ScoredLabels
 from vitbench.statistics import Estimate, wilson_interval
 
 DEMO = "demo"
@@ -74,7 +74,7 @@ def gather_positions(reference: str, drawer: Drawer) -> PositionFacts:
 
 
 def gather_attention(
-    reference: str, request: ReportRequest, recipe: Recipe, scored: Scored | None, drawer: Drawer
+    reference: str, request: ReportRequest, recipe: Recipe, scored: Scored | ScoredLabels | None, drawer: Drawer
 ) -> AttentionFacts:
     """The maps of chosen pictures, and on pictures with masks the relation of looks and quality."""
     model = request.attention_model or reference
@@ -238,7 +238,7 @@ def _method(model: str, sources: Sources) -> str:
     return "raw" if network.backbone.refusal is None else DEFAULT_METHOD
 
 
-def _right_pictures(scored: Scored | None, most: int = 3) -> list[str]:
+def _right_pictures(scored: Scored | ScoredLabels | None, most: int = 3) -> list[str]:
     """Pictures of different classes that the network names rightly."""
     if scored is None:
         return []

@@ -19,14 +19,21 @@ from vitbench.report.facts import Course, MadeFacts, ResultFacts, SettingFacts
 from vitbench.requests.base import Request
 from vitbench.requests.plots import CurvesRequest
 from vitbench.requests.report import ReportRequest
-from vitbench.runs.evaluations import Scored, evaluations
+from vitbench.runs.evaluations import Scored, evaluations, label_evaluations
 from vitbench.runs.events import Series
 from vitbench.runs.store import Run
 
 Draw = Callable[[str, Request, str], Figure]
 """`draw(name, request, caption)` composes and draws a figure; `caption` empty is the sheet's own."""
 
-_COURSES = ("train/loss", "validation/loss", "validation/accuracy", "validation/exact_match", "validation/cider")
+_COURSES = (
+    "train/loss",
+    "validation/loss",
+    "validation/accuracy",
+    "validation/mean_average_precision",
+    "validation/exact_match",
+    "validation/cider",
+)
 _PROBED = re.compile(r"validation/probe_(?P<metric>\w+)/lr (?P<rate>[0-9.e+-]+)")
 _COLOURS = {"train": "#1f77b4", "validation": "#d95f02"}
 _LONGEST_GAP = 60.0
@@ -43,6 +50,15 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
     if step is None:
         missing.insert(0, Missing("The run has no checkpoint yet.", f"vitbench resume {run.id}"))
         return ResultFacts(run.id, 0, recipe.task, (), courses, 0, tuple(figures), tuple(missing))
+    if recipe.task == "multilabel":
+        labels, problems = label_evaluations(run, step)
+        missing += [Missing(problem) for problem in problems]
+        if not labels:
+            words = f"The checkpoint of step {step:,} has no evaluation, so there is no result."
+            missing.insert(0, Missing(words, f"vitbench evaluate {run.id}@{step}"))
+        return ResultFacts(
+            run.id, step, recipe.task, (), courses, 0, tuple(figures), tuple(missing), labels=tuple(labels)
+        )
     if recipe.task != "classify":
         split, captioned = _captioned(series, step)
         if not captioned:
@@ -202,7 +218,7 @@ def _course(tag: str, series: Series | None) -> Course | None:
 
 def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:
     figures = []
-    for measure in ("loss", "accuracy"):
+    for measure in ("loss", "accuracy", "mean_average_precision"):
         lines, splits = [], []
         for split, colour in _COLOURS.items():
             found = series.get(f"{split}/{measure}")
@@ -212,7 +228,8 @@ def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:
                 splits.append(split)
                 lines.append(line | {"x": found.steps.tolist(), "y": values})
         if lines:
-            request = CurvesRequest.read({"title": measure, "y_name": measure, "curves": lines})
+            title = measure.replace("_", " ")
+            request = CurvesRequest.read({"title": title, "y_name": title, "curves": lines})
             words = " and ".join({"train": "training"}.get(split, split) for split in splits)
-            figures.append(draw(f"curves-{measure}", request, f"{measure.capitalize()} over the steps: {words}."))
+            figures.append(draw(f"curves-{measure}", request, f"{title.capitalize()} over the steps: {words}."))
     return figures

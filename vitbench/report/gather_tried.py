@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from vitbench.comparing.recipes import differing, groups_by_seed
 from vitbench.comparing.report import compare
+from vitbench.comparing.rows import all_evaluations
 from vitbench.errors import UserError
 from vitbench.report.document import Missing
 from vitbench.report.facts import KeyFacts, SweepFacts, SweptRow, TriedFacts, TriedRow
-from vitbench.runs.evaluations import evaluations
+from vitbench.runs.evaluations import Scored, ScoredLabels
 from vitbench.runs.store import Run, Store
 from vitbench.sweeps.effects import Effect, effects
 from vitbench.sweeps.history import History, Trial, membership_of, read_history
@@ -52,7 +53,7 @@ def gather_tried(run: Run, others: Sequence[Run], sweeps: Sequence[Sweep], store
         return TriedFacts((), sweeps=tuple(swept), missing=tuple(missing))
     runs = {one.id: one for one in (run, *others)}
     recipes = {name: one.recipe() for name, one in runs.items()}
-    scores = {name: next(iter(evaluations(one)[0]), None) for name, one in runs.items()}
+    scores = {name: next(iter(all_evaluations(one)), None) for name, one in runs.items()}
     unscored = [name for name, score in scores.items() if score is None]
     missing += [Missing(f"{name} has no evaluation.", f"vitbench evaluate {name}") for name in unscored]
     differences = differing(list(recipes.values()))
@@ -63,12 +64,18 @@ def gather_tried(run: Run, others: Sequence[Run], sweeps: Sequence[Sweep], store
         own_scores = [score for name in group if (score := scores[name]) is not None]
         place = list(runs).index(group[0])
         differs = {key: values[place] for key, values in differences.items() if key != "train.seed"}
-        accuracies = tuple(one.accuracy for one in own_scores)
+        accuracies = tuple(
+            one.accuracy if isinstance(one, Scored) else one.mean_average_precision for one in own_scores
+        )
         first = own_scores[0]
         rows.append(TriedRow(tuple(names[name] for name in group), differs, accuracies, first.pictures, first.split))
     rows.sort(key=lambda row: -sum(row.accuracies) / len(row.accuracies))
     test, not_tested = _tested([runs[name] for name in runs if scores[name] is not None])
-    return TriedFacts(tuple(rows), test, not_tested, tuple(swept), tuple(missing))
+    kinds = {type(score) for score in scores.values() if score is not None}
+    if len(kinds) > 1:
+        not_tested = "some runs have one class a picture, others several labels: their scores are not of one kind."
+    measure = "mean average precision" if kinds == {ScoredLabels} else "accuracy" if kinds == {Scored} else "score"
+    return TriedFacts(tuple(rows), test, not_tested, tuple(swept), tuple(missing), measure)
 
 
 def gather_sweep(sweep: Sweep, run: Run, store: Store) -> SweepFacts:

@@ -100,9 +100,9 @@ def gather(
     setting = gather_setting(run, step)
     tried = gather_tried(run, others, sweeps, sources.store)
     result = at("mistakes", lambda drawer: _with_mistakes(result, reference, drawer))
-    scored = result.scores[0] if result.scores else None
+    scored = next(iter([*result.scores, *result.labels]), None)
     recipe = run.recipe()
-    if step is not None and recipe.task == "classify":
+    if step is not None and recipe.task != "caption":
         positions = at("positions", lambda drawer: gather_positions(reference, drawer))
     else:
         model = request.attention_model

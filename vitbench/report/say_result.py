@@ -7,6 +7,7 @@ import numpy as np
 from vitbench.recipe import Recipe
 from vitbench.report.document import Block, Code, Figure, Heading, Paragraph, Section, Table
 from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts
+from vitbench.report.say_labels import label_blocks
 from vitbench.report.say_tried import say_tried
 from vitbench.report.wording import listed, number, share
 from vitbench.runs.evaluations import OWN_SPLITS, Scored
@@ -18,6 +19,7 @@ _CURVES = {
     "validation/accuracy": "validation accuracy",
     "validation/exact_match": "share of validation captions that are right word for word",
     "validation/cider": "CIDEr-D of the validation captions",
+    "validation/mean_average_precision": "mean average precision on validation",
 }
 _CAPTIONED = (
     ("bleu4", "BLEU-4 (0 to 1)"),
@@ -42,6 +44,8 @@ def say_result(result: ResultFacts, setting: SettingFacts, tried: TriedFacts) ->
         blocks += [Paragraph(_other(one)) for one in result.scores[1:4]]
         blocks.append(Paragraph(" ".join(_mistake_sentences(main, result.mistakes_shown))))
     blocks += _captioned(result)
+    if result.labels:
+        blocks += label_blocks(result.labels, [_split_words(one.split) for one in result.labels])
     blocks += _of(result.figures, "confusion", "mistakes")
     blocks += list(result.missing)
     blocks += [Heading("The setting"), Paragraph(" ".join(setting_sentences(setting)))]
@@ -97,7 +101,7 @@ def report_line(scored: Scored) -> str:
 
 
 def _score_sentences(scored: Scored) -> Iterator[str]:
-    split = _split_words(scored)
+    split = _split_words(scored.split)
     yield (
         f"Of {scored.pictures:,} pictures of {split}, {scored.correct:,} were given the right class:"
         f" {share(scored.accuracy)}, with a 95% interval (Wilson) from {share(scored.low)} to {share(scored.high)}."
@@ -123,16 +127,16 @@ def _score_sentences(scored: Scored) -> Iterator[str]:
 
 def _other(scored: Scored) -> str:
     return (
-        f"On {scored.pictures:,} pictures of {_split_words(scored)} it is right for {scored.correct:,}:"
+        f"On {scored.pictures:,} pictures of {_split_words(scored.split)} it is right for {scored.correct:,}:"
         f" {share(scored.accuracy)} (95% interval {share(scored.low)} to {share(scored.high)})."
     )
 
 
-def _split_words(scored: Scored) -> str:
-    if scored.split in _SPLITS:
-        return f"the {_SPLITS[scored.split]}"
-    words = scored.split.replace("_", " ")
-    return f"the split “{words}”" if scored.split not in OWN_SPLITS else words
+def _split_words(split: str) -> str:
+    if split in _SPLITS:
+        return f"the {_SPLITS[split]}"
+    words = split.replace("_", " ")
+    return f"the split “{words}”" if split not in OWN_SPLITS else words
 
 
 def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ def say_tried(tried: TriedFacts) -> Iterator[Block]:
         yield Paragraph(_best(tried))
         keys = list(dict.fromkeys(key for row in tried.rows for key in row.differs))
         shown = keys[:3]
-        head = ("runs", *shown, "accuracy", "spread", "pictures")
+        head = ("runs", *shown, tried.measure, "spread", "pictures")
         yield Table(
             head,
             tuple(
@@ -146,7 +146,7 @@ def _mean(row: SweptRow) -> float:
 
 
 def _score(sweep: SweepFacts, value: float) -> str:
-    return share(value) if sweep.metric.endswith("accuracy") else number(value, 4)
+    return share(value) if sweep.metric.endswith(("accuracy", "average_precision")) else number(value, 4)
 
 
 def _range(sweep: SweepFacts, row: SweptRow) -> str:
