@@ -154,6 +154,116 @@ def test_facial_expressions_name_a_user_first(tmp_path):
     assert set(labels(tmp_path).values()) == {"anger", "happiness"}
 
 
+def voc(root, number, *names):
+    draw(root, f"JPEGImages/2008_00000{number}.jpg")
+    boxes = "".join(f"<object><name>{name}</name><bndbox><xmin>1</xmin></bndbox></object>" for name in names)
+    write(root, f"Annotations/2008_00000{number}.xml", f"<annotation><filename>x.png</filename>{boxes}</annotation>")
+
+
+def test_pascal_voc_lists_presence_by_class(tmp_path):
+    for number in range(6):
+        voc(tmp_path, number, *["cat", "cat"] if number % 2 else ["dog"])
+    voc(tmp_path, 6, "cat", "person")
+    for split, numbers in (("train", (0, 1, 2, 3, 6)), ("val", (4, 5))):
+        write(tmp_path, f"ImageSets/Main/{split}.txt", "".join(f"2008_00000{n}\n" for n in numbers))
+        rows = [f"2008_00000{n} {1 if n % 2 else -1:2}\n" for n in numbers]
+        write(tmp_path, f"ImageSets/Main/cat_{split}.txt", "".join(rows))
+    layout = recognise(tmp_path)
+    found = {(entry.file[-5], entry.label, entry.split) for entry in layout.entries}
+    assert found == {
+        *((str(n), "cat" if n % 2 else "dog", "train") for n in range(4)),
+        *(("4", "dog", "val"), ("5", "cat", "val")),
+    }
+    assert any("1 pictures show several classes" in note and "multilabel" in note for note in layout.notes)
+    several = {entry.file[-5]: entry.labels for entry in recognise(tmp_path, ":several=yes").entries}
+    assert several["6"] == ("cat", "person")
+    assert several["1"] == ("cat",)
+
+
+def test_labelme_names_shapes_and_flags(tmp_path):
+    for number, document in enumerate(
+        (
+            {"shapes": [{"label": "cat", "points": [[0, 0]]}], "flags": {}},
+            {"shapes": [], "flags": {"dog": True, "cat": False}},
+            {"shapes": [{"label": "dog"}], "flags": {}},
+        )
+    ):
+        draw(tmp_path, f"{number}.jpg")
+        write(tmp_path, f"{number}.json", json.dumps(document))
+    draw(tmp_path, "3.jpg")
+    write(tmp_path, "3.json", "{")
+    assert labels(tmp_path) == {"0.jpg": "cat", "1.jpg": "dog", "2.jpg": "dog"}
+    assert any(problem.file == "3.json" for problem in recognise(tmp_path).problems)
+
+
+def test_cvat_tags_pictures_in_one_file(tmp_path):
+    draw(tmp_path, *(f"images/{n}.png" for n in range(4)))
+    image = "<image id='{0}' name='{0}.png' subset='{1}'><tag label='{2}'/></image>"
+    rows = [image.format(n, "Validation" if n == 3 else "Train", "cat" if n % 2 else "dog") for n in range(4)]
+    write(tmp_path, "annotations.xml", f"<annotations><version>1.1</version>{''.join(rows)}</annotations>")
+    layout = recognise(tmp_path)
+    assert {(entry.file[-5], entry.label, entry.split) for entry in layout.entries} == {
+        ("0", "dog", "train"),
+        ("1", "cat", "train"),
+        ("2", "dog", "train"),
+        ("3", "cat", "val"),
+    }
+    write(tmp_path, "annotations.xml", '<!DOCTYPE a [<!ENTITY b "c">]><annotations></annotations>')
+    with pytest.raises(UserError):
+        recognise(tmp_path)
+
+
+def test_instances_of_coco_as_classes(tmp_path):
+    draw(tmp_path, *(f"{split}2017/{n}.jpg" for split, n in (("train", 0), ("train", 1), ("val", 2), ("val", 3))))
+    for split, numbers in (("train", (0, 1)), ("val", (2, 3))):
+        document = {
+            "images": [{"id": n, "file_name": f"{n}.jpg"} for n in numbers],
+            "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
+            "annotations": [{"image_id": n, "category_id": 9 if n % 2 else 7, "bbox": [1, 1, 2, 2]} for n in numbers],
+        }
+        write(tmp_path, f"annotations/instances_{split}2017.json", json.dumps(document))
+    assert {(entry.file, entry.label, entry.split) for entry in recognise(tmp_path).entries} == {
+        ("train2017/0.jpg", "cat", "train"),
+        ("train2017/1.jpg", "dog", "train"),
+        ("val2017/2.jpg", "cat", "val"),
+        ("val2017/3.jpg", "dog", "val"),
+    }
+
+
+@pytest.mark.parametrize(
+    "names", ["names: ['cat', dog]\n", "nc: 2\nnames:\n  0: cat\n  1: dog\n", "names:\n- cat\n- dog\n"]
+)
+def test_boxes_of_yolo_as_classes(tmp_path, names):
+    for split, numbers in (("train", (0, 1)), ("valid", (2, 3))):
+        draw(tmp_path, *(f"{split}/images/{n}.jpg" for n in numbers))
+        for n in numbers:
+            write(tmp_path, f"{split}/labels/{n}.txt", f"{n % 2} 0.5 0.5 0.2 0.2\n")
+    write(tmp_path, "data.yaml", names)
+    assert {(entry.file[-5], entry.label, entry.split) for entry in recognise(tmp_path).entries} == {
+        ("0", "cat", "train"),
+        ("1", "dog", "train"),
+        ("2", "cat", "val"),
+        ("3", "dog", "val"),
+    }
+
+
+def test_stanford_cars_have_their_labels_in_a_mat_file(tmp_path):
+    draw(tmp_path, *(f"cars_{split}/0000{n}.jpg" for split in ("train", "test") for n in range(3)))
+    write(tmp_path, "devkit/cars_train_annos.mat", b"MATLAB 5.0")
+    (doubt,) = [one for one in recognise(tmp_path).doubts if "splits of one set" in one.reason]
+    assert doubt.stops_training
+    assert "CSV of filename and label" in doubt.reason
+
+
+def test_pictures_inside_pickles_and_arrays(tmp_path):
+    write(tmp_path, "cifar/data_batch_1", b"x")
+    with pytest.raises(UserError, match=r"data_batch_1: the pictures are inside pickles \(CIFAR\): write them out"):
+        recognise(tmp_path / "cifar")
+    write(tmp_path, "mnist/train-images-idx3-ubyte", b"x")
+    with pytest.raises(UserError, match=r"ubyte: the pictures are inside these arrays \(MNIST\)"):
+        recognise(tmp_path / "mnist")
+
+
 def test_noisy_labels_beside_imagenette_are_not_used(tmp_path):
     draw(
         tmp_path, *(f"imagenette2/{s}/{k}/{k}_{n}.JPEG" for s in ("train", "val") for k in ("n1", "n2") for n in (0, 1))

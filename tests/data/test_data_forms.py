@@ -94,6 +94,16 @@ def imagenet(root: Path) -> None:
     write(root, "LOC_synset_mapping.txt", "n01440764 tench, Tinca tinca")
 
 
+def objects(root: Path) -> None:
+    for number in range(4):
+        draw(root, f"JPEGImages/2007_00000{number}.jpg")
+        name = "cat" if number % 2 else "dog"
+        box = (
+            f"<annotation><filename>2007_00000{number}.jpg</filename><object><name>{name}</name></object></annotation>"
+        )
+        write(root, f"Annotations/2007_00000{number}.xml", box)
+
+
 SAMPLES: dict[str, Callable[[Path], None]] = {
     "class folders": class_folders,
     "cub-200": cub,
@@ -102,6 +112,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "imagefolder": imagefolder,
     "imagenet": imagenet,
     "list": listed,
+    "objects": objects,
     "table": table,
     "tiny-imagenet": tiny_imagenet,
 }

@@ -45,7 +45,7 @@ def model_card(
 ) -> str:
     """README.md of an exported folder: Markdown with the head that model hubs read."""
     recipe, scores, of_labels = origin.recipe(), origin.scores(), origin.label_scores()
-    measured = [*scores, *of_labels]
+    measured: list[Scored | ScoredLabels] = [*scores, *of_labels]
     licence = _licence(network, recipe)
     sections = [
         _head(licence, form),

@@ -32,6 +32,7 @@ from vitbench.report.say_made import say_made
 from vitbench.report.say_positions import say_positions
 from vitbench.report.say_result import say_result
 from vitbench.requests.report import MistakesRequest, ReportRequest
+from vitbench.runs.evaluations import Scored, ScoredLabels
 from vitbench.runs.store import Run
 
 PAGE, TEXT, PRINT = "report.html", "report.md", "report.pdf"
@@ -100,7 +101,8 @@ def gather(
     setting = gather_setting(run, step)
     tried = gather_tried(run, others, sweeps, sources.store)
     result = at("mistakes", lambda drawer: _with_mistakes(result, reference, drawer))
-    scored = next(iter([*result.scores, *result.labels]), None)
+    evaluated: list[Scored | ScoredLabels] = [*result.scores, *result.labels]
+    scored = evaluated[0] if evaluated else None
     recipe = run.recipe()
     if step is not None and recipe.task != "caption":
         positions = at("positions", lambda drawer: gather_positions(reference, drawer))

@@ -32,6 +32,8 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
 
 def _has_labels(one: SplitList) -> bool:
     labels = {line.rest for line in one.lines}
+    if "-1" in labels and labels <= {"-1", "0", "1"}:
+        return False  # whether one class is there (Pascal VOC's cat_train.txt): the class stands in the list's name
     if all(len(label.split()) > 1 and label.replace(" ", "").isdigit() for label in labels):
         return False  # several numbers are classes, kinds and boxes: whose names lie elsewhere
     return "" not in labels and (len(labels) < len(one.lines) or len(one.lines) < 3)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
-from vitbench.data.layouts.names import same_name, why_no_class
+from vitbench.data.layouts.names import same_name, split_in_name, why_no_class
 from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
@@ -28,6 +28,10 @@ _INSIDE = {
     ".npy": "the pictures are inside these arrays: write them out as files first",
     ".h5": "the pictures are inside these arrays: write them out as files first",
     ".hdf5": "the pictures are inside these arrays: write them out as files first",
+    ".meta": "the pictures are inside pickles or databases: write them out as files first",
+    "data_batch_1": "the pictures are inside pickles (CIFAR): write them out as files first",
+    "-ubyte": "the pictures are inside these arrays (MNIST): write them out as files first",
+    ".pkl": "the pictures are inside pickles, which are not opened: write them out as files first",
     ".mdb": "the pictures are inside this database: write them out as files first",
 }
 
@@ -140,6 +144,14 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             stops_training=True,
         )
     yield from _untrained(layout, overrule)
+    splits = [split_in_name(label) for label in classes]
+    if layout.name == "class folders" and len(classes) > 1 and all(splits) and len(set(splits)) == len(splits):
+        yield Doubt(
+            f"The classes {listed(classes)} are named like the splits of one set: their labels stand elsewhere, such as"
+            " in a table or a .mat file. A CSV of filename and label beside the folders is read.",
+            overrule,
+            stops_training=True,
+        )
     if layout.name in ("class folders", "flat names"):
         odd = {label: why for label in classes if (why := why_no_class(label))}
         if odd and (len(odd) > 1 or len(classes) < 4 or not classes[0].isdigit()):
