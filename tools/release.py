@@ -113,8 +113,8 @@ def check(python: Path) -> None:
         assert "examples:" in run(python.with_name("vitbench"), "train", "--help", cwd=here, **home)
         run(python, "-c", CHECKS, ROOT, cwd=here, **home)
         assert (here / "attention.png").stat().st_size > 10_000
-        run(python.with_name("vitbench"), "scenes", "pictures", "--count", "8", "--size", "32", cwd=here, **home)
-        assert len(list((here / "pictures").rglob("*.png"))) >= 8
+        run(python.with_name("vitbench"), "scenes", "pictures", "--count", "12", "--size", "32", cwd=here, **home)
+        assert len(list((here / "pictures").rglob("*.png"))) >= 12
 
 
 def main() -> int:
