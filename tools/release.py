@@ -26,6 +26,7 @@ OF_EXTRAS = {
     "matlab": "scipy",
     "onnx": "onnxruntime",
     "pdf": "weasyprint",
+    "slurm": "submitit",
     "docs": "mkdocs",
 }
 """What each extra brings, by the name that is imported."""
