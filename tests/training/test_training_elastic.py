@@ -2,6 +2,9 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -100,6 +103,29 @@ def test_a_run_whose_agent_is_killed_leaves_no_process(store, tmp_path):
     os.kill(run.status().process.pid, signal.SIGKILL)
     assert until(lambda: not marked_processes(run.folder), "the end of all processes")
     assert run.status().state == "crashed"
+
+
+@pytest.mark.slow
+def test_agents_of_two_machines_train_one_run(store, tmp_path, monkeypatch):
+    """Two agents on loopback with a process each, as on two nodes of a cluster: the run's worker, and another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("VITBENCH_RENDEZVOUS", f"127.0.0.1:{probe.getsockname()[1]}")
+    monkeypatch.setenv("VITBENCH_RENDEZVOUS_ID", "two-agents")
+    monkeypatch.setenv("VITBENCH_ADDRESS", "127.0.0.1")
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    recipe = recipe_of(write_pictures(tmp_path / "pictures"), processes=1, epochs=2, evaluate_every=1)
+    launch_table = recipe.launch.model_copy(update={"engine": "slurm", "nodes": 2})
+    run = Store(store).create(recipe.model_copy(update={"launch": launch_table}))
+    modules = ("vitbench.training.worker", "vitbench.training.elastic")
+    agents = [subprocess.Popen([sys.executable, "-m", module, str(run.folder)]) for module in modules]
+    try:
+        assert [agent.wait(PATIENCE) for agent in agents] == [0, 0]
+    finally:
+        for agent in agents:
+            agent.kill()
+    assert run.status().state == "finished"
+    assert sum(1 for line in run.log.read_text().splitlines() if "validation:" in line) == 2
 
 
 def test_the_first_ending_counts_and_a_batch_that_does_not_fit_is_none(store, tmp_path):
