@@ -69,6 +69,7 @@ def weights(run: Run) -> dict:
     return load_file(run.folder / "checkpoints" / f"step-{last:08}" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_run_in_two_processes_is_paused_resumed_and_survives_the_death_of_one(store, tmp_path):
     """It ends with the weights of one process within rounding, evaluates each picture once, and leaves no process."""
     pictures = write_pictures(tmp_path / "pictures")
@@ -96,6 +97,7 @@ def test_a_run_in_two_processes_is_paused_resumed_and_survives_the_death_of_one(
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_run_whose_agent_is_killed_leaves_no_process(store, tmp_path):
     run = Store(store).create(recipe_of(write_pictures(tmp_path / "pictures"), epochs=2000, evaluate_every=1000))
     launch(run)
