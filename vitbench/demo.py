@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitbench.paths import sample_images
 from vitbench.progress import Progress, silent
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Run, Store
+
+if TYPE_CHECKING:
+    from vitbench.compose.sources import Sources
 
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
@@ -46,11 +50,18 @@ def known_pictures(run: Run, store: Path, count: int = 3) -> list[str]:
 
 
 def save_figures(
-    network: str, folder: Path, store: Path, progress: Progress = silent, *, pictures: Sequence[str] = ()
+    network: str,
+    folder: Path,
+    store: Path,
+    progress: Progress = silent,
+    *,
+    pictures: Sequence[str] = (),
+    sources: "Sources | None" = None,
 ) -> list[Path]:
     """PNGs in `folder`: positions of `network`, its attention on `pictures`, and captions of sample pictures.
 
-    `network` is a run, or `demo`, which knows the sample pictures; they are taken where no others are given.
+    `network` is a run, or `demo`, which knows the sample pictures; they are taken where no others are given. `sources`
+    keep what was computed for a report that follows.
     """
     from vitbench.compose import compose
     from vitbench.compose.sources import Sources
@@ -60,7 +71,7 @@ def save_figures(
     from vitbench.requests.captions import CaptionRequest
     from vitbench.requests.positions import PositionRequest
 
-    sources = Sources(store)
+    sources = sources or Sources(store)
     samples = [str(sample_images() / name) for name in _PICTURES]
     outputs = Outputs(store, inputs=pictures)
     positions = compose(PositionRequest(network=network), sources, progress)
@@ -75,7 +86,7 @@ def save_figures(
     return files
 
 
-def save_report(run: Run, store: Path, progress: Progress = silent) -> Path:
+def save_report(run: Run, store: Path, progress: Progress = silent, *, sources: "Sources | None" = None) -> Path:
     """The report of the demo's run, in its folder; the answer is its page."""
     from vitbench.compose.sources import Sources
     from vitbench.files.outputs import Outputs
@@ -84,4 +95,6 @@ def save_report(run: Run, store: Path, progress: Progress = silent) -> Path:
 
     request = ReportRequest(run=run.id, count=_MEASURED)
     outputs = Outputs(store)
-    return make_report(request, Sources(store), run.folder / "report", outputs=outputs, progress=progress).folder / PAGE
+    sources = sources or Sources(store)
+    report = make_report(request, sources, run.folder / "report", outputs=outputs, progress=progress)
+    return report.folder / PAGE

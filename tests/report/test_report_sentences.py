@@ -76,7 +76,7 @@ def test_a_result_is_above_chance_or_not_by_its_interval(tmp_path):
     good = say([scored(tmp_path, [[48, 2], [1, 49]])])
     assert "97 were given the right class: 97.0%, with a 95% interval (Wilson) from 91.5% to 99.0%" in good
     assert "That is above chance: always naming the commonest class (kind 0) would be right for 50.0%" in good
-    assert "The most frequent confusion is of kind 0 with kind 1: 2 times." in good
+    assert "The most frequent confusion is of kind 0 with kind 1: twice." in good
     assert "The hardest class is kind 0, right for 48 of 50 (96.0%)." in good
     assert "cannot be told from guessing" in say([scored(tmp_path, [[26, 24], [23, 27]])])
     assert "worse than guessing" in say([scored(tmp_path, [[5, 45], [45, 5]])])
@@ -204,6 +204,12 @@ def test_attention_finds_the_object_or_not_by_the_random_maps():
     assert "in 80.0% (95% interval 70.0% to 90.0%); of random maps, in 20.0%" in found
     assert "So the map finds the object." in found
     assert "A more distinct object has the better map. The object's size is related" in found
+    assert "over 99.9%" not in said(Estimate(1.0, 0.886, 1 - 1e-12), chance)
+    some = AttentionFacts("net", "raw", (), 15, Estimate(0.448, 0.2, 0.7), None, remarks=9, remark="a.png: no mask")
+    more = words_of(say_attention(replace(some, pointing_ties=True)))
+    assert "There are 9 remarks on the masks; the first: a.png: no mask." in more
+    assert "counts by the share of them on the object" in more
+    assert "counts by the share" not in words_of(say_attention(some))
     lost = said(Estimate(0.25, 0.15, 0.35), chance, relation(-0.5, -0.3, -0.1))
     assert "does not show that the map finds the object" in lost
     assert "A more distinct object has the worse map." in lost
@@ -247,7 +253,7 @@ def test_conjunctions_are_contrasted_by_their_intervals():
 
     wide = said(role("NOUN", 0.5, 4.0), role("COLOUR", 0.95, 4.0), role("CONJUNCTION", 0.95, 0.1))
     assert "Maps of conjunctions are spread wider over the picture than those of objects" in wide
-    assert "and as wide as those of colours" in wide
+    assert "; they are as wide as those of colours (entropy" in wide
     assert "Conjunctions depend less on the patches where they look than objects and colours" in wide
     narrow = said(role("NOUN", 0.95, 0.1), role("CONJUNCTION", 0.5, 4.0))
     assert "more concentrated than those of objects" in narrow

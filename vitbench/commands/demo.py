@@ -36,12 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"Run {run.id} {how}. Meanwhile, figures of the package's network:")
         _print_files(save_figures("demo", figures, store, ConsoleProgress()))
         return 0
+    from vitbench.compose.sources import Sources
+
     before = accuracy_before(run, store, ConsoleProgress())
     code = follow_run(run, start_run(run, follow=True))
     if code:
         return code
-    _print_files(save_figures(run.id, run.folder / "figures", store, pictures=known_pictures(run, store)))
-    report = save_report(run, store, ConsoleProgress())
+    sources = Sources(store)
+    pictures = known_pictures(run, store)
+    _print_files(save_figures(run.id, run.folder / "figures", store, pictures=pictures, sources=sources))
+    report = save_report(run, store, ConsoleProgress(), sources=sources)
     _print_result(run, before)
     print(f"The report: {clean(str(report))}")
     print(f"All of it took {duration(time.monotonic() - began)}, and is kept in {clean(str(run.folder))}")

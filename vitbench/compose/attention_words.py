@@ -77,8 +77,10 @@ def class_title(view: View, found: FoundMap) -> str:
 
 
 def picture_title(request: AttentionRequest, view: View) -> str:
-    """The picture's file, and the checkpoint where there are several."""
-    name = Path(view.picture.file).name
+    """The picture's file, with its folder where another has that name; the checkpoint where there are several."""
+    file = Path(view.picture.file)
+    names = [Path(other).name for other in dict.fromkeys(map(str, request.pictures))]
+    name = f"{file.parent.name}/{file.name}" if names.count(file.name) > 1 else file.name
     return f"{name}, step {step_of(view)}" if request.steps else name
 
 

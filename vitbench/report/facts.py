@@ -172,6 +172,11 @@ class AttentionFacts:
     relations: tuple[Relation, ...] = ()
     taught: bool = False
     """Whether the network is the package's, whose attention was taught to find the object."""
+    remarks: int = 0
+    """What was said of pictures and masks that could not be used, or not as they are; `remark` is the first."""
+    remark: str = ""
+    pointing_ties: bool = False
+    """Whether a highest point is a plateau that lies on the object in part, and counts by that share."""
     chosen_right: bool = False
     """Whether the pictures were chosen among those that the run names rightly."""
     figures: tuple[Figure, ...] = ()

@@ -1,5 +1,6 @@
 """Facts that ask networks: positions, attention, captions. What cannot be had becomes a `Missing` that says why."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,8 +138,14 @@ def _measured(
         f" with the object; {len(found['shown'])} of {found['pictures']} measured pictures. {found['data']}"
     )
     figure = drawer.figure("distinctness", sheet, words)
+    problems = [str(problem) for problem in found["problems"]]
+    hits = own.get("pointing")
+    pictures = int(found["pictures"])
     return _with(
         facts,
+        remarks=len(problems),
+        remark=problems[0] if problems else "",
+        pointing_ties=hits is not None and not math.isclose(hits["value"] * pictures, round(hits["value"] * pictures)),
         measured=int(found["pictures"]),
         hits=_share_of(own.get("pointing"), int(found["pictures"])),
         random_hits=_share_of(random.get("pointing"), int(found["pictures"])),

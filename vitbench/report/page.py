@@ -30,6 +30,7 @@ figcaption, caption { font-size: .88rem; color: var(--faint); text-align: left; 
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; break-inside: avoid; }
 caption { caption-side: bottom; padding-top: .4rem; }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+pre { break-before: avoid; break-inside: avoid; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; white-space: pre-wrap;
       overflow-wrap: anywhere; }
 code { overflow-wrap: anywhere; font-size: .88em; }

@@ -25,6 +25,8 @@ def say_attention(facts: AttentionFacts) -> Section:
     blocks += [figure for figure in facts.figures if figure.name == "attention"]
     if facts.hits is not None:
         blocks.append(Paragraph(" ".join(_quality(facts))))
+    if facts.remarks:
+        blocks.append(Paragraph(_remarks(facts)))
     blocks += [figure for figure in facts.figures if figure.name != "attention"]
     if facts.relations:
         blocks.append(Listing(tuple(relation_sentence(one, facts.measured) for one in facts.relations)))
@@ -70,10 +72,13 @@ def _quality(facts: AttentionFacts) -> Iterator[str]:
     assert hits is not None
     said = f"On {facts.measured:,} pictures with masks, the highest point of the map lies on the object in"
     said += f" {interval(hits, percent=True)}"
+    if random is not None:
+        said += f"; of random maps, in {interval(random, percent=True)}"
+    yield f"{said}."
+    if facts.pointing_ties:
+        yield "A highest point that is as high on several pixels counts by the share of them on the object."
     if random is None:
-        yield f"{said}."
         return
-    yield f"{said}; of random maps, in {interval(random, percent=True)}."
     if hits.low > random.high:
         yield "So the map finds the object."
     elif hits.high < random.low:
@@ -85,6 +90,12 @@ def _quality(facts: AttentionFacts) -> Iterator[str]:
             "The package's classifier was taught where to look (its card tells how), so this says nothing of other"
             " networks."
         )
+
+
+def _remarks(facts: AttentionFacts) -> str:
+    if facts.remarks == 1:
+        return f"There is one remark on the masks: {facts.remark.rstrip('.')}."
+    return f"There are {facts.remarks:,} remarks on the masks; the first: {facts.remark.rstrip('.')}."
 
 
 def _conclusion(facts: AttentionFacts) -> str:

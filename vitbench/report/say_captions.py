@@ -95,7 +95,7 @@ def _compared(known: dict[str, RoleFacts], name: str, measure: str, words: tuple
         if found
     ]
     verb = "" if measure == "drop" else "are "
-    parts = f"{verb}{listed(clauses)}"
+    parts = "; they ".join(f"{verb}{clause}" for clause in clauses)
     unit = "fall of the word's log-probability in nats when the top tenth of its map is blanked" * (measure == "drop")
     unit = unit or "entropy, 1 is everywhere"
     numbers = ", ".join(f"{ROLES[other]} {_short(e)}" for other, e in others.items())

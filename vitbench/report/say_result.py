@@ -149,7 +149,7 @@ def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
     row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
     most = int(wrong[row, column])
     pairs = int((wrong == most).sum())
-    times = "once" if most == 1 else f"{most:,} times"
+    times = {1: "once", 2: "twice"}.get(most, f"{most:,} times")
     if pairs > 1:
         more = "" if most == 1 else ", and none more often"
         yield f"No confusion stands out: {pairs:,} pairs of classes were confused {times} each{more}."

@@ -8,9 +8,9 @@ from vitbench.statistics import Estimate
 def share(value: float) -> str:
     """A share as per cent: `97.9%`; 100% and 0% are said only of all and of none."""
     text = f"{100 * value:.1f}%"
-    if text == "100.0%" and value < 1:
+    if text == "100.0%" and value < 1 - 1e-9:
         return "over 99.9%"
-    return "under 0.1%" if text == "0.0%" and value > 0 else text
+    return "under 0.1%" if text == "0.0%" and value > 1e-9 else "0.0%" if text == "-0.0%" else text
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -33,9 +33,3 @@ def interval(estimate: Estimate, *, percent: bool = False) -> str:
 def listed(parts: Sequence[str]) -> str:
     """`a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
-
-
-def sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
