@@ -170,3 +170,26 @@ def test_titles_of_forests_never_touch(width):
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_a_point_on_the_limit_of_its_axis_is_drawn_whole():
+    values = (Interval(0.0, 0.0, 0.1), Interval(1.0, 0.9, 1.0))
+    plot = Forest("Pointing hits", ("noun", "colour"), values, limits=(0.0, 1.0))
+    figure = draw(Sheet("any", {}, (), plots=(plot,)), Drawing(width=ONE_COLUMN))
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    places = [axes.transData.transform((line.get_xdata()[0], 0))[0] for line in points]
+    radius = max(line.get_markersize() for line in points) / 2 * figure.dpi / 72
+    assert len(places) == 2
+    assert axes.bbox.x0 <= min(places) - radius
+    assert max(places) + radius <= axes.bbox.x1
+
+
+@pytest.mark.parametrize(("x_name", "most"), [("epoch", 20), ("step", 3), ("epoch", 7)])
+def test_epochs_and_steps_are_counted_in_whole_numbers(x_name, most):
+    curve = {"name": "a", "colour": "#000000", "x": list(range(most + 1)), "y": list(range(most + 1))}
+    figure = draw(compose_curves(CurvesRequest.read({"title": "val/loss", "x_name": x_name, "curves": [curve]})))
+    ticks = figure.axes[0].get_xticks()
+    assert len(ticks) > 2
+    assert all(float(tick).is_integer() for tick in ticks)

@@ -20,6 +20,10 @@ COLUMNS, LEAST_FOREST = 4, 1.1
 """Forests in a row at most, and the inches that each takes at least."""
 HANDLE = 0.45
 """Inches of a legend's line and the space around it."""
+EDGE = 0.05
+"""Of the width of a forest, so that a point on a limit is drawn whole."""
+WHOLE = ("step", "epoch")
+"""Axes whose places are counted."""
 LINES_INSIDE = 6
 """More names of series than these stand below the chart."""
 
@@ -101,6 +105,11 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
         axes.set_xlim(*plot.x_range)
     if plot.y_range:
         axes.set_ylim(*plot.y_range)
+    low, high = axes.get_xlim()
+    if plot.x_title.lower() in WHOLE and not plot.x_log and high - low >= 2:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes.grid(alpha=0.3, linewidth=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     if 1 < len(plot.series) <= LINES_INSIDE:
@@ -182,7 +191,9 @@ def _draw_forests(figure: "Figure", forests: Sequence[Forest], width: float) -> 
         if plot.line is not None:
             axes.axvline(plot.line, color="0.5", lw=0.6, ls=":")
         if plot.limits is not None:
-            axes.set_xlim(*plot.limits)
+            low, high = plot.limits
+            edge = EDGE * (high - low)
+            axes.set_xlim(low - edge, high + edge)
         axes.set_title("\n".join(literal(line) for line in wrapped(plot.title, room, most=2)), fontsize=SIZE)
         axes.set_yticks(range(len(plot.names)), [literal(name) for name in plot.names], fontsize=SIZE)
         axes.set_ylim(len(plot.names) - 0.5, -0.5)
