@@ -39,6 +39,8 @@ class MistakesView(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.evaluation: Evaluation | None = None
+        self._width = 0
+        """The width for which the list was filled."""
 
     @property
     def current(self) -> Mistake | None:
@@ -78,7 +80,6 @@ class MistakesView(Vertical):
     def show(self, evaluation: Evaluation) -> None:
         """Shows an evaluation."""
         self.evaluation = evaluation
-        colours = self.app.theme_variables
         self.query_one(Horizontal).display = True
         self.query_one("#mistakes-none").display = False
         wrong = evaluation.pictures - evaluation.correct
@@ -87,6 +88,18 @@ class MistakesView(Vertical):
         if 0 < len(evaluation.worst) < wrong:
             words += f", the {len(evaluation.worst)} with the greatest loss below"
         self.query_one("#mistakes-words", Line).show(Text(words))
+        self._fill(0)
+
+    def on_resize(self) -> None:
+        """The columns are as wide as there is room for them, which is known only now."""
+        if self.evaluation is not None and self._width != self.size.width:
+            self._fill(self.query_one(OptionList).highlighted or 0)
+
+    def _fill(self, highlighted: int) -> None:
+        evaluation, colours = self.evaluation, self.app.theme_variables
+        if evaluation is None:
+            return
+        self._width = self.size.width
         options = self.query_one(OptionList)
         options.clear_options()
         names = [name for mistake in evaluation.worst for name in (mistake.label, mistake.predicted)]
@@ -105,7 +118,7 @@ class MistakesView(Vertical):
                 no_wrap=True,
             )
             options.add_option(Option(row))
-        options.highlighted = 0 if evaluation.worst else None
+        options.highlighted = highlighted if evaluation.worst else None
 
     @on(OptionList.OptionHighlighted)
     def _selected(self, event: OptionList.OptionHighlighted) -> None:

@@ -73,7 +73,9 @@ class RecipeView(ScrollView, Searchable, can_focus=True):
             base += Style(bgcolor=self._colour("block-cursor-background"))
         quiet = base + Style(color=self._colour("secondary"))
         if setting.startswith("#"):
-            return self._strip(self.marked(setting.removeprefix("# "), quiet), base)
+            text = setting.removeprefix("# ")
+            text = wording.fit(text, self._width() + 2) if comment else text  # a key that is not set, or a remark
+            return self._strip([*self.marked(text, quiet), *self.marked(comment, quiet)], base)
         if setting.startswith("["):
             return self._strip(self.marked(setting, base + Style(color=self._colour("accent"), bold=True)), base)
         key, equals, value = wording.fit(setting, self._width() + 2).partition("=")
