@@ -37,6 +37,14 @@ def deaf(arguments, progress):
     return Reply({"done": True})
 
 
+def import_once(arguments, progress):
+    """Imports a module that, like torch, cannot be imported again once half of it was."""
+    progress(0, 0, "importing")
+    import imported_once
+
+    return Reply({"whole": imported_once.WHOLE})
+
+
 def refuse(arguments, progress):
     raise UserError("No such picture: cat.png.")
 
@@ -70,6 +78,6 @@ def chatter(arguments, progress):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    handlers = (echo, constant, slow, deaf, refuse, fill, fail, die, die_late, chatter)
+    handlers = (echo, constant, slow, deaf, import_once, refuse, fill, fail, die, die_late, chatter)
     table = {handler.__name__: handler for handler in handlers}
     Server(table, sys.stdin.buffer, answers, lambda request: bool(request.arguments.get("aside"))).serve()

@@ -76,6 +76,18 @@ async def test_work_that_reports_nothing_is_ended_too_and_holds_nobody_up(inspec
     assert (await asyncio.wait_for(inspector.ask("slow", steps=2), timeout=20)).values["done"]
 
 
+@pytest.mark.parametrize("aside", [False, True])
+async def test_an_import_is_not_cut_in_half(inspector, aside):
+    """Typing on while the first check imported torch left half of it: every later check failed."""
+    started = asyncio.Event()
+    long = asyncio.create_task(inspector.ask("import_once", aside=aside, progress=lambda *_: started.set()))
+    await started.wait()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert (await asyncio.wait_for(inspector.ask("import_once", aside=aside), timeout=20)).values["whole"]
+
+
 async def test_what_takes_long_is_answered_aside_and_holds_nobody_up(inspector):
     started = [asyncio.Event(), asyncio.Event()]
     long = [

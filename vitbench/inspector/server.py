@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -74,13 +75,25 @@ class _Work:
             if not self._is_main:
                 _raise_in(self._thread, None)
 
-    def interrupt(self) -> None:
-        """From another thread: raises Cancelled in this one, between two instructions."""
+    def interrupt(self) -> bool:
+        """From another thread: raises Cancelled in this one, between two instructions; False if it has to wait."""
         with self._lock:
+            if self.at_work and _imports(sys._current_frames().get(self._thread)):
+                return False
             if self.at_work and self._is_main:
                 signal.pthread_kill(self._thread, _INTERRUPT)
             elif self.at_work:
                 _raise_in(self._thread, Cancelled)
+        return True
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether modules are being imported. Half of torch or timm would stay, and every later import of them fail."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
@@ -129,7 +142,7 @@ class Server:
         nothing to do, and `idle` each time nothing was asked for `idle_after` seconds."""
         if threading.current_thread() is threading.main_thread():
             self._can_interrupt = True
-            signal.signal(_INTERRUPT, lambda number, frame: self._stop_cancelled())
+            signal.signal(_INTERRUPT, lambda number, frame: self._stop_cancelled(frame))
         threading.Thread(target=self._read, daemon=True).start()
         answered = time.monotonic()
         while True:
@@ -178,7 +191,7 @@ class Server:
             if request.number in self._open - self._cancelled:
                 self._cancelled.add(request.number)
                 if self._can_interrupt:
-                    threading.Timer(_PATIENCE, self._interrupt, (request.number,)).start()
+                    self._interrupt_later(request.number)
             return
         if request.number in self._open:
             self._send(_refusal(0, f"The id {request.number} belongs to a request that is not answered yet."))
@@ -258,13 +271,22 @@ class Server:
 
     def _interrupt(self, number: int) -> None:
         """From another thread: ends the handler of a cancelled request that is still at work."""
-        if work := self._works.get(number):
-            work.interrupt()
+        work = self._works.get(number)
+        if work is not None and not work.interrupt():
+            self._interrupt_later(number)
 
-    def _stop_cancelled(self) -> None:
+    def _interrupt_later(self, number: int) -> None:
+        timer = threading.Timer(_PATIENCE, self._interrupt, (number,))
+        timer.daemon = True
+        timer.start()
+
+    def _stop_cancelled(self, frame: FrameType | None) -> None:
         """In the main thread, between two instructions: a request that was answered meanwhile is left alone."""
         work = self._main_work
         if work is not None and work.at_work and work.number in self._cancelled:
+            if _imports(frame):
+                self._interrupt_later(work.number)
+                return
             work.at_work = False
             raise Cancelled
 
