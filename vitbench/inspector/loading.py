@@ -3,6 +3,7 @@ and, when nobody asked yet, at low priority beside a training."""
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 NICE = 10
 """The niceness of the thread that loads ahead; Linux keeps one for each thread."""
-_SAY_EVERY = 0.25
+_SAY_EVERY, _LOOK_EVERY = 0.25, 0.02
+"""Seconds between two reports of progress, and between two looks whether all is loaded."""
 
 
 class Loading:
@@ -28,6 +30,7 @@ class Loading:
         self._stage = "loading PyTorch"
         self._workbench: InspectorHandlers | None = None
         self._error: BaseException | None = None
+        self._done = False
         self._sheets = SheetRequests(store, lambda progress: self.workbench(progress).sources)
         self._thread = threading.Thread(target=self._load, args=(store, ahead, ready), daemon=True)
         self._starting = threading.Lock()
@@ -43,9 +46,13 @@ class Loading:
     def workbench(self, progress: Progress) -> "InspectorHandlers":
         """What answers all requests; says what is being loaded meanwhile. Raises what the import raised."""
         self._start()
-        while self._thread.is_alive():
-            self._thread.join(_SAY_EVERY)
-            if self._thread.is_alive():
+        said = time.monotonic()
+        while not self._done:
+            # A cancellation may interrupt this at any point: of a thread whose join() was interrupted, Python 3.11
+            # believes that it has ended.
+            time.sleep(_LOOK_EVERY)
+            if time.monotonic() - said >= _SAY_EVERY:
+                said = time.monotonic()
                 progress(0, 0, self._stage)
         if self._error is not None:
             raise self._error
@@ -55,7 +62,7 @@ class Loading:
     @property
     def loaded(self) -> "InspectorHandlers | None":
         """What answers all requests, if it is there already."""
-        return None if self._thread.is_alive() else self._workbench
+        return self._workbench if self._done else None
 
     def _start(self) -> None:
         with self._starting:
@@ -75,6 +82,8 @@ class Loading:
         except BaseException as error:  # noqa: BLE001 - told to whoever asks, in their thread
             self._error = error
             return
+        finally:
+            self._done = True
         ready()
 
 

@@ -1,0 +1,40 @@
+"""The wait for the inspector's libraries."""
+
+import signal
+import threading
+
+import pytest
+
+from vitbench.inspector.loading import Loading
+from vitbench.progress import silent
+
+
+class Interrupted(BaseException):
+    """As a cancellation: raised between two instructions."""
+
+
+def test_a_wait_that_was_interrupted_does_not_end_the_next_one(tmp_path, monkeypatch):
+    """Python 3.11 takes a thread whose join() was interrupted for ended: every later request failed."""
+    go_on, libraries = threading.Event(), object()
+
+    def load(self, *_) -> None:
+        go_on.wait()
+        self._workbench, self._done = libraries, True
+
+    def interrupt(*_) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(Loading, "_load", load)
+    loading = Loading(tmp_path, False)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(5):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(Interrupted):
+                loading.workbench(silent)
+            assert loading.loaded is None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    threading.Timer(0.1, go_on.set).start()
+    assert loading.workbench(silent) is libraries
+    assert loading.loaded is libraries
