@@ -211,7 +211,7 @@ class CompareScreen(CompareViews):
         there."""
         chart = self.chart
         rows = []
-        bands = {spread.key: spread.band for spread in chart.spreads}
+        bands = {spread.key: spread.values for spread in chart.spreads}
         for row, own, colour in self.shown_lines():
             start = f"{own[0].row.id}+{len(own)}/" if len(own) > 1 else f"{row.id}/"
             curve = next((curve for curve in chart.curves if curve.key.startswith(start)), None)

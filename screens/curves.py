@@ -112,7 +112,9 @@ def group_curve(
     mean = mean_band(measured)
     band = mean_band([(x, smooth(y, smoothing)) for x, y in measured]) if smoothing else mean
     key = f"{details[0].row.id}+{len(details)}/{tag}"
-    return Curve(key, name, mean.x, mean.mean, colour), Spread(Band(band.x, band.low, band.high), colour, key)
+    return Curve(key, name, mean.x, mean.mean, colour), Spread(
+        Band(band.x, band.low, band.high), colour, key, Band(mean.x, mean.low, mean.high)
+    )
 
 
 def measures(panel: Panel, detail: RunDetail) -> bool:

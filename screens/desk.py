@@ -9,6 +9,7 @@ from screens.ask_dialog import AskDialog
 from screens.base import RunControls
 from screens.paths import folders_below, typed_path
 from screens.widgets.picker import Choice
+from vitbench.comparing.recipes import SEED
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
 from vitbench.runs.about import change_tags, read_about
@@ -43,7 +44,7 @@ class Desk(RunControls):
             if changes is not None:
                 self._clone(run.id, changes)
 
-        question = f'A new run like "{run.title}". What is to be changed?'
+        question = f'A new run like "{run.title}". What is to be changed? (train.seed=1,2,3: a run a seed)'
         dialog = AskDialog(question, lambda typed: keys_of(recipe, typed), label="Changes", empty="empty: nothing")
         self.app.push_screen(dialog, answered)
 
@@ -52,15 +53,16 @@ class Desk(RunControls):
         store = self.workbench.store
         try:
             parent = store.find(run_id)
-            child = begin_from(store, parent, recipe_from(parent, shlex.split(changes)).anchored())
-            started = launch(child)
+            recipes = [recipe_from(parent, words).anchored() for words in for_each_seed(shlex.split(changes))]
+            for recipe in recipes:
+                child = begin_from(store, parent, recipe)
+                started = launch(child)
+                how = "started" if started is not None else "waits in the queue"
+                name = child.status().name or child.id
+                self.app.call_from_thread(self.workbench.tell, f'"{name}" {how}.')
+                self.workbench.select_run(child.id)
         except (UserError, OSError, ValueError) as error:
             self.app.call_from_thread(self.workbench.tell, str(error), "error")
-            return
-        how = "started" if started is not None else "waits in the queue"
-        name = child.status().name or child.id
-        self.app.call_from_thread(self.workbench.tell, f'"{name}" {how}.')
-        self.workbench.select_run(child.id)
         self.workbench.watcher.wake()
 
     def action_watch_logs(self) -> None:
@@ -141,6 +143,16 @@ class Desk(RunControls):
         question = f'Tags of "{run.title}", as words'
         dialog = AskDialog(question, others, " ".join(before), label="Tags", empty="empty: no tags")
         self.app.push_screen(dialog, answered)
+
+
+def for_each_seed(changes: list[str]) -> list[list[str]]:
+    """The changes once for each seed of `train.seed=1,2,3`; as they are, where there is no such list."""
+    for place, change in enumerate(changes):
+        key, _, value = change.partition("=")
+        if key == SEED and "," in value:
+            seeds = [seed for seed in value.split(",") if seed]
+            return [[*changes[:place], f"{key}={seed}", *changes[place + 1 :]] for seed in seeds]
+    return [changes]
 
 
 def keys_of(recipe: Recipe, typed: str) -> list[Choice]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[Spread, ...] = ()) -> str:
     """What a chart shows as a table, as `lines_csv` writes it."""
-    bands = {spread.key: spread.band for spread in spreads if spread.key}
+    bands = {spread.key: spread.values for spread in spreads if spread.key}
     lines = [
         Line(curve.name, curve.x, curve.y, *((band.low, band.high) if (band := bands.get(curve.key)) else ()))
         for curve in curves

@@ -32,11 +32,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class Spread:
-    """A band of a chart, in the colour of the palette that has its number, around the curve with this key."""
+    """A band of a chart, in the colour of the palette that has its number, around the curve with this key.
+
+    `measured` is the band before smoothing, which tables give; None where nothing is smoothed.
+    """
 
     band: Band
     colour: int
     key: str = ""
+    measured: Band | None = None
+
+    @property
+    def values(self) -> Band:
+        """The band as it was measured."""
+        return self.measured or self.band
 
 
 class ChartNavigation(Widget):

@@ -30,9 +30,11 @@ class FakeRun:
         steps_per_epoch: int = 100,
         seed: int = 0,
         preset: str = "scratch",
+        of: str = "",
     ) -> None:
+        """With `of`, the id of a run that is there already, that one is played."""
         recipe = load_recipe(preset, ["data.path=/data/pets", f"train.epochs={epochs}"])
-        self.run: Run = Store(store).create(recipe, name, preset=preset)
+        self.run: Run = Store(store).find(of) if of else Store(store).create(recipe, name, preset=preset)
         self.total, self.per_epoch = epochs * steps_per_epoch, steps_per_epoch
         self.step = 0
         self.random = np.random.default_rng(seed)

@@ -62,8 +62,9 @@ async def test_seeds_are_one_line_with_a_band_in_list_charts_and_export(seeds, s
         mean = next(curve for curve in chart.curves if curve.key == spread.key)
         assert np.all(spread.band.low <= spread.band.high)
         assert mean.y.size == 40
+        assert np.all((spread.values.low <= mean.y) & (mean.y <= spread.values.high))
         await at.see("pets (3 seeds)")
-        low, high = (f"{float(edge[-1]):.3g}" for edge in (spread.band.low, spread.band.high))
+        low, high = (f"{float(edge[-1]):.3g}" for edge in (spread.values.low, spread.values.high))
         assert any("pets (3 seeds)" in row and row.rstrip().endswith(high) and low in row for row in at.rows())
         await at.press("e")
         await at.see("CSV")
