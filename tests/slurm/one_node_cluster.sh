@@ -12,11 +12,14 @@ start)
     chown munge:munge /run/munge
     [ -f /etc/munge/munge.key ] || mungekey --create
     pgrep -x munged >/dev/null || { setpriv --reuid=munge --regid=munge --init-groups munged; touch "$folder/own-munged"; }
+    # Ports and job numbers of its own: what ends late of another such cluster would report to this one.
+    port=$((20000 + RANDOM % 20000))
     cat >"$SLURM_CONF" <<CONF
 ClusterName=vitbench
 SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=${SLURMCTLD_PORT:-16817}
-SlurmdPort=${SLURMD_PORT:-16818}
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+FirstJobId=$((1 + RANDOM))
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
