@@ -16,7 +16,10 @@ from screens.widgets.run_table import RunTable
 from tests.listing.test_watching import line, name, write
 from tests.screens.fake_runs import FakeRun
 from tests.screens.opened_app import opened
-from vitbench.runs.status import read_status
+from vitbench.runs.process import this_process
+from vitbench.runs.slots import take_slot
+from vitbench.runs.status import read_status, write_status
+from vitbench.runs.store import Store
 
 
 @pytest.fixture
@@ -237,3 +240,89 @@ async def test_pictures_that_one_gets_right_and_the_other_wrong(store, tmp_path,
         await at.until(lambda: (tmp_path / "comparison.json").exists(), "the comparison")
         await at.press("1")
         await at.until(lambda: screen.query_one(Chart).has_focus, "the charts again")
+
+
+@pytest.mark.slow
+async def test_a_day_at_the_desk(store, tmp_path, monkeypatch):
+    """Six runs in the queue, one held, one copied with three seeds and shown as a band, compared with the rest, tested,
+    exported; another tool's logs beside them; and the word when the last one ends. Nothing is trained: the workers are
+    played."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VITBENCH_SLOTS", "2")
+    monkeypatch.setattr("vitbench.runs.queue.start_scheduler", lambda store: None)
+    taken = [take_slot(), take_slot()]
+    pictures = tmp_path / "pets"
+    pictures.mkdir()
+    queued = []
+    for number in range(6):
+        fake = FakeRun(store, f"lr {number}", seed=number)
+        recipe = fake.run.folder / "recipe.toml"
+        text = recipe.read_text().replace("/data/pets", str(pictures)).replace("\nlr = ", f"\nlr = {number + 1}", 1)
+        recipe.write_text(text)
+        status = read_status(fake.run.folder)
+        waiting = {"queued_at": float(number + 1), "queued_for": ["cpu"], "created_at": status.created_at + number}
+        write_status(fake.run.folder, status.model_copy(update=waiting))
+        queued.append(fake)
+    logs = tmp_path / "logs"
+    write(logs / "lightning_logs" / "version_0" / name(), line("train/loss", 0, 400))
+    async with opened(store, (120, 40)) as at:
+        await at.see("6 runs", "queue 1", "queue 6")
+        table = at.screen.query_one(RunTable)
+        table.move_to(next(place for place, row in enumerate(table.rows) if row.id == queued[3].id))
+        await at.press("H")
+        await at.see("held")
+        table.move_to(next(place for place, row in enumerate(table.rows) if row.id == queued[0].id))
+        await at.press("C")
+        await at.see("a run a seed")
+        await at.type("train.seed")
+        await at.press("equals_sign", "7", "comma", "8", "comma", "9", "enter")
+        await at.until(lambda: len(Store(store).runs()) == 9, "the three copies")
+        ids = {fake.id for fake in queued}
+        copies = [run.id for run in Store(store).runs() if run.id not in ids]
+        await at.until(lambda: all(Store(store).find(copy).status().is_waiting for copy in copies), "the queue")
+        for slot in taken:
+            slot.close()
+        played = [FakeRun(store, "", seed=4 * number, of=copy) for number, copy in enumerate(copies)]
+        for number, fake in enumerate([*(one for one in queued if one is not queued[3]), *played]):
+            _evaluated(fake.train(400), pictures, wrong=list(range(number, number + 3)))
+            fake.status("running", process=this_process())
+        await at.see("8 running")
+        await at.press("J")
+        await at.press("ctrl+u")
+        await at.type(str(logs))
+        await at.press("enter")
+        await at.see("9 runs, 1 log")
+        await at.press("U")
+        await at.see("(4 seeds)")
+        await at.press("asterisk", "c")
+        await at.see("Compare  10 runs", "(4 seeds)", "lightning_logs")
+        chart = at.screen.query_one(Chart)
+        await at.until(lambda: len(chart.spreads) == 1 and len(chart.curves) == 6, "a band and the rest")
+        for fake in [*queued, *played]:
+            if fake is not queued[3]:
+                fake.status("finished")
+        rung = []
+        monkeypatch.setattr(at.app, "ring", rung.append)
+        await at.until(lambda: all(row.state != "running" for row in at.app.snapshot.runs), "the end")
+        await at.press("e")
+        await at.see("CSV")
+        await at.press("ctrl+u")
+        await at.type("all.csv")
+        await at.press("enter")
+        await at.until(lambda: (tmp_path / "all.csv").exists(), "the table")
+        assert "(4 seeds) lowest" in (tmp_path / "all.csv").read_text().splitlines()[0]
+        await at.press("escape")
+        await at.see("by age")
+        table.marked = {queued[0].id, *copies}
+        await at.press("c")
+        await at.see("Compare  4 runs")
+        await at.press("2")
+        await at.see("4 seeds", "On the same 20 pictures")
+        await at.press("3")
+        await at.see("some get right and others wrong")
+        # Told of the last one, which was held meanwhile.
+        last = queued[3].train(400)
+        last.status("running", process=this_process())
+        await at.until(lambda: at.app.snapshot.run(last.id).state == "running", "it runs")
+        last.status("finished")
+        await at.until(lambda: any("lr 3 is finished" in words for words in rung), "the word that it has ended")
