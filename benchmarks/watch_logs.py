@@ -2,8 +2,8 @@
 
 python benchmarks/watch_logs.py [--runs 100] [--points 10000] [--rounds 3] [--terminalboard FOLDER]
 
-`--terminalboard` is a folder into which `pip install --target FOLDER terminalboard` has installed it. Ours is ready
-when the list has read all runs, and their curves are drawn in one chart after `*` and `c`; terminalboard when its
+`--terminalboard` is a folder into which `pip install --target FOLDER terminalboard 'plotext<6'` has put it. Ours is
+ready when the list has read all runs, and their curves are drawn in one chart after `*` and `c`; terminalboard when its
 dashboard has drawn them. Both start anew in each round, in turn.
 """
 
