@@ -260,3 +260,13 @@ def test_mistakes(requests, saved, picture, tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             requests.sheet({**base, **wrong})
+
+
+def test_an_empty_sentence_of_a_captioner_is_compared_as_it_is_shown(requests, saved, picture):
+    tokenizer = WordTokenizer(WORDS)
+    base = {"captioner": saved, "picture": str(picture), "ids": [tokenizer.start_id, tokenizer.end_id]}
+    plain = requests.sheet(base)
+    assert len(plain.facts["words"]) == 1
+    compared = requests.sheet({**base, "minus_captioner": saved})
+    assert compared.facts["minus"].startswith("the map by")
+    assert len(compared.facts["words"]) == 1

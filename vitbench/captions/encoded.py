@@ -79,10 +79,13 @@ class EncodedPicture:
         beams = max(decoding.beams, decoding.best)
         return beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
 
-    def ids_of(self, text: str) -> tuple[int, ...]:
-        """A typed sentence as tokens with start and end. Raises UserError if it has no words."""
+    def ids_of(self, text: str, *, typed: bool = True) -> tuple[int, ...]:
+        """A sentence as tokens with start and end. Raises UserError if it was `typed` and has no words.
+
+        A captioner's own sentence may have none: it then ends at once.
+        """
         tokenizer = self.captioner.tokenizer
-        if not (tokens := tokenizer.encode(text)):
+        if not (tokens := tokenizer.encode(text)) and typed:
             raise UserError("The sentence has no words.")
         return (tokenizer.start_id, *tokens, tokenizer.end_id)
 
