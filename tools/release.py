@@ -30,6 +30,8 @@ OF_EXTRAS = {
     "docs": "mkdocs",
 }
 """What each extra brings, by the name that is imported."""
+OF_DEVELOPERS = {"test", "check", "coverage"}
+"""Extras that are not tried: `make test` and `make check` use them."""
 CHECKS = """
 import importlib.metadata as metadata, json, sys
 from pathlib import Path
@@ -121,7 +123,7 @@ def check(python: Path) -> None:
 def main() -> int:
     """Builds, and tries on each Python."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    missing = extras.keys() - OF_EXTRAS.keys() - {"test", "check"}
+    missing = extras.keys() - OF_EXTRAS.keys() - OF_DEVELOPERS
     if missing:
         raise SystemExit(f"tools/release.py does not say what the extra {', '.join(missing)} brings.")
     found = pythons()
