@@ -158,6 +158,7 @@ def test_a_store_without_inodes_can_be_read(mounted):
         judge(arguments, answer(arguments), works=False)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_years_off_is_no_mishap(tmp_path):
     """Skipped where no faketime is installed."""
     faketime = shutil.which("faketime")

@@ -20,6 +20,7 @@ def inspectors(app: Terminal) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_it_comes_and_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if memory_room().free < INSPECTOR_ROOM:
         pytest.skip("less than 4 GB are free here, so it does not start by itself")

@@ -91,6 +91,7 @@ def test_two_apps_on_one_store(store: Path) -> None:
     assert '"theme": "vitbench-light"' in (store / "screens.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps(store: Path) -> None:
     """Another machine's clock is ahead by a day, then set back by two; it is alive while its heartbeat moves."""
     run = ScriptedRun(store, "elsewhere", created_at=time.time() + 86400)

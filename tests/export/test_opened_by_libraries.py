@@ -104,7 +104,10 @@ def by_pretrained_vit(folder, pixels):
 
     described = json.loads((folder / "config.json").read_text())
     configs.PRETRAINED_MODELS["mine"] = described["pytorch_pretrained_vit"]
-    model = ViT("mine", image_size=tuple(described["image_size"]))
+    try:
+        model = ViT("mine", image_size=tuple(described["image_size"]))
+    finally:
+        del configs.PRETRAINED_MODELS["mine"]
     utils.load_pretrained_weights(model, weights_path=str(folder / "weights.pth"))
     return model.eval()(pixels)
 

@@ -29,6 +29,7 @@ def recipe(*changes):
     return load_recipe("scratch", [*TINY, *changes]).with_data("scenes:new?count=111&size=32")
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_measures_and_answers(store):
     reply = InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
     assert 100e6 < reply.values["memory_bytes"] < 4e9

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
-from screens.app import InspectorHandlers
+from screens.app import Workbench
 from screens.attention_view import HeadNumber
 from screens.evaluation import read_evaluation
 from screens.navigation import make_screen
@@ -73,7 +73,7 @@ class Opened:
 def opened(tmp_path):
     @asynccontextmanager
     async def opening(name, size=(100, 30), **subject):
-        app = InspectorHandlers(tmp_path / "store")
+        app = Workbench(tmp_path / "store")
         app.inspector = DirectInspector(tmp_path / "store")
         async with app.run_test(size=size) as pilot:
             screen = make_screen(name, **subject)

@@ -130,7 +130,7 @@ async def test_the_filter_completes_keys_and_values(seeds, store):
         await at.until(lambda: len(at.screen.query_one(RunTable).rows) == 4)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [pytest.param((80, 24), marks=pytest.mark.slow), (120, 40)])
 async def test_logs_of_another_tool_live_in_the_list_and_in_charts(store, tmp_path, size):
     fake = FakeRun(store, "own").train(200).status("finished")
     logs = tmp_path / "logs"

@@ -16,7 +16,7 @@ from vitbench.listing.recipe_keys import NO_KEYS, RecipeReader
 from vitbench.listing.rows import LIVE_STATES, NO_SCORES, RunRow, row_of
 from vitbench.runs.about import read_about
 from vitbench.runs.events import EventReader
-from vitbench.runs.status import Status, status_file
+from vitbench.runs.status import Status, has_status
 from vitbench.runs.store import Run, Store
 
 _CLOSELY = 100
@@ -155,7 +155,7 @@ class StoreRows:
             self._known.pop(name, None)  # no run, or one that is still being made
             return
         status = run.status()
-        if status.state == "crashed" and not status_file(run.folder).exists():
+        if status.state == "crashed" and not has_status(run.folder):
             self._known.pop(name, None)  # deleted while it was read
             return
         fresh.append((run, status))

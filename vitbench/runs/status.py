@@ -127,6 +127,11 @@ class Status(RunProgress):
         return {name: getattr(self, name) for name in PROGRESS_FIELDS}
 
 
+def has_status(folder: Path) -> bool:
+    """Whether a run's folder has said anything of its state yet."""
+    return status_file(folder).exists()
+
+
 def status_file(folder: Path) -> Path:
     """Where a run folder keeps its state."""
     return folder / "status.json"
