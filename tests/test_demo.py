@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.inspector.evaluated_run import tiny_pictures, tiny_run
 from vitbench.demo import known_pictures, save_figures
 
 
+@pytest.mark.slow
 def test_figures_show_the_run_s_network_on_its_own_test_part(store, tmp_path):
     run = tiny_run(store, tiny_pictures(tmp_path / "pictures"))
     pictures = known_pictures(run, store)

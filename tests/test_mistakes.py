@@ -80,6 +80,7 @@ def test_told_before_anything_starts(place: Path, arguments: list[str], words: l
     assert not (place / "store" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_told_by_the_worker_in_the_foreground(place: Path) -> None:
     """Released weights without a network to fetch them from."""
     changes, words = ["--set=model.pretrained=true", "--set=model.options={}"], ["model.weights"]
@@ -89,6 +90,7 @@ def test_told_by_the_worker_in_the_foreground(place: Path) -> None:
     assert words[0] in vitbench(place, "show", answer.stdout.strip()).stdout
 
 
+@pytest.mark.slow
 def test_a_weight_file_that_is_none(place: Path) -> None:
     changes = [*TINY, "--set=model.weights=note.txt"]
     answer = vitbench(place, "train", "scratch", "--data", "pictures", *changes, "--foreground")

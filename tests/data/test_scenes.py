@@ -50,6 +50,7 @@ def test_the_same_seed_gives_the_same_scene_at_any_size():
     assert np.abs(halved - render(small).pixels).mean() < 12
 
 
+@pytest.mark.slow
 def test_arrays_do_not_depend_on_the_number_of_workers():
     one = scene_arrays(260, size=24, workers=1)
     two = scene_arrays(260, size=24, workers=2)

@@ -16,6 +16,7 @@ def ascii_only(monkeypatch):
     monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)  # the app changes it
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ascii_only")
 async def test_without_unicode_everything_is_ascii(store, tmp_path):
     for number in range(30):

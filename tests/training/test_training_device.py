@@ -135,6 +135,7 @@ def test_commands_lease_what_they_compute_on(store, nvml, capsys, words):
     assert take_gpu(["GPU-bb2"]) is None, "it is held until the process ends"
 
 
+@pytest.mark.slow
 def test_a_worker_that_nobody_launched_leases_too(nvml, tmp_path):
     program = """
 import sys
@@ -153,6 +154,7 @@ print(code, run.status().error, bound_lease().gpu)
     assert answer.stdout.endswith("GPU-aa1\n")
 
 
+@pytest.mark.slow
 def test_a_deterministic_run_asks_torch_and_its_compiler():
     program = """
 import os, torch

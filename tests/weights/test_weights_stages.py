@@ -75,6 +75,7 @@ def test_each_stage_goes_on_from_the_one_before_it(trained, tmp_path):
     assert all(torch.equal(captioner[name], together[f"captioner.{name}"] + 1) for name in trained_here)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_and_what_failed_begins_anew(trained, tmp_path, capsys):
     stages, come = trained
     come("finished", "paused")
