@@ -73,13 +73,15 @@ def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
 
 
 def pythons() -> dict[str, Path]:
-    """Version (3.12): a Python of this machine, for each that vitbench supports."""
+    """Version (3.12): a Python of this machine, for each that vitbench supports: those that uv knows, and pyenv's."""
+    known = json.loads(run(UV, "python", "list", "--only-installed", "--output-format", "json"))
+    paths = [Path(one["path"]) for one in known if one["path"] and one["implementation"] == "cpython"]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     found: dict[str, Path] = {}
-    for one in json.loads(run(UV, "python", "list", "--only-installed", "--output-format", "json")):
-        parts = one["version_parts"]
-        version = parts["major"], parts["minor"]
-        if OLDEST <= version < TOO_NEW and one["implementation"] == "cpython" and one["path"]:
-            found.setdefault(f"{version[0]}.{version[1]}", Path(one["path"]))
+    for path in (*paths, *sorted(pyenv.glob("versions/3.*/bin/python"))):
+        version = run(path, "-c", "import sys; print(*sys.version_info[:2], sep='.')").strip()
+        if OLDEST <= tuple(map(int, version.split("."))) < TOO_NEW:
+            found.setdefault(version, path)
     return dict(sorted(found.items()))
 
 
