@@ -10,7 +10,7 @@ from textual import work
 
 from screens.base import WorkbenchScreen
 from screens.snapshot import Snapshot
-from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.figures.sheet import Sheet, sheet_from
@@ -25,7 +25,7 @@ SAID_AFTER = 0.5
 
 
 class AskingScreen(WorkbenchScreen):
-    """Subclasses have a Line with the id `note`, and show pictures."""
+    """Subclasses have a Note with the id `note`, and show pictures."""
 
     SHOWS_PICTURES = True
 
@@ -128,14 +128,14 @@ class AskingScreen(WorkbenchScreen):
 
     def _note(self, text: str, colour: str = "secondary") -> None:
         self._noted = (text, colour)
-        self.query_one("#note", Line).show(Text(f" {clean(text)}", self.app.theme_variables[colour]))
+        self.query_one("#note", Note).show(Text(clean(text), self.app.theme_variables[colour]))
 
     def _note_saved(self, file: str) -> None:
         """Where a file is, and how to fetch it."""
-        words = Text(f" Saved {clean(file)}", self.app.theme_variables["success"])
+        words = Text(f"Saved {clean(file)}", self.app.theme_variables["success"])
         if line := scp_line(Path(file)):
-            words.append(f"\n {clean(line)}")
-        self.query_one("#note", Line).show(words)
+            words.append(f"\n{clean(line)}")
+        self.query_one("#note", Note).show(words)
 
     def _named(self, reference: str) -> str:
         """A network for people: of a run its title and its checkpoint, and whether it is training still."""

@@ -15,6 +15,7 @@ from screens.asking import AskingScreen
 from screens.evaluation import read_preview
 from screens.navigation import Opening, ScreenDeclaration
 from screens.widgets.lines import Line
+from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.picture import Picture, Pixels
 from vitbench.errors import UserError
@@ -58,7 +59,7 @@ class FiguresScreen(AskingScreen):
             with Vertical(id="figures-side"):
                 yield Picture(id="figures-picture")
                 yield Static(id="figures-facts")
-        yield Line(id="note")
+        yield Note(id="note", least=1)
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()
@@ -118,7 +119,9 @@ class FiguresScreen(AskingScreen):
         whose = f"  {clean(run.title)}" if run is not None else ""
         name = clean(shortened(figure.file.name, 60))
         when = moment(figure.saved_at, "%d %b %H:%M")
-        return Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
+        words = Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
+        words.no_wrap, words.overflow = True, "ellipsis"
+        return words
 
     # What is shown of one
 
@@ -131,17 +134,24 @@ class FiguresScreen(AskingScreen):
     @work(thread=True, exclusive=True, group="preview")
     def _preview(self, figure: SavedFigure) -> None:
         """Reads the picture and what it records aside."""
+        file, problem = self._pictured(figure.file)
         pixels: Pixels | None = None
-        problem = ""
-        if figure.file.suffix.lower() == ".png":
+        if file is not None:
             try:
-                pixels = read_preview(figure.file)
+                pixels = read_preview(file)
             except UserError as error:
                 problem = str(error)
-        else:
-            problem = f"{figure.file.suffix[1:].upper()} has no preview in a terminal."
-        said = what_it_shows(figure.file) if not problem or pixels is None else ""
+        said = what_it_shows(figure.file)
         self.app.call_from_thread(self._show_preview, figure, pixels, problem, said)
+
+    def _pictured(self, file: Path) -> tuple[Path | None, str]:
+        """The file that is shown for this one, and what is to be said of that: PDF and SVG have a PNG beside them."""
+        if file.suffix.lower() == ".png":
+            return file, ""
+        form, beside = file.suffix[1:].upper(), file.with_suffix(".png")
+        if any(other.file == beside for other in self.figures):
+            return beside, f"{form} has no preview in a terminal; {beside.name} beside it is shown."
+        return None, f"{form} has no preview in a terminal."
 
     def _show_preview(self, figure: SavedFigure, pixels: Pixels | None, problem: str, said: str) -> None:
         if self.current is not figure:
@@ -154,7 +164,7 @@ class FiguresScreen(AskingScreen):
             if fetch := scp_line(figure.file):
                 facts.append(f"\n{clean(fetch)}", colours["secondary"])
             self.query_one("#figures-facts", Static).update(facts)
-            self._note(problem, "warning" if problem else "secondary")
+            self._note(problem, "warning" if problem and pixels is None else "secondary")
 
     # What the keys do
 

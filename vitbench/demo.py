@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
 _MEASURED = 30
-"""Pictures that the report measures maps and words on; the whole demo takes three minutes."""
+"""Pictures that the report measures maps and words on: more would make the demo longer than a person waits."""
 _PICTURES = ("01_bowtie_ladder.png", "04_heart_square.png", "10_car.png")
 
 

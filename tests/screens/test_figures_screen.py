@@ -16,9 +16,9 @@ from vitbench.requests.plots import CurvesRequest
 from vitbench.runs.store import Store
 
 
-def figure(title: str = "loss") -> bytes:
+def figure(title: str = "loss", ending: str = ".png") -> bytes:
     line = {"name": "one", "colour": "#1f77b4", "x": [1, 2, 3], "y": [3.0, 2.0, 1.0]}
-    return sheet_bytes(compose_curves(CurvesRequest.read({"title": title, "curves": [line]})), ".png")
+    return sheet_bytes(compose_curves(CurvesRequest.read({"title": title, "curves": [line]})), ending)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_the_screen_lists_previews_copies_and_deletes(saved, store, monkey
         await app.press("down")
         await app.see("curves: Loss")
         await app.press("D")
-        await app.see("cannot be undone")
+        await app.see("Delete (y)", "undone.")
         await app.press("n")
         assert (saved.folder / "figures" / "first.png").exists()
         await app.press("D", "y")
@@ -83,6 +83,23 @@ async def test_the_screen_lists_previews_copies_and_deletes(saved, store, monkey
         assert not (saved.folder / "figures" / "first.png").exists()
         await app.press("F")
         await app.see("third.png", "2 figures")
+
+
+async def test_a_pdf_is_shown_by_the_picture_beside_it(saved, store):
+    outputs = Outputs(store)
+    for name in ("first.pdf", "alone.pdf"):
+        outputs.write(saved.folder / "figures" / name, figure(ending=".pdf"))
+    os.utime(saved.folder / "figures" / "first.pdf", (2e9, 2e9))
+    async with opened(store, (80, 24)) as app:
+        await app.see("mine")
+        await app.press("F")
+        await app.see("first.png beside it is shown.", "4 figures")
+        assert app.screen.query_one("#figures-picture").pixels is not None
+        rows = [line for line in app.text().splitlines() if line.startswith(("first.", "second.", "alone."))]
+        assert len(rows) == 4
+        await app.press("down")
+        await app.see("PDF has no preview in a terminal.")
+        assert app.screen.query_one("#figures-picture").pixels is None
 
 
 async def test_a_figure_is_made_again_from_its_screen(saved, store):
