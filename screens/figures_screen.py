@@ -41,7 +41,7 @@ class FiguresScreen(AskingScreen):
     BINDINGS = bindings(ACTIONS)
     DEFAULT_CSS = """
     FiguresScreen #figures-list { width: 1fr; border: none; padding: 0; background: $background;
-        scrollbar-size-vertical: 1; }
+        scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     FiguresScreen #figures-side { width: 2fr; padding: 0 1; }
     FiguresScreen #figures-picture { height: 1fr; }
     FiguresScreen #figures-facts { height: auto; max-height: 8; }
@@ -119,9 +119,7 @@ class FiguresScreen(AskingScreen):
         whose = f"  {clean(run.title)}" if run is not None else ""
         name = clean(shortened(figure.file.name, 60))
         when = moment(figure.saved_at, "%d %b %H:%M")
-        words = Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
-        words.no_wrap, words.overflow = True, "ellipsis"
-        return words
+        return Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
 
     # What is shown of one
 

@@ -95,8 +95,10 @@ async def test_a_pdf_is_shown_by_the_picture_beside_it(saved, store):
         await app.press("F")
         await app.see("first.png beside it is shown.", "4 figures")
         assert app.screen.query_one("#figures-picture").pixels is not None
-        rows = [line for line in app.text().splitlines() if line.startswith(("first.", "second.", "alone."))]
-        assert len(rows) == 4
+        rows = app.text().splitlines()
+        first = next(number for number, row in enumerate(rows) if row.startswith("first.pdf"))
+        names = [row.split(".")[0] for row in rows[first : first + 4]]
+        assert sorted(names) == ["alone", "first", "first", "second"], "a figure takes one row"
         await app.press("down")
         await app.see("PDF has no preview in a terminal.")
         assert app.screen.query_one("#figures-picture").pixels is None
