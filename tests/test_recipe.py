@@ -52,12 +52,14 @@ def test_each_problem_is_named_with_key_value_and_what_is_allowed() -> None:
             "optim": {"nmae": "adam", "lr": 0.0},
             "model": {"freeze": 0, "image_size": [384]},
             "schedule": {"name": "cosin"},
+            "launch": {"time": "yesterday"},
             "trian": {},
         }
     )
     for part in (
         "train.epochs = -1 (must be greater than or equal to 1)",
         'train.device = "gpu" (must be "auto", "cpu", "cuda" or "cuda:N")',
+        'launch.time = "yesterday" (limit of a job, written [days-]hours:minutes:seconds)',
         "train.compile = 1 (must be a valid boolean)",
         "train.amp = \"fp8\" (must be 'none', 'bf16' or 'fp16')",
         "optim.nmae is no key of a recipe, perhaps you mean optim.name",

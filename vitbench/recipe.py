@@ -322,9 +322,10 @@ def _problem(detail: ErrorDetails) -> str:
     """One validation error as `key = value (what is allowed)`."""
     # pydantic appends the branch of a union to the path of the error; the person's key ends before it.
     location = [part for part in detail["loc"] if isinstance(part, str)]
-    keys, fields = [], Recipe.model_fields
+    keys, fields, described = [], Recipe.model_fields, ""
     for part in location:
         keys.append(part)
+        described = (fields[part].description or "") if part in fields else ""
         table = fields[part].annotation if part in fields else None
         if not (isinstance(table, type) and issubclass(table, BaseModel)):
             break
@@ -337,6 +338,8 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "model_type":
         return f"{key} = {shortened(repr(value))} (must be a table of keys)"
     shown = shortened(toml_value(value) if _plain(value) else repr(value))
+    if detail["type"] == "string_pattern_mismatch" and key != "train.device":
+        return f"{key} = {shown} ({described})"
     return f"{key} = {shown} ({_allowed(key, detail)})"
 
 

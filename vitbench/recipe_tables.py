@@ -175,7 +175,7 @@ class LaunchTable(Table):
     nodes: Positive = Field(1, description="nodes of the cluster")
     partition: str = Field("", description="of the cluster; without it, the cluster's default")
     account: str = Field("", description="whom the cluster charges; without it, its default")
-    time: str = Field("1:00:00", pattern=_TIME, description="limit of a job, [days-]hours:minutes:seconds")
+    time: str = Field("1:00:00", pattern=_TIME, description="limit of a job, written [days-]hours:minutes:seconds")
 
     @property
     def on_node(self) -> int:

@@ -34,6 +34,12 @@ def test_values_as_people_type_them(key, text, value):
     assert typed_values(key, text) == value
 
 
+@pytest.mark.parametrize("text", ["", " , ", "[]"])
+def test_no_value_at_all_is_said_with_what_may_be_written(text):
+    with pytest.raises(UserError, match=r"optim.lr: no value is given; write values with commas, or a range"):
+        typed_values("optim.lr", text)
+
+
 @pytest.mark.parametrize(("text", "words"), [("1 to 2 cubic", "cubic"), ("1 to 2 in 0", "in N"), ("1 to 2 in", "in N")])
 def test_a_range_with_other_words(text, words):
     with pytest.raises(UserError, match=words):

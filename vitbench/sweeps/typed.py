@@ -20,9 +20,11 @@ def typed_values(key: str, text: str) -> Any:
     """What a sweep file would hold for `key`: a list of several values, a table of a range, or else the one value.
 
     A range of a key that takes whole numbers alone is of whole numbers. TOML is taken as it is. Raises UserError for
-    words that a range cannot have.
+    words that a range cannot have, and where there is no value.
     """
     text = text.strip()
+    if not text.strip(", []"):
+        raise UserError(f"{key}: no value is given; write {FORMS}.")
     found = _RANGE.fullmatch(text)
     if found:
         return _range(key, found)
