@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -18,8 +19,8 @@ from worker_for_tests import (
     limit_file_size,
     poison_step,
     run_out_of_memory_above,
-    slow_steps,
     start_worker,
+    wait_in_steps,
     worker_recipe,
     write_pictures,
 )
@@ -133,12 +134,18 @@ def test_two_loader_processes_change_nothing(whole: Whole) -> None:
     assert_equal_to_the_bit(run, whole.run)
 
 
-def test_paused_and_resumed_by_request_and_by_signal(whole: Whole) -> None:
+def test_paused_and_resumed_by_request_and_by_signal(whole: Whole, tmp_path: Path) -> None:
     run = whole.store.create(whole.recipe)
-    for ask in (lambda process: control.pause(run), lambda process: os.kill(process.pid, signal.SIGTERM)):
-        process = start_worker(run.folder, (slow_steps, 0.1))
-        until(lambda: run.status().state == "running")
-        ask(process)
+    for name in ("request", "signal"):
+        gate = tmp_path / name
+        process = start_worker(run.folder, (wait_in_steps, gate))
+        until_it_runs(run, process)
+        if name == "request":
+            control.pause(run)
+            time.sleep(0.3)  # longer than the worker goes without looking
+        else:
+            os.kill(process.pid, signal.SIGTERM)
+        gate.touch()
         assert ended(process) == 0
         status = run.status()
         assert (status.state, status.process, status.error) == ("paused", None, None)
@@ -146,11 +153,12 @@ def test_paused_and_resumed_by_request_and_by_signal(whole: Whole) -> None:
     assert_equal_to_the_bit(run, whole.run)
 
 
-def test_a_hang_up_is_nothing(whole: Whole) -> None:
+def test_a_hang_up_is_nothing(whole: Whole, tmp_path: Path) -> None:
     run = whole.store.create(whole.recipe)
-    process = start_worker(run.folder, (slow_steps, 0.1))
-    until(lambda: run.status().state == "running")
+    process = start_worker(run.folder, (wait_in_steps, tmp_path / "gate"))
+    until_it_runs(run, process)
     os.kill(process.pid, signal.SIGHUP)
+    (tmp_path / "gate").touch()
     assert ended(process) == 0
     assert run.status().state == "finished"
     assert_equal_to_the_bit(run, whole.run)
@@ -215,6 +223,11 @@ def test_no_loader_outlives_a_killed_worker(whole: Whole) -> None:
         os.waitpid(worker, 0)
     until(lambda: not marked_processes(run.folder) and not is_held(run.folder), 5)
     assert run.status().state == "crashed"
+
+
+def until_it_runs(run: Run, process: BaseProcess) -> None:
+    until(lambda: run.status().state == "running" or process.exitcode is not None)
+    assert process.exitcode is None, (run.status(), (run.folder / "worker.log").read_text())
 
 
 def until(condition: Callable[[], bool], timeout: float = 120.0) -> None:

@@ -155,17 +155,19 @@ def make_room(place: Path) -> None:
         file.unlink()
 
 
-def slow_steps(seconds: float) -> None:
-    """Each step takes so much longer, so that a busy machine sees the run while it is running."""
+def wait_in_steps(gate: Path) -> None:
+    """Each step waits until there is a file `gate`, for at most four minutes: what a test does to a run that runs."""
     from vitbench.training.state import Training
 
     original = Training.clip_gradients
 
-    def slow(self: Training, *arguments: Any, **options: Any) -> Any:
-        time.sleep(seconds)
+    def wait(self: Training, *arguments: Any, **options: Any) -> Any:
+        deadline = time.monotonic() + 240
+        while not gate.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         return original(self, *arguments, **options)
 
-    Training.clip_gradients = slow  # type: ignore[method-assign]
+    Training.clip_gradients = wait  # type: ignore[method-assign]
 
 
 def limit_file_size(size: int) -> None:
