@@ -3,12 +3,13 @@
 import os
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
-from tests.training.worker_for_tests import worker_recipe, write_pictures
+from tests.training import worker_for_tests
+from tests.training.worker_for_tests import last_weights, worker_recipe, write_pictures
 from vitbench.errors import UserError
 from vitbench.runs import control
 from vitbench.runs.launcher import launch
@@ -26,6 +27,7 @@ pytestmark = [
 ]
 PATIENCE = 900.0
 KILL_WAIT = 30.0
+until = partial(worker_for_tests.until, patience=PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,15 +46,6 @@ def pictures(tmp_path_factory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
 
 
-def until(condition, what: str):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited for {what}")
-
-
 def look(run: Run):
     """What the app and `vitbench runs` do: look, and attend to what is seen."""
     status = run.status()
@@ -64,11 +57,6 @@ def recipe_of(pictures: Path, launch=None, **train):
     table = {"engine": "slurm", "partition": "low", "time": "0:30:00", **(launch or {})}
     train = {"epochs": 60, "evaluate_every": 30, "checkpoint_every": 100, **train}
     return worker_recipe(pictures, launch=table, train=train)
-
-
-def last_weights(run: Run) -> dict:
-    last = max(entry.step for entry in run.checkpoints())
-    return load_file(run.folder / "checkpoints" / f"step-{last:08}" / "model.safetensors")
 
 
 def urgent_job(seconds: int) -> None:

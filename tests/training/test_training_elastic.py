@@ -5,14 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from safetensors.torch import load_file
 
-from tests.training.worker_for_tests import worker_recipe, write_pictures
+from tests.training.worker_for_tests import last_weights, until, worker_recipe, write_pictures
 from vitbench.runs import control
 from vitbench.runs.launcher import launch
 from vitbench.runs.process import marked_processes
@@ -35,16 +33,6 @@ def recipe_of(pictures: Path, processes: int = 2, **train):
     )
 
 
-def until(condition, what: str):
-    """Waits for what `condition` gives; fails if that takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited for {what}")
-
-
 def ranks_of(run: Run) -> list[psutil.Process]:
     """The processes that train, without the agent."""
     found = []
@@ -62,11 +50,6 @@ def both(run: Run) -> list[psutil.Process]:
     """Both processes, once they train."""
     until(lambda: (run.status().step or 0) > 0 or run.status().state != "running", "the first step")
     return until(lambda: (found := ranks_of(run)) and len(found) == 2 and found, "two processes")
-
-
-def weights(run: Run) -> dict:
-    last = max(entry.step for entry in run.checkpoints())
-    return load_file(run.folder / "checkpoints" / f"step-{last:08}" / "model.safetensors")
 
 
 @pytest.mark.slow
@@ -93,7 +76,7 @@ def test_a_run_in_two_processes_is_paused_resumed_and_survives_the_death_of_one(
 
     alone = Store(store).create(recipe_of(pictures, processes=1))
     assert worker.main(alone.folder) == 0
-    one, two = weights(alone), weights(run)
+    one, two = last_weights(alone), last_weights(run)
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
 
 
@@ -146,16 +129,12 @@ def test_the_first_ending_counts_and_a_batch_that_does_not_fit_is_none(store, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("preparation", "state", "words"),
-    [
-        ("vitbench.training.classification:Classification.loss:1:nan", "diverged", "became nan"),
-        ("vitbench.training.classification:Classification.loss:1:memory", "failed", "Out of memory"),
-    ],
+    ("fault", "state", "words"), [("nan", "diverged", "became nan"), ("memory", "failed", "Out of memory")]
 )
-def test_what_goes_wrong_in_one_process_ends_the_run_in_words(store, tmp_path, monkeypatch, preparation, state, words):
+def test_what_goes_wrong_in_one_process_ends_the_run_in_words(store, tmp_path, monkeypatch, fault, state, words):
     """A loss of one process that is not a number, or memory that only one of them lacks."""
-    write_fault(tmp_path, monkeypatch, preparation.rpartition(":")[2])
-    run = Store(store).create(recipe_of(write_pictures(tmp_path / "pictures")))
+    write_fault(tmp_path, monkeypatch, fault)
+    run = Store(store).create(recipe_of(write_pictures(tmp_path / "pictures"), batch_size=8))
     launch(run)
     status = control.wait(run, PATIENCE)
     assert (status.state, words in (status.error or "")) == (state, True), status.error
@@ -175,28 +154,37 @@ def test_memory_that_one_process_lacks_halves_the_batch_of_all(store, tmp_path, 
 
 
 def write_fault(folder: Path, monkeypatch, kind: str) -> None:
-    """Every new Python process of this test has rank 1 fail in its loss: with more than two pictures, or at step 5."""
+    """Every new Python process of this test has rank 1 fail in its loss: with more than two pictures, or at step 5.
+
+    What it changes is the module that is imported, after its import: a copy of it would change nothing.
+    """
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(
         f"""
-import os, sys
+import importlib.util, os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name != "vitbench.training.classification":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+        def execute_and_change(module):
+            execute(module)
+            change(module.Classification)
+        spec.loader.exec_module = execute_and_change
+        return spec
+def change(owner):
+    import torch
+    original, calls = owner.loss, []
+    def loss(self, module, batch):
+        calls.append(1)
+        if {kind!r} == "memory" and len(batch.labels) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        value, extras = original(self, module, batch)
+        return (value * float("nan") if {kind!r} == "nan" and len(calls) == 5 else value), extras
+    owner.loss = loss
 if os.environ.get("RANK") == "1":
-    class Watch:
-        def find_spec(self, name, path=None, target=None):
-            if name != "vitbench.training.classification":
-                return None
-            sys.meta_path.remove(self)
-            import vitbench.training.classification as made
-            import torch
-            original, calls = made.Classification.loss, []
-            def loss(self, module, batch):
-                calls.append(1)
-                if {kind!r} == "memory" and len(batch.labels) > 2:
-                    raise torch.OutOfMemoryError("CUDA out of memory")
-                value, extras = original(self, module, batch)
-                return (value * float("nan") if {kind!r} == "nan" and len(calls) == 5 else value), extras
-            made.Classification.loss = loss
-            return made.__spec__
     sys.meta_path.insert(0, Watch())
 """
     )

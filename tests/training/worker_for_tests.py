@@ -19,6 +19,8 @@ import numpy as np
 from PIL import Image
 
 from vitbench.recipe import Recipe, parse_recipe
+from vitbench.runs.checkpoints import WEIGHTS_NAME, step_folder
+from vitbench.runs.store import Run
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
@@ -66,6 +68,24 @@ def worker_recipe(pictures: Path, **tables: dict[str, Any]) -> Recipe:
     for name, table in tables.items():
         values[name] = {**values.get(name, {}), **table}
     return parse_recipe(values, "test")
+
+
+def until(condition: Callable[[], Any], what: str, patience: float = 280.0) -> Any:
+    """Waits for what `condition` gives, at most `patience` seconds, and returns it."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited for {what}")
+
+
+def last_weights(run: Run) -> dict[str, Any]:
+    """The weights of a run's last checkpoint."""
+    from safetensors.torch import load_file
+
+    last = max(entry.step for entry in run.checkpoints())
+    return load_file(step_folder(run.folder / "checkpoints", last) / WEIGHTS_NAME)
 
 
 def start_worker(folder: Path, *preparations: tuple[Callable[..., None], Any]) -> BaseProcess:

@@ -66,7 +66,10 @@ def main(folder: Path, opening: "Callable[..., tuple[Any, str]] | None" = None) 
         signal.signal(number, signal.SIG_IGN)
     run, rank = Run(folder), int(os.environ["RANK"])
     control = RankControl(run, rank, os.environ.get(MARK))
-    if not control.is_there() or read_ending(run) is not None:
+    if not control.is_there():
+        print(f"rank {rank}: {folder} is not the folder for which this process was started", file=sys.stderr)
+        return 0
+    if read_ending(run) is not None:
         return 0
     take_own_gpu()
     log = RunLog(run.log) if rank == 0 else QuietLog(run.log)

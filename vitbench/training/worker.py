@@ -69,8 +69,14 @@ def live(folder: Path, work: Work) -> int:
     """
     run = Run(folder)
     control = Control(run)
+    mark = os.environ.get(MARK)
     with control.listening():  # before anybody can see that the run is running, and ask its process to pause
-        return _live(run, control, work)
+        try:
+            return _live(run, control, work)
+        finally:  # what this process starts later belongs to another run, or to none
+            os.environ.pop(MARK, None)
+            if mark is not None:
+                os.environ[MARK] = mark
 
 
 def _live(run: Run, control: Control, work: Work) -> int:
