@@ -16,6 +16,6 @@ AUGMENTATION = AugmentationDeclaration(
 
 def changes(preprocessing: Any) -> list[Any]:
     """Crop and mirror, then AutoAugment (Cubuk et al. 2019)."""
-    from torchvision.transforms import AutoAugment
+    from vitbench.data.auto_augment import ByteAutoAugment
 
-    return [*crop_and_flip(preprocessing), AutoAugment()]
+    return [*crop_and_flip(preprocessing), ByteAutoAugment()]

@@ -15,6 +15,6 @@ AUGMENTATION = AugmentationDeclaration(
 
 def changes(preprocessing: Any) -> list[Any]:
     """AutoAugment (Cubuk et al. 2019) with ImageNet's policy."""
-    from torchvision.transforms import AutoAugment
+    from vitbench.data.auto_augment import ByteAutoAugment
 
-    return [AutoAugment()]
+    return [ByteAutoAugment()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,11 +10,13 @@ from PIL import Image
 from torchvision import transforms
 
 from vitbench.augmentations import AUGMENTATIONS
+from vitbench.data.auto_augment import ByteAutoAugment
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.randomness import SAMPLE, torch_seeded
 from vitbench.data.resizing import FixedResize, Resizing, ShortSide
 
-Change = Callable[[Image.Image], Image.Image]
+Change = Callable[[Any], Any]
+"""From a Pillow picture to another; ByteAutoAugment takes and gives arrays too."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,12 @@ class Augmentation:
         if not self.is_random:
             return pixels
         with torch_seeded(SAMPLE, seed, epoch, index):
-            if self.changes:
-                picture = Image.fromarray(pixels)
-                for change in self.changes:
-                    picture = change(picture)
-                pixels = np.asarray(picture)
-            return self._erased(pixels)
+            picture: Image.Image | np.ndarray = pixels
+            for change in self.changes:
+                if isinstance(picture, np.ndarray) and not isinstance(change, ByteAutoAugment):
+                    picture = Image.fromarray(picture)
+                picture = change(picture)
+            return self._erased(np.asarray(picture))
 
     def _erased(self, pixels: np.ndarray) -> np.ndarray:
         """With the probability of `random_erasing`, a rectangle (2 to 33% of the area) shows the mean colour.
