@@ -121,8 +121,11 @@ def model(name: str) -> str:
 
 
 def device(name: str, gpus: str) -> str:
-    """Where a run runs, in a word or two: `GPU 0`, `cpu`."""
-    return f"GPU {gpus}" if gpus else name.partition(" ")[0]
+    """Where a run runs, in a word or two: `GPU 0`, `cpu`, `cpu, 2 processes`."""
+    if gpus:
+        return f"GPU {gpus}"
+    several = name.rpartition(", ")[2]
+    return name.partition(" ")[0] + (f", {several}" if several.endswith(" processes") else "")
 
 
 def data(path: str) -> str:

@@ -148,7 +148,8 @@ def work(
     if recipe.train.deterministic:
         make_deterministic()
     device = choose_device(recipe.train.device)
-    heartbeat.update(device=describe_device(device))
+    where = describe_device(device) + (f", {recipe.launch.world} processes" if joined else "")
+    heartbeat.update(device=where)
     ranks = JoinedRanks(device) if joined else ALONE
     if not joined and (gpus := gpu_uuids(device)) != read_status(run.folder).gpus:
         transition(run, "running", "running", by="worker", gpus=gpus)
@@ -189,14 +190,12 @@ def work(
             f"a step, so a step still covers {training.pictures_per_step} pictures.",
         )
     if checkpoints.last is not None:
-        log.write(
-            training.step, "info", f"Going on from the checkpoint of step {training.step} on {describe_device(device)}."
-        )
+        log.write(training.step, "info", f"Going on from the checkpoint of step {training.step} on {where}.")
     else:
         made_by = read_status(run.folder).version
         if made_by and made_by != __version__:
             log.write(0, "warning", f"The run was made by vitbench {made_by}; it is trained by {__version__}.")
-        log.write(0, "info", f"Starting on {describe_device(device)}: {start or task.network.source}")
+        log.write(0, "info", f"Starting on {where}: {start or task.network.source}")
         for remark in (*differences(run, recipe), *data_remarks(getattr(task, "data", None))):
             log.write(0, "warning", remark)
     for remark in (*checkpoints.remarks, *doubts, *lease_notes(device)):
