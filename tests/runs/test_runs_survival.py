@@ -24,8 +24,8 @@ from vitbench.runs import control
 from vitbench.runs.detached import exit_code, start_detached
 from vitbench.runs.launcher import launch, launch_queued
 from vitbench.runs.lock import RunLock, is_held, is_locked
-from vitbench.runs.process import start_ticks, this_process
-from vitbench.runs.queue import scheduler_lock
+from vitbench.runs.process import marked_processes, start_ticks, this_process
+from vitbench.runs.queue import attend, scheduler_lock
 from vitbench.runs.status import (
     RunProgress,
     Status,
@@ -331,6 +331,27 @@ def test_kill_says_what_is_so(shop: Store) -> None:
     begun(run)
     assert control.kill(run) == "is stopped: killed by hand"
     assert run.status().error == "Killed by hand."
+
+
+def test_who_looks_while_a_run_is_killed_does_not_take_it_for_crashed(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker ends first; the other processes of a run on several GPUs take seconds to end."""
+    run, seen, real = new(shop), [], control._strike
+    begun(run)
+
+    def strike_and_look(killed: Run) -> bool:
+        struck = real(killed)
+        until(lambda: not marked_processes(killed.folder) and not is_held(killed.folder))
+        seen.append(killed.status().state)
+        attend(shop, [(killed, killed.status())])  # as the app does, which also writes down what it sees
+        return struck
+
+    monkeypatch.setattr(control, "_strike", strike_and_look)
+    assert control.kill(run) == "is stopped: killed by hand"
+    assert seen == ["stopped"]
+    status = read_status(run.folder)
+    assert (status.state, status.error, run.requests()) == ("stopped", "Killed by hand.", set())
 
 
 def test_the_newest_run_is_told_by_when_it_was_made(shop: Store) -> None:

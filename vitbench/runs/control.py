@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -17,13 +17,12 @@ from vitbench.runs.queue import attend
 from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.states import ENDED, State, is_allowed
 from vitbench.runs.status import Status, read_status
-from vitbench.runs.store import Run, Store
+from vitbench.runs.store import KILLED, Run, Store
 from vitbench.runs.transition import RunGone, StateChanged, leave_request, note_crash, transition
 
 _PATIENCE = 15.0
 """Seconds that a run may be held by somebody who is only starting it, or by a worker that has left."""
 _PATIENCE_WITH_SLURM = 60.0
-_KILLED = "Killed by hand."
 
 
 def pause(run: Run) -> str:
@@ -71,13 +70,24 @@ def kill(run: Run, patience: float = 10.0) -> str:
         patience = max(patience, _PATIENCE_WITH_SLURM)
     elif status.state == "running" and is_elsewhere(status):
         refuse_if_it_runs_elsewhere(run.folder, status)
+    if status.state == "running":
+        with suppress(OSError, UserError):  # for whoever looks meanwhile; a full disk is no obstacle
+            leave_request(run, "kill")
+    try:
+        return _end_processes(run, patience, struck=bool(status.slurm_job))
+    finally:
+        with suppress(OSError):
+            run.acknowledged("kill")
+
+
+def _end_processes(run: Run, patience: float, struck: bool) -> str:
+    """Kills until nothing of the run lives. `struck` says whether somebody else, SLURM, kills it too."""
     deadline = time.monotonic() + patience
-    struck = False
     while True:
         struck |= _strike(run)
         with _opened_lock(run) as lock:
             if lock.acquire(patience=0.05) and not _processes(run) and not _lives_in_slurm(run):
-                return _killed(run, lock, struck or bool(status.slurm_job))
+                return _killed(run, lock, struck)
         if time.monotonic() > deadline:
             left = _processes(run)
             if left:
@@ -184,13 +194,16 @@ def _killed(run: Run, lock: RunLock, struck: bool) -> str:
     status = read_status(run.folder)
     if status.state == "running":
         if not struck:
+            run.acknowledged("kill")
             note_crash(run, lock, by="person")
             return "had crashed already"
-        transition(run, "running", "stopped", by="person", lock=lock, error=_KILLED)
+        transition(run, "running", "stopped", by="person", lock=lock, error=KILLED)
         return "is stopped: killed by hand"
     if status.state == "queued":
-        transition(run, "queued", "stopped", by="person", lock=lock, error=_KILLED)
+        transition(run, "queued", "stopped", by="person", lock=lock, error=KILLED)
         return "is stopped: it will not be started"
+    if struck and (status.state, status.error) == ("stopped", KILLED):
+        return "is stopped: killed by hand"  # somebody who looked has written it down
     return f"is {status.state}: nothing of it was running"
 
 

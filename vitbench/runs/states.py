@@ -30,7 +30,7 @@ TRANSITIONS: dict[Actor, dict[State, tuple[State, ...]]] = {
     },
     "scheduler": {
         "queued": ("failed",),
-        "running": ("crashed",),
+        "running": ("crashed", "stopped"),
     },
     "worker": {
         "running": ("running", "paused", "stopped", "finished", "failed", "diverged"),

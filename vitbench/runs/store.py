@@ -25,7 +25,9 @@ from vitbench.text import clean, shortened
 
 _END_OF_LOG = 2**16
 """Bytes from the end in which the last words of a run are looked for, at each poll of a store of many."""
-_REQUESTS = ("pause", "stop", "checkpoint")
+_REQUESTS = ("pause", "stop", "checkpoint", "kill")
+KILLED = "Killed by hand."
+"""The error of a run that somebody has killed."""
 _CLOCK_DIFFERENCE = 60.0
 """Seconds by which the clocks of machines that share a store may differ."""
 
@@ -88,10 +90,15 @@ class Run:
         again = read_status(self.folder)  # it may have ended properly between the two looks
         if again.state != "running" or again.process != status.process:
             return again
-        return self.crashed(status)
+        return self.without_worker(status)
 
-    def crashed(self, status: Status) -> Status:
-        """The status of a running run, as it is once its worker is known to be gone."""
+    def without_worker(self, status: Status) -> Status:
+        """The status of a running run, as it is once its worker is known to be gone: crashed, or killed by hand.
+
+        Between the end of a worker and that of the last of its processes others look.
+        """
+        if "kill" in self.requests():
+            return status.model_copy(update={"state": "stopped", "error": KILLED, "eta_seconds": None, "doing": None})
         words = [line.text for line in last_lines(self.log, 3, _END_OF_LOG)]
         error = "Its process ended without a word." + (f" The log ends: {' / '.join(words)}" if words else "")
         if status.process is None:
@@ -99,7 +106,7 @@ class Run:
         return status.model_copy(update={"state": "crashed", "error": error, "eta_seconds": None, "doing": None})
 
     def request(self, what: str) -> None:
-        """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step.
+        """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step; `kill` says why it ends.
 
         Raises OSError, and UserError if `control` is no folder.
         """

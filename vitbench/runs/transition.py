@@ -102,7 +102,8 @@ def leave_request(run: Run, request: str) -> bool:
 
 
 def note_crash(run: Run, lock: RunLock, by: Actor) -> Status:
-    """Writes down that a run crashed, if it says that it runs; `lock` is held by the caller, so nobody runs it.
+    """Writes down that a run crashed, or was killed by hand, if it says that it runs; the caller holds `lock`, so
+    nobody runs it.
 
     Raises UserError if it runs on another machine, or if its worker lives on without its lock.
     """
@@ -115,9 +116,9 @@ def note_crash(run: Run, lock: RunLock, by: Actor) -> Status:
     if process_lives(run.folder, status):
         assert status.process is not None
         raise StateChanged(f"Run {run.id} is running already, as process {status.process.pid}.")
-    found = run.crashed(status)
+    found = run.without_worker(status)
     ended_at = max(status.heartbeat, status.started_at or 0.0) or time.time()
-    return transition(run, "running", "crashed", by=by, lock=lock, error=found.error, ended_at=ended_at)
+    return transition(run, "running", found.state, by=by, lock=lock, error=found.error, ended_at=ended_at)
 
 
 @contextmanager
