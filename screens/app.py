@@ -369,6 +369,8 @@ def open_app(arguments: Sequence[str], logs: bool = False) -> int:
     # Python would believe these before the terminal itself, and never see that its window changes.
     for variable in ("COLUMNS", "LINES"):
         os.environ.pop(variable, None)
+    # A key waits for the thread that reads the store no longer than this; Python's own 5 ms add up over several turns.
+    sys.setswitchinterval(0.001)
     app = Workbench(store, run_id, [expanded(path).absolute() for path in chosen.logs] if logs else ())
     farewell = app.run()
     if farewell:

@@ -92,7 +92,7 @@ class Watcher:
         self._readings: dict[str, _Reading] = {}
         self._log_details: dict[str, tuple[tuple[object, ...], RunDetail]] = {}
         self._complete: dict[str, tuple[tuple[object, ...], RunRow]] = {}
-        """Each row with what was added to it, so that a row that is as before is the same object."""
+        """Each row to which something was added, so that a row that is as before is the same object."""
         self._sparklines: dict[str, tuple[float, ...]] = {}
         self._last = Snapshot()
         self._gpu_numbers: dict[str, str] | None = None
@@ -144,19 +144,21 @@ class Watcher:
         unattended = attend(self.store, polled.fresh)
         aside = seconds if seconds == float("inf") else _ASIDE
         reading = self._read_aside(polled.rows, wanted, aside)
-        rows = {run_id: self._rows.row(run_id) or row for run_id, row in polled.rows.items()}
+        rows = polled.rows
+        if wanted.recipes or wanted.scalars:
+            rows = {run_id: self._rows.row(run_id) or row for run_id, row in rows.items()}
         logs, logs_left = self._logs.poll(wanted.scalars, seconds)
         for run_id in wanted.sparklines:
             if run_id in rows:
                 self._read_sparkline(self._run(run_id), rows[run_id])
         places = _places_in_queue(rows)
-        complete = {
-            run_id: self._completed(row, places.get(run_id, 0), unattended if run_id in places else "")
-            for run_id, row in rows.items()
-        } | logs
-        for gone in [run_id for run_id in self._complete if run_id not in rows]:
-            for memory in (self._complete, self._readings, self._sparklines):
-                memory.pop(gone, None)
+        for memory in (self._complete, self._readings, self._sparklines):
+            for gone in [run_id for run_id in memory if run_id not in rows]:
+                memory.pop(gone)
+        complete = dict(rows)
+        for run_id in self._sparklines.keys() | places.keys():
+            complete[run_id] = self._completed(rows[run_id], places.get(run_id, 0), unattended)
+        complete |= logs
         followed = {run_id: self._detail(complete[run_id]) for run_id in wanted.followed if run_id in complete}
         self._forget_readings(wanted, complete)
         return Snapshot(
@@ -179,13 +181,12 @@ class Watcher:
         return "" if self._rows.read_scores(order, wanted.scalars, seconds) else "scores"
 
     def _completed(self, row: RunRow, place: int, unattended: str) -> RunRow:
-        added = (row, self._sparklines.get(row.id, ()), place, unattended)
+        """The row with its sparkline and its place in the queue; most of a large store's have neither."""
+        added = (row, self._sparklines.get(row.id, ()), place, unattended if place else "")
         known = self._complete.get(row.id)
         if known is not None and known[0][0] is row and known[0][1:] == added[1:]:
             return known[1]
-        complete = row
-        if any(added[1:]):
-            complete = replace(row, sparkline=added[1], place=place, unattended=unattended)
+        complete = replace(row, sparkline=added[1], place=place, unattended=added[3]) if any(added[1:]) else row
         self._complete[row.id] = (added, complete)
         return complete
 

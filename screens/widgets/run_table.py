@@ -56,6 +56,8 @@ class RunTable(ScrollView, can_focus=True):
         """The columns that a person has chosen."""
         self.usual = True
         """Whether there are the usual columns too, as many as there is room for."""
+        self._given: Sequence[RunRow] = ()
+        self._sorted_by = ("", False)
         self._shown: list[Strip] = []
         self._columns: list[tuple[Column, int]] = []
         self._places: dict[str, int] = {}
@@ -80,8 +82,11 @@ class RunTable(ScrollView, can_focus=True):
     def show(self, runs: Sequence[RunRow]) -> None:
         """Replaces the rows; the cursor stays on its run, or near where it was."""
         before = self.cursor_row
-        self.rows = self._sorted(runs)
-        self._places = {run.id: place for place, run in enumerate(self.rows)}
+        if not self._took_values(runs):
+            self.rows = self._sorted(runs)
+            self._places = {run.id: place for place, run in enumerate(self.rows)}
+            self._sorted_by = (self.sort_column, self.sort_reverse)
+        self._given = runs
         came = self.awaited_id in self._places
         if came:
             self.cursor_id, self.awaited_id = self.awaited_id, None
@@ -106,6 +111,25 @@ class RunTable(ScrollView, can_focus=True):
     def sortable(self) -> list[str]:
         """The names of the columns to sort by."""
         return [column.name for column in dict.fromkeys((*COLUMNS, *self.chosen)) if column.name != "curve"]
+
+    def _took_values(self, runs: Sequence[RunRow]) -> bool:
+        """Puts new values of runs into their rows; False where the runs or their order may be others than before.
+
+        Of thousands of runs a few change from look to look, seldom by what they are sorted by.
+        """
+        if len(runs) != len(self._given) or self._sorted_by != (self.sort_column, self.sort_reverse):
+            return False
+        changed = [(run, before) for run, before in zip(runs, self._given, strict=True) if run is not before]
+        column = column_named(self.sort_column) or COLUMNS[0]
+        for run, before in changed:
+            if (run.id, run.created_at) != (before.id, before.created_at):
+                return False
+            if column.order(run) != self._ordered[run.id][1]:
+                return False
+        for run, _ in changed:
+            self.rows[self._places[run.id]] = run
+            self._ordered[run.id] = (run, self._ordered[run.id][1])
+        return True
 
     def _sorted(self, runs: Sequence[RunRow]) -> list[RunRow]:
         """In the order of the chosen column, the newest first among equals; what has no value comes last."""

@@ -65,7 +65,8 @@ def open_file(file: str | os.PathLike[str], kind: Kind) -> FileIO:
     Never blocks, whatever the path leads to. Raises MissingFile or Unreadable, which name the file and say why.
     """
     try:
-        _check(file, Path(file).stat(), kind)  # before it is opened: opening a FIFO or a device may have effects
+        # Before it is opened, since opening a FIFO or a device may have effects.
+        _check(file, os.stat(file), kind)  # noqa: PTH116 - of thousands of runs, at each look
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             _check(file, os.fstat(descriptor), kind)

@@ -52,7 +52,10 @@ class Filter:
 
     def of(self, runs: Sequence[RunRow]) -> list[RunRow]:
         """The runs that are to be shown, in their order."""
-        return [run for run in runs if self.matches(run)]
+        passed = list(runs)
+        for test in self.tests:
+            passed = [run for run in passed if test(run)]
+        return passed
 
 
 def parse_filter(text: str, archived: bool = False) -> Filter:

@@ -61,6 +61,8 @@ class StoreRows:
         self.tags: set[str] = set()
         self._gpu_names = gpu_names
         self._known: dict[str, _Known] = {}
+        self._names: dict[str, None] = {}
+        """The folders, oldest first."""
         self._order: list[str] = []
         self._recipes = RecipeReader()
         self._readers: dict[str, EventReader] = {}
@@ -79,7 +81,9 @@ class StoreRows:
         closely = self._looked_at_closely()
         fresh: list[tuple[Run, Status]] = []
         left = 0
-        for name in sorted(folders, reverse=True):
+        if self._names != folders.keys():
+            self._names = dict.fromkeys(sorted(folders))
+        for name in reversed(self._names):
             known = self._known.get(name)
             if known is None and left:
                 left += 1
@@ -92,7 +96,8 @@ class StoreRows:
                 left += 1
                 continue
             self._read(name, folders[name], fresh)
-        return Polled({name: self._known[name].row for name in sorted(self._known)}, fresh, left)
+        rows = {name: known.row for name in self._names if (known := self._known.get(name)) is not None}
+        return Polled(rows, fresh, left)
 
     def read_recipes(self, names: Collection[str], seconds: float = float("inf")) -> bool:
         """Reads the recipes of runs whose rows do not have them yet; whether all are read now."""

@@ -4,6 +4,7 @@ The state and what belongs to it change seldom and stand in the first; the heart
 change every second and stand in the second, so that a heartbeat can never overwrite a state. Readers see both as one.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,8 @@ from vitbench.runs.states import State
 Time = Annotated[float, Field(allow_inf_nan=False)]
 """Seconds since the epoch, whatever a clock said."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+_STATUS, _PROGRESS = "status.json", "progress.json"
 
 
 class Best(BaseModel, frozen=True):
@@ -134,12 +137,12 @@ def has_status(folder: Path) -> bool:
 
 def status_file(folder: Path) -> Path:
     """Where a run folder keeps its state."""
-    return folder / "status.json"
+    return folder / _STATUS
 
 
 def progress_file(folder: Path) -> Path:
     """Where a run folder keeps its heartbeat and progress."""
-    return folder / "progress.json"
+    return folder / _PROGRESS
 
 
 def read_status(folder: Path) -> Status:
@@ -155,18 +158,23 @@ def read_status(folder: Path) -> Status:
     changes = {} if progress is None or progress.beat <= status.beat else dict(progress)
     if status.state != "running" or status.process is None:
         changes |= {"eta_seconds": None, "doing": None}  # of a worker that is gone
+    if all(getattr(status, name) == value for name, value in changes.items()):
+        return status
     return status.model_copy(update=changes)
 
 
 def parse_status(folder: Path) -> Status:
     """What `status.json` says, without the newer progress. Raises OSError, and ValueError if it is damaged."""
-    return Status.model_validate_json(read_bytes(status_file(folder), RECORD))
+    return Status.model_validate_json(read_bytes(f"{folder}/{_STATUS}", RECORD))
 
 
 def read_progress(folder: Path) -> RunProgress | None:
     """What the worker wrote last; None if nothing can be read, as in a run that never began."""
+    file = f"{folder}/{_PROGRESS}"
+    if not os.path.exists(file):  # noqa: PTH110 - of thousands of runs, many of which have none
+        return None
     try:
-        return RunProgress.model_validate_json(read_bytes(progress_file(folder), RECORD))
+        return RunProgress.model_validate_json(read_bytes(file, RECORD))
     except (OSError, ValidationError):
         return None
 
