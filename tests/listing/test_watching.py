@@ -1,5 +1,6 @@
 """Other tools' TensorBoard logs as rows: which folders are one run, resumed runs, and what is said of the rest."""
 
+import gzip
 import json
 import os
 import time
@@ -129,15 +130,76 @@ def test_several_paths_and_equal_names_stay_apart(tmp_path):
 def test_nothing_is_written_and_what_is_no_log_is_said(tmp_path):
     write(tmp_path / "run" / name(), line("loss", 0, 3))
     (tmp_path / "run" / name(1700000009)).write_bytes(b"no event file at all")
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed" / f"{name()}.gz").write_bytes(b"\x1f\x8b")
     (tmp_path / "run" / "again").symlink_to(tmp_path)
     before = sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*"))
     rows, found = read(tmp_path)
     assert sorted(found) == ["run"]
-    assert any("unpack them" in problem for problem in rows.problems)
     assert any("damaged" in problem for problem in rows.reader(found["run"].id).problems)
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*")) == before
+
+
+def pack(file, cut=0):
+    packed = gzip.compress(file.read_bytes(), mtime=0)
+    target = file.with_name(f"{file.name}.gz")
+    target.write_bytes(packed[: len(packed) - cut])
+    return target
+
+
+def test_packed_files_are_read_as_they_are(tmp_path):
+    rows, found = read(tmp_path)
+    whole = write(tmp_path / "keras" / "train" / name(suffix=".v2"), line("epoch_loss", 0, 10), tensors=True)
+    lines = write(tmp_path / "pytorch" / "loss_train" / name(), line("loss", 0, 10))
+    write(tmp_path / "pytorch" / name(), line("lr", 0, 10))
+    for file in (whole, lines):
+        pack(file)
+        file.unlink()
+    rows, found = read(tmp_path)
+    assert scalars(rows, found["keras"]) == ["train/epoch_loss"]
+    assert scalars(rows, found["pytorch"]) == ["loss/train", "lr"]
+    assert (found["keras"].state, found["keras"].step) == ("log", 9)
+    reader = rows.reader(found["keras"].id)
+    assert not reader.read()
+    assert reader.problems == []
+
+
+def test_a_log_that_is_packed_or_unpacked_while_it_is_watched_is_the_same(tmp_path):
+    file = write(tmp_path / "run" / name(), line("loss", 0, 20))
+    write(tmp_path / "run" / name(1700000001), line("loss", 20, 30), later=0.5)
+    rows, found = read(tmp_path)
+    reader = rows.reader(found["run"].id)
+    before = reader.series["loss"].values.tolist()
+    content = file.read_bytes()
+    packed = pack(file)
+    assert not reader.read()
+    assert reader.problems == [f"{packed.name} is not read, since {file.name} lies beside it."]
+    file.unlink()
+    assert reader.read()
+    assert (reader.series["loss"].values.tolist(), reader.problems) == (before, [])
+    file.write_bytes(content)
+    packed.unlink()
+    assert reader.read()
+    assert reader.series["loss"].values.tolist() == before
+
+
+def test_a_packed_file_that_is_cut_or_none_says_so_and_keeps_what_is_whole(tmp_path):
+    file = write(tmp_path / "run" / name(), line("loss", 0, 5000))
+    packed = pack(file, cut=9000)
+    file.unlink()
+    (tmp_path / "run" / f"{name(1700000001)}.gz").write_bytes(b"not packed at all")
+    rows, found = read(tmp_path)
+    reader = rows.reader(found["run"].id)
+    kept = len(reader.series["loss"])
+    assert 100 < kept < 5000
+    assert reader.series["loss"].steps.tolist() == list(range(kept))
+    assert [problem.partition(" (")[0] for problem in reader.problems] == [
+        f"{packed.name} is packed and cannot be unpacked whole",
+        f"{name(1700000001)}.gz is packed and cannot be unpacked whole",
+    ]
+    file.write_bytes(write(tmp_path / "other" / "x.tfevents", line("loss", 0, 7)).read_bytes())
+    pack(file)
+    file.unlink()
+    assert reader.read()
+    assert len(reader.series["loss"]) == 7
 
 
 def test_the_command_lists_them(tmp_path, capsys, monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 from vitbench.comparing.scores import score
 from vitbench.listing.rows import LIVE_LOG, LOG, NO_SCORES, RunRow
 from vitbench.runs.events import Series
-from vitbench.watching.folders import Found, Log, find_logs, live_event_files
+from vitbench.runs.packed import is_packed
+from vitbench.watching.folders import Found, Log, event_files_of, find_logs
 from vitbench.watching.reader import LogReader
 from vitbench.watching.tags import loss_and_accuracy
 
@@ -92,7 +93,9 @@ def averaged(values: np.ndarray, points: int = SPARKLINE_POINTS) -> tuple[float,
 def _state(log: Log) -> str:
     newest = 0.0
     for part in log.parts:
-        for file in live_event_files(part.folder):
+        for file in event_files_of(part.folder):
+            if is_packed(file):
+                continue  # it does not grow, however new it is
             try:
                 newest = max(newest, file.stat().st_mtime)
             except OSError:

@@ -78,7 +78,9 @@ class Series:
 
 
 @dataclass
-class _File:
+class FileRead:
+    """How far an event file was read, and what is wrong with it."""
+
     offset: int = 0
     problem: str = ""
     damaged: int = 0
@@ -98,7 +100,7 @@ class EventReader:
 
     folder: Path
     series: dict[str, Series] = field(default_factory=dict)
-    _files: dict[Path, _File] = field(default_factory=dict)
+    _files: dict[Path, FileRead] = field(default_factory=dict)
     _too_many: bool = False
     _says_restarts: bool = False
     current: Path = Path()
@@ -126,7 +128,7 @@ class EventReader:
             self.forget()
             new = True
         for path in files:
-            known = self._files.setdefault(path, _File())
+            known = self._files.setdefault(path, FileRead())
             self.current = path
             if not known.problem:
                 new |= self._read_file(path, known)
@@ -145,7 +147,7 @@ class EventReader:
             return False
         return known is not None and (now.st_size < known.offset or now.st_ino != known.inode)
 
-    def _read_file(self, path: Path, known: _File) -> bool:
+    def _read_file(self, path: Path, known: FileRead) -> bool:
         new = False
         try:
             with open_file(path, EVENTS) as stream:
@@ -168,7 +170,7 @@ class EventReader:
                 known.inode = path.stat().st_ino
         return new
 
-    def _take_large(self, stream: FileIO, data: bytes, size: int, known: _File) -> int:
+    def _take_large(self, stream: FileIO, data: bytes, size: int, known: FileRead) -> int:
         """Takes a record that is larger than a chunk, a picture say; how many bytes it was.
 
         One that is larger than any scalar can be is passed over unread.
@@ -181,7 +183,7 @@ class EventReader:
             return self._take(stream.read(length), known)
         return length
 
-    def _take(self, data: bytes, known: _File) -> int:
+    def _take(self, data: bytes, known: FileRead) -> int:
         """Takes all whole records of `data`; how many bytes they were."""
         if known.version is None and known.offset == 0:
             known.version = file_version(data)

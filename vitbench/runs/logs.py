@@ -4,11 +4,9 @@ Keras writes `train/` and `validation/`, Lightning `version_0/`, Hugging Face a 
 folder a run, and so its scalars are told apart here by the folder before their tags.
 """
 
-import gzip
 import os
 import re
 import tempfile
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from vitbench.errors import UserError
-from vitbench.files.reading import EVENTS, open_file
 from vitbench.runs.events import EventReader, Series
+from vitbench.runs.packed import ENDING, UNPACKING_ERRORS, is_packed, unpack
 
-_LARGEST_UNPACKED = 4 * 1024**3
-_PIECE = 2**20
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _OTHER_LOGS = {
     "metrics.csv": "metrics.csv of Lightning's CSVLogger; its TensorBoardLogger writes event files",
@@ -150,7 +146,7 @@ def _read(files: list[Path]) -> tuple[EventReader, list[str]]:
     names = {file.name for file in files}
     with tempfile.TemporaryDirectory(prefix="vitbench-") as place:
         for number, file in enumerate(files):
-            name = file.name.removesuffix(".gz")
+            name = file.name.removesuffix(ENDING)
             if name != file.name and name in names:
                 problems.append(f"{file.name} is not read, since {name} lies beside it.")
                 continue
@@ -158,23 +154,12 @@ def _read(files: list[Path]) -> tuple[EventReader, list[str]]:
             usual = name.startswith("events.out.tfevents.")
             link = Path(place) / (name if usual else f"events.out.tfevents.0.{number}.{name}")
             try:
-                if file.name.endswith(".gz"):
-                    _unpack(file, link)
+                if is_packed(file):
+                    unpack(file, link)
                 else:
                     link.symlink_to(file.absolute())
-            except (OSError, EOFError, zlib.error, UserError) as error:
+            except UNPACKING_ERRORS as error:
                 problems.append(f"{file.name} cannot be unpacked: {str(error).rstrip('.')}.")
         reader = EventReader(Path(place))
         reader.read()
     return reader, problems
-
-
-def _unpack(file: Path, target: Path) -> None:
-    """Unpacks a gzip file. What is before a damage is kept, as of any log that was cut."""
-    with open_file(file, EVENTS) as raw, gzip.GzipFile(fileobj=raw) as stream, target.open("wb") as out:
-        size = 0
-        while piece := stream.read(_PIECE):
-            size += len(piece)
-            if size > _LARGEST_UNPACKED:
-                raise UserError(f"it has more than {_LARGEST_UNPACKED // 1024**3} GB unpacked")
-            out.write(piece)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vitbench.files.reading import EVENTS, Unreadable, open_file
 from vitbench.runs.events import name_time
+from vitbench.runs.logs import is_event_file
+from vitbench.runs.packed import UNPACKING_ERRORS, read_beginning
 from vitbench.runs.records import read_batch
 
 _SPLITS = frozenset(
@@ -65,16 +66,11 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def is_live_event_file(name: str) -> bool:
-    """Whether a file may be read as it grows: TensorBoard's by its name, and not packed."""
-    return "tfevents" in name and not name.endswith((".tmp", ".profile-empty", ".gz"))
-
-
-def live_event_files(folder: Path) -> list[Path]:
-    """The event files of one folder, whatever stands before `tfevents` in their names, oldest first."""
+def event_files_of(folder: Path) -> list[Path]:
+    """The event files of one folder, packed ones too, oldest first, whatever stands before `tfevents` in a name."""
     try:
         with os.scandir(folder) as entries:
-            files = [Path(entry.path) for entry in entries if is_live_event_file(entry.name)]
+            files = [Path(entry.path) for entry in entries if is_event_file(entry.name)]
     except OSError:
         return []
     return sorted(files, key=lambda file: (name_time(file), file.name))
@@ -99,7 +95,7 @@ def find_logs(roots: Sequence[Path]) -> Found:
 def _folders_below(root: Path, problems: list[str], seen: set[tuple[int, int]]) -> list[Path]:
     """Folders with event files, each real one once, a folder before those in it."""
     found: list[Path] = []
-    packed = looked = 0
+    looked = 0
 
     def refused(error: OSError) -> None:
         problems.append(f"{error.filename} cannot be looked into: {error.strerror}.")
@@ -119,12 +115,8 @@ def _folders_below(root: Path, problems: list[str], seen: set[tuple[int, int]]) 
             continue
         seen.add((facts.st_dev, facts.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(map(is_live_event_file, files)):
+        if any(map(is_event_file, files)):
             found.append(Path(here))
-        else:
-            packed += any("tfevents" in name and name.endswith(".gz") for name in files)
-    if packed:
-        problems.append(f"{root}: {packed} folders hold packed event files (.gz) only; unpack them to watch them.")
     return found
 
 
@@ -162,11 +154,10 @@ def _owner(folder: Path, root: Path, holding: set[Path]) -> tuple[Path, LogFolde
 
 def _line_of_add_scalars(folder: Path) -> tuple[str, str] | None:
     """Tag and line, where a folder `TAG_LINE` holds nothing but a scalar TAG."""
-    files = live_event_files(folder)
+    files = event_files_of(folder)
     try:
-        with open_file(files[0], EVENTS) as stream:
-            tags = list(read_batch(stream.read(_BEGINNING)).points)
-    except (OSError, IndexError, Unreadable):
+        tags = list(read_batch(read_beginning(files[0], _BEGINNING)).points)
+    except (*UNPACKING_ERRORS, IndexError):
         return None
     if len(tags) != 1:
         return None

@@ -4,12 +4,14 @@ A training that was resumed is one line: where a later file begins at an earlier
 on before is left out, as the tool itself did it again. Two files that were written at the same time stay as they are.
 """
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vitbench.runs.events import EventReader, Series
+from vitbench.runs.events import EventReader, FileRead, Series
+from vitbench.runs.packed import UNPACKING_ERRORS, is_packed, other_form, unpack
 from vitbench.runs.records import Batch
-from vitbench.watching.folders import Log, LogFolder, live_event_files
+from vitbench.watching.folders import Log, LogFolder, event_files_of
 
 
 @dataclass
@@ -19,13 +21,49 @@ class _FolderReader(EventReader):
     resumed: dict[Path, tuple[int, int]] = field(default_factory=dict)
     """Of each file that goes back behind the ones before: the step from which it goes on, and the points left out."""
     _begun: set[tuple[Path, str]] = field(default_factory=set)
+    _unpacked: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    """The packed files that were read, as they were then."""
+    _beside: list[Path] = field(default_factory=list)
+    """Packed files whose log lies beside them unpacked."""
 
     def listed(self) -> list[Path]:
-        return live_event_files(self.folder)
+        files = event_files_of(self.folder)
+        self._beside = [file for file in files if is_packed(file) and other_form(file) in files]
+        return [file for file in files if file not in self._beside]
+
+    @property
+    def problems(self) -> list[str]:
+        beside = [f"{file.name} is not read, since {other_form(file).name} lies beside it." for file in self._beside]
+        return super().problems + beside
 
     def forget(self) -> None:
         super().forget()
-        self.resumed, self._begun = {}, set()
+        self.resumed, self._begun, self._unpacked = {}, set(), {}
+
+    def _replaced(self, path: Path) -> bool:
+        if path not in self._files and other_form(path) in self._files:
+            return True  # it was packed, or unpacked
+        if not is_packed(path):
+            return super()._replaced(path)
+        return path in self._unpacked and _state_of(path) not in (self._unpacked[path], ())
+
+    def _read_file(self, path: Path, known: FileRead) -> bool:
+        """A packed file is read once, and again when it is another."""
+        if not is_packed(path):
+            return super()._read_file(path, known)
+        if path in self._unpacked:
+            return False
+        self._unpacked[path] = _state_of(path)
+        problem = ""
+        with tempfile.TemporaryDirectory(prefix="vitbench-") as place:
+            target = Path(place) / "events"
+            try:
+                unpack(path, target)
+            except UNPACKING_ERRORS as error:
+                problem = f"packed and cannot be unpacked whole ({str(error).rstrip('.')}); what is whole is read"
+            new = super()._read_file(target, known)
+        known.problem = known.problem or problem
+        return new
 
     def _add(self, batch: Batch, first: int, end: int) -> None:
         for tag, points in batch.points.items():
@@ -80,3 +118,12 @@ class LogReader:
 
 def _tag(part: LogFolder, tag: str) -> str:
     return f"{part.prefix}{tag}/{part.line}" if part.line and tag == part.tag else f"{part.prefix}{tag}"
+
+
+def _state_of(file: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced; empty for one that is not there."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return ()
+    return (facts.st_size, facts.st_mtime_ns, facts.st_ino)
