@@ -191,6 +191,7 @@ def test_curves_of_seeds_are_saved_as_one_line_with_a_band(store, tmp_path, caps
     assert main(["runs", "--group", "--csv"]) == 0
     row = next(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert float(row["best lowest"]) < float(row["best"]) < float(row["best highest"])
+    assert max(len(row[f"best{end}"]) for end in ("", " lowest", " highest")) <= 11  # no digits of single precision
     assert main(["runs", "--filter", "train.seed=1 best>0.01", "--json", "--columns", "optim.lr"]) == 0
     (document,) = json.loads(capsys.readouterr().out)
     assert document["id"] == ids[1]

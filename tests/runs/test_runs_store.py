@@ -252,17 +252,17 @@ def test_metrics_of_a_run_and_of_any_folder(shop, tmp_path, capsys):
     run = shop.create(recipe(), name="measured")
     for folder in (run.folder, tmp_path):
         writer = EventWriter(folder)
-        writer.scalars(3, {"train/loss": 0.5, "odd": float("nan")})
+        writer.scalars(3, {"train/loss": 0.1, "odd": float("nan")})
         writer.close()
     assert main(["metrics", "measured", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["train/loss"]["steps"] == [3]
+    assert (document["train/loss"]["steps"], document["train/loss"]["values"]) == ([3], [0.1])
     assert document["odd"]["values"] == [None]
     assert main(["metrics", str(tmp_path), "--csv", "--tag", "train/loss"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tag,step,wall_time,value"
     assert lines[1].startswith("train/loss,3,")
-    assert lines[1].endswith(",0.5")
+    assert lines[1].endswith(",0.1")
     assert main(["metrics", "measured", "--tag", "nope"]) == 2
 
 

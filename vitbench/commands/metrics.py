@@ -4,6 +4,7 @@ import argparse
 import os
 
 from vitbench.commands._runs import find_run
+from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
 from vitbench.output import complain, print_json, print_row
 from vitbench.paths import expanded
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             tag: {
                 "steps": series.steps.tolist(),
                 "wall_times": series.wall_times.tolist(),
-                "values": series.values.tolist(),
+                "values": [float(plain_number(value, exact=True)) for value in series.values.tolist()],
             }
             for tag, series in chosen.items()
         }
@@ -49,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     print_row("tag", "step", "wall_time", "value")
     for tag, series in chosen.items():
         columns = zip(series.steps.tolist(), series.wall_times.tolist(), series.values.tolist(), strict=True)
-        for row in columns:
-            print_row(tag, *row)
+        for step, wall_time, value in columns:
+            print_row(tag, step, wall_time, plain_number(value, exact=True))
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
 from vitbench.listing.filters import parse_filter
 from vitbench.listing.groups import Groups, row_spread, seeds, spread_words
@@ -162,8 +163,12 @@ def _csv(rows: Sequence[RunRow], columns: Sequence[str]) -> str:
                     one for member in (row.members or (row,)) if isinstance(one := value_of(member, name), int | float)
                 ]
                 cells += [min(numbers), max(numbers)] if numbers else ["", ""]
-        writer.writerow(["" if cell is None else cell for cell in cells])
+        writer.writerow([_cell(cell) for cell in cells])
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else plain_number(value) if isinstance(value, float) else value
 
 
 def _document(store: Store, row: RunRow, columns: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitbench.comparing.bands import Floats, mean_band
 from vitbench.comparing.report import Comparison
-from vitbench.comparing.scores import read_scalars
+from vitbench.comparing.scores import plain_number, read_scalars
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +65,3 @@ def lines_csv(lines: Sequence[Line], x_name: str) -> str:
         row = [column.get(x) for column in columns]
         writer.writerow([f"{x:.10g}", *("" if value is None else plain_number(value) for value in row)])
     return stream.getvalue()
-
-
-def plain_number(value: float) -> str:
-    """A number as it was meant: event files hold single precision, in which 0.1 is 0.10000000149011612."""
-    single = np.float32(value)
-    if float(single) == value or not np.isfinite(value):
-        return str(single)
-    return f"{value:.9g}"

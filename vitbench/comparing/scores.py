@@ -79,3 +79,14 @@ def default_tags(scalars: Sequence[dict[str, Series]]) -> list[str]:
     known = dict.fromkeys(tag for of_run in scalars for tag in sorted(of_run))
     chosen = [tag for tag in known if tag.startswith(("validation/", "test/")) and tag.count("/") == 1]
     return [*chosen, *(tag for tag in known if tag == "train/loss")]
+
+
+def plain_number(value: float, exact: bool = False) -> str:
+    """A number as it was meant: event files hold single precision, in which 0.1 is 0.10000000149011612.
+
+    What is no single precision, such as a mean, has nine digits; with `exact` all that it takes.
+    """
+    single = np.float32(value)
+    if float(single) == value or not np.isfinite(value):
+        return str(single)
+    return repr(float(value)) if exact else f"{value:.9g}"
