@@ -17,6 +17,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from vitbench.runs.checksums import masked_crc32c
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.events import EventReader, event_files
+from vitbench.runs.records import read_batch
 
 
 def write(folder, steps, first_step=0, scale=1.0):
@@ -108,6 +109,31 @@ def test_a_damaged_record_is_named_and_what_came_before_stands(tmp_path):
     assert 0 < len(reader.series["train/loss"]) < 10
     assert "damaged at byte" in reader.problems[0]
     assert not reader.read()
+
+
+def test_a_stretch_of_records_of_one_length_ends_where_it_is_cut_or_damaged():
+    """Long stretches are read at once; they are what single records are."""
+    steps = [*range(100), *range(1000, 1100)]  # of one byte, then of two
+    framed = []
+    for step in steps:
+        entry = Summary.Value(tag="loss", simple_value=step)
+        message = Event(step=step, wall_time=1.0, summary=Summary(value=[entry])).SerializeToString()
+        header = struct.pack("<Q", len(message))
+        checksums = [struct.pack("<I", masked_crc32c(part)) for part in (header, message)]
+        framed.append(header + checksums[0] + message + checksums[1])
+    data = b"".join(framed)
+    whole = read_batch(data)
+    assert (whole.count, whole.size, whole.corrupt) == (200, len(data), False)
+    assert whole.points["loss"].steps.tolist() == steps
+    for number in (1, 15, 16, 17, 18, 60, 99, 100, 117, 199):
+        place = sum(map(len, framed[:number]))
+        cut = read_batch(data[: place + 5])
+        assert (cut.count, cut.size, cut.corrupt) == (number, place, False)
+        damaged = bytearray(data)
+        damaged[place + 9] ^= 1
+        found = read_batch(bytes(damaged))
+        assert (found.count, found.size, found.corrupt) == (number, place, True)
+        assert found.points["loss"].steps.tolist() == steps[:number]
 
 
 @pytest.mark.parametrize("count", [5, 40])  # few records are summed byte by byte, many with tables

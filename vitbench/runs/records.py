@@ -9,6 +9,7 @@ types: protobuf.dev/programming-guides/encoding.
 
 import re
 import struct
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ _SESSION_START = 1
 _VERSION = re.compile(rb"brain\.Event:(\d{1,4})")
 _LONGEST_VARINT = 10
 """Bytes that a number takes at most."""
+_LIKELY_MORE = 16
+"""Records with one header in a row from which on more of them are looked for at once."""
 _MOST_LAYOUTS = 16
 """Layouts tried for the records of one length in one batch; a file that has more is read record by record."""
 
@@ -83,11 +86,21 @@ def read_batch(data: bytes) -> Batch:
 
 def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Batch]:
     """Where the messages start, how long they are, and a batch that says where they end."""
-    starts, lengths = [], []
+    starts, lengths = array("q"), array("q")
     offset, size, corrupt = 0, len(data), False
+    before, same = b"", 0
     while offset + _HEADER_SIZE <= size:
         header = data[offset : offset + _HEADER_SIZE]
         length = _known_headers.get(header)
+        same = same + 1 if header == before else 0
+        before = header
+        if same == _LIKELY_MORE and length is not None:
+            places = _places_of(header, data, offset, length)
+            starts.frombytes(places.tobytes())
+            lengths.extend([length] * len(places))
+            offset += len(places) * (_HEADER_SIZE + length + _FOOTER_SIZE)
+            if len(places):
+                continue
         if length is None:
             length = _checked_length(header)
             if length is None:
@@ -101,6 +114,15 @@ def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Batch]:
         offset = end
     batch = Batch(size=offset, count=len(starts), corrupt=corrupt)
     return np.array(starts, dtype=np.int64), np.array(lengths, dtype=np.int64), batch
+
+
+def _places_of(header: bytes, data: bytes, offset: int, length: int) -> NDArray[np.int64]:
+    """Where the messages start of the whole records from `offset` on that have the same header, one after the other."""
+    stride = _HEADER_SIZE + length + _FOOTER_SIZE
+    count = (len(data) - offset) // stride
+    records = np.frombuffer(data, dtype=np.uint8, count=count * stride, offset=offset).reshape(count, stride)
+    others = np.flatnonzero((records[:, :_HEADER_SIZE] != np.frombuffer(header, dtype=np.uint8)).any(axis=1))
+    return np.arange(others[0] if others.size else count) * stride + (offset + _HEADER_SIZE)
 
 
 @dataclass(frozen=True)
