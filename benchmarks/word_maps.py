@@ -14,7 +14,7 @@ from result_file import ResultFile
 from torch import Tensor
 
 from vitbench.captions.network import Captioner
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.captions.word_maps import all_word_maps
 
@@ -48,7 +48,7 @@ def row_of(name: str, module: Captioner, tokenizer: Tokenizer, pixels: Tensor, r
     row, memory = torch.tensor([ids]), module.encode(pixels)
 
     def look() -> NDArray[np.float32]:
-        return all_word_maps(read_sentence(module, memory, ids), tokenizer)
+        return all_word_maps(read_caption(module, memory, ids), tokenizer)
 
     works = (lambda: module.decode(row, memory), lambda: module.decode(row, module.encode(pixels)), look)
     count = "x".join(map(str, look().shape))

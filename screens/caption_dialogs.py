@@ -1,4 +1,4 @@
-"""The captions screen's questions: a sentence, and which captioner."""
+"""The captions screen's questions: a caption, and which captioner."""
 
 from rich.text import Text
 from textual import on
@@ -13,17 +13,17 @@ from screens.widgets.picker import Choice, matching
 from vitbench.runs.store import Store
 
 
-class SentenceDialog(FormDialog[str]):
-    """The sentence to look at; empty lets the captioner write its own again."""
+class CaptionDialog(FormDialog[str]):
+    """The caption to look at; empty lets the captioner write its own again."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, caption: str) -> None:
         super().__init__()
-        self._sentence = sentence
+        self._caption = caption
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
-            yield Static(Text("Look at this sentence (empty: the captioner's own)"), classes="words")
-            yield Input(self._sentence, id="sentence-line", compact=True)
+            yield Static(Text("Look at this caption (empty: the captioner's own)"), classes="words")
+            yield Input(self._caption, id="caption-line", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -1,10 +1,10 @@
-"""The keys of the captions screen: layers, heads and methods, other sentences, differences, pictures and files."""
+"""The keys of the captions screen: layers, heads and methods, other captions, differences, pictures and files."""
 
 from pathlib import Path
 
 from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
-from screens.caption_dialogs import SentenceDialog, captioners
+from screens.caption_dialogs import CaptionDialog, captioners
 from screens.caption_view import CaptionSheet, Written
 from screens.widgets.picker import Choice
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
@@ -22,12 +22,12 @@ class CaptionKeys(AskingScreen):
     beam: tuple[Written, ...]
     typed: str
 
-    def ask_sentence(self, text: str = "", ids: tuple[int, ...] = ()) -> object:
-        """Asks for the captioner's own sentence, or for another one."""
+    def ask_caption(self, text: str = "", ids: tuple[int, ...] = ()) -> object:
+        """Asks for the captioner's own caption, or for another one."""
         raise NotImplementedError
 
     def look(self, request: CaptionRequest) -> object:
-        """Asks for the same sentence, looked at in another way."""
+        """Asks for the same caption, looked at in another way."""
         raise NotImplementedError
 
     def find_pictures(self, path: str) -> object:
@@ -35,7 +35,7 @@ class CaptionKeys(AskingScreen):
         raise NotImplementedError
 
     def new_picture(self) -> None:
-        """Asks for the captioner's own sentence on the picture that is chosen now."""
+        """Asks for the captioner's own caption on the picture that is chosen now."""
         raise NotImplementedError
 
     # Layers, heads, methods
@@ -91,10 +91,10 @@ class CaptionKeys(AskingScreen):
         if self.seen is not None:
             self.look(self.request.changed(one_scale=not self.request.one_scale))
 
-    # Sentences
+    # Captions
 
     def action_beam(self) -> None:
-        """The beam's sentences, to choose one."""
+        """The beam's captions, to choose one."""
         if not self.beam:
             return
         choices = [
@@ -104,18 +104,18 @@ class CaptionKeys(AskingScreen):
 
         def chosen(number: str | None) -> None:
             if number is not None:
-                self.ask_sentence(ids=self.beam[int(number)].ids)
+                self.ask_caption(ids=self.beam[int(number)].ids)
 
         self.app.push_screen(choose("The beam's captions", choices), chosen)
 
     def action_edit(self) -> None:
-        """Another sentence on the same picture."""
+        """Another caption on the same picture."""
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self.ask_sentence(text=text)
+                self.ask_caption(text=text)
 
-        self.app.push_screen(SentenceDialog(self.seen.text if self.seen else ""), answered)
+        self.app.push_screen(CaptionDialog(self.seen.text if self.seen else ""), answered)
 
     # Differences
 
@@ -172,7 +172,7 @@ class CaptionKeys(AskingScreen):
             if captioner:
                 self.captioner = captioner
                 self.request = self.request.changed(layer=None, head=None)
-                self.ask_sentence(text=self.typed)
+                self.ask_caption(text=self.typed)
 
         self.app.push_screen(AskDialog("The captioner", self._captioners), answered)
 

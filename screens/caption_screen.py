@@ -1,4 +1,4 @@
-"""A captioner's sentence on a picture, word by word: where it looked, in each layer and head, by several methods."""
+"""A captioner's caption on a picture, word by word: where it looked, in each layer and head, by several methods."""
 
 from pathlib import Path
 from typing import Any
@@ -114,13 +114,13 @@ class CaptionScreen(CaptionKeys, AskingScreen):
 
     def _newest_is(self, reference: str) -> None:
         if (self.seen is None or self.seen.request.captioner != reference) and not self._asking:
-            self.ask_sentence(text=self.typed)
+            self.ask_caption(text=self.typed)
 
     # Questions to the inspector
 
     @work(exclusive=True, group="pictures")
     async def find_pictures(self, path: str) -> None:
-        """The pictures at a path, else the captioner's own; then the sentence on the first."""
+        """The pictures at a path, else the captioner's own; then the caption on the first."""
         if self.seen is None:
             self._note("Starting the inspector ...")
             session = self.workbench.caption_sessions.get(self.captioner)
@@ -144,7 +144,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         """Goes on where one was when the screen was left."""
         self.files, self.number, self.request = session.files, session.number, session.request
         self.word = session.word
-        self.ask_sentence(session.typed, () if session.typed else session.request.ids)
+        self.ask_caption(session.typed, () if session.typed else session.request.ids)
 
     def action_back(self) -> None:
         """Back to the screen below; where one was is remembered."""
@@ -155,13 +155,13 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         super().action_back()
 
     def new_picture(self) -> None:
-        """The captioner's own sentence on the picture that is chosen now."""
+        """The captioner's own caption on the picture that is chosen now."""
         self.word = 0
-        self.ask_sentence()
+        self.ask_caption()
 
-    @work(exclusive=True, group="sentence")
-    async def ask_sentence(self, text: str = "", ids: tuple[int, ...] = ()) -> None:
-        """The captioner's own sentence, or another one, looked at as before."""
+    @work(exclusive=True, group="caption")
+    async def ask_caption(self, text: str = "", ids: tuple[int, ...] = ()) -> None:
+        """The captioner's own caption, or another one, looked at as before."""
         if not self.files:
             return
         own = not text and not ids
@@ -187,7 +187,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
 
     @work(exclusive=True, group="maps")
     async def look(self, request: CaptionRequest) -> None:
-        """The same sentence, looked at in another way."""
+        """The same caption, looked at in another way."""
         before = self.seen
         seen = await self._sheet_of(request)
         if seen is not None and before is not None and self.seen is not None and self.seen.text == before.text:
@@ -249,11 +249,11 @@ class CaptionScreen(CaptionKeys, AskingScreen):
     def _show_note(self, seen: CaptionSheet) -> None:
         place = next((n for n, one in enumerate(self.beam) if one.ids == seen.request.ids), None)
         if self.typed:
-            said = "typed sentence"
+            said = "typed caption"
         elif place is None:
-            said = "sentence"
+            said = "caption"
         else:
-            said = f"beam's sentence {place + 1} of {len(self.beam)}"
+            said = f"beam's caption {place + 1} of {len(self.beam)}"
         if seen.unknown:
             self._note(f"not in the vocabulary, so read as <unknown>: {', '.join(seen.unknown)}", "warning")
         elif seen.warnings:
@@ -284,7 +284,7 @@ def _bytes(seen: object) -> int:
 SCREEN = ScreenDeclaration(
     name="captions",
     title="Captions",
-    help="A captioner's sentences, and where each word looks.",
+    help="A captioner's captions, and where each word looks.",
     screen=CaptionScreen,
     actions=ACTIONS,
     opened=Opening("runs", "w", alone="W"),

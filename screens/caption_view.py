@@ -1,4 +1,4 @@
-"""What the captions screen says about a sheet: the sentence word by word, and how each word was found."""
+"""What the captions screen says about a sheet: the caption word by word, and how each word was found."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ROWS = {"predicting": "predicting: where it looked to say the word", "reading":
 
 @dataclass(frozen=True)
 class CaptionSession:
-    """Where one was: which picture of which files, whether the sentence was typed, what was asked, which word."""
+    """Where one was: which picture of which files, whether the caption was typed, what was asked, which word."""
 
     files: tuple[str, ...]
     number: int
@@ -26,7 +26,7 @@ class CaptionSession:
 
 @dataclass(frozen=True)
 class Written:
-    """A sentence that the captioner found: its text, tokens and score."""
+    """A caption that the captioner found: its text, tokens and score."""
 
     text: str
     ids: tuple[int, ...]
@@ -34,14 +34,14 @@ class Written:
 
 
 class CaptionSheet:
-    """A sheet of one sentence, as the screen reads it: the picture, then a panel for each word."""
+    """A sheet of one caption, as the screen reads it: the picture, then a panel for each word."""
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
         self.facts = sheet.facts
         self.request = CaptionRequest.read(sheet.request)
         """What was asked, with the checkpoint and the tokens that were found."""
-        self.text = str(sheet.facts["sentence"])
+        self.text = str(sheet.facts["caption"])
         self.words: tuple[str, ...] = tuple(str(word["word"]) for word in sheet.facts["words"])
         self.layers, self.heads = int(sheet.facts["layers"]), int(sheet.facts["heads"])
         self.warnings: tuple[str, ...] = tuple(sheet.facts["warnings"])
@@ -50,17 +50,17 @@ class CaptionSheet:
 
     @property
     def written(self) -> tuple[Written, ...]:
-        """The captioner's own sentences, best first; none where the sentence was given."""
+        """The captioner's own captions, best first; none where the caption was given."""
         facts = self.facts
         if facts["score"] is None:
             return ()
         first = Written(self.text, self.request.ids, float(facts["score"]))
-        others = (Written(o["sentence"], tuple(o["ids"]), float(o["score"])) for o in facts["alternatives"])
+        others = (Written(o["caption"], tuple(o["ids"]), float(o["score"])) for o in facts["alternatives"])
         return (first, *others)
 
     @property
     def log_probability(self) -> float:
-        """Of the whole sentence."""
+        """Of the whole caption."""
         return float(sum(word["log_probability"] for word in self.facts["words"]))
 
     def panel(self, word: int) -> Pixels:

@@ -21,7 +21,7 @@ _PRESET_NOTES = {
     "scratch": "from random weights",
     "probe": "how good frozen features are: only heads are trained, at several rates at once",
     "demo": "the small network that comes along, on generated pictures",
-    "caption": "a captioner: a pretrained network and a new decoder, on pictures with sentences",
+    "caption": "a captioner: a pretrained network and a new decoder, on pictures with captions",
     "caption-demo": "a small captioner around the network that comes along; no GPU needed",
 }
 

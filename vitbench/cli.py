@@ -56,7 +56,7 @@ COMMANDS: dict[str, str] = {
     "positions": "what a network knows about place, as a figure and a scorecard",
     "features": "what a network makes of each patch: colours, likeness, nearest pictures",
     "figure": "make a saved figure again from what it records",
-    "caption": "a sentence for each picture, and a figure of its words",
+    "caption": "a caption for each picture, and a figure of its words",
     "gpus": "this machine's GPUs, who holds them, and what waits",
     "settings": "your own settings: what is run when a run has ended, the bell",
     "extensions": "methods, layouts, augmentations, ...: all that there is, and what installed packages add",

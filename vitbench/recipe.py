@@ -223,7 +223,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         if caption.embed_dim % caption.num_heads:
             yield f"caption.num_heads = {caption.num_heads} (must divide caption.embed_dim = {caption.embed_dim})"
         if recipe.data.mixup or recipe.data.cutmix:
-            yield 'data.mixup and data.cutmix (must be 0 for task = "caption": mixed pictures have no sentence)'
+            yield 'data.mixup and data.cutmix (must be 0 for task = "caption": mixed pictures have no caption)'
         yield from _without_effect_on_captions(recipe)
         return
     if recipe.caption != CaptionTable():
@@ -277,12 +277,12 @@ def _without_effect_on_captions(recipe: Recipe) -> Iterator[str]:
     for key, value, off, why in (
         ("train.head_epochs", recipe.train.head_epochs, 0, ""),
         ("optim.head_lr", recipe.optim.head_lr, None, ""),
-        ("data.augment", data.augment, "none", ": sentences speak of colours, sides and the whole picture"),
-        ("data.random_erasing", data.random_erasing, 0, ": a sentence speaks of the whole picture"),
+        ("data.augment", data.augment, "none", ": captions speak of colours, sides and the whole picture"),
+        ("data.random_erasing", data.random_erasing, 0, ": a caption speaks of the whole picture"),
         ("data.validation_fraction", data.validation_fraction, 0.1, ": a twentieth is split off, by name"),
-        ("data.class_weights", data.class_weights, None, ": a sentence has no class"),
-        ("data.sampler", data.sampler, "shuffle", ": a sentence has no class"),
-        ("train.monitor", recipe.train.monitor, "accuracy", ": sentences are judged by CIDEr, BLEU or an exact match"),
+        ("data.class_weights", data.class_weights, None, ": a caption has no class"),
+        ("data.sampler", data.sampler, "shuffle", ": a caption has no class"),
+        ("train.monitor", recipe.train.monitor, "accuracy", ": captions are judged by CIDEr, BLEU or an exact match"),
         ("data.accept_doubts", data.accept_doubts, False, ": there are no labels to doubt"),
         ("data.value_range", data.value_range, None, ": each picture is scaled by itself"),
         ("model.num_classes", model.num_classes, None, ": the encoder has no head"),

@@ -209,9 +209,7 @@ class CaptionTable(Table):
     embed_dim: Positive = Field(256, description="width of the decoder")
     depth: Positive = Field(4, description="blocks of the decoder")
     num_heads: Positive = Field(4, description="attention heads; divides embed_dim")
-    max_length: Annotated[int, Field(ge=4)] = Field(
-        54, description="tokens of the longest sentence, with start and end"
-    )
+    max_length: Annotated[int, Field(ge=4)] = Field(54, description="tokens of the longest caption, with start and end")
     drop_rate: Share = Field(0.1, description="dropout in the decoder")
     tokenizer: Literal["word", "character", "bpe", "wordpiece"] = Field(
         "word", description="word | character (Chinese, Japanese, Thai) | bpe | wordpiece"

@@ -1,4 +1,4 @@
-"""A sentence as words under a cursor, with two bars under each: how spread its map is, and how high its peak."""
+"""A caption as words under a cursor, with two bars under each: how spread its map is, and how high its peak."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

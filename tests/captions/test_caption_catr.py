@@ -148,15 +148,15 @@ def test_scores_and_maps_equal_the_references(reference):
     assert (memory.rows, memory.columns) == (math.ceil(70 / 16), math.ceil(99 / 16))
     torch.testing.assert_close(module.decode(IDS, memory), expected, atol=1e-4, rtol=1e-4)
 
-    from vitbench.captions.reading import read_sentence
+    from vitbench.captions.reading import read_caption
 
-    reading = read_sentence(module, memory, IDS[0].tolist())
+    reading = read_caption(module, memory, IDS[0].tolist())
     for number, layer in enumerate(reference.transformer.decoder.layers):
         torch.testing.assert_close(reading.attention[number], layer.weights[0], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_a_word_at_a_time_is_the_whole_sentence(reference):
+def test_a_word_at_a_time_is_the_whole_caption(reference):
     from vitbench.captions.decoder import DecoderCache
 
     module = build_catr(reference.state_dict())
@@ -167,7 +167,7 @@ def test_a_word_at_a_time_is_the_whole_sentence(reference):
 
 
 @torch.no_grad()
-def test_sentences_of_a_picture_share_its_keys(reference):
+def test_captions_of_a_picture_share_its_keys(reference):
     from vitbench.captions.decoder import DecoderCache
 
     module = build_catr(reference.state_dict())

@@ -60,7 +60,7 @@ def test_a_figure_for_each_picture_with_the_same_stem(saved, photographs, tmp_pa
     assert "probability" in printed
     recorded = read_provenance(out / "bike.png")
     assert recorded["kind"] == "caption"
-    assert recorded["facts"]["sentence"]
+    assert recorded["facts"]["caption"]
     assert "predicting row" in recorded["facts"]["maps"]
 
 
@@ -68,7 +68,7 @@ def test_json_has_words_ids_probabilities_ranks_and_maps(saved, photographs, tmp
     text = "a large red circle"
     assert main(["caption", saved, str(photographs / "bike.jpg"), "--text", text, "--json", "--arrays"]) == 0
     answer = json.loads(capsys.readouterr().out)["pictures"][0]
-    assert answer["sentence"] == text
+    assert answer["caption"] == text
     assert answer["ids"] == [1, 4, 5, 6, 7, 2]
     assert [word["word"] for word in answer["words"]] == [*text.split(), "<end>"]
     assert answer["grid"] == [4, 6]
@@ -82,7 +82,7 @@ def test_json_has_words_ids_probabilities_ranks_and_maps(saved, photographs, tmp
         assert np.sum(word["map"]) == pytest.approx(1, abs=1e-4)
 
 
-def test_several_sentences_and_drawn_ones(saved, photographs):
+def test_several_captions_and_drawn_ones(saved, photographs):
     captioner, picture = open_captioner(saved), Image.open(photographs / "bike.jpg").convert("RGB")
     several = describe_picture(captioner, picture, decoding=Decoding(beams=3, best=3))
     assert len({several.ids}) == 1
@@ -92,7 +92,7 @@ def test_several_sentences_and_drawn_ones(saved, photographs):
     assert len(set(drawn)) > 1
 
 
-def test_mistakes_are_one_sentence_and_exit_code_2(saved, photographs, tmp_path, capsys):
+def test_mistakes_are_one_caption_and_exit_code_2(saved, photographs, tmp_path, capsys):
     bike = str(photographs / "bike.jpg")
     for arguments, words in [
         (["caption", saved, str(tmp_path / "none.jpg")], "no picture"),

@@ -1,4 +1,4 @@
-"""Decoding against slow, plain ways of doing the same: no cache, one picture at a time, every sentence there is."""
+"""Decoding against slow, plain ways of doing the same: no cache, one picture at a time, every caption there is."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def make_captioner(seed=0, max_length=8, vocab_size=TOKENIZER.vocab_size, sharpn
         vocab_size=vocab_size, memory_dim=24, embed_dim=16, depth=2, num_heads=2, max_length=max_length
     )
     with torch.no_grad():
-        # Random weights are nearly indifferent between words; sharper scores make sentences differ.
+        # Random weights are nearly indifferent between words; sharper scores make captions differ.
         for parameter in decoder.parameters():
             if parameter.ndim == 2:
                 parameter.normal_(std=0.3)
@@ -70,7 +70,7 @@ def test_a_cached_pass_equals_the_whole_pass(captioner, memory):
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
 
 
-def test_sentences_of_a_picture_share_its_keys(captioner, memory):
+def test_captions_of_a_picture_share_its_keys(captioner, memory):
     ids = torch.randint(4, 7, (6, 5))
     whole = captioner.decode(ids, memory.repeated(2))
     cache = DecoderCache()
@@ -125,7 +125,7 @@ def plain_beam(captioner, memory, beams, alpha, best, limit):
             if sequence[-1] == TOKENIZER.end_id:
                 ended.append((total / length_penalty(len(sequence) - 1, alpha), sequence))
         alive = [candidate for candidate in candidates[: 2 * beams] if candidate[1][-1] != TOKENIZER.end_id][:beams]
-    return sorted(ended, key=lambda sentence: -sentence[0])[:best]
+    return sorted(ended, key=lambda caption: -caption[0])[:best]
 
 
 @pytest.mark.parametrize(("beams", "alpha", "best"), [(1, 0.0, 1), (2, 0.7, 2), (4, 0.7, 1), (4, 2.0, 3), (3, -1.0, 2)])
@@ -140,7 +140,7 @@ def test_batched_cached_beams_equal_plain_ones(captioner, memory, beams, alpha, 
         )
 
 
-def test_a_beam_of_full_width_finds_the_best_sentence_there_is():
+def test_a_beam_of_full_width_finds_the_best_caption_there_is():
     captioner = make_captioner(seed=3, max_length=5)
     with torch.no_grad():
         memory = captioner.encode(torch.randn(1, 3, 16, 24, generator=torch.Generator().manual_seed(5)))
@@ -170,7 +170,7 @@ def test_sampling_repeats_with_its_seed_and_follows_the_scores(captioner, memory
     assert float((share - expected).abs().max()) < 0.034
 
 
-def test_a_sentence_longer_than_the_positions_is_refused(captioner, memory):
+def test_a_caption_longer_than_the_positions_is_refused(captioner, memory):
     with pytest.raises(IndexError, match="9 tokens"):
         captioner.decode(torch.zeros(3, 9, dtype=torch.int64), memory)
 

@@ -27,7 +27,7 @@ def draw(folder: Path, *names: str, size: tuple[int, int] = (12, 8)) -> None:
 
 
 def said(index: CaptionIndex) -> dict[str, list[str]]:
-    return {picture.file.name: list(picture.sentences) for picture in index.pictures}
+    return {picture.file.name: list(picture.captions) for picture in index.pictures}
 
 
 def write(folder: Path, name: str, document: object) -> None:
@@ -35,10 +35,10 @@ def write(folder: Path, name: str, document: object) -> None:
     (folder / name).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
-def coco(names: list[str], sentences: list[str]) -> dict[str, object]:
+def coco(names: list[str], captions: list[str]) -> dict[str, object]:
     return {
         "images": [{"id": n, "file_name": name} for n, name in enumerate(names)],
-        "annotations": [{"id": n, "image_id": n, "caption": text} for n, text in enumerate(sentences)],
+        "annotations": [{"id": n, "image_id": n, "caption": text} for n, text in enumerate(captions)],
     }
 
 
@@ -83,7 +83,7 @@ def test_the_sample_of_a_format_is_given_to_all(tmp_path, name, other):
         assert said(open_captions(tmp_path, layout=other)) == {n: [t] for n, t in PAIRS.items()}
     except UserError as error:
         refused = str(error)
-    assert not refused or other in refused or "no such picture" in refused or "no usable sentence" in refused
+    assert not refused or other in refused or "no such picture" in refused or "no usable caption" in refused
 
 
 TEXTS = {
@@ -131,7 +131,7 @@ def test_tables_of_captions(tmp_path, name, text, encoding):
     assert said(open_captions(tmp_path)) == {n: [t] for n, t in PAIRS.items()}
 
 
-def test_a_quoted_line_break_and_a_comma_are_part_of_a_sentence(tmp_path):
+def test_a_quoted_line_break_and_a_comma_are_part_of_a_caption(tmp_path):
     draw(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     (tmp_path / "captions.txt").write_text(
         'image,caption\na.jpg,"A dog runs on\nthe grass"\nb.jpg,A cat\nc.jpg,One, two,three\n'
@@ -141,7 +141,7 @@ def test_a_quoted_line_break_and_a_comma_are_part_of_a_sentence(tmp_path):
     }  # fmt: skip
 
 
-def test_bars_in_sentences_and_a_list_in_a_cell(tmp_path):
+def test_bars_in_captions_and_a_list_in_a_cell(tmp_path):
     draw(tmp_path / "f", "a.jpg", "b.jpg")
     (tmp_path / "f" / "results.csv").write_text(
         "image_name| comment_number| comment\na.jpg| 0| A man | a woman in blue\nb.jpg| 0| A dog\n"
@@ -212,15 +212,15 @@ def test_karpathy_with_tokens_only(tmp_path):
 
 
 def test_scripts_without_blanks_are_said_and_have_a_tokenizer(tmp_path):
-    sentences = ["一只棕色的狗在草地上奔跑。", "茶色の犬が芝生の上を走っている", "สุนัขวิ่งบนหญ้า"]
-    assert "caption.tokenizer" in unfit_for_words(sentences)
+    captions = ["一只棕色的狗在草地上奔跑。", "茶色の犬が芝生の上を走っている", "สุนัขวิ่งบนหญ้า"]
+    assert "caption.tokenizer" in unfit_for_words(captions)
     assert unfit_for_words(["A dog runs.", "Ein Hund läuft."]) == ""
-    tokenizer = CharacterTokenizer.train([*sentences, "a DSLR 相机"])
-    for sentence in sentences[:2]:
-        assert len(tokenizer.encode(sentence)) > 8
-        assert tokenizer.decode([tokenizer.start_id, *tokenizer.encode(sentence), tokenizer.end_id]) == sentence
+    tokenizer = CharacterTokenizer.train([*captions, "a DSLR 相机"])
+    for caption in captions[:2]:
+        assert len(tokenizer.encode(caption)) > 8
+        assert tokenizer.decode([tokenizer.start_id, *tokenizer.encode(caption), tokenizer.end_id]) == caption
     again = tokenizer_from_dict(tokenizer.to_dict())
-    assert again.encode(sentences[0]) == tokenizer.encode(sentences[0])
+    assert again.encode(captions[0]) == tokenizer.encode(captions[0])
     assert tokenizer.decode(tokenizer.encode("a DSLR 相机")) == "a dslr 相机"
 
 

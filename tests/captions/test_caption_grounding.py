@@ -15,7 +15,7 @@ from vitbench.captions.grounding import Seen, WordTruth, against, auc, cut, grou
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
 from vitbench.captions.masks import on_grid, region_mask
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.captions.saved import DecoderSizes
 from vitbench.captions.tokenizer import WordTokenizer
 from vitbench.captions.word_maps import MapSettings
@@ -42,7 +42,7 @@ def captioner(data):
     options = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
     encoder = build_network(ModelTable(name="timm:vit_tiny_patch16_224", image_size=48, options=options), num_classes=0)
     encoder.preprocessing = Preprocessing(48, 48)
-    tokenizer = WordTokenizer.train([sentence for picture in data.pictures for sentence in picture.sentences])
+    tokenizer = WordTokenizer.train([caption for picture in data.pictures for caption in picture.captions])
     sizes = DecoderSizes(embed_dim=16, depth=1, num_heads=2, max_length=24)
     captioner = new_captioner(encoder, tokenizer, sizes)
     with torch.no_grad():
@@ -106,11 +106,11 @@ def test_deletion_blanks_the_words_own_patches(captioner, pictures):
     records = ground(captioner, [picture], deletion=True, seed=0)
     prepared = captioner.prepare(open_picture(picture.file))
     tokenizer = captioner.tokenizer
-    ids = [1, *tokenizer.encode(picture.sentences[0]), 2]
+    ids = [1, *tokenizer.encode(picture.captions[0]), 2]
     module = captioner.module
     with torch.no_grad():
         memory = module.encode(prepared.pixels)
-        reading = read_sentence(module, memory, ids)
+        reading = read_caption(module, memory, ids)
         word = 3
         scores = reading.attention.mean((0, 1))[word][1:].numpy()
         top = np.argsort(-scores, kind="stable")[:4]  # a tenth of 36 patches
@@ -188,7 +188,7 @@ def test_roles_of_imported_words_come_from_the_lexicon():
 
 def test_captions_without_masks_still_get_the_columns_that_need_none(captioner, data, tmp_path):
     picture = data.split("train")[0]
-    bare = CaptionedPicture(picture.file, picture.sentences, "test")
+    bare = CaptionedPicture(picture.file, picture.captions, "test")
     records = ground(captioner, [bare], deletion=True)
     assert {"COLOUR", "SIZE", "DETERMINER", "OTHER"} <= {record.role for record in records}
     assert all(math.isnan(record.auc) and not math.isnan(record.entropy) for record in records)

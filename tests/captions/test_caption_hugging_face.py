@@ -14,13 +14,13 @@ from vitbench.captions.decoding import beam_search, greedy
 from vitbench.captions.describing import describe_picture
 from vitbench.captions.hugging_face import FolderTokenizer
 from vitbench.captions.open import open_captioner
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.errors import UserError
 
 WORDS = ["<|endoftext|>", "a", "cat", "on", "grass", "two", "red", "hearts", "small", "##s"]
 
 
-def test_without_transformers_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_without_transformers_one_caption_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vision-encoder-decoder"}))
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "transformers" else find(name))
@@ -85,7 +85,7 @@ def picture():
 
 
 @torch.no_grad()
-def test_scores_maps_and_sentences_are_transformers_own(folder, picture):
+def test_scores_maps_and_captions_are_transformers_own(folder, picture):
     import transformers
 
     captioner = open_captioner(str(folder))
@@ -102,7 +102,7 @@ def test_scores_maps_and_sentences_are_transformers_own(folder, picture):
     torch.testing.assert_close(
         captioner.module.decode(torch.tensor([ids]), memory), answer.logits, atol=1e-5, rtol=1e-4
     )
-    reading = read_sentence(captioner.module, memory, ids)
+    reading = read_caption(captioner.module, memory, ids)
     torch.testing.assert_close(reading.attention, torch.stack(answer.cross_attentions)[:, 0], atol=1e-5, rtol=1e-4)
 
     generated = theirs.generate(pixels, max_length=9, do_sample=False, num_beams=1)[0].tolist()
@@ -115,7 +115,7 @@ def test_scores_maps_and_sentences_are_transformers_own(folder, picture):
 
 
 @torch.no_grad()
-def test_a_word_at_a_time_is_the_whole_sentence_also_when_beams_change_places(folder):
+def test_a_word_at_a_time_is_the_whole_caption_also_when_beams_change_places(folder):
     module = open_captioner(str(folder)).module
     memory = module.encode(torch.randn(2, 3, 32, 32))
     ids, rows, cache = torch.randint(0, len(WORDS), (4, 6)), torch.tensor([1, 1, 3, 2]), DecoderCache()

@@ -16,8 +16,8 @@ def draw(folder, *names, size=(12, 8)):
         Image.new("RGB", size, (number * 20 % 256, 90, 30)).save(folder / name)
 
 
-def sentences(index, split=None):
-    return {p.file.name: list(p.sentences) for p in index.pictures if split in (None, p.split)}
+def captions(index, split=None):
+    return {p.file.name: list(p.captions) for p in index.pictures if split in (None, p.split)}
 
 
 def parts(index):
@@ -53,14 +53,14 @@ def test_coco_with_instances_unicode_and_broken_entries(tmp_path):
     write_json(tmp_path / "annotations" / "instances_train2017.json", instances)
 
     index = open_captions(tmp_path)
-    assert sentences(index, "train") == {"a.jpg": ["Ein Hund läuft."], "b.jpg": ["two cats"]}
-    assert sentences(index, "val") == {"a.jpg": ["another a"]}
+    assert captions(index, "train") == {"a.jpg": ["Ein Hund läuft."], "b.jpg": ["two cats"]}
+    assert captions(index, "val") == {"a.jpg": ["another a"]}
     assert [p.file.parent.name for p in index.split("val")] == ["val2017"]
     assert [region.category for region in index.split("train")[0].regions] == ["dog"]
     text = "\n".join(index.problems)
     for named in (
         "image_id 99",
-        "no sentence for a.jpg",
+        "no caption for a.jpg",
         "annotations[6]: not an object",
         "cut.jpg",
         "gone.jpg",
@@ -75,7 +75,7 @@ def test_later_homework_json_with_pictures_by_part(tmp_path):
     write_json(tmp_path / "train.json", coco(["1.jpg", "2.jpg"], [(0, "one"), (1, "two")]))
     write_json(tmp_path / "val.json", coco(["1.jpg"], [(0, "other")]))
     index = open_captions(tmp_path)
-    assert {(p.split, p.file.parent.name, p.sentences) for p in index.pictures} == {
+    assert {(p.split, p.file.parent.name, p.captions) for p in index.pictures} == {
         ("train", "train", ("one",)),
         ("train", "train", ("two",)),
         ("val", "val", ("other",)),
@@ -94,7 +94,7 @@ def test_karpathy_joins_restval_to_train_and_wins_over_coco(tmp_path):
     write_json(tmp_path / "annotations" / "captions_val2014.json", coco(["y.jpg"], [(0, "not this")]))
     index = open_captions(tmp_path)
     assert parts(index) == {"x.jpg": "train", "y.jpg": "train", "z.jpg": "val"}
-    assert sentences(index)["x.jpg"] == ["an x"]
+    assert captions(index)["x.jpg"] == ["an x"]
     assert len(index.problems) == 2
 
 
@@ -107,21 +107,21 @@ def test_flickr8k_token_file_with_its_odd_row_and_its_lists(tmp_path):
     for part, name in (("train", "1_a"), ("dev", "2_b"), ("test", "3_c")):
         (tmp_path / f"Flickr_8k.{part}Images.txt").write_text(f"{name}.jpg\n")
     index = open_captions(tmp_path)
-    assert sentences(index) == {"1_a.jpg": ["A dog .", "The dog ."], "2_b.jpg": ["A cat ."], "3_c.jpg": ["A cow ."]}
+    assert captions(index) == {"1_a.jpg": ["A dog .", "The dog ."], "2_b.jpg": ["A cat ."], "3_c.jpg": ["A cow ."]}
     assert parts(index) == {"1_a.jpg": "train", "2_b.jpg": "val", "3_c.jpg": "test"}
-    assert index.problems == ("Flickr8k.token.txt, line 5: not of the form name.jpg#0 and a sentence",)
+    assert index.problems == ("Flickr8k.token.txt, line 5: not of the form name.jpg#0 and a caption",)
 
 
 def test_kaggle_csvs(tmp_path):
     draw(tmp_path / "8k" / "Images", "a.jpg", "b.jpg")
     (tmp_path / "8k" / "captions.txt").write_text('image,caption\na.jpg,"A dog , running ."\nb.jpg,a cat, here\n')
-    assert sentences(open_captions(tmp_path / "8k")) == {"a.jpg": ["A dog , running ."], "b.jpg": ["a cat, here"]}
+    assert captions(open_captions(tmp_path / "8k")) == {"a.jpg": ["A dog , running ."], "b.jpg": ["a cat, here"]}
     draw(tmp_path / "30k" / "flickr30k_images", "a.jpg", "b.jpg")
     (tmp_path / "30k" / "results.csv").write_text(
         'image_name| comment_number| comment\na.jpg| 0| Two men, "old" .\nb.jpg| 4   A dog runs .\nb.jpg| 3| A dog .\n'
     )
     index = open_captions(tmp_path / "30k")
-    assert sentences(index) == {"a.jpg": ['Two men, "old" .'], "b.jpg": ["A dog ."]}
+    assert captions(index) == {"a.jpg": ['Two men, "old" .'], "b.jpg": ["A dog ."]}
     assert index.problems == ("results.csv, line 3: 2 fields instead of 3",)
 
 
@@ -132,7 +132,7 @@ def test_the_homework_folder(tmp_path):
         "### girl.jpg\nA girl.\n### ski.jpg\nSnow"
     )
     index = open_captions(tmp_path)
-    assert sentences(index) == {"bike.jpg": ["A bike by a wall.", "A bicycle"], "girl.jpg": ["A girl."]}
+    assert captions(index) == {"bike.jpg": ["A bike by a wall.", "A bicycle"], "girl.jpg": ["A girl."]}
     assert index.problems[0].startswith("caption.txt, line 2")
     assert index.problems[1].startswith("ski.jpg: no such picture")
 
@@ -144,26 +144,26 @@ def test_image_folders_with_metadata(tmp_path):
     )
     (tmp_path / "j" / "validation" / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "three"}\n')
     index = open_captions(tmp_path / "j")
-    assert sentences(index) == {"a.png": ["one", "two"], "b.png": ["three"]}
+    assert captions(index) == {"a.png": ["one", "two"], "b.png": ["three"]}
     assert parts(index) == {"a.png": "train", "b.png": "val"}
     assert len(index.problems) == 2
     draw(tmp_path / "c", "a.png", "b.png")
     (tmp_path / "c" / "metadata.csv").write_text('file_name,text\na.png,"x, y"\nb.png,\n')
-    assert sentences(open_captions(tmp_path / "c")) == {"a.png": ["x, y"]}
+    assert captions(open_captions(tmp_path / "c")) == {"a.png": ["x, y"]}
 
 
 def test_a_text_file_beside_each_picture(tmp_path):
     draw(tmp_path, "a.png", "b.png", "c.png")
     (tmp_path / "a.txt").write_text("first\nsecond\n")
     (tmp_path / "b.txt").write_text("third")
-    assert sentences(open_captions(tmp_path)) == {"a.png": ["first", "second"], "b.png": ["third"]}
+    assert captions(open_captions(tmp_path)) == {"a.png": ["first", "second"], "b.png": ["third"]}
 
 
 def test_parts_are_carved_out_by_name_and_stay_when_pictures_are_added(tmp_path):
     names = [f"p{n:03d}.png" for n in range(200)]
     draw(tmp_path, *names, size=(2, 2))
     for name in names:
-        (tmp_path / name).with_suffix(".txt").write_text("a sentence")
+        (tmp_path / name).with_suffix(".txt").write_text("a caption")
     before = parts(open_captions(tmp_path))
     shares = [sum(part == wanted for part in before.values()) for wanted in ("val", "test")]
     assert all(2 <= share <= 20 for share in shares)
@@ -181,10 +181,10 @@ def test_no_name_leads_out_of_the_folder(tmp_path):
             for name in ("../secret.png", str(tmp_path / "secret.png"), "a.png")
         )
     )
-    assert sentences(open_captions(tmp_path / "data")) == {"a.png": ["t"]}
+    assert captions(open_captions(tmp_path / "data")) == {"a.png": ["t"]}
 
 
-def test_mistakes_are_one_sentence(tmp_path):
+def test_mistakes_are_one_caption(tmp_path):
     with pytest.raises(UserError, match="There is no"):
         open_captions(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no captions that are known"):

@@ -56,7 +56,7 @@ def test_a_polygon_covers_its_pixels():
 
 
 @pytest.mark.parametrize("segmentation", [[[1, 2]], {"counts": [1]}, {"size": [2, 2], "counts": "0"}, 7])
-def test_a_broken_segmentation_is_one_sentence(segmentation):
+def test_a_broken_segmentation_is_one_caption(segmentation):
     with pytest.raises(UserError, match="segmentation of a dog"):
         region_mask(Region("dog", segmentation, 6, 9))
 

@@ -82,16 +82,16 @@ def requests(tmp_path):
     return Asked(tmp_path / "store")
 
 
-def test_the_sentence_and_its_maps_are_the_engines(requests, saved, picture):
+def test_the_caption_and_its_maps_are_the_engines(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
     sheet = requests.sheet({**base, "best": 4})
     with Image.open(picture) as opened:
         expected = describe_picture(open_captioner(saved), opened.convert("RGB"), decoding=Decoding(best=4))
     facts = sheet.facts
-    assert (facts["sentence"], facts["ids"]) == (expected.sentence, list(expected.ids))
+    assert (facts["caption"], facts["ids"]) == (expected.caption, list(expected.ids))
     assert facts["score"] == pytest.approx(expected.score, abs=1e-4)
-    assert [(o["sentence"], o["ids"]) for o in facts["alternatives"]] == [
-        (other.sentence, list(other.ids)) for other in expected.alternatives
+    assert [(o["caption"], o["ids"]) for o in facts["alternatives"]] == [
+        (other.caption, list(other.ids)) for other in expected.alternatives
     ]
     assert sheet.panels[0].picture.shape == (150, PANEL_SIDE, 3)
     assert sheet.panels[0].box == (0, 0, PANEL_SIDE, 150)
@@ -125,7 +125,7 @@ def test_a_picture_is_encoded_once(requests, saved, picture, monkeypatch):
     assert len(made) == 2
 
 
-def test_a_typed_sentence_has_its_own_ranks(requests, saved, picture):
+def test_a_typed_caption_has_its_own_ranks(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture), "text": "two red hearts"}
     words = requests.sheet(base).facts["words"]
     assert [word["word"] for word in words] == ["two", "red", "hearts", "<end>"]
@@ -150,7 +150,7 @@ def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, pictu
     base = {"captioner": saved, "picture": str(picture)}
     for method in WORD_METHODS:
         sheet = requests.sheet({**base, "ids": [1, 2], "method": method})
-        assert (sheet.facts["sentence"], [word["word"] for word in sheet.facts["words"]]) == ("", ["<end>"])
+        assert (sheet.facts["caption"], [word["word"] for word in sheet.facts["words"]]) == ("", ["<end>"])
         assert sheet.arrays["maps"].shape == (1, 4, 6)
     with pytest.raises(UserError, match="no words"):
         requests.sheet({**base, "text": " "})
@@ -179,12 +179,12 @@ def test_figures_and_arrays(requests, saved, picture, tmp_path):
     file = requests.save(base, out / "wide ü.png")
     assert file == str(out / "wide ü.png")
     recorded = read_provenance(out / "wide ü.png")
-    assert recorded["facts"]["sentence"] == "a red circle"
+    assert recorded["facts"]["caption"] == "a red circle"
     assert recorded["request"]["text"] is None
     assert recorded["request"]["ids"] == [1, 4, 5, 6, 2]
     alone = requests.sheet({**base, "word": 3})
     assert [panel.title for panel in alone.panels] == ["circle"]
-    with pytest.raises(UserError, match="no word 9: the sentence has 4, counted from 1"):
+    with pytest.raises(UserError, match="no word 9: the caption has 4, counted from 1"):
         requests.sheet({**base, "word": 9})
     with np.load(requests.save(base, out / "wide ü.npz")) as arrays:
         assert arrays["words"].tolist() == ["a", "red", "circle", "<end>"]
@@ -223,7 +223,7 @@ def test_a_runs_pictures_are_those_of_its_last_evaluation(requests, picture, tmp
     run = store.create(load_recipe("caption-demo", [f"data.path={data}"]), "words")
     (run.folder / "evaluations").mkdir(exist_ok=True)
     for step, names in ((9, ["gone.png"]), (10, [picture.name, "gone.png", picture.name])):
-        lines = [json.dumps({"file": name, "sentence": "a", "references": []}) + "\n" for name in names]
+        lines = [json.dumps({"file": name, "caption": "a", "references": []}) + "\n" for name in names]
         (run.folder / "evaluations" / f"val-{step}.jsonl").write_text("".join(lines), encoding="utf-8")
     assert requests.pictures({"captioner": f"{run.id}@last"}).values["files"] == [str(picture)]
 
@@ -262,7 +262,7 @@ def test_mistakes(requests, saved, picture, tmp_path):
             requests.sheet({**base, **wrong})
 
 
-def test_an_empty_sentence_of_a_captioner_is_compared_as_it_is_shown(requests, saved, picture):
+def test_an_empty_caption_of_a_captioner_is_compared_as_it_is_shown(requests, saved, picture):
     tokenizer = WordTokenizer(WORDS)
     base = {"captioner": saved, "picture": str(picture), "ids": [tokenizer.start_id, tokenizer.end_id]}
     plain = requests.sheet(base)

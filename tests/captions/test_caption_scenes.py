@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vitbench.captions.scene_data import captioned_scenes, scene_vocabulary, sentence_ids, shuffled_batches
+from vitbench.captions.scene_data import caption_ids, captioned_scenes, scene_vocabulary, shuffled_batches
 from vitbench.captions.scene_scores import align, scene_scores
 from vitbench.data.scenes import NEW_KINDS, describe, make_scene, render
 
@@ -25,24 +25,24 @@ def words_of(scene):
 def test_truth_belongs_to_the_picture(data):
     for index in (0, 7, 39):
         scene = data.scene(index)
-        assert str(describe(scene)) == data.sentences[index]
+        assert str(describe(scene)) == data.captions[index]
         np.testing.assert_array_equal(render(scene).pixels, data.pixels[index])
 
 
-def test_every_sentence_survives_the_tokens_and_no_kind_is_unknown(data):
-    tokenizer = scene_vocabulary(data.sentences, "new")
-    ids = sentence_ids(data.sentences, tokenizer)
-    assert [tokenizer.decode(row.tolist()) for row in ids] == data.sentences
+def test_every_caption_survives_the_tokens_and_no_kind_is_unknown(data):
+    tokenizer = scene_vocabulary(data.captions, "new")
+    ids = caption_ids(data.captions, tokenizer)
+    assert [tokenizer.decode(row.tolist()) for row in ids] == data.captions
     assert all(tokenizer.unknown_id not in tokenizer.encode(kind) for kind in NEW_KINDS)
 
 
-def test_an_epoch_shows_each_picture_once_with_its_own_sentence(data):
+def test_an_epoch_shows_each_picture_once_with_its_own_caption(data):
     ids = torch.arange(40)[:, None].expand(40, 3) + 1
     pixels = np.broadcast_to(np.arange(40, dtype=np.uint8)[:, None, None, None], (40, 2, 2, 3))
     seen = []
-    for picture, sentence in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=2):
-        assert (picture[:, 0, 0, 0] + 1 == sentence[:, 0]).all()
-        seen += sentence[:, 0].tolist()
+    for picture, caption in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=2):
+        assert (picture[:, 0, 0, 0] + 1 == caption[:, 0]).all()
+        seen += caption[:, 0].tolist()
     assert sorted(seen) == list(range(1, 41))
     again = [s[:, 0].tolist() for _, s in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=2)]
     other = [s[:, 0].tolist() for _, s in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=3)]

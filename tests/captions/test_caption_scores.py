@@ -13,8 +13,8 @@ GOLDEN = json.loads(Path(__file__).with_name("coco_scores.json").read_text())["c
 
 @pytest.mark.parametrize("case", sorted(GOLDEN))
 def test_scores_equal_the_coco_evaluation(case):
-    candidates = [sentence.split() for sentence in GOLDEN[case]["candidates"]]
-    references = [[sentence.split() for sentence in picture] for picture in GOLDEN[case]["references"]]
+    candidates = [caption.split() for caption in GOLDEN[case]["candidates"]]
+    references = [[caption.split() for caption in picture] for picture in GOLDEN[case]["references"]]
     found = caption_scores(candidates, references)
     assert found == pytest.approx(GOLDEN[case]["scores"], abs=1e-9)
 
@@ -41,7 +41,7 @@ def test_rouge_by_hand_counts_a_subsequence_not_a_substring():
     assert value == pytest.approx((1 + 1.44) * 0.75 * 0.6 / (0.6 + 1.44 * 0.75))
 
 
-def test_an_empty_sentence_scores_nothing_and_breaks_nothing():
+def test_an_empty_caption_scores_nothing_and_breaks_nothing():
     found = caption_scores([[], ["a"]], [[["a", "b"]], [["a"]]])
     assert found["rouge_l"] == pytest.approx(0.5)
     assert all(math.isfinite(value) for value in found.values())

@@ -17,7 +17,7 @@ def test_words_and_marks_are_kept_apart_and_unicode_is_normalised():
 
 
 @pytest.mark.parametrize("kind", ["word", "bpe", "wordpiece"])
-def test_a_sentence_comes_back_and_its_words_are_whole(kind):
+def test_a_caption_comes_back_and_its_words_are_whole(kind):
     tokenizer = train_tokenizer(kind, SENTENCES, vocab_size=400)
     for text in SENTENCES:
         ids = [tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id, tokenizer.pad_id]

@@ -10,7 +10,7 @@ import torch
 
 from vitbench.captions.decoder import CaptionDecoder
 from vitbench.captions.network import Captioner
-from vitbench.captions.reading import decoder_calls, read_sentence
+from vitbench.captions.reading import decoder_calls, read_caption
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
 from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
@@ -56,7 +56,7 @@ def memory(captioner, pixels):
 
 @pytest.fixture(scope="module")
 def reading(captioner, memory):
-    return read_sentence(captioner, memory, IDS)
+    return read_caption(captioner, memory, IDS)
 
 
 @torch.no_grad()
@@ -121,7 +121,7 @@ def test_the_open_pass_equals_the_tap_and_the_fused_pass(captioner, memory, read
 def test_a_network_of_nan_is_refused(captioner, memory):
     broken = replace(memory, tokens=torch.full_like(memory.tokens, torch.nan))
     with pytest.raises(UserError, match="not a distribution"):
-        read_sentence(captioner, broken, IDS)
+        read_caption(captioner, broken, IDS)
 
 
 def test_a_word_has_its_predicting_row_and_on_request_its_reading_row(reading):
@@ -165,7 +165,7 @@ def test_pieces_become_words(captioner, memory):
         class tokenizer:  # noqa: N801
             id_to_token = staticmethod(lambda number: TOKENIZER.tokens[number])
 
-    reading = read_sentence(captioner, memory, IDS)
+    reading = read_caption(captioner, memory, IDS)
     found = attention_maps(reading, Pieces(["a", "b", "c"]), MapSettings(layer=0, head=0))
     assert found.words == ("ab", "c", "<end>")
     mean = reading.attention[0, 0, 0:2].mean(0)[3:].numpy()
@@ -217,7 +217,7 @@ def test_gradient_times_attention_equals_small_differences(captioner, pixels, me
     try:
         with torch.no_grad():
             doubled = double.encode(big)
-        read = read_sentence(double, doubled, IDS)
+        read = read_caption(double, doubled, IDS)
         found = gradient_attention(double, doubled, read)
         # Calls: two encoder blocks, then self- and cross-attention of each decoder layer.
         for place in (0, 2):
@@ -357,6 +357,6 @@ def test_mistakes_are_named(captioner, memory, pixels):
     with pytest.raises(UserError, match="2 layers"):
         word_maps(captioner, TOKENIZER, pixels, IDS, MapSettings(layer=2))
     with pytest.raises(UserError, match="reads 8"):
-        read_sentence(captioner, memory, [1, *[4] * 8])
+        read_caption(captioner, memory, [1, *[4] * 8])
     with pytest.raises(UserError, match="no words"):
-        read_sentence(captioner, memory, [1])
+        read_caption(captioner, memory, [1])

@@ -46,7 +46,7 @@ def labels(root: Path, chosen: str = "") -> dict[str, str | None]:
 
 
 def captions(root: Path) -> dict[str, list[str]]:
-    return {picture.file.name: list(picture.sentences) for picture in open_captions(root).pictures}
+    return {picture.file.name: list(picture.captions) for picture in open_captions(root).pictures}
 
 
 def test_each_row_of_the_page_is_a_test_here():
@@ -375,7 +375,7 @@ def test_instances_given_for_captions(tmp_path):
     objects = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "segmentation": []}]
     document = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": objects, "categories": []}
     write(tmp_path, "lable.json", json.dumps(document))
-    with pytest.raises(UserError, match=r"objects with id, image_id, category_id.*no sentences"):
+    with pytest.raises(UserError, match=r"objects with id, image_id, category_id.*no captions"):
         open_captions(tmp_path / "lable.json")
 
 

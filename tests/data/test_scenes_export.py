@@ -65,7 +65,7 @@ def test_a_file_shows_the_scene_that_its_truth_tells(written, split):
         scene = scene_of(split, index, seed=4, kinds="new", width=48, height=48)
         assert (np.asarray(Image.open(written / split / row["file_name"])) == render(scene).pixels).all()
         assert row["file_name"].split("_")[0] == row["label"] == scene.label
-        assert row["sentence"] == str(describe(scene)) == " ".join(word["text"] for word in row["words"])
+        assert row["caption"] == str(describe(scene)) == " ".join(word["text"] for word in row["words"])
         colours = {thing["kind"]: thing["colour"] for thing in row["scene"]["objects"]}
         assert is_held_out(row["label"], colours[row["label"]]) == (split == "test_heldout")
         assert len(row["labels"]) == len(colours)
@@ -95,7 +95,7 @@ def test_captions_are_the_sentences(written, split):
     document = json.loads((written / "annotations" / f"captions_{split}.json").read_text())
     files = {image["id"]: image["file_name"] for image in document["images"]}
     captions = {files[row["image_id"]]: row["caption"] for row in document["annotations"]}
-    assert captions == {row["file_name"]: row["sentence"] + "." for row in truths(written, split)}
+    assert captions == {row["file_name"]: row["caption"] + "." for row in truths(written, split)}
 
 
 @pytest.mark.parametrize("mask", [np.zeros((3, 4), bool), np.ones((3, 4), bool), np.eye(5, dtype=bool)])

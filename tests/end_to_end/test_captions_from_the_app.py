@@ -38,7 +38,7 @@ ROTATED = 6
 
 
 def photograph(number: int) -> tuple[Image.Image, str]:
-    """A coloured ball on a grey wall with noise, left or right of the middle, and its sentence."""
+    """A coloured ball on a grey wall with noise, left or right of the middle, and its caption."""
     word, colour = list(COLOURS.items())[number % 3]
     width, height = SIZES[number % 4]
     random = np.random.default_rng(number)
@@ -53,14 +53,14 @@ def photograph(number: int) -> tuple[Image.Image, str]:
 def write_coco(folder: Path, train: int = 36, val: int = 12) -> Path:
     """As another program writes COCO captions: plain JSON, pictures of many shapes, some turned by EXIF alone.
 
-    A picture of the list is missing, and an annotation has no sentence."""
+    A picture of the list is missing, and an annotation has no caption."""
     (folder / "annotations").mkdir(parents=True)
     for part, count, first in (("train", train, 0), ("val", val, 100)):
         pictures = folder / f"{part}2024"
         pictures.mkdir()
         images, annotations = [], []
         for number in range(first, first + count):
-            picture, sentence = photograph(number)
+            picture, caption = photograph(number)
             name = f"été {number} 写真.jpg"
             exif = Image.Exif()
             if number % 5 == 0:
@@ -68,7 +68,7 @@ def write_coco(folder: Path, train: int = 36, val: int = 12) -> Path:
                 picture = picture.transpose(Image.Transpose.ROTATE_90)
             picture.save(pictures / name, quality=95, exif=exif)
             images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
-            annotations.append({"id": number, "image_id": number, "caption": sentence})
+            annotations.append({"id": number, "image_id": number, "caption": caption})
         images.append({"id": 9000, "file_name": "fehlt.jpg", "width": 10, "height": 10})
         annotations.append({"id": 9000, "image_id": 9000, "caption": "Une boule perdue."})
         annotations.append({"id": 9001, "image_id": first, "caption": None})
@@ -146,13 +146,13 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, CaptionScreen), "the captions screen")
         screen = app.screen
-        await until(pilot, lambda: screen.seen is not None, "the first checkpoint's sentence")
+        await until(pilot, lambda: screen.seen is not None, "the first checkpoint's caption")
         first = int(screen.request.captioner.partition("@")[2])
         assert "boules, training: newest checkpoint, step " in title(screen)
         assert len(screen.files) == 12
         assert all(Path(file).parent.name == "val2024" for file in screen.files)
 
-        # It follows the run, until a picture that was never trained on has its own sentence.
+        # It follows the run, until a picture that was never trained on has its own caption.
         await until(pilot, lambda: run.status().step >= 60, "sixty steps")
         wanted = split_words(photograph(100)[1])
         await until(pilot, lambda: list(screen.seen.words[:-1]) == wanted, f"the words {wanted}")
@@ -182,22 +182,22 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
 
     with Image.open(tmp_path / "figures" / "été 100 写真.png") as figure:
         facts = json.loads(figure.text["vitbench"])["facts"]
-        assert split_words(facts["sentence"]) == shown
+        assert split_words(facts["caption"]) == shown
         assert facts["tag"] == f"{run.id}@{last}"
         assert figure.width > 5 * 224  # five columns, none of the picture's pixels lost
     capsys.readouterr()
     assert main(["caption", f"{run.id}@last", str(data / "val2024"), "--out", str(tmp_path / "all"), "--json"]) == 0
     answers = json.loads(capsys.readouterr().out)["pictures"]
     assert len(list((tmp_path / "all").glob("*.png"))) == len(answers) == 12
-    right = [split_words(answer["sentence"]) == split_words(photograph(100 + n)[1]) for n, answer in enumerate(answers)]
-    assert sum(right) >= 6, [answer["sentence"] for answer in answers]
+    right = [split_words(answer["caption"]) == split_words(photograph(100 + n)[1]) for n, answer in enumerate(answers)]
+    assert sum(right) >= 6, [answer["caption"] for answer in answers]
 
 
 async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionScreen:
     """The captions screen with the package's captioner, then `N`, a path as it is typed, and Enter."""
     app = pilot.app
     app.push_screen(make_screen("captions", captioner="demo", path=str(picture)))
-    await until(pilot, lambda: isinstance(app.screen, CaptionScreen) and app.screen.seen, "the demo's sentence")
+    await until(pilot, lambda: isinstance(app.screen, CaptionScreen) and app.screen.seen, "the demo's caption")
     screen = app.screen
     await pilot.press("N")
     await until(pilot, lambda: isinstance(app.screen, AskDialog), "the question which captioner")
@@ -205,7 +205,7 @@ async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionS
     await pilot.pause()
     await pilot.press("enter")
     path = typed.rstrip("/")
-    await until(pilot, lambda: screen.request.captioner.rstrip("/") == path, f"the sentence of {path}")
+    await until(pilot, lambda: screen.request.captioner.rstrip("/") == path, f"the caption of {path}")
     return screen
 
 
@@ -221,7 +221,7 @@ def save_catr(folder: Path) -> Path:
     with torch.no_grad():
         for parameter in module.transformer.parameters():
             parameter.normal_(std=0.2)
-        # It has nothing to say: its own sentence ends at once.
+        # It has nothing to say: its own caption ends at once.
         module.mlp.layers[-1].bias[words.index("[SEP]")] = 1e3
     folder.mkdir()
     torch.save({"model": module.state_dict(), "epoch": 29}, folder / "weight.pth")
@@ -265,7 +265,7 @@ async def test_captioners_of_other_makers_are_opened_by_their_path(store, tmp_pa
         await pilot.press("t")
         pilot.app.screen.query_one(Input).value = "a balls on wall."
         await pilot.press("enter")
-        await until(pilot, lambda: screen.seen.words[:2] == ("a", "balls"), "the typed sentence")
+        await until(pilot, lambda: screen.seen.words[:2] == ("a", "balls"), "the typed caption")
         assert screen.seen.words == ("a", "balls", "on", "wall", ".", "<end>")
         await pilot.press("escape")
 

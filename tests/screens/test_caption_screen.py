@@ -1,4 +1,4 @@
-"""The captions screen with an inspector whose answers are known: keys, maps, sentences, differences."""
+"""The captions screen with an inspector whose answers are known: keys, maps, captions, differences."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from textual.widgets import Input, OptionList
 
 from screens.app import Workbench
 from screens.ask_dialog import AskDialog
-from screens.caption_dialogs import SentenceDialog
+from screens.caption_dialogs import CaptionDialog
 from screens.caption_screen import CaptionScreen
 from screens.export_dialog import ExportDialog
 from screens.navigation import make_screen
@@ -31,7 +31,7 @@ BARE, BOX = np.full((30, 40, 3), 128, np.uint8), (0, 0, 40, 30)
 
 
 class KnownInspector:
-    """Maps that are random but fixed: each follows from sentence, captioner and settings."""
+    """Maps that are random but fixed: each follows from caption, captioner and settings."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict]] = []
@@ -60,7 +60,7 @@ class KnownInspector:
     def sheet(self, kind, request, arrays):
         text = self.text_of(request)
         if text == "too long":
-            raise UserError("The sentence has 99 tokens with its marks; this captioner reads 40.")
+            raise UserError("The caption has 99 tokens with its marks; this captioner reads 40.")
         words = [*text.split(), "<end>"]
         maps = maps_of(len(words), request)
         own = not request["text"] and not request["ids"]
@@ -77,9 +77,9 @@ class KnownInspector:
             picture = word_panel(BARE, maps, number, BOX, one_scale=request["one_scale"], minus=taken)[0]
             panels.append(Panel(picture, word))
         facts = {
-            "sentence": text,
+            "caption": text,
             "score": -0.1 if own else None,
-            "alternatives": [{"sentence": SECOND, "ids": [1, 5], "score": -2}] if own else [],
+            "alternatives": [{"caption": SECOND, "ids": [1, 5], "score": -2}] if own else [],
             "words": [
                 {
                     "word": word,
@@ -139,7 +139,7 @@ class Opened:
             await self.settled()
 
     async def settled(self) -> None:
-        groups = ("pictures", "sentence", "maps", "save", "newest")
+        groups = ("pictures", "caption", "maps", "save", "newest")
         while workers := [worker for worker in self.pilot.app.workers if worker.group in groups]:
             await self.pilot.app.workers.wait_for_complete(workers)
         await self.pilot.pause()
@@ -229,7 +229,7 @@ async def test_methods_open_as_a_list_with_the_quick_ones_first(opened):
         options = app.pilot.app.screen.query_one(OptionList)
         titles = [str(options.get_option_at_index(n).prompt) for n in range(options.option_count)]
         assert len(titles) == len(WORD_METHODS)
-        assert titles[0].startswith("cross-attention above the mean over the sentence's words")
+        assert titles[0].startswith("cross-attention above the mean over the caption's words")
         assert "takes long" in titles[-2]
         assert "shown now" in titles[-1]
         await app.press(*"nonsense")
@@ -249,11 +249,11 @@ async def test_one_scale_dims_words_that_are_less_sure(opened):
         assert not np.array_equal(own, app.shown())
 
 
-async def test_a_typed_sentence_is_read_on_the_same_picture(opened):
+async def test_a_typed_caption_is_read_on_the_same_picture(opened):
     async with opened() as app:
         await app.press("t")
         dialog = app.pilot.app.screen
-        assert isinstance(dialog, SentenceDialog)
+        assert isinstance(dialog, CaptionDialog)
         assert dialog.query_one(Input).value == OWN
         dialog.query_one(Input).value = "two blue hearts here"
         await app.press("enter")
@@ -276,7 +276,7 @@ async def test_words_that_the_vocabulary_lacks_are_named(opened):
         assert "zebra" in app.note()
 
 
-async def test_leaving_and_coming_back_finds_sentence_word_and_method(opened):
+async def test_leaving_and_coming_back_finds_caption_word_and_method(opened):
     async with opened() as app:
         await app.press("t")
         app.pilot.app.screen.query_one(Input).value = "two blue hearts here"
@@ -306,12 +306,12 @@ async def test_a_difference_is_saved_as_it_is_shown(opened, tmp_path):
         assert arguments["request"]["minus_word"] == 2
 
 
-async def test_the_beams_sentences_can_be_chosen(opened):
+async def test_the_beams_captions_can_be_chosen(opened):
     async with opened() as app:
-        assert "beam's sentence 1 of 2" in app.note()
+        assert "beam's caption 1 of 2" in app.note()
         await app.press("b", "down", "enter")
         assert app.screen.seen.text == SECOND
-        assert "beam's sentence 2 of 2" in app.note()
+        assert "beam's caption 2 of 2" in app.note()
 
 
 async def test_the_difference_of_two_words(opened):

@@ -4,7 +4,7 @@ import pytest
 from textual.widgets import Input
 
 from screens.ask_dialog import AskDialog, choose
-from screens.caption_dialogs import SentenceDialog
+from screens.caption_dialogs import CaptionDialog
 from screens.dialogs import ConfirmDialog
 from screens.export_dialog import ExportDialog
 from screens.new_run_screen import NewRunScreen
@@ -20,9 +20,9 @@ from tests.screens.test_new_run_screen import checking  # noqa: F401  (no test h
     [
         lambda path: AskDialog("Where?", lambda typed: []),
         lambda path: ExportDialog(path / "chart.png"),
-        lambda path: SentenceDialog("a red circle"),
+        lambda path: CaptionDialog("a red circle"),
     ],
-    ids=["question", "export", "sentence"],
+    ids=["question", "export", "caption"],
 )
 async def test_a_dialog_asks_before_typed_text_is_lost(store, tmp_path, make):
     async with opened(store, (80, 24)) as at:

@@ -98,7 +98,7 @@ def test_the_run_folder_keeps_the_words_and_what_was_written(run):
     first = json.loads(rows[0])
     assert first["file"].startswith("val/b ")
     assert len(first["references"]) == 2
-    assert first["sentence"] in first["references"] or "fläche" in first["sentence"]
+    assert first["caption"] in first["references"] or "fläche" in first["caption"]
 
 
 def test_order_and_sentences_depend_on_seed_epoch_and_picture_alone(folder, tmp_path):
@@ -155,7 +155,7 @@ def test_mistakes_are_one_sentence(folder, tmp_path):
     one.mkdir()
     Image.new("RGB", (4, 4)).save(one / "a.png")
     (one / "a.txt").write_text("a sentence")
-    with pytest.raises(UserError, match="no pictures with sentences for val"):
+    with pytest.raises(UserError, match="no pictures with captions for val"):
         open_caption_task(recipe_for(one), tmp_path, tmp_path, torch.device("cpu"))
     with pytest.raises(UserError, match="There is no"):
         open_caption_task(recipe_for(tmp_path / "nowhere"), tmp_path, tmp_path, torch.device("cpu"))

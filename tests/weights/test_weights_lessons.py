@@ -14,7 +14,7 @@ from vitbench.weights.varying import MOST
 def test_shares_and_outline_are_those_counted_pixel_by_pixel():
     records = [Lessons("train", first, 1, doodles=True)[0] for first in (0, 4, 7)]
     batch = collated(records)
-    for number, row in enumerate(sorted(records, key=lambda row: not row["sentence"])):
+    for number, row in enumerate(sorted(records, key=lambda row: not row["caption"])):
         owner = row["owner"]
         for patch in range(GRID * GRID):
             top, left = patch // GRID * PATCH, patch % GRID * PATCH
@@ -36,13 +36,13 @@ def test_owners_are_the_visible_objects_and_labels_their_kinds():
     for number, mask in enumerate(masks, start=1):
         assert np.array_equal(row["owner"] == number, mask)
     assert BASE_KINDS[int(row["label"])] == scene.label
-    assert row["sentence"].decode() == str(describe(scene))
+    assert row["caption"].decode() == str(describe(scene))
     kinds = [(*BASE_KINDS, *DOODLES)[int(kind)] for kind in row["kinds"][: len(scene.objects)]]
     assert kinds == [thing.kind for thing in scene.objects]
 
 
 def test_every_third_picture_shows_doodles_or_they_are_passed_over():
-    mixed = [bool(Lessons("train", first, 1, doodles=True)[0]["sentence"]) for first in range(6)]
+    mixed = [bool(Lessons("train", first, 1, doodles=True)[0]["caption"]) for first in range(6)]
     assert mixed == [True, True, False, True, True, False]
     plain, every = Lessons("train", 0, 4), Lessons("train", 0, 6, doodles=True)
     for mine, theirs in zip(range(4), (0, 1, 3, 4), strict=True):
@@ -72,7 +72,7 @@ def test_the_middles_of_objects_and_groups_agree_with_the_relation_that_the_sent
                 np.testing.assert_allclose(found, (places[:, ::-1].mean(0) + 0.5) / (SIZE / 2) - 1, atol=1e-4)
             else:
                 assert np.isnan(found).all()
-        sentence, (first, second) = record["sentence"].decode(), batch.group_places[row].numpy()
+        sentence, (first, second) = record["caption"].decode(), batch.group_places[row].numpy()
         for relation, axis, sign in (("left of", 0, 1), ("right of", 0, -1), ("above", 1, 1), ("below", 1, -1)):
             if f" {relation} " in sentence:
                 assert sign * (second - first)[axis] > 0, sentence

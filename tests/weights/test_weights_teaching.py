@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import DecoderSizes
-from vitbench.captions.scene_data import scene_vocabulary, sentence_ids
+from vitbench.captions.scene_data import caption_ids, scene_vocabulary
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
@@ -100,7 +100,7 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
 
 
 def test_sentences_alone_teach_no_label():
-    task = teaching("sentences")
+    task = teaching("captions")
     lessons = Lessons("train", 0, 4)
     _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
     assert "loss_sentence" in scalars
@@ -120,7 +120,7 @@ def test_a_recoloured_picture_teaches_no_colour():
         assert torch.equal(loss, same)
 
         memory = pupil.captioner.encode(task._normalized(batch.pixels))
-        ids = sentence_ids(batch.sentences, task.captioner.tokenizer)
+        ids = caption_ids(batch.captions, task.captioner.tokenizer)
         log_probability = pupil.captioner.decode(ids[:, :-1], memory).log_softmax(-1)
     expected = []
     for row in range(2):

@@ -1,1 +1,1 @@
-"""The captioner: from a picture to a sentence, and from each word back to the picture."""
+"""The captioner: from a picture to a caption, and from each word back to the picture."""

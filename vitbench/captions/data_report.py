@@ -30,12 +30,12 @@ def captions_report(data: CaptionIndex, of_masks: Sequence[str], *, most: int = 
     lines += [f"{name:<{width}}  {own[0]:>8,}  {own[1]:>8,}" for name, own in counts.items()]
     lines += ["", "For example"]
     for picture in data.pictures[:_EXAMPLES]:
-        lines += [f"  {picture.file.relative_to(data.root)}", *(f"    {text}" for text in picture.sentences[:2])]
+        lines += [f"  {picture.file.relative_to(data.root)}", *(f"    {text}" for text in picture.captions[:2])]
     masked = sum(bool(picture.regions) for picture in data.pictures)
     if masked:
         regions = sum(len(picture.regions) for picture in data.pictures)
         lines += ["", f"Masks: {regions:,} objects in {masked:,} pictures, for vitbench ground CAPTIONER --data PATH."]
-    doubt = unfit_for_words(sentence for picture in data.pictures for sentence in picture.sentences)
+    doubt = unfit_for_words(caption for picture in data.pictures for caption in picture.captions)
     if doubt:
         lines += ["", f"! Doubtful: {doubt}"]
     lines += problem_lines([*data.problems, *of_masks], data.notes, most=most) or [
@@ -65,13 +65,13 @@ def captions_to_dict(data: CaptionIndex, of_masks: Sequence[str]) -> dict[str, A
         "fingerprint": data.fingerprint,
         "splits": {name: {"pictures": own[0], "captions": own[1]} for name, own in splits(data).items()},
         "examples": {
-            str(picture.file.relative_to(data.root)): list(picture.sentences) for picture in data.pictures[:_EXAMPLES]
+            str(picture.file.relative_to(data.root)): list(picture.captions) for picture in data.pictures[:_EXAMPLES]
         },
         "problems": [*data.problems, *of_masks],
         "notes": list(data.notes),
         "doubts": [
             doubt
-            for doubt in [unfit_for_words(text for picture in data.pictures for text in picture.sentences)]
+            for doubt in [unfit_for_words(text for picture in data.pictures for text in picture.captions)]
             if doubt
         ],
     }
@@ -83,9 +83,7 @@ def splits(data: CaptionIndex) -> dict[str, tuple[int, int]]:
     names = sorted({picture.split for picture in data.pictures}, key=lambda name: (name not in known, name))
     ordered = [name for name in known if name in names] + [name for name in names if name not in known]
     return {
-        name: (len(own), sum(len(picture.sentences) for picture in own))
-        for name in ordered
-        if (own := data.split(name))
+        name: (len(own), sum(len(picture.captions) for picture in own)) for name in ordered if (own := data.split(name))
     }
 
 

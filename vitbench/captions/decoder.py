@@ -1,7 +1,7 @@
-"""The sentence decoder: a pre-norm transformer that reads a picture's tokens through cross-attention.
+"""The caption decoder: a pre-norm transformer that reads a picture's tokens through cross-attention.
 
 Attention is written out around `F.scaled_dot_product_attention`, not `nn.MultiheadAttention`: it is fused, and the
-attention hooks see every call. This is the path for whole sentences, in training and for looking; `stepping.py` is the
+attention hooks see every call. This is the path for whole captions, in training and for looking; `stepping.py` is the
 one for a token at a time, with cached keys and values.
 """
 
@@ -38,7 +38,7 @@ class Memory:
         return Memory(self.tokens[:count], self.rows, self.columns, self.num_prefix_tokens, padding)
 
     def repeated(self, times: int) -> "Memory":
-        """Each picture `times` times in a row: one for each of its sentences."""
+        """Each picture `times` times in a row: one for each of its captions."""
         padding = None if self.padding is None else self.padding.repeat_interleave(times, dim=0)
         tokens = self.tokens.repeat_interleave(times, dim=0)
         return Memory(tokens, self.rows, self.columns, self.num_prefix_tokens, padding)
@@ -48,7 +48,7 @@ class Memory:
 class LayerCache:
     """Keys and values of one layer: of the words so far [R, heads, L, D / heads], of the picture [B, heads, N, ...].
 
-    The R / B sentences of a picture follow one another, and share its keys and values.
+    The R / B captions of a picture follow one another, and share its keys and values.
     """
 
     keys: Tensor | None = None
@@ -92,7 +92,7 @@ class DecoderCache:
             layer.reorder(rows)
 
     def repeat(self, times: int) -> None:
-        """Each row `times` times in a row: what was one sentence goes on as several."""
+        """Each row `times` times in a row: what was one caption goes on as several."""
         for layer in self.layers:
             layer.repeat(times)
 

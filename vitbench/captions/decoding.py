@@ -1,4 +1,4 @@
-"""From scores to sentences: greedy, beam search, sampling.
+"""From scores to captions: greedy, beam search, sampling.
 
 The picture is encoded once by the caller; keys and values of the picture and of the words so far are cached. Beams and
 samples are folded into the batch.
@@ -18,9 +18,9 @@ from vitbench.captions.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sentence: tokens with start, and with end if it was reached within the length.
+    """A caption: tokens with start, and with end if it was reached within the length.
 
-    `log_probs` has one natural logarithm for each token after start; `score` is what sentences were ranked by.
+    `log_probs` has one natural logarithm for each token after start; `score` is what captions were ranked by.
     """
 
     ids: tuple[int, ...]
@@ -33,7 +33,7 @@ class Hypothesis:
 def greedy(
     module: CaptionModule, memory: Memory, tokenizer: Tokenizer, *, max_length: int | None = None
 ) -> list[Hypothesis]:
-    """The most likely token at each step, one sentence a picture."""
+    """The most likely token at each step, one caption a picture."""
     return _one_by_one(module, memory, tokenizer, max_length, lambda scores: scores.argmax(-1))
 
 
@@ -48,9 +48,9 @@ def sample(
     top_k: int = 0,
     max_length: int | None = None,
 ) -> list[Hypothesis]:
-    """Tokens drawn from softmax(scores / temperature), among the `top_k` most likely if not 0; one sentence a picture.
+    """Tokens drawn from softmax(scores / temperature), among the `top_k` most likely if not 0; one caption a picture.
 
-    The same seed draws the same sentences. The reported log-probabilities are the network's own (temperature 1).
+    The same seed draws the same captions. The reported log-probabilities are the network's own (temperature 1).
     """
     generator = torch.Generator(device=memory.tokens.device).manual_seed(seed)
 
@@ -114,11 +114,11 @@ def beam_search(
     best: int = 1,
     max_length: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """The `best` sentences of each picture, by sum of log-probabilities divided by `length_penalty`, best first.
+    """The `best` captions of each picture, by sum of log-probabilities divided by `length_penalty`, best first.
 
-    At each step a picture's `beams` unfinished sentences are continued, and the `beams` best continuations kept; those
-    among them that end are set aside. A picture is finished when no unfinished sentence can still enter its `best`.
-    Sentences cut off by `max_length` are given only where too few ended.
+    At each step a picture's `beams` unfinished captions are continued, and the `beams` best continuations kept; those
+    among them that end are set aside. A picture is finished when no unfinished caption can still enter its `best`.
+    Captions cut off by `max_length` are given only where too few ended.
     """
     batch, device = memory.tokens.shape[0], memory.tokens.device
     limit = min(max_length or module.max_length, module.max_length)
@@ -152,7 +152,7 @@ def beam_search(
 
 @dataclass(frozen=True)
 class _Beam:
-    """An unfinished sentence, the log-probabilities of its tokens after start, and the row that it was continued in."""
+    """An unfinished caption, the log-probabilities of its tokens after start, and the row that it was continued in."""
 
     ids: tuple[int, ...]
     log_probs: tuple[float, ...] = ()
@@ -188,7 +188,7 @@ class _Search:
 
     @property
     def settled(self) -> bool:
-        """Whether no continuation of an unfinished sentence can still enter the best."""
+        """Whether no continuation of an unfinished caption can still enter the best."""
         if not self.alive:
             return True
         if len(self.ended) < self.best:
@@ -216,7 +216,7 @@ class _Search:
 
     @property
     def found(self) -> list[Hypothesis]:
-        """The best sentences; those that were cut off where too few ended."""
+        """The best captions; those that were cut off where too few ended."""
         ended = sorted(self.ended, key=lambda hypothesis: -hypothesis.score)[: self.best]
         cut_off = [
             Hypothesis(

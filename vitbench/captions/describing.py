@@ -1,4 +1,4 @@
-"""A picture described: the sentence, what else might have been said, and the map behind every word.
+"""A picture described: the caption, what else might have been said, and the map behind every word.
 
 The command, the screen and the inspector ask here.
 """
@@ -13,7 +13,7 @@ from PIL import Image
 
 from vitbench.captions.captioner import Box, OpenedCaptioner
 from vitbench.captions.decoding import Hypothesis
-from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
+from vitbench.captions.encoded import Decoding, EncodedPicture, ReadCaption
 from vitbench.captions.word_maps import MapSettings, WordMaps
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
@@ -22,21 +22,21 @@ from vitbench.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another sentence that the captioner found, and its score."""
+    """Another caption that the captioner found, and its score."""
 
-    sentence: str
+    caption: str
     ids: tuple[int, ...]
     score: float
 
 
 @dataclass(frozen=True)
 class Described:
-    """What a captioner says about a picture. `alternatives` are other sentences, best first.
+    """What a captioner says about a picture. `alternatives` are other captions, best first.
 
-    `score` is the sentence's own: its log-probability over the length penalty, None where it was given.
+    `score` is the caption's own: its log-probability over the length penalty, None where it was given.
     """
 
-    sentence: str
+    caption: str
     ids: tuple[int, ...]
     maps: WordMaps
     box: Box
@@ -60,7 +60,7 @@ class Described:
                 entry["map"] = np.round(maps.maps[number], 6).tolist()
             words.append(entry)
         return {
-            "sentence": self.sentence,
+            "caption": self.caption,
             "ids": list(self.ids),
             "score": None if self.score is None else round(self.score, 5),
             "words": words,
@@ -69,7 +69,7 @@ class Described:
             "maps": maps.settings.describe(),
             "warnings": maps.warnings(),
             "alternatives": [
-                {"sentence": other.sentence, "ids": list(other.ids), "score": round(other.score, 5)}
+                {"caption": other.caption, "ids": list(other.ids), "score": round(other.score, 5)}
                 for other in self.alternatives
             ],
         }
@@ -84,9 +84,9 @@ def describe_picture(
     settings: MapSettings | None = None,
     progress: Progress = silent,
 ) -> Described:
-    """Describes an RGB picture, or reads the sentence `text` on it instead of finding one.
+    """Describes an RGB picture, or reads the caption `text` on it instead of finding one.
 
-    Raises UserError for a sentence that is empty or too long, and for settings that do not exist.
+    Raises UserError for a caption that is empty or too long, and for settings that do not exist.
     """
     encoded = EncodedPicture(captioner, picture)
     found = [] if text is not None else encoded.written(decoding or Decoding())
@@ -95,12 +95,12 @@ def describe_picture(
     return described(read, found, maps)
 
 
-def described(read: ReadSentence, found: Sequence[Hypothesis], maps: WordMaps) -> Described:
-    """What there is to say of a sentence: `found` are the captioner's own, best first, none where it was given."""
+def described(read: ReadCaption, found: Sequence[Hypothesis], maps: WordMaps) -> Described:
+    """What there is to say of a caption: `found` are the captioner's own, best first, none where it was given."""
     decode = read.picture.captioner.tokenizer.decode
     others = tuple(Alternative(decode(other.ids), tuple(other.ids), other.score) for other in found[1:])
     score = found[0].score if found else None
-    return Described(read.sentence, read.ids, maps, read.picture.prepared.box, others, score)
+    return Described(read.caption, read.ids, maps, read.picture.prepared.box, others, score)
 
 
 def picture_files(given: Sequence[Path]) -> list[Path]:

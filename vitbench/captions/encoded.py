@@ -1,4 +1,4 @@
-"""A picture encoded once, the sentences read on it, and their maps, kept so that one can move about in them."""
+"""A picture encoded once, the captions read on it, and their maps, kept so that one can move about in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from PIL import Image
 
 from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -16,9 +16,9 @@ from vitbench.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a sentence is found: `beams` 1 is greedy; with a `seed` it is drawn at random instead.
+    """How a caption is found: `beams` 1 is greedy; with a `seed` it is drawn at random instead.
 
-    `alpha` is the exponent of the length penalty, `best` how many sentences are wanted.
+    `alpha` is the exponent of the length penalty, `best` how many captions are wanted.
     """
 
     beams: int = 4
@@ -28,16 +28,16 @@ class Decoding:
     temperature: float = 1.0
 
 
-class ReadSentence:
-    """A sentence read in one pass over an encoded picture; each map is computed when it is first asked for."""
+class ReadCaption:
+    """A caption read in one pass over an encoded picture; each map is computed when it is first asked for."""
 
     def __init__(self, picture: "EncodedPicture", ids: Sequence[int]) -> None:
         """Raises UserError for one that is too long. A captioner may end at once: then the end is all there is."""
         module = picture.captioner.module
         self.picture = picture
         self.ids = tuple(ids)
-        self.reading = read_sentence(module, picture.memory, self.ids)
-        self.sentence = picture.captioner.tokenizer.decode(self.ids)
+        self.reading = read_caption(module, picture.memory, self.ids)
+        self.caption = picture.captioner.tokenizer.decode(self.ids)
         self._maps: dict[MapSettings, WordMaps] = {}
 
     def maps(self, settings: MapSettings, progress: Progress = silent) -> WordMaps:
@@ -66,10 +66,10 @@ class EncodedPicture:
         self.prepared = replace(prepared, pixels=prepared.pixels.to(device_of(captioner)))
         with torch.no_grad():
             self.memory = captioner.module.encode(self.prepared.pixels)
-        self._read: dict[tuple[int, ...], ReadSentence] = {}
+        self._read: dict[tuple[int, ...], ReadCaption] = {}
 
     def written(self, decoding: Decoding) -> list[Hypothesis]:
-        """The sentences that the captioner finds, best first."""
+        """The captions that the captioner finds, best first."""
         module, tokenizer, memory = self.captioner.module, self.captioner.tokenizer, self.memory
         if decoding.seed is not None:
             repeated = memory.repeated(decoding.best)
@@ -80,18 +80,18 @@ class EncodedPicture:
         return beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
 
     def ids_of(self, text: str, *, typed: bool = True) -> tuple[int, ...]:
-        """A sentence as tokens with start and end. Raises UserError if it was `typed` and has no words.
+        """A caption as tokens with start and end. Raises UserError if it was `typed` and has no words.
 
-        A captioner's own sentence may have none: it then ends at once.
+        A captioner's own caption may have none: it then ends at once.
         """
         tokenizer = self.captioner.tokenizer
         if not (tokens := tokenizer.encode(text)) and typed:
-            raise UserError("The sentence has no words.")
+            raise UserError("The caption has no words.")
         return (tokenizer.start_id, *tokens, tokenizer.end_id)
 
-    def read(self, ids: Sequence[int]) -> ReadSentence:
-        """The sentence `ids` (with start), read once. Raises UserError if it is too long."""
+    def read(self, ids: Sequence[int]) -> ReadCaption:
+        """The caption `ids` (with start), read once. Raises UserError if it is too long."""
         key = tuple(ids)
         if key not in self._read:
-            self._read[key] = ReadSentence(self, key)
+            self._read[key] = ReadCaption(self, key)
         return self._read[key]

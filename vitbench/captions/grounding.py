@@ -17,7 +17,7 @@ from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.index import CaptionedPicture
 from vitbench.captions.lexicon import regions_of, role_of
 from vitbench.captions.masks import Mask, on_grid, word_masks
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.captions.relevance import blank
 from vitbench.captions.scene_scores import align
 from vitbench.captions.tokenizer import UNKNOWN
@@ -83,7 +83,7 @@ def ground(
     progress: Progress = silent,
     problems: list[str] | None = None,
 ) -> list[WordRecord]:
-    """Records of every word of each picture's first sentence, read in one teacher-forced pass.
+    """Records of every word of each picture's first caption, read in one teacher-forced pass.
 
     `problems` gets a sentence for each mask that is left out or is not as its file says. `control` replaces the maps
     by one of `CONTROLS`. `deletion` can be left out: it is most of the time.
@@ -117,10 +117,10 @@ def _of_picture(
     module, tokenizer = captioner.module, captioner.tokenizer
     prepared = captioner.prepare(open_picture(picture.file))
     pixels = prepared.pixels.to(device_of(captioner))
-    ids = [tokenizer.start_id, *tokenizer.encode(picture.sentences[0]), tokenizer.end_id][: module.max_length]
+    ids = [tokenizer.start_id, *tokenizer.encode(picture.captions[0]), tokenizer.end_id][: module.max_length]
     with torch.no_grad():
         memory = module.encode(pixels)
-    reading = read_sentence(module, memory, ids)
+    reading = read_caption(module, memory, ids)
     maps = word_maps(module, tokenizer, pixels, ids, settings, memory=memory, reading=reading)
     fitted = fitted_masks(picture.file, picture.regions)
     problems += fitted.problems
@@ -155,7 +155,7 @@ def _of_picture(
 def truths_of(
     picture: CaptionedPicture, words: Sequence[str], masks: Sequence[Mask | None] | None = None
 ) -> list[WordTruth]:
-    """What each of `words` of a picture's sentence is; the role is empty for the end and for full stops.
+    """What each of `words` of a picture's caption is; the role is empty for the end and for full stops.
 
     `masks` are those of the picture's regions (see `fitted_masks`), which are read if they are not given. On Scenes the
     truth is known. Elsewhere roles come from the lexicon: a noun has the mask of the objects that it names, a colour,

@@ -17,7 +17,7 @@ from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.grounding import Seen, against, truths_of
 from vitbench.captions.index import CaptionedPicture
-from vitbench.captions.reading import read_sentence
+from vitbench.captions.reading import read_caption
 from vitbench.captions.word_maps import all_word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
@@ -74,7 +74,7 @@ def measure_heads(
     row: Row = "predicting",
     progress: Progress = silent,
 ) -> HeadScores:
-    """Measures raw cross-attention of each layer and head on the first sentence of each picture.
+    """Measures raw cross-attention of each layer and head on the first caption of each picture.
 
     Raises UserError where no noun has a mask.
     """
@@ -113,8 +113,8 @@ def _of_picture(
     module, tokenizer = captioner.module, captioner.tokenizer
     prepared = captioner.prepare(open_picture(picture.file))
     pixels = prepared.pixels.to(device_of(captioner))
-    ids = [tokenizer.start_id, *tokenizer.encode(picture.sentences[0]), tokenizer.end_id][: module.max_length]
-    reading = read_sentence(module, module.encode(pixels), ids)
+    ids = [tokenizer.start_id, *tokenizer.encode(picture.captions[0]), tokenizer.end_id][: module.max_length]
+    reading = read_caption(module, module.encode(pixels), ids)
     maps = all_word_maps(reading, tokenizer, row)
     words = [span.text for span in tokenizer.words(ids)]
     truths = truths_of(picture, words, fitted_masks(picture.file, picture.regions).masks)

@@ -1,4 +1,4 @@
-"""Pictures with sentences, whatever the form: what was recognised, what each split holds, and what was left out."""
+"""Pictures with captions, whatever the form: what was recognised, what each split holds, and what was left out."""
 
 import hashlib
 import os
@@ -20,14 +20,14 @@ from vitbench.progress import Progress, silent
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture that opens, with at least one sentence.
+    """A picture that opens, with at least one caption.
 
     `regions` are named object masks, where the data has them; `truth` the words of a scene, whose objects count through
     the regions.
     """
 
     file: Path
-    sentences: tuple[str, ...]
+    captions: tuple[str, ...]
     split: str
     regions: tuple[Region, ...] = ()
     truth: tuple[Word, ...] = ()
@@ -56,12 +56,12 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
 
     `layout` is the format that a person named, `NAME:encoding=...`. Where the data has no validation split, a twentieth
     of the training pictures becomes "val" (and where it names no splits at all, another twentieth "test"), chosen by a
-    hash of the picture's name: the same on each machine. Raises UserError if nothing is recognised or no sentence finds
+    hash of the picture's name: the same on each machine. Raises UserError if nothing is recognised or no caption finds
     its picture.
     """
     given = expanded(path)
     if not given.exists():
-        raise UserError(f"There is no {given}; name a folder of pictures with sentences, or an annotation file.")
+        raise UserError(f"There is no {given}; name a folder of pictures with captions, or an annotation file.")
     name, options = parse_choice(layout)
     unknown = [key for key in options if key != "encoding"]
     if unknown:
@@ -70,21 +70,21 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     root = finder.root
     recognised = recognise_captions(finder, name)
     title, rows = recognised.title, recognised.rows
-    if not rows.sentences:
+    if not rows.captions:
         detail = f": {rows.problems[0]}" if rows.problems else ""
-        raise UserError(f"{given} was read as {title}, but it holds no usable sentence{detail}.")
+        raise UserError(f"{given} was read as {title}, but it holds no usable caption{detail}.")
 
     found, problems = _match(rows, finder)
     pictures, unreadable = _readable(found, progress)
     problems += unreadable
     if not pictures:
-        raise UserError(f"None of the {len(rows.sentences)} pictures named in {given} can be used: {problems[0]}.")
+        raise UserError(f"None of the {len(rows.captions)} pictures named in {given} can be used: {problems[0]}.")
     pictures = _with_parts(pictures)
-    sentences = sum(len(picture.sentences) for picture in pictures)
-    described = f"{title}: {len(pictures):,} pictures with {sentences:,} sentences"
+    captions = sum(len(picture.captions) for picture in pictures)
+    described = f"{title}: {len(pictures):,} pictures with {captions:,} captions"
     digest = hashlib.sha256()
     for picture in pictures:
-        seen = repr((str(picture.file.relative_to(root)), picture.sentences, picture.split))
+        seen = repr((str(picture.file.relative_to(root)), picture.captions, picture.split))
         digest.update(seen.encode("utf-8", "surrogateescape"))
     return CaptionIndex(
         root, title, described, tuple(pictures), tuple(rows.problems + problems), digest.hexdigest(), tuple(rows.notes)
@@ -101,7 +101,7 @@ def open_caption_data(path: str, store: Path, progress: Progress = silent, layou
 
 def _match(rows: Rows, place: CaptionPlace) -> tuple[list[CaptionedPicture], list[str]]:
     found, problems = [], []
-    for (split, name), sentences in rows.sentences.items():
+    for (split, name), captions in rows.captions.items():
         file = place.find(name, split)
         if file is None:
             problems.append(f"{name}: no such picture below {place.root}")
@@ -111,7 +111,7 @@ def _match(rows: Rows, place: CaptionPlace) -> tuple[list[CaptionedPicture], lis
             continue
         split = split or split_of(file.rpartition("/")[0])
         regions, truth = tuple(rows.regions.get((split, name), ())), rows.truths.get((split, name), ())
-        found.append(CaptionedPicture(place.root / file, tuple(sentences), split, regions, truth))
+        found.append(CaptionedPicture(place.root / file, tuple(captions), split, regions, truth))
     return sorted(found, key=lambda picture: (picture.split, str(picture.file))), problems
 
 

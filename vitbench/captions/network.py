@@ -26,7 +26,7 @@ class CaptionModule(Protocol):
     def decode(self, ids: Tensor, memory: Memory, cache: DecoderCache | None = None) -> Tensor:
         """Scores [B, L, vocabulary] of the token after each of `ids` [B, L].
 
-        With a cache, `ids` [R, L] are the new ones, of R / B sentences of each picture, one picture after the other.
+        With a cache, `ids` [R, L] are the new ones, of R / B captions of each picture, one picture after the other.
         """
 
 
@@ -62,7 +62,7 @@ class Captioner(nn.Module):
         return self.decoder(ids, memory, shown), shown
 
     def forward(self, pixels: Tensor, ids: Tensor) -> Tensor:
-        """Teacher-forced scores [B, L, vocabulary] for the sentences `ids` [B, L]."""
+        """Teacher-forced scores [B, L, vocabulary] for the captions `ids` [B, L]."""
         return self.decode(ids, self.encode(pixels))
 
 

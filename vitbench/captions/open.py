@@ -23,7 +23,7 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
 
     `reference` is `demo`; a run with `@last`, `@best` or `@STEP`; a checkpoint folder or a `.safetensors` file with its
     JSON beside it; a checkpoint file of CATR with its `vocab.txt` beside it; a folder that Hugging Face's
-    VisionEncoderDecoderModel was saved in. Raises UserError if it names nothing, or a network without sentences.
+    VisionEncoderDecoderModel was saved in. Raises UserError if it names nothing, or a network without captions.
     """
     if reference == "demo":
         return _demo()

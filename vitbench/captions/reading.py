@@ -1,4 +1,4 @@
-"""One pass over a finished sentence: what the decoder attended to at each position, and how likely each token was.
+"""One pass over a finished caption: what the decoder attended to at each position, and how likely each token was.
 
 In a causal decoder the query at position i predicts token i + 1. So of the token at place k, row k - 1 is the
 *predicting* row, and row k the *reading* row: what the decoder looks at once the token is given.
@@ -19,7 +19,7 @@ from vitbench.models.inference import quiet
 
 @dataclass(frozen=True)
 class Reading:
-    """What one teacher-forced pass over the sentence `ids` (L tokens, with start) of one picture shows.
+    """What one teacher-forced pass over the caption `ids` (L tokens, with start) of one picture shows.
 
     `attention` [layers, heads, L, N] is the cross-attention to N = num_prefix_tokens + rows * columns picture tokens,
     `self_attention` [layers, heads, L, L] that to the words so far. `log_probs` (natural) and `ranks` (1 is the most
@@ -37,11 +37,11 @@ class Reading:
     num_prefix_tokens: int
 
 
-def read_sentence(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> Reading:
-    """All maps of all layers and heads of a sentence, from one pass of the decoder over one picture's `memory`.
+def read_caption(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> Reading:
+    """All maps of all layers and heads of a caption, from one pass of the decoder over one picture's `memory`.
 
-    `ids` begins with the start token; it may be the network's own sentence or any other.
-    Raises UserError if the sentence is too long for the network.
+    `ids` begins with the start token; it may be the network's own caption or any other.
+    Raises UserError if the caption is too long for the network.
     """
     check_length(module, ids)
     scores, own, cross = _read_openly(module, memory, torch.tensor([list(ids)], device=memory.tokens.device))
@@ -63,7 +63,7 @@ def read_sentence(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> 
 
 @torch.no_grad()
 def _read_openly(module: CaptionModule, memory: Memory, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores [L, vocabulary], self-attention and cross-attention [layers, heads, L, ...] of one picture's sentence."""
+    """Scores [L, vocabulary], self-attention and cross-attention [layers, heads, L, ...] of one picture's caption."""
     inner = getattr(module, "_orig_mod", module)
     if isinstance(inner, Captioner) and not inner.training:
         with torch.autocast(ids.device.type, enabled=False):
@@ -84,7 +84,7 @@ def _read_openly(module: CaptionModule, memory: Memory, ids: Tensor) -> tuple[Te
 
 
 def _with_batch(attention: Tensor) -> Tensor:
-    """[1, heads, L, ...]: some decoders of transformers fold the batch, here of one sentence, into the heads."""
+    """[1, heads, L, ...]: some decoders of transformers fold the batch, here of one caption, into the heads."""
     return attention if attention.dim() == 4 else attention[None]
 
 
@@ -117,11 +117,11 @@ def encoder_calls(module: CaptionModule, calls: Sequence[AttentionCall], tokens:
 
 
 def check_length(module: CaptionModule, ids: Sequence[int]) -> None:
-    """Raises UserError if the sentence has no word, or more tokens than the network has positions."""
+    """Raises UserError if the caption has no word, or more tokens than the network has positions."""
     if len(ids) < 2:
-        raise UserError("The sentence has no words.")
+        raise UserError("The caption has no words.")
     if len(ids) > module.max_length:
-        raise UserError(f"The sentence has {len(ids)} tokens with its marks; this captioner reads {module.max_length}.")
+        raise UserError(f"The caption has {len(ids)} tokens with its marks; this captioner reads {module.max_length}.")
 
 
 def _module(module: CaptionModule) -> nn.Module:

@@ -85,11 +85,11 @@ def _of_captions(path: Path) -> list[Reading]:
             recognised = form.recognise(place)
         except UserError:
             continue
-        if isinstance(recognised, Declined) or not recognised.rows.sentences:
+        if isinstance(recognised, Declined) or not recognised.rows.captions:
             continue
-        sentences = recognised.rows.sentences
-        first = next(iter(sentences.values()))[0]
-        words = f"{recognised.title}: {len(sentences):,} pictures, such as {first[:60]}"
-        key = frozenset((name, tuple(own)) for name, own in sentences.items())
+        captions = recognised.rows.captions
+        first = next(iter(captions.values()))[0]
+        words = f"{recognised.title}: {len(captions):,} pictures, such as {first[:60]}"
+        key = frozenset((name, tuple(own)) for name, own in captions.items())
         found.setdefault(key, Reading(form.name, words))
     return list(found.values())

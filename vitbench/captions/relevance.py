@@ -1,7 +1,7 @@
-"""Methods beyond raw attention: from a read sentence to the relevance of each picture token at each position.
+"""Methods beyond raw attention: from a read caption to the relevance of each picture token at each position.
 
-All answer for the score that a position produces: that of the sentence's next token, or after the last token that of
-the likeliest one. L is the number of the sentence's tokens, N that of the picture's, T that of its patches.
+All answer for the score that a position produces: that of the caption's next token, or after the last token that of
+the likeliest one. L is the number of the caption's tokens, N that of the picture's, T that of its patches.
 """
 
 import torch
@@ -20,7 +20,7 @@ _PICTURES_AT_ONCE = 32
 def gradient_attention(module: CaptionModule, memory: Memory, reading: Reading) -> Tensor:
     """Mean over heads of relu(A * dy/dA) for each layer's cross-attention A: [layers, L, N].
 
-    One pass forward and back: the sentence stands L times in a batch, and entry r answers for position r.
+    One pass forward and back: the caption stands L times in a batch, and entry r answers for position r.
     """
     ids, targets = _ids_and_targets(reading, memory.tokens.device)
     length = len(ids)

@@ -1,4 +1,4 @@
-"""Scenes with their sentences in memory: pictures and tokens to train on, and the truth to score against."""
+"""Scenes with their captions in memory: pictures and tokens to train on, and the truth to score against."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from vitbench.progress import Progress, silent
 
 @dataclass(frozen=True)
 class CaptionedScenes:
-    """`count` square scenes of one split: `pixels` uint8 [count, size, size, 3] and one sentence each."""
+    """`count` square scenes of one split: `pixels` uint8 [count, size, size, 3] and one caption each."""
 
     pixels: NDArray[np.uint8]
-    sentences: list[str]
+    captions: list[str]
     split: str
     seed: int
     kinds: str
@@ -31,7 +31,7 @@ class CaptionedScenes:
 
     def scenes(self) -> list[Scene]:
         """The truth behind all pictures, in order."""
-        return [self.scene(index) for index in range(len(self.sentences))]
+        return [self.scene(index) for index in range(len(self.captions))]
 
 
 def captioned_scenes(
@@ -45,24 +45,24 @@ def captioned_scenes(
     progress: Progress = silent,
 ) -> CaptionedScenes:
     """The first `count` scenes of a split, drawn by `workers` processes."""
-    pixels, _, sentences = scene_arrays(
+    pixels, _, captions = scene_arrays(
         count, seed=seed, split=split, kinds=kinds, size=size, workers=workers, progress=progress
     )
-    return CaptionedScenes(pixels, sentences, split, seed, kinds)
+    return CaptionedScenes(pixels, captions, split, seed, kinds)
 
 
-def scene_vocabulary(sentences: list[str], kinds: str = "base") -> WordTokenizer:
-    """A word-level tokenizer of the words in `sentences`. Each kind is in it, seen or not, in both numbers."""
-    words = set(WordTokenizer.train(sentences).tokens)
+def scene_vocabulary(captions: list[str], kinds: str = "base") -> WordTokenizer:
+    """A word-level tokenizer of the words in `captions`. Each kind is in it, seen or not, in both numbers."""
+    words = set(WordTokenizer.train(captions).tokens)
     names = [kind for name in KIND_SETS[kinds] for kind in (name, plural(name))]
     unseen = [name for name in names if name not in words]
-    return WordTokenizer.train([*sentences, *unseen])
+    return WordTokenizer.train([*captions, *unseen])
 
 
-def sentence_ids(sentences: list[str], tokenizer: Tokenizer) -> Tensor:
-    """Sentences as tokens with start and end, int64 [count, longest], padded on the right."""
+def caption_ids(captions: list[str], tokenizer: Tokenizer) -> Tensor:
+    """Captions as tokens with start and end, int64 [count, longest], padded on the right."""
     return padded(
-        [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in sentences], tokenizer.pad_id
+        [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in captions], tokenizer.pad_id
     )
 
 

@@ -1,4 +1,4 @@
-"""How true a sentence about a scene is: exact match, accuracy of each slot, hallucination."""
+"""How true a caption about a scene is: exact match, accuracy of each slot, hallucination."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _KIND_OF = {word: kind for kinds in KIND_SETS.values() for kind in kinds for wor
 class SceneScores:
     """Scores over a set of scenes, shares from 0 to 1.
 
-    `slots` has the share of the true words of each role that the sentence gets right, `slot` the share over all roles.
+    `slots` has the share of the true words of each role that the caption gets right, `slot` the share over all roles.
     `hallucination` is the share of claims (kind, colour, size, number, texture) that nothing in the scene bears out.
     """
 
@@ -45,13 +45,13 @@ def scene_scores(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[W
 
     Full stops do not count.
     True and predicted words are paired by the alignment with the fewest changes, so that a missing word does not make
-    the rest of a sentence wrong.
+    the rest of a caption wrong.
     """
     right: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
     exact = claims = untrue = 0
-    for sentence, truth in zip(predicted, truths, strict=True):
-        words = [word for word in sentence if word != "."]
+    for caption, truth in zip(predicted, truths, strict=True):
+        words = [word for word in caption if word != "."]
         texts = [word.text for word in truth]
         exact += words == texts
         pairs = dict(align(texts, words))

@@ -1,6 +1,6 @@
-"""How close sentences are to their references: BLEU-1..4, ROUGE-L, CIDEr-D.
+"""How close captions are to their references: BLEU-1..4, ROUGE-L, CIDEr-D.
 
-The numbers equal those of the COCO caption evaluation (pycocoevalcap) on the same tokens. Sentences are given as lists
+The numbers equal those of the COCO caption evaluation (pycocoevalcap) on the same tokens. Captions are given as lists
 of words; each candidate has one or more references.
 """
 
@@ -59,7 +59,7 @@ def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]], 
 def cider_d(candidates: Sequence[Words], references: Sequence[Sequence[Words]], sigma: float = 6.0) -> float:
     """Mean CIDEr-D (Vedantam et al. 2015), document frequencies from these references.
 
-    As in the COCO evaluation, a sentence's length is its number of bigrams.
+    As in the COCO evaluation, a caption's length is its number of bigrams.
     """
     frequency: Counter[tuple[str, ...]] = Counter()
     for picture in references:

@@ -1,8 +1,8 @@
-"""The next word's scores, quickly: the decoder's arithmetic with its weights gathered once a sentence.
+"""The next word's scores, quickly: the decoder's arithmetic with its weights gathered once a caption.
 
 A word of a few beams is so little arithmetic that looking weights up in modules and calling these costs more than the
 products. So each layer's weights are gathered once, queries, keys and values of the words are one product, and all
-sentences of a picture share the picture's keys and values.
+captions of a picture share the picture's keys and values.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Linear = tuple[Tensor, Tensor]
 def step(decoder: CaptionDecoder, ids: Tensor, memory: Memory, cache: DecoderCache) -> Tensor:
     """What `decoder` answers to tokens after those that the cache has seen, in evaluation mode.
 
-    `ids` [R, L] are the new tokens of R / B sentences of each of the B pictures of `memory`; scores [R, L, vocabulary].
+    `ids` [R, L] are the new tokens of R / B captions of each of the B pictures of `memory`; scores [R, L, vocabulary].
     """
     past = cache.length
     fits(past + ids.shape[1], decoder.max_length)

@@ -1,4 +1,4 @@
-"""Sentences to token numbers and back, and which tokens make up one word.
+"""Captions to token numbers and back, and which tokens make up one word.
 
 Token sequences are `[start, token, ..., token, end]`. `encode` gives the tokens between; `words` groups a
 sequence's tokens into the words that a person reads, so that maps of word pieces can be merged.
@@ -48,10 +48,10 @@ class Tokenizer(Protocol):
         """How many token numbers there are."""
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a sentence, without start and end."""
+        """The tokens of a caption, without start and end."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The sentence up to the first end token; start and padding are left out."""
+        """The caption up to the first end token; start and padding are left out."""
 
     def words(self, ids: Sequence[int]) -> list[WordSpan]:
         """The words of a sequence up to and including the first end token; start and padding belong to none."""
@@ -61,7 +61,7 @@ class Tokenizer(Protocol):
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-cased words and punctuation marks of a sentence, in Unicode normal form NFC."""
+    """Lower-cased words and punctuation marks of a caption, in Unicode normal form NFC."""
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
 
@@ -80,15 +80,15 @@ def split_characters(text: str) -> list[str]:
     return _CHARACTER.findall(unicodedata.normalize("NFC", text).lower())
 
 
-def unfit_for_words(sentences: Iterable[str]) -> str:
-    """Why the word tokenizer does not fit sentences, and what does; empty if it does."""
+def unfit_for_words(captions: Iterable[str]) -> str:
+    """Why the word tokenizer does not fit captions, and what does; empty if it does."""
     total = without = 0
     example = ""
-    for sentence in sentences:
+    for caption in captions:
         total += 1
-        if _RUN_WITHOUT_BLANKS.search(sentence):
+        if _RUN_WITHOUT_BLANKS.search(caption):
             without += 1
-            example = example or sentence
+            example = example or caption
     if without * 5 < total or not without:
         return ""
     return (
@@ -98,7 +98,7 @@ def unfit_for_words(sentences: Iterable[str]) -> str:
 
 
 def unknown_words(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The words of a typed sentence that the vocabulary lacks, and that are read as unknown."""
+    """The words of a typed caption that the vocabulary lacks, and that are read as unknown."""
     return [word for word in dict.fromkeys(split_words(text)) if tokenizer.unknown_id in tokenizer.encode(word)]
 
 
@@ -128,9 +128,9 @@ class WordTokenizer:
         return split_words(text)
 
     @classmethod
-    def train(cls, sentences: Iterable[str], *, vocab_size: int | None = None, minimum_count: int = 1) -> Self:
-        """The words of `sentences`, most frequent first (ties by spelling), at most `vocab_size` with the specials."""
-        counts = Counter(word for sentence in sentences for word in cls.split(sentence))
+    def train(cls, captions: Iterable[str], *, vocab_size: int | None = None, minimum_count: int = 1) -> Self:
+        """The words of `captions`, most frequent first (ties by spelling), at most `vocab_size` with the specials."""
+        counts = Counter(word for caption in captions for word in cls.split(caption))
         frequent = (word for word, count in counts.items() if count >= minimum_count)
         ranked = sorted(frequent, key=lambda word: (-counts[word], word))
         return cls(ranked if vocab_size is None else ranked[: max(0, vocab_size - len(SPECIAL_TOKENS))])
@@ -184,8 +184,8 @@ class SubwordTokenizer:
         self.marks_continuation = any(piece.startswith("##") for piece in tokenizer.get_vocab())
 
     @classmethod
-    def train(cls, sentences: Iterable[str], *, kind: str, vocab_size: int) -> "SubwordTokenizer":
-        """Learns `kind` "bpe" (byte-level: no character is unknown) or "wordpiece" on `sentences`, lower-cased."""
+    def train(cls, captions: Iterable[str], *, kind: str, vocab_size: int) -> "SubwordTokenizer":
+        """Learns `kind` "bpe" (byte-level: no character is unknown) or "wordpiece" on `captions`, lower-cased."""
         normal = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
         if kind == "bpe":
             tokenizer = tokenizers.Tokenizer(models.BPE())
@@ -207,7 +207,7 @@ class SubwordTokenizer:
         else:
             raise UserError(f"The tokenizer kind {kind!r} is not known; choose word, bpe or wordpiece.")
         tokenizer.normalizer = normal
-        tokenizer.train_from_iterator(sentences, trainer)
+        tokenizer.train_from_iterator(captions, trainer)
         return cls(tokenizer, pad=PAD, start=START, end=END, unknown=UNKNOWN)
 
     @property
@@ -307,8 +307,8 @@ def parse_tokenizer(text: str, where: str) -> tokenizers.Tokenizer:
         raise UserError(f"{where} cannot be read as a tokenizer ({shortened(str(error))}).") from error
 
 
-def train_tokenizer(kind: str, sentences: Iterable[str], *, vocab_size: int) -> Tokenizer:
+def train_tokenizer(kind: str, captions: Iterable[str], *, vocab_size: int) -> Tokenizer:
     """A tokenizer of `kind` "word", "character", "bpe" or "wordpiece" with at most `vocab_size` tokens."""
     if kind in ("word", "character"):
-        return (WordTokenizer if kind == "word" else CharacterTokenizer).train(sentences, vocab_size=vocab_size)
-    return SubwordTokenizer.train(sentences, kind=kind, vocab_size=vocab_size)
+        return (WordTokenizer if kind == "word" else CharacterTokenizer).train(captions, vocab_size=vocab_size)
+    return SubwordTokenizer.train(captions, kind=kind, vocab_size=vocab_size)

@@ -1,4 +1,4 @@
-"""The part of the picture behind every word of a sentence: one map a word, by several methods.
+"""The part of the picture behind every word of a caption: one map a word, by several methods.
 
 Each method gives every decoder position a relevance for each picture token; here the positions become words, prefix
 tokens (class token, registers) are dropped, and each map is scaled to sum 1.
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import CaptionModule
-from vitbench.captions.reading import Reading, read_sentence
+from vitbench.captions.reading import Reading, read_caption
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.errors import UserError
@@ -56,7 +56,7 @@ class MapSettings:
 
 @dataclass(frozen=True)
 class WordMaps:
-    """One map for each of `words` (the last is `<end>` if the sentence ends): float32 [words, rows, columns].
+    """One map for each of `words` (the last is `<end>` if the caption ends): float32 [words, rows, columns].
 
     Each map is not negative and sums to 1, or is all 0 where the method found nothing. `prefix_mass` [words] is the
     share of relevance on prefix tokens, which the maps leave out. `log_probs` [words] are natural and summed over a
@@ -117,10 +117,10 @@ def word_maps(
     reading: Reading | None = None,
     progress: Progress = silent,
 ) -> WordMaps:
-    """The maps of the words of the sentence `ids` (with start) on one normalised picture [1, 3, H, W].
+    """The maps of the words of the caption `ids` (with start) on one normalised picture [1, 3, H, W].
 
-    `memory` and `reading` are taken if they are there already (the encoded picture, `read_sentence`'s answer).
-    Raises UserError for an unknown method, layer or head, and for a sentence that is too long.
+    `memory` and `reading` are taken if they are there already (the encoded picture, `read_caption`'s answer).
+    Raises UserError for an unknown method, layer or head, and for a caption that is too long.
     """
     settings = settings or MapSettings()
     if settings.method not in METHODS:
@@ -128,7 +128,7 @@ def word_maps(
     if memory is None:
         with torch.no_grad():
             memory = module.encode(pixels)
-    reading = reading or read_sentence(module, memory, ids)
+    reading = reading or read_caption(module, memory, ids)
     if settings.method in OF_ATTENTION:
         return attention_maps(reading, tokenizer, settings)
     if settings.method == "gradient_attention":
@@ -170,7 +170,7 @@ def _words(reading: Reading, tokenizer: Tokenizer, relevance: Tensor, settings: 
     """Positions [L, N] to words: the chosen row of each piece, the mean over a word's pieces, prefix tokens dropped."""
     spans = tokenizer.words(reading.ids)
     if not spans:
-        raise UserError("The sentence has no words.")
+        raise UserError("The caption has no words.")
     offset = 1 if settings.row == "predicting" else 0
     values = relevance.float().cpu().numpy()
     rows = np.stack([values[span.first - offset : span.stop - offset].mean(0) for span in spans])

@@ -122,7 +122,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "caption": (
         ("caption demo pictures/ --out figures/", "a panel a word"),
-        ("caption RUN a.jpg --text 'a red car' --words", "a sentence of yours, word by word"),
+        ("caption RUN a.jpg --text 'a red car' --words", "a caption of yours, word by word"),
     ),
     "gpus": (("gpus", "load, memory, and the runs on them"),),
     "settings": (

@@ -1,4 +1,4 @@
-"""`vitbench caption CAPTIONER PICTURE...`: a sentence for each picture, and the figure of its words."""
+"""`vitbench caption CAPTIONER PICTURE...`: a caption for each picture, and the figure of its words."""
 
 import argparse
 import math
@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("captioner", metavar="RUN|MODEL", help="demo, a run (RUN@best), a checkpoint folder or file")
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path, help="picture files, or folders of them")
     parser.add_argument("--out", metavar="DIR", type=Path, help="write PICTURE.png there: a panel for each word")
-    parser.add_argument("--text", metavar="SENTENCE", help="look at this sentence instead of finding one")
+    parser.add_argument("--text", metavar="TEXT", help="look at this caption instead of finding one")
     parser.add_argument("--words", action="store_true", help="print each word's probability, rank and focus")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
     parser.add_argument("--arrays", action="store_true", help="with --json: the maps too")
     add_map_settings(parser)
     parser.add_argument("--one-scale", action="store_true", help="one colour scale for all words of a figure")
     parser.add_argument("--beams", type=int, metavar="N", help="width of the beam; 1 is greedy (default 4)")
-    parser.add_argument("--best", type=int, metavar="N", help="how many sentences (default 1)")
-    parser.add_argument("--seed", type=int, metavar="N", help="draw sentences at random with this seed")
+    parser.add_argument("--best", type=int, metavar="N", help="how many captions (default 1)")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw captions at random with this seed")
     add_drawing(parser)
     add_overwrite(parser)
 
@@ -98,9 +98,9 @@ def _request(arguments: argparse.Namespace, file: Path, layer: int | None, head:
 
 
 def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
-    print(f"{clean(answer['file'])}: {clean(answer['sentence'])}")
+    print(f"{clean(answer['file'])}: {clean(answer['caption'])}")
     for other in answer["alternatives"]:
-        print(f"  {other['score']:8.3f}  {clean(other['sentence'])}")
+        print(f"  {other['score']:8.3f}  {clean(other['caption'])}")
     if words:
         print(f"  {'word':<16} {'probability':>11} {'rank':>6} {'entropy':>8} {'peak':>6}")
         for word in answer["words"]:

@@ -20,7 +20,7 @@ _HEAD_FILES = ("grounding-heads.png", "grounding-heads.json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("captioner", metavar="RUN|MODEL", nargs="?", help="demo, a run, a checkpoint folder or file")
-    parser.add_argument("--data", metavar="DIR", help="pictures with sentences; scenes: addresses too")
+    parser.add_argument("--data", metavar="DIR", help="pictures with captions; scenes: addresses too")
     words = "the format of the captions, instead of what is recognised, such as caption-table:encoding=cp1251"
     parser.add_argument("--as", dest="layout", metavar="FORMAT", default="", help=words)
     parser.add_argument("--by-head", action="store_true", help="nouns pointed at, by layer and head, as table and map")

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("run_", metavar="RUN", help="an id, the beginning of one, a name, or `last`; RUN@STEP")
     parser.add_argument("--captions", metavar="RUN|MODEL", help="a captioner: a run, demo, a folder or a file")
-    parser.add_argument("--captions-data", metavar="DIR", help="pictures with sentences and masks for the captioner")
+    parser.add_argument("--captions-data", metavar="DIR", help="pictures with captions and masks for the captioner")
     parser.add_argument("--attention-model", metavar="MODEL", help="another network whose attention is shown")
     words = "what else was tried; a run's own sweep is told of anyway"
     parser.add_argument("--compare", metavar="RUN|SWEEP", nargs="+", default=[], help=words)

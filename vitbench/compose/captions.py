@@ -1,4 +1,4 @@
-"""A request for a caption becomes a Sheet: the picture, then a panel for each word of the sentence."""
+"""A request for a caption becomes a Sheet: the picture, then a panel for each word of the caption."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis
 from vitbench.captions.describing import described
-from vitbench.captions.encoded import Decoding, EncodedPicture, ReadSentence
+from vitbench.captions.encoded import Decoding, EncodedPicture, ReadCaption
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.tokenizer import START, unknown_words
 from vitbench.captions.word_maps import MapSettings, all_word_maps
@@ -54,9 +54,9 @@ def encoded_picture(
 
 
 def compose_caption(request: CaptionRequest, sources: Sources, progress: Progress = silent) -> Sheet:
-    """Finds or reads the sentence, and lays the maps of its words. Raises UserError where that cannot be done."""
+    """Finds or reads the caption, and lays the maps of its words. Raises UserError where that cannot be done."""
     named, encoded = encoded_picture(sources, request.captioner, request.picture, progress)
-    read, found = read_sentence(request, encoded, progress)
+    read, found = read_caption(request, encoded, progress)
     settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
     minus = _minus(request, sources, read, progress)
@@ -64,7 +64,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     key = ("shown", *file_key(request.picture), seen)
     shown, box = sources.recent("picture", key, lambda: shown_picture(open_picture(Path(request.picture)), seen))
     if request.word is not None and request.word > len(maps.words):
-        raise UserError(f"There is no word {request.word}: the sentence has {len(maps.words)}, counted from 1.")
+        raise UserError(f"There is no word {request.word}: the caption has {len(maps.words)}, counted from 1.")
     wanted = range(len(maps.words)) if request.word is None else [request.word - 1]
     panels = [] if request.word is not None else [Panel(shown, START, box=box)]
     for word in wanted:
@@ -75,7 +75,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     scale_words = "one colour scale for all words" if request.one_scale else "a colour scale for each word"
     taken = f"minus {minus.what}; red is more, blue is less" if minus else scale_words
     caption = [
-        f"{Path(request.picture).name}: {read.sentence}",
+        f"{Path(request.picture).name}: {read.caption}",
         f"{captioner.name}, weights {captioner.tag}. {settings.describe()}; {taken}.",
         *maps.warnings(),
     ]
@@ -114,7 +114,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     )
 
 
-def _arrays(read: ReadSentence, maps: NDArray[np.float32]) -> Computed:
+def _arrays(read: ReadCaption, maps: NDArray[np.float32]) -> Computed:
     """The `maps` of the panels [words, rows, columns], and all behind them: `layers_and_heads` [layers, heads, words,
     rows, columns] of the predicting rows, scaled to sum 1, and `attention` [layers, heads, tokens, prefix + patches]
     as it was."""
@@ -138,15 +138,15 @@ def _arrays(read: ReadSentence, maps: NDArray[np.float32]) -> Computed:
     )
 
 
-def read_sentence(
+def read_caption(
     request: CaptionRequest, encoded: EncodedPicture, progress: Progress
-) -> tuple[ReadSentence, list[Hypothesis]]:
-    """The sentence, read once, and what the captioner wrote if it was asked to."""
+) -> tuple[ReadCaption, list[Hypothesis]]:
+    """The caption, read once, and what the captioner wrote if it was asked to."""
     if request.ids:
         return encoded.read(request.ids), []
     if request.text is not None:
         return encoded.read(encoded.ids_of(request.text)), []
-    progress(0, 0, "writing the sentence")
+    progress(0, 0, "writing the caption")
     found = encoded.written(Decoding(beams=request.beams, best=request.best, seed=request.seed))
     return encoded.read(found[0].ids), found
 
@@ -167,13 +167,13 @@ class _Minus:
         return found
 
 
-def _minus(request: CaptionRequest, sources: Sources, read: ReadSentence, progress: Progress) -> _Minus | None:
+def _minus(request: CaptionRequest, sources: Sources, read: ReadCaption, progress: Progress) -> _Minus | None:
     """What the request takes away, if anything. Raises UserError where that is not there, or of another shape."""
     settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
     if request.minus_word is not None:
         if request.minus_word > len(maps.words):
-            raise UserError(f"There is no word {request.minus_word}: the sentence has {len(maps.words)} words.")
+            raise UserError(f"There is no word {request.minus_word}: the caption has {len(maps.words)} words.")
         word = request.minus_word - 1
         return _Minus(maps.maps, f"the map of {maps.words[word]}", word)
     if request.minus_method is not None:
@@ -187,9 +187,9 @@ def _minus(request: CaptionRequest, sources: Sources, read: ReadSentence, progre
         return _Minus(read.maps(other, progress).maps, other.describe())
     if request.minus_captioner is not None:
         named, encoded = encoded_picture(sources, request.minus_captioner, request.picture, progress)
-        theirs = encoded.read(encoded.ids_of(read.sentence, typed=False)).maps(settings, progress)
+        theirs = encoded.read(encoded.ids_of(read.caption, typed=False)).maps(settings, progress)
         if theirs.words != maps.words or theirs.maps.shape != maps.maps.shape:
-            raise UserError(f"{named} splits the picture or the sentence differently, so there is no difference.")
+            raise UserError(f"{named} splits the picture or the caption differently, so there is no difference.")
         weights = sources.recent("hash", ("captioner", named), lambda: encoded.captioner.weights_hash)
         return _Minus(theirs.maps, f"the map by {named}", captioner=named, weights_hash=weights)
     return None

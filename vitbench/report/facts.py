@@ -204,7 +204,7 @@ class CaptionFacts:
     how: str = ""
     pictures: int = 0
     roles: tuple[RoleFacts, ...] = ()
-    sentences: tuple[tuple[str, str], ...] = ()
+    captions: tuple[tuple[str, str], ...] = ()
     """(picture, its caption)."""
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()

@@ -175,11 +175,11 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         return CaptionFacts(reference, missing=(Missing(str(error)),))
     how = f"vitbench report {request.run} --captions {reference} --captions-data DIR"
     if address is None:
-        words = f"{captioner.name} does not say on which pictures it learned; name some with sentences."
+        words = f"{captioner.name} does not say on which pictures it learned; name some with captions."
         return CaptionFacts(captioner.name, missing=(Missing(words, how),))
     missing: list[Missing] = []
     figures: list[Figure] = []
-    sentences: list[tuple[str, str]] = []
+    captions: list[tuple[str, str]] = []
     try:
         data = open_caption_data(address, sources.folder, progress)
         split = next((name for name in ("test", "val") if data.split(name)), None)
@@ -187,14 +187,14 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         apart = max(1, len(some) // _CAPTIONED)
         for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
             sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
-            sentences.append((Path(picture.file).name, str(sheet.facts["sentence"])))
+            captions.append((Path(picture.file).name, str(sheet.facts["caption"])))
             words = f"The picture behind each word of “{sheet.facts['sentence']}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
         asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
         grounded = measure_grounding(asked, captioner, sources.folder, progress)
     except UserError as error:
         missing.append(Missing(str(error), how))
-        return CaptionFacts(captioner.name, "", 0, (), tuple(sentences), tuple(figures), tuple(missing))
+        return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing))
     roles = roles_of(grounded)
     if all(role.auc is None for role in roles):
         words = "No word has a mask in these data, so how well its map finds what it means is not known."
@@ -207,7 +207,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         grounded.title.partition(" pictures: ")[2],
         count,
         roles,
-        tuple(sentences),
+        tuple(captions),
         tuple(figures),
         tuple(missing),
     )

@@ -25,8 +25,8 @@ _CONTRASTED = ("CONJUNCTION", "BACKGROUND")
 def say_captions(facts: CaptionFacts) -> Section:
     """The whole section."""
     blocks: list[Block] = []
-    if facts.sentences:
-        said = tuple(f"{picture}: “{text}”" for picture, text in facts.sentences)
+    if facts.captions:
+        said = tuple(f"{picture}: “{text}”" for picture, text in facts.captions)
         blocks += [Paragraph(f"The captioner {facts.captioner} says of the pictures below:"), Listing(said)]
     blocks += [figure for figure in facts.figures if figure.name != "grounding"]
     if facts.roles:

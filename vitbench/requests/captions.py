@@ -1,4 +1,4 @@
-"""A captioner's sentence on a picture, and how the map behind each of its words is made."""
+"""A captioner's caption on a picture, and how the map behind each of its words is made."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,7 @@ class WordMethod:
 
 _ALL = (
     WordMethod("raw", "cross-attention", True, True),
-    WordMethod("raw_minus_mean", "cross-attention above the mean over the sentence's words", True, True),
+    WordMethod("raw_minus_mean", "cross-attention above the mean over the caption's words", True, True),
     WordMethod("explained_away", "cross-attention without what earlier words explain", True, True),
     WordMethod("gradient_attention", "gradient times cross-attention", True),
     WordMethod("relevancy", "relevancy of Chefer et al. (ICCV 2021) through decoder and encoder"),
@@ -35,9 +35,9 @@ DEFAULT_BEAMS = 4
 
 
 class CaptionRequest(Request):
-    """A panel for each word of a sentence. Words, layers and heads count from 1; a layer or head of None is the mean.
+    """A panel for each word of a caption. Words, layers and heads count from 1; a layer or head of None is the mean.
 
-    The sentence is the one of `ids`, else `text`, else the captioner's own. A saved figure records `ids`.
+    The caption is the one of `ids`, else `text`, else the captioner's own. A saved figure records `ids`.
     """
 
     kind: ClassVar[str] = "caption"
@@ -48,9 +48,9 @@ class CaptionRequest(Request):
     ids: tuple[int, ...] = ()
     beams: int = Field(DEFAULT_BEAMS, ge=1, le=100)
     best: int = Field(1, ge=1, le=100)
-    """How many sentences are told; the first one has the panels."""
+    """How many captions are told; the first one has the panels."""
     seed: int | None = None
-    """Draws the sentence at random instead of searching it with beams."""
+    """Draws the caption at random instead of searching it with beams."""
     method: str = "raw"
     layer: int | None = Field(None, ge=1)
     head: int | None = Field(None, ge=1)
@@ -63,7 +63,7 @@ class CaptionRequest(Request):
     minus_method: str | None = None
     """Takes the map of the same word by this method away."""
     minus_captioner: str | None = None
-    """Takes the map of the same word of the same sentence by this captioner away."""
+    """Takes the map of the same word of the same caption by this captioner away."""
 
     @field_validator("method", "minus_method")
     @classmethod
@@ -77,7 +77,7 @@ class CaptionRequest(Request):
         if sum(value is not None for value in (self.minus_word, self.minus_method, self.minus_captioner)) > 1:
             raise ValueError("Only one map can be taken away: a word's, a method's or a captioner's.")
         if self.text is not None and self.ids:
-            raise ValueError("--text and --ids both name the sentence: choose one.")
+            raise ValueError("--text and --ids both name the caption: choose one.")
         for sentence in self.without_effect().values():
             raise ValueError(sentence)
         return self
@@ -96,7 +96,7 @@ class CaptionRequest(Request):
         if self.text is not None or self.ids:
             for field in ("beams", "best", "seed"):
                 if getattr(self, field) != type(self).model_fields[field].default:
-                    found[field] = f"{option(field)} has no effect: the sentence is given."
+                    found[field] = f"{option(field)} has no effect: the caption is given."
         return found
 
     def settings(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Captioning as a task of the training loop: pictures with sentences, a loss a token, and scores of whole sentences."""
+"""Captioning as a task of the training loop: pictures with captions, a loss a token, and scores of whole captions."""
 
 import json
 import os
@@ -99,7 +99,7 @@ class Captioning:
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[CaptionBatch]:
         """The batches of an epoch from number `first_batch` on, in the order f(seed, epoch).
 
-        Of a picture's sentences each epoch shows one, chosen by f(seed, epoch, picture).
+        Of a picture's captions each epoch shows one, chosen by f(seed, epoch, picture).
         """
         train = self.pictures_of["train"]
         order = np.random.default_rng([self.seed, epoch]).permutation(len(train))
@@ -108,8 +108,8 @@ class Captioning:
         chosen = [[train[place] for place in batch] for batch in places]
         for rows, numbers, taken in zip(chosen, places, self.pictures.ahead(chosen), strict=True):
             self.left_out.note(taken.left_out)
-            sentences = [_sentence(rows[n], self.seed, epoch, int(numbers[n])) for n in taken.places]
-            batch = CaptionBatch(torch.from_numpy(taken.pixels), self._ids(sentences))
+            captions = [_caption(rows[n], self.seed, epoch, int(numbers[n])) for n in taken.places]
+            batch = CaptionBatch(torch.from_numpy(taken.pixels), self._ids(captions))
             yield batch.pinned() if self.device.type == "cuda" else batch
 
     def loss(self, module: nn.Module, batch: CaptionBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -127,9 +127,9 @@ class Captioning:
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
     ) -> dict[str, float]:
-        """Loss and token accuracy on true sentences, and scores of the sentences that greedy decoding writes.
+        """Loss and token accuracy on true captions, and scores of the captions that greedy decoding writes.
 
-        On Scenes also exact match, slots and hallucination. Each picture's sentence goes to
+        On Scenes also exact match, slots and hallucination. Each picture's caption goes to
         `folder/SPLIT-STEP.jsonl`.
         """
         assert isinstance(module, Captioner)
@@ -151,7 +151,7 @@ class Captioning:
                 continue
             numbers += [int(mine[start + place]) for place in taken.places]
             memory = module.encode(self._normalized(torch.from_numpy(taken.pixels)))
-            ids = self._ids([row.sentences[0] for row in rows]).to(self.device)
+            ids = self._ids([row.captions[0] for row in rows]).to(self.device)
             loss, accuracy = caption_loss(module.decode(ids[:, :-1], memory), ids, self.tokenizer.pad_id)
             count = float((ids[:, 1:] != self.tokenizer.pad_id).sum())
             loss_sum, correct, tokens = (
@@ -164,12 +164,12 @@ class Captioning:
         told = self.ranks.gather((loss_sum, correct, tokens))
         loss_sum, correct, tokens = (sum(column) for column in zip(*told, strict=True))
         pairs = sorted(self.ranks.gather_all(list(zip(numbers, written, strict=True))))
-        read, written = [everything[number] for number, _ in pairs], [sentence for _, sentence in pairs]
+        read, written = [everything[number] for number, _ in pairs], [caption for _, caption in pairs]
         if folder is not None:
-            _write_sentences(folder / f"{split}-{step}.jsonl", self.data.root, read, written)
+            _write_captions(folder / f"{split}-{step}.jsonl", self.data.root, read, written)
         self.left_out.note(problems := self.ranks.gather_all(left_out.news()))
-        words = [split_words(sentence) for sentence in written]
-        references = [[split_words(sentence) for sentence in picture.sentences] for picture in read]
+        words = [split_words(caption) for caption in written]
+        references = [[split_words(caption) for caption in picture.captions] for picture in read]
         scalars = {"loss": loss_sum / tokens, "token_accuracy": correct / tokens, **caption_scores(words, references)}
         if problems:
             scalars["left_out"] = float(len(problems))
@@ -213,11 +213,11 @@ class Captioning:
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.network.preprocessing.normalize(pixels.to(self.device, non_blocking=True))
 
-    def _ids(self, sentences: list[str]) -> Tensor:
-        """Sentences as tokens; one that is too long loses its end, and its end token with it."""
+    def _ids(self, captions: list[str]) -> Tensor:
+        """Captions as tokens; one that is too long loses its end, and its end token with it."""
         limit = self.network.decoder.max_length
         tokenizer = self.tokenizer
-        sequences = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id][:limit] for text in sentences]
+        sequences = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id][:limit] for text in captions]
         return padded(sequences, tokenizer.pad_id) if sequences else torch.empty((0, 1), dtype=torch.int64)
 
 
@@ -226,17 +226,17 @@ def open_caption_task(
 ) -> tuple[Captioning, str]:
     """The task of a recipe with task = "caption", and the fingerprint of its data.
 
-    The tokenizer is trained on the training sentences and kept in the run folder, so a resumed run has the same one.
+    The tokenizer is trained on the training captions and kept in the run folder, so a resumed run has the same one.
     Raises UserError if data or network do not fit.
     """
     data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
     for split in ("train", "val"):
         if not data.split(split):
-            raise UserError(f"{data.root} has no pictures with sentences for {split}; {data.sentence}.")
+            raise UserError(f"{data.root} has no pictures with captions for {split}; {data.sentence}.")
     tokenizer = _tokenizer(recipe, data, run_folder / TOKENIZER_NAME)
     encoder = build_network(recipe.model, num_classes=0, progress=progress)
     if encoder.tag == RANDOM:
-        # Nothing was learned at another framing, and a sentence speaks of the whole picture, its borders too.
+        # Nothing was learned at another framing, and a caption speaks of the whole picture, its borders too.
         size = encoder.preprocessing
         encoder.preprocessing = Preprocessing(size.height, size.width, mean=size.mean, std=size.std)
     caption = recipe.caption
@@ -266,26 +266,26 @@ def _tokenizer(recipe: Recipe, data: CaptionIndex, file: Path) -> Tokenizer:
     if file.exists():
         return tokenizer_from_dict(read_json_object(file, DESCRIPTION))
     caption = recipe.caption
-    sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
+    captions = [caption for picture in data.split("train") for caption in picture.captions]
     if caption.tokenizer in ("word", "character"):
         words = WordTokenizer if caption.tokenizer == "word" else CharacterTokenizer
-        tokenizer: Any = words.train(sentences, vocab_size=caption.vocab_size, minimum_count=caption.min_count)
+        tokenizer: Any = words.train(captions, vocab_size=caption.vocab_size, minimum_count=caption.min_count)
     else:
-        tokenizer = train_tokenizer(caption.tokenizer, sentences, vocab_size=caption.vocab_size)
+        tokenizer = train_tokenizer(caption.tokenizer, captions, vocab_size=caption.vocab_size)
     write_whole(file, json.dumps(tokenizer.to_dict(), ensure_ascii=False))
     return tokenizer
 
 
-def _sentence(picture: CaptionedPicture, seed: int, epoch: int, place: int) -> str:
-    if len(picture.sentences) == 1:
-        return picture.sentences[0]
-    return picture.sentences[int(np.random.default_rng([seed, epoch, place]).integers(len(picture.sentences)))]
+def _caption(picture: CaptionedPicture, seed: int, epoch: int, place: int) -> str:
+    if len(picture.captions) == 1:
+        return picture.captions[0]
+    return picture.captions[int(np.random.default_rng([seed, epoch, place]).integers(len(picture.captions)))]
 
 
-def _write_sentences(file: Path, root: Path, pictures: list[CaptionedPicture], written: list[str]) -> None:
+def _write_captions(file: Path, root: Path, pictures: list[CaptionedPicture], written: list[str]) -> None:
     rows = [
-        {"file": os.path.relpath(picture.file, root), "sentence": sentence, "references": list(picture.sentences)}
-        for picture, sentence in zip(pictures, written, strict=True)
+        {"file": os.path.relpath(picture.file, root), "caption": caption, "references": list(picture.captions)}
+        for picture, caption in zip(pictures, written, strict=True)
     ]
     file.parent.mkdir(exist_ok=True)  # without its parents: a run that was deleted does not come back
     write_whole(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -119,12 +119,12 @@ def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Chec
     for title, said in (("Left out", data.problems), ("Changed or guessed", data.notes)):
         if said:
             check.recognised.append(f"{title}: {len(said):,}, such as {said[0].rstrip('.')}.")
-    sentences = [sentence for picture in data.split("train") for sentence in picture.sentences]
-    if recipe.caption.tokenizer == "word" and (doubt := unfit_for_words(sentences)):
+    captions = [caption for picture in data.split("train") for caption in picture.captions]
+    if recipe.caption.tokenizer == "word" and (doubt := unfit_for_words(captions)):
         check.recognised.append(f"Doubtful: {doubt}")
     for part in ("train", "val"):
         if not data.split(part):
-            raise UserError(f"{data.root} has no pictures with sentences for {part}; {data.sentence}.")
+            raise UserError(f"{data.root} has no pictures with captions for {part}; {data.sentence}.")
 
 
 def _check_network(recipe: Recipe, labels: Sequence[str]) -> None:

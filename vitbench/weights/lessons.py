@@ -1,6 +1,6 @@
 """What the package's networks learn from: scenes, each with its truth patch by patch.
 
-Of three pictures the first two are scenes of `base` kinds, with their sentences, and the third is one of doodles. A
+Of three pictures the first two are scenes of `base` kinds, with their captions, and the third is one of doodles. A
 picture is drawn when it is first asked for, and read from a file from then on.
 """
 
@@ -44,20 +44,20 @@ _RECORD = np.dtype(
         ("numbers", np.int64, MAX_OBJECTS),
         ("relations", np.int64, MAX_OBJECTS),
         ("recoloured", np.uint8),
-        ("sentence", np.bytes_, 112),
+        ("caption", np.bytes_, 112),
     ]
 )
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures with their truth; the first `len(sentences)` show base kinds, the others doodles.
+    """B pictures with their truth; the first `len(captions)` show base kinds, the others doodles.
 
     `pixels` uint8 [B, 96, 96, 3]; `label` and `second_label` int64 [B] of the largest and of the other kind (-1 for
     none); `shares` float32 [B, 1 + MAX_OBJECTS, patches], of the background and of each object in each patch; `kinds`,
     `colours`, `numbers` (how many are in its group, less one) and `relations` (of the first group to the second) int64
     [B, MAX_OBJECTS] of the objects (0 where there is none); `recoloured` bool [B], whose colours are not those of
-    `colours` and of the sentence; `outline` float32 [B, patches, OUTLINE ** 2], the share that objects cover around
+    `colours` and of the caption; `outline` float32 [B, patches, OUTLINE ** 2], the share that objects cover around
     each point. `places` float32 [B, MAX_OBJECTS, 2] and `group_places` [B, 2, 2]: the middle (x, y) of what is seen of
     each object and of each group, from -1 to 1; NaN where there is none.
     """
@@ -74,7 +74,7 @@ class Batch:
     outline: Tensor
     places: Tensor
     group_places: Tensor
-    sentences: list[str]
+    captions: list[str]
 
 
 class Lessons(Dataset[Any]):
@@ -149,13 +149,13 @@ def record(scene: Scene, named: bool) -> Any:
         lesson["numbers"][list(group.objects)] = len(group.objects) - 1
     lesson["kinds"][:count] = [_NUMBER[thing.kind] for thing in scene.objects]
     lesson["colours"][:count] = [_COLOUR[thing.colour] for thing in scene.objects]
-    lesson["sentence"] = str(describe(scene)).encode() if named else b""
+    lesson["caption"] = str(describe(scene)).encode() if named else b""
     return lesson[()]
 
 
 def collated(records: list[Any]) -> Batch:
-    """A batch, the pictures with sentences first."""
-    ordered: list[Any] = sorted(records, key=lambda row: not row["sentence"])
+    """A batch, the pictures with captions first."""
+    ordered: list[Any] = sorted(records, key=lambda row: not row["caption"])
     rows: Any = np.stack(ordered)
     blocks = rows["owner"].reshape(-1, GRID, PATCH, GRID, PATCH)
     shares = np.stack([(blocks == owner).mean((2, 4)) for owner in range(1 + MAX_OBJECTS)], axis=1)
@@ -171,7 +171,7 @@ def collated(records: list[Any]) -> Batch:
         group_places=torch.from_numpy(group_places),
         shares=torch.from_numpy(shares.reshape(len(rows), 1 + MAX_OBJECTS, GRID * GRID).astype(np.float32)),
         outline=torch.from_numpy(outline.astype(np.float32)),
-        sentences=[sentence.decode() for sentence in rows["sentence"] if sentence],
+        captions=[caption.decode() for caption in rows["caption"] if caption],
     )
 
 

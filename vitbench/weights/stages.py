@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Only = Literal["labels", "sentences"]
+Only = Literal["labels", "captions"]
 """One of the two things that are taught; without it, both."""
 PICTURES_AN_EPOCH = 24_000
 
@@ -29,5 +29,5 @@ class Stage:
 
 TOGETHER = Stage("together", 40)
 CLASSIFIER = Stage("classifier", 12, "labels", after="together", networks=("classifier",))
-CAPTIONER = Stage("captioner", 30, "sentences", after="together", networks=("captioner",))
+CAPTIONER = Stage("captioner", 30, "captions", after="together", networks=("captioner",))
 STAGES = (TOGETHER, CLASSIFIER, CAPTIONER)

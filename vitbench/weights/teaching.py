@@ -1,6 +1,6 @@
 """The task that trains the package's classifier and captioner at once, around one encoder.
 
-Besides the label and the sentence, each patch learns of the object that it shows the kind, the colour, how many there
+Besides the label and the caption, each patch learns of the object that it shows the kind, the colour, how many there
 are and how they stand to the others, whether the picture has its label from it, and its piece of the silhouettes (token
 labelling: Jiang et al. 2021). So a small network learns in hours on one core, and its tokens stay where their object
 is. These heads are thrown away at the end. The class token learns to look at the object that gives the label.
@@ -24,7 +24,7 @@ from vitbench.captions.captioner import CaptionNetwork
 from vitbench.captions.decoder import Memory
 from vitbench.captions.decoding import greedy
 from vitbench.captions.network import Captioner, caption_loss
-from vitbench.captions.scene_data import sentence_ids
+from vitbench.captions.scene_data import caption_ids
 from vitbench.data.problems import LeftOut
 from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
@@ -39,7 +39,7 @@ LAST_EPOCHS = 2
 # What only an object's patches can learn is averaged over all patches, most of which show the background.
 _WEIGHTS = {
     "label": 1.0,
-    "sentence": 3.0,
+    "caption": 3.0,
     "doodle": 0.5,
     "look": 4.0,
     "patch_kind": 1.0,
@@ -85,13 +85,13 @@ class Teaching:
         *,
         only: Only | None = None,
     ) -> None:
-        """`file` keeps the pictures that were drawn; `only` one of the two is learned (a doodle has no sentence)."""
+        """`file` keeps the pictures that were drawn; `only` one of the two is learned (a doodle has no caption)."""
         self.captioner = captioner
         self.epochs = epochs
         self.file = file
         self.workers = workers
-        self.labels, self.sentences = only != "sentences", only != "labels"
-        self.monitored_metric = {"labels": "accuracy", "sentences": "exact_match", None: "score"}[only]
+        self.labels, self.captions = only != "captions", only != "labels"
+        self.monitored_metric = {"labels": "accuracy", "captions": "exact_match", None: "score"}[only]
         self.network = PupilNetwork(captioner)
         self.left_out = LeftOut()
         self.evaluation_batch = 0
@@ -106,7 +106,7 @@ class Teaching:
             PICTURES_AN_EPOCH - done,
             doodles=self.labels and epoch < self.epochs - LAST_EPOCHS,
             vary=True,
-            blank=not self.sentences,
+            blank=not self.captions,
             file=self.file,
         )
         return iter(self._loader(lessons, batch_size))
@@ -148,7 +148,7 @@ class Teaching:
         }
         scalars: dict[str, Tensor] = {}
         if self.labels:
-            named = len(batch.sentences)
+            named = len(batch.captions)
             base = encoder.head(whole[:named])
             parts["label"] = _label_loss(base, batch.label[:named], batch.second_label[:named])
             scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
@@ -158,15 +158,15 @@ class Teaching:
             if named < len(whole):
                 doodles = pupil.doodle_head(whole[named:])
                 parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
-        if self.sentences:
-            parts["sentence"], scalars["token_accuracy"] = self._sentence_loss(pupil.captioner, memory, batch)
+        if self.captions:
+            parts["caption"], scalars["token_accuracy"] = self._caption_loss(pupil.captioner, memory, batch)
         loss = torch.stack([_WEIGHTS[name] * part for name, part in parts.items()]).sum()
         return loss, scalars | {f"loss_{name}": part.detach() for name, part in parts.items()}
 
-    def _sentence_loss(self, captioner: Captioner, memory: Memory, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss and token accuracy of the sentences; no colour's word counts where colours were exchanged."""
-        named = len(batch.sentences)
-        ids = sentence_ids(batch.sentences, self.captioner.tokenizer)
+    def _caption_loss(self, captioner: Captioner, memory: Memory, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and token accuracy of the captions; no colour's word counts where colours were exchanged."""
+        named = len(batch.captions)
+        ids = caption_ids(batch.captions, self.captioner.tokenizer)
         scores = captioner.decode(ids[:, :-1], memory.first(named))
         untrue = torch.isin(ids, self.colour_words) & batch.recoloured[:named, None]
         pad_id = self.captioner.tokenizer.pad_id
@@ -176,7 +176,7 @@ class Teaching:
     def evaluate(
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
     ) -> dict[str, float]:
-        """Shares of labels and of sentences (greedy decoding, word by word) that are right, of what is taught."""
+        """Shares of labels and of captions (greedy decoding, word by word) that are right, of what is taught."""
         pupil: Any = module
         lessons = Lessons(split, 0, _EVALUATED[split])
         right = exact = 0
@@ -184,13 +184,13 @@ class Teaching:
             memory = pupil.captioner.encode(self._normalized(batch.pixels))
             if self.labels:
                 right += int((pupil.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
-            if self.sentences:
+            if self.captions:
                 written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
                 decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
-                exact += sum(one == other for one, other in zip(decoded, batch.sentences, strict=True))
+                exact += sum(one == other for one, other in zip(decoded, batch.captions, strict=True))
             progress(done * 100, len(lessons), f"evaluating the {split} part")
         scores = {"accuracy": right / len(lessons)} if self.labels else {}
-        if self.sentences:
+        if self.captions:
             scores["exact_match"] = exact / len(lessons)
         return {**scores, "score": fmean(scores.values())}
 
@@ -223,7 +223,7 @@ def _label_loss(logits: Tensor, label: Tensor, second: Tensor) -> Tensor:
 def _owned(shares: Tensor) -> Tensor:
     """To what a patch belongs, shares [B, 1 + objects, P] made whole: to an object that covers at least half of it.
 
-    An object that covers half of none has those that it covers most. So what a sentence needs is told inside an object
+    An object that covers half of none has those that it covers most. So what a caption needs is told inside an object
     and not at its edge, and attention that looks for it points at the object.
     """
     objects = shares[:, 1:]

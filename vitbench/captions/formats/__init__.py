@@ -1,1 +1,1 @@
-"""The files in which people bring pictures with sentences; one module a form, all read into `Rows`."""
+"""The files in which people bring pictures with captions; one module a form, all read into `Rows`."""

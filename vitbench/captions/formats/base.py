@@ -116,13 +116,13 @@ def merged(parts: list[Recognised]) -> Recognised:
 
 @dataclass(frozen=True)
 class Keys:
-    """Names under which people keep the picture and its sentences in tables and objects, the likeliest first."""
+    """Names under which people keep the picture and its captions in tables and objects, the likeliest first."""
 
     picture: tuple[str, ...] = (
         *("image", "image_name", "filename", "file_name", "image_path", "img_path", "filepath", "file_path", "path"),
         *("image_file", "img", "file", "picture", "photo", "image_id", "img_id", "id", "name", "key"),
     )
-    sentence: tuple[str, ...] = (
+    caption: tuple[str, ...] = (
         *("caption", "captions", "comment", "comments", "text", "sentence", "sentences", "description", "caption_text"),
         *("raw", "title", "prompt", "additional_feature", "blip_caption", "references", "refs", "report"),
     )
@@ -133,12 +133,12 @@ KEYS = Keys()
 
 
 def are_tokens(value: Any) -> bool:
-    """Whether a list holds the words of one sentence, and no sentences: four at least, none with a blank in it."""
+    """Whether a list holds the words of one caption, and no captions: four at least, none with a blank in it."""
     return isinstance(value, list) and len(value) > 3 and all(isinstance(w, str) and len(w.split()) == 1 for w in value)
 
 
-def sentences_in(value: Any) -> list[Any]:
-    """The sentences in a value: a text, a list of texts or of objects, a list of the words of one sentence, or a text
+def captions_in(value: Any) -> list[Any]:
+    """The captions in a value: a text, a list of texts or of objects, a list of the words of one caption, or a text
     that is a list in JSON."""
     if are_tokens(value):
         return [" ".join(value)]
@@ -150,9 +150,9 @@ def sentences_in(value: Any) -> list[Any]:
         if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
             return listed
     if isinstance(value, Mapping):
-        value = next((value[key] for key in KEYS.sentence if key in value), None)
+        value = next((value[key] for key in KEYS.caption if key in value), None)
     if isinstance(value, list):
-        return [sentence for one in value for sentence in sentences_in(one)]
+        return [caption for one in value for caption in captions_in(one)]
     return [value]
 
 

@@ -22,7 +22,7 @@ def is_coco_captions(document: Any) -> bool:
 
 
 def read_coco(captions: Path, instances: Path | None = None, document: Any = None) -> Rows:
-    """The sentences of a captions file, with the masks of an instances file; entries that fit nothing are problems."""
+    """The captions of a captions file, with the masks of an instances file; entries that fit nothing are problems."""
     rows = Rows()
     split = split_of(captions.stem)
     document = _document(captions) if document is None else document
@@ -39,7 +39,7 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
 
 
 def _names(document: Any, file: Path, rows: Rows) -> dict[str, str]:
-    """Identifier to file name. Pictures that share one identifier are left out: whose a sentence is cannot be told."""
+    """Identifier to file name. Pictures that share one identifier are left out: whose a caption is cannot be told."""
     names: dict[str, str] = {}
     shared: dict[str, list[str]] = {}
     for where, entry in dictionaries(document, "images", file, rows):

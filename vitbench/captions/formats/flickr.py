@@ -1,4 +1,4 @@
-"""Flickr8k and Flickr30k: the token files (`name.jpg#0<tab>sentence`), and the lists of pictures of each split."""
+"""Flickr8k and Flickr30k: the token files (`name.jpg#0<tab>caption`), and the lists of pictures of each split."""
 
 import re
 from pathlib import Path
@@ -10,25 +10,25 @@ from vitbench.data.layouts.base import Declined
 from vitbench.files.reading import CAPTIONS
 
 # Flickr8k in other languages has the language before the number: name.jpg#zhm#0, name.jpg#enc#0.
-_TOKEN_LINE = re.compile(r"^(?P<name>.+?\.\w{3,4})(?:\.\d+)?#(?:\w+#)?(?P<number>\d+)\s+(?P<sentence>.*)$")
+_TOKEN_LINE = re.compile(r"^(?P<name>.+?\.\w{3,4})(?:\.\d+)?#(?:\w+#)?(?P<number>\d+)\s+(?P<caption>.*)$")
 
 
 def is_token_file(text: str) -> bool:
-    """Whether the first line reads `name.jpg#0<tab>sentence`."""
+    """Whether the first line reads `name.jpg#0<tab>caption`."""
     return _TOKEN_LINE.match(text.split("\n", 1)[0].rstrip("\r")) is not None
 
 
 def read_token_file(file: Path, text: str) -> Rows:
-    """Lines `name.jpg#0<tab>sentence` (Flickr8k has one `name.jpg.1#0`: the same picture)."""
+    """Lines `name.jpg#0<tab>caption` (Flickr8k has one `name.jpg.1#0`: the same picture)."""
     rows = Rows()
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         match = _TOKEN_LINE.match(line.rstrip("\r"))
         if match is None:
-            rows.problems.append(f"{file.name}, line {number}: not of the form name.jpg#0 and a sentence")
+            rows.problems.append(f"{file.name}, line {number}: not of the form name.jpg#0 and a caption")
         else:
-            rows.add(match["name"], match["sentence"], "", f"{file.name}, line {number}")
+            rows.add(match["name"], match["caption"], "", f"{file.name}, line {number}")
     return rows
 
 
@@ -47,8 +47,8 @@ def with_split_lists(place: CaptionPlace, found: Recognised) -> Recognised:
     """What was recognised, each picture in the split whose list names it."""
     splits = {} if place.file is not None else read_split_lists(place.root)
     if splits:
-        found.rows.sentences = {
-            (splits.get(name, split), name): sentences for (split, name), sentences in found.rows.sentences.items()
+        found.rows.captions = {
+            (splits.get(name, split), name): captions for (split, name), captions in found.rows.captions.items()
         }
     return found
 
@@ -56,7 +56,7 @@ def with_split_lists(place: CaptionPlace, found: Recognised) -> Recognised:
 def _recognise(place: CaptionPlace) -> Recognised | Declined:
     found = []
     for name in place.files(".txt", ".token", ".csv", ""):
-        # Flickr8k has its lemmatised sentences beside the plain ones.
+        # Flickr8k has its lemmatised captions beside the plain ones.
         if "lemma" in name and place.file is None:
             continue
         text = place.text(name)
@@ -65,7 +65,7 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
             rows.notes += [f"{name} {text.doubt}"] if text.doubt else []
             found.append(Recognised("Flickr token file", rows))
     if not found:
-        return Declined("no text file has lines like 'name.jpg#0 sentence'")
+        return Declined("no text file has lines like 'name.jpg#0 caption'")
     return with_split_lists(place, merged(found))
 
 

@@ -16,7 +16,7 @@ def is_homework(text: str) -> bool:
 
 
 def read_homework(file: Path, text: str) -> Rows:
-    """Each line of a block is a sentence. A `###` line that names no picture (the first one does not) is a comment."""
+    """Each line of a block is a caption. A `###` line that names no picture (the first one does not) is a comment."""
     rows = Rows()
     name = None
     for number, line in enumerate(text.split("\n"), start=1):
@@ -26,7 +26,7 @@ def read_homework(file: Path, text: str) -> Rows:
         elif not line.strip() or line.startswith("###"):
             continue
         elif name is None:
-            rows.problems.append(f"{file.name}, line {number}: a sentence before the first '### name.jpg'")
+            rows.problems.append(f"{file.name}, line {number}: a caption before the first '### name.jpg'")
         else:
             rows.add(name, line, "", f"{file.name}, line {number}")
     return rows

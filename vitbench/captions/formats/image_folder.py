@@ -1,4 +1,4 @@
-"""Sentences in Hugging Face's `metadata.csv` or `metadata.jsonl`, beside the pictures or above the splits."""
+"""Captions in Hugging Face's `metadata.csv` or `metadata.jsonl`, beside the pictures or above the splits."""
 
 import csv
 import io
@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Recognised, merged, sentences_in
+from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Recognised, captions_in, merged
 from vitbench.captions.formats.rows import Rows, split_of
 from vitbench.data.layouts.base import Declined
 from vitbench.data.tables import METADATA, delimiter_of
 from vitbench.files.parsing import Malformed, parse_json
 
-_KEYS = ("text", *KEYS.sentence)
+_KEYS = ("text", *KEYS.caption)
 
 
-def has_sentences(name: str, text: str) -> bool:
-    """Whether a metadata file has a column of sentences (one for classes has a label instead)."""
+def has_captions(name: str, text: str) -> bool:
+    """Whether a metadata file has a column of captions (one for classes has a label instead)."""
     if name.endswith(".csv"):
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)), [])
         return any(key in [cell.strip() for cell in header] for key in _KEYS)
@@ -25,7 +25,7 @@ def has_sentences(name: str, text: str) -> bool:
 
 
 def read_metadata(place: CaptionPlace, name: str) -> Rows:
-    """Rows with `file_name` (relative to the file's folder) and a sentence, or a list of sentences."""
+    """Rows with `file_name` (relative to the file's folder) and a caption, or a list of captions."""
     rows = Rows()
     decoded = place.text(name)
     rows.notes += [f"{name} {decoded.doubt}"] if decoded.doubt else []
@@ -35,10 +35,10 @@ def read_metadata(place: CaptionPlace, name: str) -> Rows:
     for line, entry in entries:
         where = f"{name}, line {line}"
         file = entry.get("file_name")
-        sentences = next((entry[key] for key in _KEYS if entry.get(key)), None)
-        for sentence in sentences_in(sentences) or [None]:
+        captions = next((entry[key] for key in _KEYS if entry.get(key)), None)
+        for caption in captions_in(captions) or [None]:
             picture = (folder / file).as_posix() if isinstance(file, str) and file else None
-            rows.add(picture, sentence, split_of(str(folder)), where)
+            rows.add(picture, caption, split_of(str(folder)), where)
     return rows
 
 
@@ -69,9 +69,9 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
     found = [
         Recognised("image folder with metadata", read_metadata(place, name))
         for name in files
-        if has_sentences(name, place.text(name).text) and "file_name" in place.text(name).text[:2000]
+        if has_captions(name, place.text(name).text) and "file_name" in place.text(name).text[:2000]
     ]
-    return merged(found) if found else Declined("there is no metadata.csv or metadata.jsonl with sentences")
+    return merged(found) if found else Declined("there is no metadata.csv or metadata.jsonl with captions")
 
 
-FORMAT = CaptionFormat("caption-metadata", "metadata.csv or metadata.jsonl with sentences", 60, _recognise)
+FORMAT = CaptionFormat("caption-metadata", "metadata.csv or metadata.jsonl with captions", 60, _recognise)

@@ -9,9 +9,9 @@ from vitbench.captions.formats.base import (
     CaptionFormat,
     CaptionPlace,
     Recognised,
+    captions_in,
     found_keys,
     merged,
-    sentences_in,
 )
 from vitbench.captions.formats.rows import Rows, split_of
 from vitbench.data.layouts.base import Declined
@@ -31,13 +31,13 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
         rows = _read(place.root / name, document.value)
         if isinstance(rows, str):
             near.append(f"{name} {rows}")
-        elif rows.sentences:
+        elif rows.captions:
             found.append(Recognised("JSON of pictures and captions", rows))
     for name in place.files(".jsonl", ".ndjson", deepest=1):
         if PurePosixPath(name).name == "metadata.jsonl":
             continue
         rows = _read_lines(place, name)
-        if rows.sentences:
+        if rows.captions:
             found.append(Recognised("JSON lines of pictures and captions", rows))
     if found:
         return merged(found)
@@ -59,18 +59,18 @@ def _read(file: Path, document: Any) -> Rows | str:
         if "annotations" not in document and names and not any(_caption(entry) for entry in names):
             return (
                 f"lists {len(document['images']):,} pictures as COCO does, but has no list 'annotations':"
-                " their sentences are missing (captions_*.json holds them)"
+                " their captions are missing (captions_*.json holds them)"
             )
     together = Rows()
     for key, entries in lists:
         rows = _read_objects(file, key, entries, split_of(key) or split)
         if isinstance(rows, Rows):
             together.merge(rows)
-    if together.sentences:
+    if together.captions:
         return together
     some = next((entries[0] for _, entries in lists if isinstance(entries[0], dict)), None)
     inner = f", and objects with {found_keys(some)}" if some is not None else ""
-    return f"has the keys {found_keys(document)}{inner}: no sentences are among them"
+    return f"has the keys {found_keys(document)}{inner}: no captions are among them"
 
 
 def _read_objects(file: Path, key: str, entries: list[Any], split: str) -> Rows | str:
@@ -89,17 +89,17 @@ def _add(rows: Rows, entry: Any, split: str, where: str) -> None:
         rows.problems.append(f"{where}: not an object")
         return
     picture = next((entry[key] for key in KEYS.picture if _names_picture(entry.get(key))), None)
-    caption = _caption(entry)
+    key = _caption(entry)
     own = next((split_of(entry[key]) for key in KEYS.split if isinstance(entry.get(key), str)), "")
-    for sentence in sentences_in(entry.get(caption) if caption else None):
-        rows.add(str(picture) if picture is not None else None, sentence, own or split, where)
+    for caption in captions_in(entry.get(key) if key else None):
+        rows.add(str(picture) if picture is not None else None, caption, own or split, where)
 
 
 def _read_names(file: Path, document: dict[str, Any], split: str) -> Rows:
     rows = Rows()
     for name, value in document.items():
-        for sentence in sentences_in(value):
-            rows.add(name, sentence, split, f"{file.name}: {name}")
+        for caption in captions_in(value):
+            rows.add(name, caption, split, f"{file.name}: {name}")
     return rows
 
 
@@ -127,7 +127,7 @@ def _lines(text: str, name: str, rows: Rows) -> Iterator[tuple[int, Any]]:
 
 
 def _caption(entry: dict[str, Any]) -> str | None:
-    return next((key for key in KEYS.sentence if isinstance(entry.get(key), str | list) and entry[key]), None)
+    return next((key for key in KEYS.caption if isinstance(entry.get(key), str | list) and entry[key]), None)
 
 
 def _picture(entry: dict[str, Any]) -> bool:

@@ -9,35 +9,35 @@ from vitbench.data.layouts.base import Declined
 
 
 def is_karpathy(document: Any) -> bool:
-    """Whether a JSON document lists images of which the first has its sentences with it."""
+    """Whether a JSON document lists images of which the first has its captions with it."""
     images = document.get("images") if isinstance(document, dict) else None
     return bool(isinstance(images, list) and images and isinstance(images[0], dict) and "sentences" in images[0])
 
 
 def read_karpathy(file: Path, document: Any) -> Rows:
-    """The sentences of each picture, in its split; the picture's name has the folder `filepath` before it if given.
+    """The captions of each picture, in its split; the picture's name has the folder `filepath` before it if given.
 
-    A sentence that has its tokens only is those with blanks between them.
+    A caption that has its tokens only is those with blanks between them.
     """
     rows = Rows()
     from_tokens = 0
     for where, entry in dictionaries(document, "images", file, rows):
         name, folder = entry.get("filename"), entry.get("filepath")
-        sentences = entry.get("sentences")
+        captions = entry.get("sentences")
         split = SPLIT_NAMES.get(str(entry.get("split", "")), "")
-        if not isinstance(name, str) or not isinstance(sentences, list):
+        if not isinstance(name, str) or not isinstance(captions, list):
             rows.problems.append(f"{where}: no filename or no sentences")
             continue
         path = f"{folder}/{name}" if isinstance(folder, str) and folder else name
-        for number, sentence in enumerate(sentences):
-            raw = sentence.get("raw") if isinstance(sentence, dict) else sentence
-            tokens = sentence.get("tokens") if isinstance(sentence, dict) else None
+        for number, caption in enumerate(captions):
+            raw = caption.get("raw") if isinstance(caption, dict) else caption
+            tokens = caption.get("tokens") if isinstance(caption, dict) else None
             if raw is None and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
                 raw = " ".join(tokens)
                 from_tokens += 1
             rows.add(path, raw, split, f"{where}.sentences[{number}]")
     if from_tokens:
-        rows.notes.append(f"{file.name}: {from_tokens:,} sentences have tokens only, which are joined with blanks")
+        rows.notes.append(f"{file.name}: {from_tokens:,} captions have tokens only, which are joined with blanks")
     return rows
 
 
@@ -47,8 +47,8 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
         for name, document in place.documents.items()
         if is_karpathy(document.value)
     ]
-    return merged(found) if found else Declined("no JSON file lists images with sentences in them")
+    return merged(found) if found else Declined("no JSON file lists images with captions in them")
 
 
-# It repeats the sentences of the COCO files beside it, with other splits: it was put there on purpose.
+# It repeats the captions of the COCO files beside it, with other splits: it was put there on purpose.
 FORMAT = CaptionFormat("karpathy", "Karpathy's JSON", 90, _recognise)

@@ -1,4 +1,4 @@
-"""What an annotation file says: which picture has which sentence, and which of its rows say nothing usable."""
+"""What an annotation file says: which picture has which caption, and which of its rows say nothing usable."""
 
 import re
 from collections.abc import Iterator
@@ -30,35 +30,35 @@ _SEPARATORS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 @dataclass
 class Rows:
-    """`sentences[(split, picture name)]`, in the order of the file; `problems` names each row that was left out.
+    """`captions[(split, picture name)]`, in the order of the file; `problems` names each row that was left out.
 
     `regions[(split, picture name)]` are COCO object masks, where the form has them; `truths` the words of a scene.
     """
 
-    sentences: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    captions: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     regions: dict[tuple[str, str], list["Region"]] = field(default_factory=dict)
     truths: dict[tuple[str, str], tuple[Word, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What was changed or guessed while nothing was left out, a sentence each."""
 
-    def add(self, name: object, sentence: object, split: str, where: str) -> None:
+    def add(self, name: object, caption: object, split: str, where: str) -> None:
         """Takes one row, or notes why it is left out; `where` names file and line for the note."""
         if not isinstance(name, str) or not name.strip():
             self.problems.append(f"{where}: no picture name")
-        elif not isinstance(sentence, str) or not sentence.strip():
-            self.problems.append(f"{where}: no sentence for {name}")
+        elif not isinstance(caption, str) or not caption.strip():
+            self.problems.append(f"{where}: no caption for {name}")
         else:
-            if odd := _SEPARATORS.search(sentence):
+            if odd := _SEPARATORS.search(caption):
                 self.notes.append(f"{where}: U+{ord(odd[0]):04X}, a separator of lines, is read as a blank")
-            if "\ufffd" in sentence:
+            if "\ufffd" in caption:
                 self.notes.append(f"{where}: U+FFFD stands where a character was lost before the file was written")
-            self.sentences.setdefault((split, name.strip()), []).append(" ".join(sentence.split()))
+            self.captions.setdefault((split, name.strip()), []).append(" ".join(caption.split()))
 
     def merge(self, other: "Rows") -> None:
         """Adds what another file says."""
-        for key, sentences in other.sentences.items():
-            self.sentences.setdefault(key, []).extend(sentences)
+        for key, captions in other.captions.items():
+            self.captions.setdefault(key, []).extend(captions)
         for key, regions in other.regions.items():
             self.regions.setdefault(key, []).extend(regions)
         self.truths.update(other.truths)

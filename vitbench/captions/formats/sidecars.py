@@ -1,4 +1,4 @@
-"""A text file beside each picture, of its name: each of its lines is a sentence."""
+"""A text file beside each picture, of its name: each of its lines is a caption."""
 
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised
 from vitbench.captions.formats.rows import Rows, split_of
@@ -32,7 +32,7 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
                 rows.add(picture, line, split, f"{name}, line {number}")
     for encoding, names in doubts.items():
         rows.notes.append(f"{len(names):,} text files are not UTF-8 and were read as {encoding}, such as {names[0]}")
-    if not rows.sentences:
+    if not rows.captions:
         return Declined("no picture has a .txt of its name beside it")
     return Recognised("a .txt beside each picture", rows)
 

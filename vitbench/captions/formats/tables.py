@@ -13,8 +13,8 @@ from vitbench.captions.formats.base import (
     CaptionFormat,
     CaptionPlace,
     Recognised,
+    captions_in,
     merged,
-    sentences_in,
 )
 from vitbench.captions.formats.flickr import is_token_file, with_split_lists
 from vitbench.captions.formats.homework import is_homework
@@ -31,7 +31,7 @@ class Columns:
     """Numbers of the columns; `header` tells whether the first row names them."""
 
     picture: int
-    sentences: tuple[int, ...]
+    captions: tuple[int, ...]
     split: int | None
     header: bool
 
@@ -40,7 +40,7 @@ def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
     """The rows of a table of the place; a text says why it is none of pictures and captions."""
     decoded = place.text(name)
     delimiter = delimiter_of(decoded.text, place.root / name)
-    # Where a bar parts the columns, quotation marks belong to the sentences (Kaggle's results.csv of Flickr30k).
+    # Where a bar parts the columns, quotation marks belong to the captions (Kaggle's results.csv of Flickr30k).
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
     raw = list(_records(decoded.text, delimiter, quoting))
     if not raw:
@@ -54,20 +54,20 @@ def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
     width = len(raw[0][1])
     for line, fields, text in raw[1 if columns.header else 0 :]:
         where = f"{name}, line {line}"
-        if len(fields) <= max(columns.picture, columns.sentences[0]):
+        if len(fields) <= max(columns.picture, columns.captions[0]):
             rows.problems.append(
-                f"{where}: {len(fields)} fields instead of {max(columns.picture, *columns.sentences) + 1}"
+                f"{where}: {len(fields)} fields instead of {max(columns.picture, *columns.captions) + 1}"
             )
             continue
         cells = _rejoined(fields, text, width, columns, delimiter)
         split = split_of(cells[columns.split]) if columns.split is not None and columns.split < len(cells) else ""
         picture = cells[columns.picture].strip()
-        values = [cells[column] for column in columns.sentences if column < len(cells)]
-        if len(columns.sentences) > 1:
+        values = [cells[column] for column in columns.captions if column < len(cells)]
+        if len(columns.captions) > 1:
             values = [value for value in values if value.strip()] or values[:1]
         for value in values:
-            for sentence in sentences_in(value.strip()):
-                rows.add(picture, sentence, split or own, where)
+            for caption in captions_in(value.strip()):
+                rows.add(picture, caption, split or own, where)
     return rows
 
 
@@ -93,9 +93,9 @@ def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tupl
 
 
 def _rejoined(fields: list[str], text: str, width: int, columns: Columns, delimiter: str) -> list[str]:
-    """The cells of a row; a sentence in the last column may hold the delimiter without quotation marks."""
-    last = max(columns.sentences)
-    if len(fields) <= width or last != width - 1 or columns.split == last or len(columns.sentences) > 1:
+    """The cells of a row; a caption in the last column may hold the delimiter without quotation marks."""
+    last = max(columns.captions)
+    if len(fields) <= width or last != width - 1 or columns.split == last or len(columns.captions) > 1:
         return fields
     if '"' not in text or delimiter == "|":
         return [*fields[:last], text.rstrip("\r").split(delimiter, last)[last].strip()]
@@ -105,24 +105,24 @@ def _rejoined(fields: list[str], text: str, width: int, columns: Columns, delimi
 def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> Columns | str:
     names = [re.sub(r"[\s-]+", "_", name.strip().strip('"').lower()) for name in raw[0][1]]
     pictures = [names.index(name) for name in KEYS.picture if name in names]
-    sentences = [names.index(name) for name in KEYS.sentence if name in names]
+    captions = [names.index(name) for name in KEYS.caption if name in names]
     numbered = [n for n, name in enumerate(names) if _NUMBERED.fullmatch(name) and "number" not in name]
-    sentences = numbered if len(numbered) > 1 or not sentences else sentences[:1]
-    if pictures and sentences and pictures[0] not in sentences:
+    captions = numbered if len(numbered) > 1 or not captions else captions[:1]
+    if pictures and captions and pictures[0] not in captions:
         split = next((names.index(name) for name in KEYS.split if name in names), None)
-        return Columns(pictures[0], tuple(sentences), split, header=True)
+        return Columns(pictures[0], tuple(captions), split, header=True)
     first = raw[0][1]
-    if len(first) >= 2 and _is_picture(place, first[0]) and _are_sentences(raw):
+    if len(first) >= 2 and _is_picture(place, first[0]) and _are_captions(raw):
         return Columns(0, (len(first) - 1,), None, header=False)
     found = ", ".join(name[:30] for name in raw[0][1][:6])
-    if sentences and any(name in names for name in ("url", "image_url", "link")):
+    if captions and any(name in names for name in ("url", "image_url", "link")):
         return f"names addresses of pictures (it has {found}): download them, and name the files"
-    what = "a column of pictures" if sentences else "a column of captions" if pictures else "columns of both"
+    what = "a column of pictures" if captions else "a column of captions" if pictures else "columns of both"
     return f"lacks {what} (it has {found})"
 
 
-def _are_sentences(raw: Sequence[tuple[int, list[str], str]]) -> bool:
-    """Whether the last cells of the first rows are sentences and no labels; Chinese has no blanks to count."""
+def _are_captions(raw: Sequence[tuple[int, list[str], str]]) -> bool:
+    """Whether the last cells of the first rows are captions and no labels; Chinese has no blanks to count."""
     cells = [fields[-1] for _, fields, _ in raw[:20]]
     return sum(len(cell.split()) > 2 or (len(cell) > 5 and not cell.isascii()) for cell in cells) * 2 > len(cells)
 
@@ -146,7 +146,7 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
             continue
         rows = read_caption_table(place, name)
         if isinstance(rows, Rows):
-            if rows.sentences:
+            if rows.captions:
                 kind = "Flickr CSV" if path.suffix.lower() in (".csv", ".txt") else "TSV of pictures and captions"
                 found.append(Recognised(kind, rows))
         elif path.suffix.lower() != ".txt" or place.file is not None:

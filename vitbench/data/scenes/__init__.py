@@ -1,10 +1,10 @@
-"""Scenes: generated pictures with a truth for everything: labels, masks, and sentences whose words have roles."""
+"""Scenes: generated pictures with a truth for everything: labels, masks, and captions whose words have roles."""
 
 from vitbench.data.scenes.arrays import SPLITS, scene_arrays, scene_of
+from vitbench.data.scenes.captions import ROLES, Caption, Word, describe, word_mask
 from vitbench.data.scenes.kinds import BASE_KINDS, KIND_SETS, NEW_KINDS, plural
 from vitbench.data.scenes.render import Rendering, render
 from vitbench.data.scenes.scene import COLOURS, RELATIONS, TEXTURES, Scene, make_scene
-from vitbench.data.scenes.sentences import ROLES, Sentence, Word, describe, word_mask
 
 __all__ = [
     "BASE_KINDS",
@@ -15,9 +15,9 @@ __all__ = [
     "ROLES",
     "SPLITS",
     "TEXTURES",
+    "Caption",
     "Rendering",
     "Scene",
-    "Sentence",
     "Word",
     "describe",
     "make_scene",

@@ -7,10 +7,10 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.data.scenes.captions import describe
 from vitbench.data.scenes.kinds import KIND_SETS
 from vitbench.data.scenes.render import render
 from vitbench.data.scenes.scene import HeldOut, Scene, make_scene
-from vitbench.data.scenes.sentences import describe
 from vitbench.progress import Progress, silent
 
 SPLITS = ("train", "val", "test", "test_heldout")
@@ -33,21 +33,21 @@ def scene_arrays(
     workers: int = 1,
     progress: Progress = silent,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
-    """`count` square scenes: pixels uint8 [count, size, size, 3], labels int64 [count], and their sentences."""
+    """`count` square scenes: pixels uint8 [count, size, size, 3], labels int64 [count], and their captions."""
     pixels = np.empty((count, size, size, 3), dtype=np.uint8)
     labels = np.empty(count, dtype=np.int64)
-    sentences: list[str] = []
+    captions: list[str] = []
     chunk = partial(_chunk, seed=seed, split=split, kinds=kinds, size=size)
     starts = range(0, count, _CHUNK)
     ranges = [range(start, min(start + _CHUNK, count)) for start in starts]
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
         answers = map(chunk, ranges) if workers == 1 else pool.map(chunk, ranges)
-        for indices, (some_pixels, some_labels, some_sentences) in zip(ranges, answers, strict=True):
+        for indices, (some_pixels, some_labels, some_captions) in zip(ranges, answers, strict=True):
             pixels[indices.start : indices.stop] = some_pixels
             labels[indices.start : indices.stop] = some_labels
-            sentences += some_sentences
+            captions += some_captions
             progress(indices.stop, count, "drawing scenes")
-    return pixels, labels, sentences
+    return pixels, labels, captions
 
 
 def _chunk(

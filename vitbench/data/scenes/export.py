@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.data.scenes.arrays import SPLITS, scene_of
+from vitbench.data.scenes.captions import describe
 from vitbench.data.scenes.kinds import KIND_SETS
 from vitbench.data.scenes.render import Rendering, render
 from vitbench.data.scenes.scene import Scene
-from vitbench.data.scenes.sentences import describe
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 
@@ -92,13 +92,13 @@ def _write_split(
 
 
 def truth(scene: Scene) -> dict[str, Any]:
-    """All that is true of a scene, as plain values: label, labels, sentence, words with roles, objects, background."""
-    sentence = describe(scene)
+    """All that is true of a scene, as plain values: label, labels, caption, words with roles, objects, background."""
+    caption = describe(scene)
     return {
         "label": scene.label,
         "labels": list(scene.labels),
-        "sentence": str(sentence),
-        "words": [asdict(word) for word in sentence.words],
+        "caption": str(caption),
+        "words": [asdict(word) for word in caption.words],
         "scene": asdict(scene),
     }
 

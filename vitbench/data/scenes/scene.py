@@ -46,7 +46,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Group:
-    """Objects that a sentence names together: alike in kind, colour and size."""
+    """Objects that a caption names together: alike in kind, colour and size."""
 
     kind: str
     colour: str
@@ -67,7 +67,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects in drawing order, the groups in the order in which the sentence names them, and what relates them."""
+    """Objects in drawing order, the groups in the order in which the caption names them, and what relates them."""
 
     width: int
     height: int

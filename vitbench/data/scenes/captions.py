@@ -1,4 +1,4 @@
-"""The sentence of a scene, word by word, each with its role and what it refers to. The scene fixes it entirely."""
+"""The caption of a scene, word by word, each with its role and what it refers to. The scene fixes it entirely."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Caption:
     """The words in order."""
 
     words: tuple[Word, ...]
@@ -43,8 +43,8 @@ class Sentence:
         return " ".join(word.text for word in self.words)
 
 
-def describe(scene: Scene) -> Sentence:
-    """The one sentence that belongs to `scene`: `a large red star left of two small blue hearts on a plain background`.
+def describe(scene: Scene) -> Caption:
+    """The one caption that belongs to `scene`: `a large red star left of two small blue hearts on a plain background`.
 
     The large group comes first. The relation is that of the first group to the second; where none is clear they are
     joined by `and`.
@@ -63,7 +63,7 @@ def describe(scene: Scene) -> Sentence:
         Word(scene.background.texture, "BACKGROUND", background=True),
         Word("background", "BACKGROUND", background=True),
     ]
-    return Sentence(tuple(words))
+    return Caption(tuple(words))
 
 
 def _phrase(group: Group) -> list[Word]:
