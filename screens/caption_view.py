@@ -41,7 +41,7 @@ class CaptionSheet:
         self.facts = sheet.facts
         self.request = CaptionRequest.read(sheet.request)
         """What was asked, with the checkpoint and the tokens that were found."""
-        self.text = str(sheet.facts["caption"])
+        self.text = str(sheet.facts["text"])
         self.words: tuple[str, ...] = tuple(str(word["word"]) for word in sheet.facts["words"])
         self.layers, self.heads = int(sheet.facts["layers"]), int(sheet.facts["heads"])
         self.warnings: tuple[str, ...] = tuple(sheet.facts["warnings"])
@@ -55,7 +55,7 @@ class CaptionSheet:
         if facts["score"] is None:
             return ()
         first = Written(self.text, self.request.ids, float(facts["score"]))
-        others = (Written(o["caption"], tuple(o["ids"]), float(o["score"])) for o in facts["alternatives"])
+        others = (Written(o["text"], tuple(o["ids"]), float(o["score"])) for o in facts["alternatives"])
         return (first, *others)
 
     @property

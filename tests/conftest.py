@@ -34,6 +34,11 @@ for variable in (
     os.environ.pop(variable, None)
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stops for a moment says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_json_has_words_ids_probabilities_ranks_and_maps(saved, photographs, tmp
     text = "a large red circle"
     assert main(["caption", saved, str(photographs / "bike.jpg"), "--text", text, "--json", "--arrays"]) == 0
     answer = json.loads(capsys.readouterr().out)["pictures"][0]
-    assert answer["caption"] == text
+    assert answer["text"] == text
     assert answer["ids"] == [1, 4, 5, 6, 7, 2]
     assert [word["word"] for word in answer["words"]] == [*text.split(), "<end>"]
     assert answer["grid"] == [4, 6]

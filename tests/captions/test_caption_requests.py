@@ -88,9 +88,9 @@ def test_the_caption_and_its_maps_are_the_engines(requests, saved, picture):
     with Image.open(picture) as opened:
         expected = describe_picture(open_captioner(saved), opened.convert("RGB"), decoding=Decoding(best=4))
     facts = sheet.facts
-    assert (facts["caption"], facts["ids"]) == (expected.caption, list(expected.ids))
+    assert (facts["text"], facts["ids"]) == (expected.caption, list(expected.ids))
     assert facts["score"] == pytest.approx(expected.score, abs=1e-4)
-    assert [(o["caption"], o["ids"]) for o in facts["alternatives"]] == [
+    assert [(o["text"], o["ids"]) for o in facts["alternatives"]] == [
         (other.caption, list(other.ids)) for other in expected.alternatives
     ]
     assert sheet.panels[0].picture.shape == (150, PANEL_SIDE, 3)
@@ -150,7 +150,7 @@ def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, pictu
     base = {"captioner": saved, "picture": str(picture)}
     for method in WORD_METHODS:
         sheet = requests.sheet({**base, "ids": [1, 2], "method": method})
-        assert (sheet.facts["caption"], [word["word"] for word in sheet.facts["words"]]) == ("", ["<end>"])
+        assert (sheet.facts["text"], [word["word"] for word in sheet.facts["words"]]) == ("", ["<end>"])
         assert sheet.arrays["maps"].shape == (1, 4, 6)
     with pytest.raises(UserError, match="no words"):
         requests.sheet({**base, "text": " "})
@@ -179,7 +179,7 @@ def test_figures_and_arrays(requests, saved, picture, tmp_path):
     file = requests.save(base, out / "wide ü.png")
     assert file == str(out / "wide ü.png")
     recorded = read_provenance(out / "wide ü.png")
-    assert recorded["facts"]["caption"] == "a red circle"
+    assert recorded["facts"]["text"] == "a red circle"
     assert recorded["request"]["text"] is None
     assert recorded["request"]["ids"] == [1, 4, 5, 6, 2]
     alone = requests.sheet({**base, "word": 3})

@@ -182,15 +182,15 @@ async def test_a_folder_is_trained_on_browsed_captioned_and_exported(store, tmp_
 
     with Image.open(tmp_path / "figures" / "été 100 写真.png") as figure:
         facts = json.loads(figure.text["vitbench"])["facts"]
-        assert split_words(facts["caption"]) == shown
+        assert split_words(facts["text"]) == shown
         assert facts["tag"] == f"{run.id}@{last}"
         assert figure.width > 5 * 224  # five columns, none of the picture's pixels lost
     capsys.readouterr()
     assert main(["caption", f"{run.id}@last", str(data / "val2024"), "--out", str(tmp_path / "all"), "--json"]) == 0
     answers = json.loads(capsys.readouterr().out)["pictures"]
     assert len(list((tmp_path / "all").glob("*.png"))) == len(answers) == 12
-    right = [split_words(answer["caption"]) == split_words(photograph(100 + n)[1]) for n, answer in enumerate(answers)]
-    assert sum(right) >= 6, [answer["caption"] for answer in answers]
+    right = [split_words(answer["text"]) == split_words(photograph(100 + n)[1]) for n, answer in enumerate(answers)]
+    assert sum(right) >= 6, [answer["text"] for answer in answers]
 
 
 async def open_captioner_of(pilot: Pilot, picture: Path, typed: str) -> CaptionScreen:

@@ -5,7 +5,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitbench.files.parsing import (
@@ -31,7 +31,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(PLAIN, st.booleans(), st.sampled_from([None, 1]))
 def test_what_json_can_hold_is_read(value, ascii_only, indent):
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
@@ -39,7 +38,6 @@ def test_what_json_can_hold_is_read(value, ascii_only, indent):
     assert parse_json(text.encode(), "x") == value
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["[", "]", '"[', ']"', '"]",', "[],", '\\"', '"', "{", "}", "1", ",", '"a":']), max_size=400
@@ -153,7 +151,6 @@ def test_many_long_keys_take_no_time(tmp_path):
     assert time.process_time() - began < 10
 
 
-@settings(deadline=None)
 @given(PLAIN | st.floats() | st.lists(st.floats()) | st.dictionaries(st.text(), st.floats()))
 def test_what_is_written_is_valid_json(value):
     json.loads(to_json(value), parse_constant=lambda word: pytest.fail(f"{word} was written"))

@@ -25,7 +25,7 @@ def rows(*changes: dict) -> str:
 
 
 @given(st.lists(st.text("ab \r", max_size=6), max_size=30), st.integers(0, 9), st.integers(0, 60), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_last_lines_are_those_that_reading_all_gives(tmp_path_factory, texts, count, within, cut):
     file = tmp_path_factory.mktemp("log") / "log.jsonl"
     content = "\n".join(texts) + "\n" * (not cut)

@@ -77,9 +77,9 @@ class KnownInspector:
             picture = word_panel(BARE, maps, number, BOX, one_scale=request["one_scale"], minus=taken)[0]
             panels.append(Panel(picture, word))
         facts = {
-            "caption": text,
+            "text": text,
             "score": -0.1 if own else None,
-            "alternatives": [{"caption": SECOND, "ids": [1, 5], "score": -2}] if own else [],
+            "alternatives": [{"text": SECOND, "ids": [1, 5], "score": -2}] if own else [],
             "words": [
                 {
                     "word": word,

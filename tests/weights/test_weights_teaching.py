@@ -99,11 +99,11 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
     assert abs(float(look_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
 
 
-def test_sentences_alone_teach_no_label():
+def test_captions_alone_teach_no_label():
     task = teaching("captions")
     lessons = Lessons("train", 0, 4)
     _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
-    assert "loss_sentence" in scalars
+    assert "loss_caption" in scalars
     assert not {"accuracy", "loss_label", "loss_doodle"} & set(scalars)
     assert task.monitored_metric == "exact_match"
 
@@ -128,7 +128,7 @@ def test_a_recoloured_picture_teaches_no_colour():
             word = task.captioner.tokenizer.decode([token])
             if token != task.captioner.tokenizer.pad_id and not (row == 1 and word in COLOURS):
                 expected.append(-log_probability[row, place, token])
-    assert torch.allclose(scalars["loss_sentence"], torch.stack(expected).mean(), atol=1e-5)
+    assert torch.allclose(scalars["loss_caption"], torch.stack(expected).mean(), atol=1e-5)
 
 
 def test_a_making_goes_on_from_networks_made_earlier(tmp_path):

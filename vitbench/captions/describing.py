@@ -60,7 +60,7 @@ class Described:
                 entry["map"] = np.round(maps.maps[number], 6).tolist()
             words.append(entry)
         return {
-            "caption": self.caption,
+            "text": self.caption,
             "ids": list(self.ids),
             "score": None if self.score is None else round(self.score, 5),
             "words": words,
@@ -69,7 +69,7 @@ class Described:
             "maps": maps.settings.describe(),
             "warnings": maps.warnings(),
             "alternatives": [
-                {"caption": other.caption, "ids": list(other.ids), "score": round(other.score, 5)}
+                {"text": other.caption, "ids": list(other.ids), "score": round(other.score, 5)}
                 for other in self.alternatives
             ],
         }

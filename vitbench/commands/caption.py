@@ -98,9 +98,9 @@ def _request(arguments: argparse.Namespace, file: Path, layer: int | None, head:
 
 
 def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
-    print(f"{clean(answer['file'])}: {clean(answer['caption'])}")
+    print(f"{clean(answer['file'])}: {clean(answer['text'])}")
     for other in answer["alternatives"]:
-        print(f"  {other['score']:8.3f}  {clean(other['caption'])}")
+        print(f"  {other['score']:8.3f}  {clean(other['text'])}")
     if words:
         print(f"  {'word':<16} {'probability':>11} {'rank':>6} {'entropy':>8} {'peak':>6}")
         for word in answer["words"]:

@@ -32,7 +32,7 @@ def word_panel(
 ) -> tuple[Picture, Scale]:
     """Word number `word`, from 0, of maps [words, rows, columns] over the picture, and what its colours mean.
 
-    With `one_scale` the colours of all words go from 0 to the largest value of the sentence; else each word has its
+    With `one_scale` the colours of all words go from 0 to the largest value of the caption; else each word has its
     own scale, which makes a diffuse word look as focused as any other. `minus` [rows, columns] is taken away: red is
     more, blue is less.
     """
