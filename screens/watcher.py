@@ -297,7 +297,8 @@ def _numbers_of_gpus() -> dict[str, str]:
 
 def _places_in_queue(rows: Mapping[str, RunRow]) -> dict[str, int]:
     """The runs that wait for a GPU with their places, from 1, in the order in which the scheduler serves them."""
-    waiting = sorted((row.queued_at, run_id) for run_id, row in rows.items() if row.queued_at is not None)
+    here = ((run_id, row) for run_id, row in rows.items() if not row.in_slurm)
+    waiting = sorted((row.queued_at, run_id) for run_id, row in here if row.queued_at is not None)
     return {run_id: place for place, (_, run_id) in enumerate(waiting, 1)}
 
 

@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
+from screens.watcher import _places_in_queue
 from tests.runs.test_runs_scheduler import command, until
 from vitbench.cli import main
 from vitbench.errors import UserError
+from vitbench.listing.rows import row_of
 from vitbench.recipe import Recipe
 from vitbench.runs import control
 from vitbench.runs.launcher import launch, launch_queued
@@ -17,8 +19,9 @@ from vitbench.runs.lock import is_held
 from vitbench.runs.queue import hold, move, release, start_after
 from vitbench.runs.scheduler import Scheduler
 from vitbench.runs.slots import slots, take_slot
+from vitbench.runs.slurm import SLURM
 from vitbench.runs.store import Store
-from vitbench.runs.transition import StateChanged
+from vitbench.runs.transition import StateChanged, transition
 
 
 @pytest.fixture
@@ -231,3 +234,18 @@ def test_several_schedulers_start_a_run_once(shop):
         thread.join()
     assert len(started) == 1
     assert running(shop) == ["one"]
+
+
+def test_a_run_that_waits_in_slurm_is_in_no_queue_here(shop):
+    """It has no place among those that wait for a GPU here, says SLURM's own reason, and is not ours to reorder."""
+    here, there = new(shop, "here"), new(shop, "there")
+    said = "SLURM job 7 waits: Resources."
+    for run, facts in ((there, {"queued_for": [SLURM], "waits_for": said, "slurm_job": "7"}), (here, {})):
+        transition(run, "queued", "queued", by="launcher", queued_at=1.0, **facts)
+    rows = {run.id: row_of(run, run.status()) for run in (here, there)}
+    assert _places_in_queue(rows) == {here.id: 1}
+    assert (rows[there.id].state_word, rows[there.id].waiting) == ("in SLURM", said)
+    for change in (hold, release, lambda run: move(run, first=True), lambda run: start_after(run, [here])):
+        with pytest.raises(UserError, match=r"waits in SLURM, which alone decides .* job 7"):
+            change(there)
+    assert not there.status().held

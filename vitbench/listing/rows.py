@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from vitbench.comparing.scores import Score
 from vitbench.listing.recipe_keys import NO_KEYS, RecipeKeys
+from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.status import Status
 from vitbench.runs.store import Run
 
@@ -47,9 +48,11 @@ class RunRow:
     ended_at: float | None = None
     queued_at: float | None = None
     held: bool = False
+    in_slurm: bool = False
+    """Whether it waits in SLURM, and in no queue here."""
     waits_for: str = ""
     place: int = 0
-    """Its place among the runs that wait for a GPU, from 1; 0 for a run that does not wait."""
+    """Its place among the runs that wait for a GPU here, from 1; 0 for a run that does not wait here."""
     unattended: str = ""
     """Why nobody serves the queue in which it waits, if nobody does."""
     error: str = ""
@@ -83,7 +86,9 @@ class RunRow:
 
     @property
     def state_word(self) -> str:
-        """The state in one word; of a run that waits for a GPU also its place in the queue, or that it is held."""
+        """The state in a word or two; of a run that waits also its place in the queue, that it is held, or in SLURM."""
+        if self.in_slurm:
+            return "in SLURM"
         return "held" if self.held else f"queue {self.place}" if self.place else self.state
 
     @property
@@ -91,7 +96,7 @@ class RunRow:
         """What a queued run waits for, as a sentence; empty for every other run."""
         if self.state != "queued":
             return ""
-        if self.held:
+        if self.held or self.in_slurm:
             return self.waits_for
         if not self.place:
             return "not started yet"
@@ -161,6 +166,7 @@ def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] =
         ended_at=status.ended_at,
         queued_at=status.queued_at if status.is_waiting else None,
         held=status.held and status.is_waiting,
+        in_slurm=waits_in_slurm(status),
         waits_for=status.waits_for or "",
         error=status.error or "",
         doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",

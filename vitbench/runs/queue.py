@@ -20,6 +20,7 @@ from vitbench.runs.slurm_watch import watch_slurm
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import change_queue, note_crash
+from vitbench.text import clean
 
 HELD = "Held: `vitbench queue RUN --release` lets it start."
 """Why a held run waits."""
@@ -70,18 +71,21 @@ def place_of(run: Run, status: Status) -> tuple[float, str]:
 
 
 def hold(run: Run) -> None:
-    """A waiting run is not started until it is released. Raises StateChanged if it does not wait."""
+    """A waiting run is not started until it is released. Raises UserError if it does not wait, or waits in SLURM."""
+    _refuse_in_slurm(run)
     change_queue(run, held=True, waits_for=HELD)
 
 
 def release(run: Run) -> None:
-    """A held run may start. Raises StateChanged if it does not wait."""
+    """A held run may start. Raises UserError as `hold` does."""
+    _refuse_in_slurm(run)
     change_queue(run, held=False, waits_for=None)
     ensure_scheduler(run.store_folder)
 
 
 def move(run: Run, *, first: bool) -> None:
-    """Puts a waiting run before or behind all others of its store. Raises StateChanged if it does not wait."""
+    """Puts a waiting run before or behind all others of its store. Raises UserError as `hold` does."""
+    _refuse_in_slurm(run)
     others = [status.queued_at or 0.0 for _, status in in_order(_seen(run)) if status.queued_at]
     change_queue(run, queued_at=min([*others, time.time()]) - 1 if first else max([*others, time.time()]) + 1)
 
@@ -89,8 +93,9 @@ def move(run: Run, *, first: bool) -> None:
 def start_after(run: Run, others: Sequence[Run]) -> None:
     """A waiting run starts when all of `others` have finished.
 
-    Raises UserError if one of them is the run itself, or waits for it, and StateChanged if it does not wait.
+    Raises UserError if one of them is the run itself, or waits for it, and as `hold` does.
     """
+    _refuse_in_slurm(run)
     for other in others:
         if run.id in _all_before(other):
             name = other.status().name or other.id
@@ -101,6 +106,15 @@ def start_after(run: Run, others: Sequence[Run]) -> None:
             )
     change_queue(run, after=[other.id for other in others], waits_for=None)
     ensure_scheduler(run.store_folder)
+
+
+def _refuse_in_slurm(run: Run) -> None:
+    status = read_status(run.folder)
+    if waits_in_slurm(status):
+        raise UserError(
+            f"Run {run.id} waits in SLURM, which alone decides when it starts: use scontrol hold, release or top with "
+            f"job {clean(status.slurm_job)}."
+        )
 
 
 def _all_before(run: Run) -> set[str]:
