@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -19,7 +20,8 @@ from vitbench.runs.lock import is_held
 from vitbench.runs.queue import hold, move, release, start_after
 from vitbench.runs.scheduler import Scheduler
 from vitbench.runs.slots import slots, take_slot
-from vitbench.runs.slurm import SLURM
+from vitbench.runs.slurm import SLURM, marker
+from vitbench.runs.slurm_watch import watch_slurm
 from vitbench.runs.store import Store
 from vitbench.runs.transition import StateChanged, transition
 
@@ -249,3 +251,23 @@ def test_a_run_that_waits_in_slurm_is_in_no_queue_here(shop):
         with pytest.raises(UserError, match=r"waits in SLURM, which alone decides .* job 7"):
             change(there)
     assert not there.status().held
+
+
+def test_a_run_whose_job_could_not_be_requeued_is_submitted_again(shop, monkeypatch):
+    """It saved too late, or on a node without scontrol; one whose job is gone otherwise was cancelled."""
+    submitted = []
+    monkeypatch.setattr("vitbench.runs.slurm_watch.jobs_of", lambda ids: {})
+    monkeypatch.setattr("vitbench.runs.launcher.launch", lambda run: submitted.append(run.id))
+    asked, cancelled, fresh = (new(shop, name) for name in ("asked", "cancelled", "fresh"))
+    for run in (asked, cancelled, fresh):
+        since = time.time() if run is fresh else 1.0
+        facts = {"queued_at": since, "queued_for": [SLURM], "slurm_job": "7"}
+        transition(run, "queued", "queued", by="launcher", **facts)
+    for run in (asked, fresh):
+        marker(run).parent.mkdir()
+        marker(run).touch()
+    watch_slurm([(run, run.status()) for run in (asked, cancelled, fresh)])
+    assert submitted == [asked.id]
+    assert (marker(asked).exists(), marker(fresh).exists()) == (False, True)
+    assert [run.status().state for run in (asked, cancelled, fresh)] == ["queued", "failed", "queued"]
+    assert "cancelled there?" in cancelled.status().error

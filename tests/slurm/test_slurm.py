@@ -110,8 +110,8 @@ def test_it_is_paused_resumed_and_stopped_like_any_other(store, pictures):
 
 
 def test_it_is_requeued_before_its_time_is_over(store, pictures):
-    """A job of a minute, asked to save 20 seconds before; SLURM looks at its clock twice a minute."""
-    run = Store(store).create(recipe_of(pictures, {"time": "0:01:00"}, epochs=4000, evaluate_every=4000))
+    """A job of three minutes, asked to save a minute before; SLURM looks at its clock twice a minute."""
+    run = Store(store).create(recipe_of(pictures, {"time": "0:03:00"}, epochs=40000, evaluate_every=40000))
     launch(run)
     until(lambda: look(run).step > 10, "its first steps")
     until(lambda: look(run).state == "queued", "its return to the queue")

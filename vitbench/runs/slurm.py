@@ -222,7 +222,7 @@ def _words(error: Exception) -> str:
 
 
 def marker(run: "Run") -> Path:
-    """The file that asks whoever looks from a login node to submit the run again: its job could not requeue itself."""
+    """The file that asks whoever looks from a login node to submit the run again, if its job is gone by then."""
     return run.folder / FOLDER / "submit-again"
 
 

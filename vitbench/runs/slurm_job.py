@@ -34,40 +34,42 @@ class TrainRun:
     def __call__(self) -> str:
         """Runs the worker to its end; how it ended."""
         from vitbench.runs.process import MARK, mark_of
-        from vitbench.runs.slurm import own_job
+        from vitbench.runs.slurm import marker, own_job
         from vitbench.runs.store import Run
 
         run, first = Run(Path(self.folder)), os.environ.get("SLURM_PROCID", "0") == "0"
-        if first and not may_start(run, own_job()):
-            return f"not started: the run is {run.status().state}"
+        if first:
+            marker(run).unlink(missing_ok=True)  # the job that left it has been requeued
+            if not may_start(run, own_job()):
+                return f"not started: the run is {run.status().state}"
         module = "vitbench.training.worker" if first else "vitbench.training.elastic"
         self._worker = subprocess.Popen(
             [sys.executable, "-m", module, self.folder],
             env={**os.environ, **rendezvous(), IN_JOB: own_job(), MARK: mark_of(run.folder)},
             preexec_fn=_ignore_notice,
         )
-        code = self._worker.wait()
-        if first and code == LEFT:
-            wait_again(run, own_job())
-        return f"the worker ended with {code}"
+        return f"the worker ended with {self._worker.wait()}"
 
     def checkpoint(self) -> Any:
-        """Called by submitit at SIGUSR2, before the time limit: the worker saves, and the job is requeued."""
+        """Called by submitit at SIGUSR2, before the time limit: the worker saves, and the job is requeued.
+
+        Where it is not (a compute node without scontrol, a worker that left too late), a login node submits it again.
+        """
         import submitit
 
-        from vitbench.runs.slurm import marker, own_job
+        from vitbench.runs.slurm import marker
         from vitbench.runs.store import Run
 
         run = Run(Path(self.folder))
         if self._worker is not None:
+            marker(run).parent.mkdir(exist_ok=True)
+            marker(run).touch()
             self._worker.terminate()
-            code = self._worker.wait()
-            if code == LEFT:
-                wait_again(run, own_job())
-                if shutil.which("scontrol") is None:  # as on some compute nodes; a login node submits it again
-                    marker(run).touch()
+            if self._worker.wait() == LEFT:
+                if shutil.which("scontrol") is None:
                     os._exit(0)
             elif run.status().state != "queued":
+                marker(run).unlink(missing_ok=True)
                 os._exit(0)  # it has ended by itself meanwhile: nothing is left to do
         return submitit.helpers.DelayedSubmission(self)
 

@@ -32,12 +32,14 @@ def _watch(run: Run, status: Status, job: Job | None) -> None:
         words = reason(status.slurm_job, job)
         if words != status.waits_for:
             change_queue(run, waits_for=words)
+    elif time.time() - (status.queued_at or 0.0) <= _FRESH:
+        return
     elif marker(run).exists():
         from vitbench.runs.launcher import launch
 
         marker(run).unlink(missing_ok=True)
         launch(run)
-    elif time.time() - (status.queued_at or 0.0) > _FRESH:
+    else:
         transition(
             run,
             "queued",

@@ -23,7 +23,7 @@ from vitbench.runs.lock import RunLock
 from vitbench.runs.log import RunLog
 from vitbench.runs.process import MARK, mark_of, this_process
 from vitbench.runs.queue import attend
-from vitbench.runs.slurm_job import IN_JOB, LEFT
+from vitbench.runs.slurm_job import IN_JOB, LEFT, wait_again
 from vitbench.runs.states import State
 from vitbench.runs.status import Status, read_status
 from vitbench.runs.store import Run, Store
@@ -93,11 +93,13 @@ def _live(run: Run, control: Control, work: Work) -> int:
         heartbeat.doing("starting")
         heartbeat.start()
         outcome.state = work(run, control, heartbeat, log, outcome)
+    code = outcome.code
+    if (job := os.environ.get(IN_JOB)) and control.is_signalled and outcome.state == "paused":
+        wait_again(run, job)  # at once: SLURM takes the nodes back, and the job is to go on later
+        code = LEFT
     store = Store(run.store_folder)
     attend(store, [(other, read_status(other.folder)) for other in store.runs()])
-    if os.environ.get(IN_JOB) and control.is_signalled and outcome.state == "paused":
-        return LEFT  # SLURM takes the nodes back, and the job is to go on later
-    return outcome.code
+    return code
 
 
 def _take(run: Run) -> tuple[RunLock, Status]:
@@ -140,6 +142,7 @@ def work(
     from vitbench.training.starting import begins_elsewhere, take_start
     from vitbench.training.state import Training
 
+    control.raise_if_asked_to_leave()  # the imports may have taken as long as SLURM gives between its two signals
     recipe = run.recipe()
     if not joined:
         bind_process(recipe.train.device)
