@@ -34,6 +34,7 @@ def test_the_data_are_described_and_nothing_is_wrong(store, tmp_path):
         (["model.name=timm:vit_nothing"], "vit_nothing"),
         (["model.name=timm:deit_tiny_distilled_patch16_224", "train.head_epochs=1"], "two heads"),
         (["train.device=cuda:7"], "train.device = cuda:7"),
+        (["launch.processes=2", "model.name=timm:resnet18", "train.head_epochs=0"], "each of 2 processes"),
         (["model.options={embed_dim=50,num_heads=3}"], "divisible by num_heads"),
     ],
 )

@@ -26,6 +26,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs.offer import check_offer
 from vitbench.training.classification import fitting_augmentation, with_parts
 from vitbench.training.device import check_device
+from vitbench.training.distributed import refuse_unfit
 
 
 @dataclass
@@ -130,6 +131,7 @@ def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Chec
 def _check_network(recipe: Recipe, labels: Sequence[str]) -> None:
     count = 0 if recipe.task == "caption" else len(labels) or recipe.model.num_classes or 2
     network = _shapes_only(recipe, count)
+    refuse_unfit(network.name, network.module, recipe.launch.world, recipe.train.batch_size)
     if recipe.task != "caption":
         fitting_augmentation(recipe, network)
 

@@ -4,7 +4,6 @@ torch elastic starts the processes and tells each its rank (`vitbench.training.e
 device by DDP; counts and flags go over gloo between the processors, so that nobody waits for a GPU to learn them.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -17,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vitbench.errors import UserError
 from vitbench.ranks import Ranks
-from vitbench.training.task import BatchSize, Task
+from vitbench.training.task import BatchSize
 
 if TYPE_CHECKING:
     from vitbench.training.state import Training
@@ -123,18 +122,12 @@ def is_loss_of_others(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-def refuse_unfit(task: Task, world: int, batch_size: int) -> None:
+def refuse_unfit(name: str, module: nn.Module, world: int, batch_size: int) -> None:
     """Raises UserError for what several processes cannot compute as one does."""
-    module = task.network.module
-    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
+    if world > 1 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
         raise UserError(
-            f"{task.network.source} normalises over the pictures of a batch (batch norm), which would differ in each "
+            f"{name} normalises over the pictures of a batch (batch norm), which would differ in each "
             f"of {world} processes: train it in one (launch.processes = 1, launch.gpus = 1)."
         )
     if batch_size < world:
         raise UserError(f"train.batch_size = {batch_size} cannot be divided among {world} processes; make it larger.")
-
-
-def world_of_environment() -> int:
-    """How many processes train together, as torch elastic tells each of them; 1 for a process by itself."""
-    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -167,7 +167,7 @@ def work(
     task.ranks = ranks
     doubts: list[str] = []
     if joined:
-        refuse_unfit(task, ranks.world, recipe.train.batch_size)
+        refuse_unfit(task.network.name, task.network.module, ranks.world, recipe.train.batch_size)
     if ranks.is_first:
         doubts = write_environment(
             run.folder,
