@@ -4,6 +4,7 @@ torch elastic starts the processes and tells each its rank (`vitbench.training.e
 device by DDP; counts and flags go over gloo between the processors, so that nobody waits for a GPU to learn them.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -73,7 +74,9 @@ class JoinedRanks(Ranks):
 
     def join(self, module: nn.Module) -> nn.Module:
         """The module under DDP. Weights without a gradient in a step are left alone, as one process leaves them."""
-        return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+        with warnings.catch_warnings():  # what torch 2.15 proposes instead means less, as it says itself
+            warnings.simplefilter("ignore", FutureWarning)
+            return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
 
     def close(self) -> None:
         """Leaves the others."""
