@@ -224,6 +224,23 @@ def test_a_wrong_export_is_noticed_and_not_kept(tmp_path, monkeypatch):
     assert not (tmp_path / "timm").exists()
 
 
+@pytest.mark.parametrize("form", ["timm", "hf", "pretrained_vit"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(form, tmp_path, mounted):
+    """Each library has an error of its own for it."""
+    checkpoint(tmp_path / "own", "vit")
+    disk = mounted("size=64k")
+    with pytest.raises(UserError, match="net cannot be written: No space left on device"):
+        export_network(
+            str(tmp_path / "own"),
+            Store(tmp_path / "s"),
+            disk / "net",
+            format=form,
+            half=False,
+            outputs=Outputs(tmp_path / "s"),
+        )
+    assert list(disk.iterdir()) == []
+
+
 def test_the_packages_network_by_the_command_and_what_opens_it(tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["export", "demo", "--format", "timm", "--out", str(out)]) == 0

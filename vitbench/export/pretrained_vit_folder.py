@@ -22,10 +22,9 @@ def write(network: Network, state: Mapping[str, Tensor], folder: Path) -> None:
         raise UserError("pytorch_pretrained_vit has no network without a head; use --format timm or --format hf.")
     some = next(iter(state.values()))
     tensors = to_pretrained_vit_state(module)
-    torch.save(
-        {name: tensor.detach().cpu().to(some.dtype).contiguous() for name, tensor in tensors.items()},
-        folder / WEIGHTS_NAME,
-    )
+    weights = {name: tensor.detach().cpu().to(some.dtype).contiguous() for name, tensor in tensors.items()}
+    with (folder / WEIGHTS_NAME).open("wb") as stream:  # to a path torch hides what the disk says
+        torch.save(weights, stream)
     block, height, width = module.blocks[0], *network.image_size
     patch = [int(side) for side in module.patch_embed.patch_size]
     if patch[0] != patch[1]:

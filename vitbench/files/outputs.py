@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.disk_errors import refused_by_disk, told_of_disk
 from vitbench.files.ledger import Content, Ledger, content_of
 from vitbench.files.names import LONGEST_NAME, alike, fitting_name, shown
 from vitbench.files.reading import Kind, read_bytes, what_it_is
@@ -142,14 +143,12 @@ class Outputs:
         """
         self.plan_folder(folder)
         real = folder.resolve()
-        try:
+        with told_of_disk(folder):
             real.parent.mkdir(parents=True, exist_ok=True)
             with temporary_folder(real) as unfinished:
                 fill(unfinished)
                 unfinished.replace(real)  # refused by the system where it is not empty by now
             sync_folder(real.parent)
-        except OSError as error:
-            raise refused_by_disk(folder, error) from error
         return folder
 
     # What may be written ----------------------------------------------------------------------------------------
@@ -337,11 +336,3 @@ def _lstat(file: Path) -> os.stat_result | None:
 def _encoded(content: bytes | str) -> bytes:
     """Names of files in a text are bytes, and go out as such."""
     return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-
-
-def refused_by_disk(file: Path, error: Exception) -> UserError:
-    """What a person is told when the system refuses to write `file`; a UserError stays as it is."""
-    if isinstance(error, UserError):
-        return error
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return UserError(f"{shown(file)} cannot be written: {reason}.")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.disk_errors import told_of_disk
 from vitbench.files.names import shown
-from vitbench.files.outputs import Outputs, refused_by_disk
+from vitbench.files.outputs import Outputs
 from vitbench.files.parsing import read_json_object, to_json
 from vitbench.files.reading import DESCRIPTION
 from vitbench.files.writing import sync_folder, temporary_folder, temporary_name
@@ -54,7 +55,7 @@ def make_own_folder(outputs: Outputs, folder: Path, fill: Callable[[Path], None]
     if not _is_filled(folder):
         return outputs.make_folder(folder, listed)
     real = folder.resolve()
-    try:
+    with told_of_disk(folder):
         with temporary_folder(real) as unfinished:
             listed(unfinished)
             plan_own_folder(outputs, folder)  # it may have been changed during the work
@@ -67,8 +68,6 @@ def make_own_folder(outputs: Outputs, folder: Path, fill: Callable[[Path], None]
                 raise
         shutil.rmtree(before, ignore_errors=True)
         sync_folder(real.parent)
-    except OSError as error:
-        raise refused_by_disk(folder, error) from error
     return folder
 
 

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vitbench.errors import UserError
+from vitbench.files.disk_errors import disk_error
 from vitbench.files.writing import clear_folder, sync_folder, temporary_folder, writing
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.runs.checkpoints import (
@@ -163,7 +164,8 @@ class Checkpoints:
                 raise UserError(
                     f"The run folder {self.folder.parent} is gone, so step {step} was not saved."
                 ) from error
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            refused = disk_error(error)
+            reason = os.strerror(refused.errno) if refused is not None and refused.errno else str(error)
             intact = f"that of step {self.last} is intact" if self.last is not None else "there is none before it"
             raise UserError(
                 f"The checkpoint of step {step} cannot be written ({reason}); {intact}. "

@@ -53,7 +53,7 @@ def train(training: Training, monitor: Monitor) -> State:
 def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Tensor, dict[str, Tensor]]:
     """Forward and backward over one step; the mean loss over all its terms, and the task's other scalars.
 
-    A micro-step weighs as much as it has terms. How many the step has is known at its end only (sentences have
+    A micro-step weighs as much as it has terms. How many the step has is known at its end only (captions have
     different lengths, pictures may have become unreadable), so it is then that the gradients are set to the mean.
     """
     training.optimizer.zero_grad(set_to_none=True)

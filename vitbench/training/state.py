@@ -312,6 +312,6 @@ class Training:
 
 
 def _compiled(module: nn.Module, recipe: Recipe) -> nn.Module:
-    """The compiled network. Batches of pictures have one shape; sentences are as long as they are."""
+    """The compiled network. Batches of pictures have one shape; captions are as long as they are."""
     dynamic = None if recipe.task == "caption" else False
     return torch.compile(module, dynamic=dynamic)  # type: ignore[return-value]
