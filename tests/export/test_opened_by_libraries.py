@@ -1,15 +1,18 @@
 """What is exported is opened as a person of that library would: plain, averaged (EMA) and resized networks."""
 
+import csv
 import json
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.export.test_export import LABELS, checkpoint, close, logits, needed, pixels_of
 from tests.training.training_helpers import start, tiny_recipe
+from vitbench.cli import main
 from vitbench.export.exporting import export_network
 from vitbench.files.outputs import Outputs
 from vitbench.models.adaptation import set_image_size, state_on_cpu
@@ -123,8 +126,8 @@ def by_onnxruntime(folder, pixels):
 
 
 OPENED = dict(zip(FORMATS, (by_timm, by_transformers, by_pretrained_vit, by_onnxruntime), strict=True))
-SLOW = {("plain", "onnx"), ("averaged", "onnx"), ("resized", "onnx"), ("averaged", "pretrained_vit")}
-"""ONNX takes seconds a network: `make test-all` tries it."""
+SLOW = {("plain", "onnx"), ("averaged", "onnx"), ("averaged", "pretrained_vit")}
+"""ONNX takes seconds a network: the resized one is tried each time, the others by `make test-all`."""
 CASES = [
     pytest.param(kind, form, marks=pytest.mark.slow if (kind, form) in SLOW else ())
     for kind in ("plain", "averaged", "resized")
@@ -140,3 +143,40 @@ def test_a_person_of_that_library_gets_the_same_logits(kind, form, networks, exp
         theirs = OPENED[form](folder, pixels)
     assert close(logits(network, pixels), theirs)
     assert close(logits(network, pixels), logits(open_network(str(folder)), pixels))
+
+
+@pytest.mark.parametrize("form", [*FORMATS[:3], pytest.param("onnx", marks=pytest.mark.slow)])
+def test_predict_evaluate_and_attention_open_what_was_exported(form, networks, exports, tmp_path, capsys):
+    own, folder = networks[1]["plain"].reference, str(exports("plain", form))
+    random = np.random.default_rng(0)
+    for label in LABELS[:1] + LABELS[2:]:
+        for number in range(2):
+            file = tmp_path / "pictures" / label / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(file)
+    pictures, tables = str(tmp_path / "pictures"), []
+    for network, name in ((own, "own"), (folder, "exported")):
+        store = ["--store", str(tmp_path / name)]
+        assert main(["predict", network, "--data", pictures, "--csv", str(tmp_path / f"{name}.csv"), *store]) == 0
+        with (tmp_path / f"{name}.csv").open(newline="") as stream:
+            tables.append(list(csv.reader(stream)))
+        capsys.readouterr()
+        assert main(["evaluate", network, "--data", pictures, "--json", *store]) == 0
+        scores = json.loads(capsys.readouterr().out)
+        tables.append([scores["correct"], scores["pictures"], round(scores["mean_loss"], 3)])
+    assert tables[:2] == tables[2:]
+    assert tables[1][1] == 4
+    figure = tmp_path / "figure.png"
+    picture = str(tmp_path / "pictures" / LABELS[0] / "0.png")
+    assert main(["attention", folder, picture, "--method", "raw", "--out", str(figure)]) == 0
+    assert Image.open(figure).width > 100
+
+
+def test_the_export_of_an_averaged_run_is_not_that_of_its_raw_weights(networks, exports):
+    made = networks[1]["averaged"]
+    exported = load_file(exports("averaged", "timm") / "model.safetensors")
+    own = made.network.module.state_dict()
+    for name, value in exported.items():
+        assert torch.equal(value, own[name])
+    assert not torch.equal(exported["head.weight"], made.raw["head.weight"])
+    assert "the average (EMA, decay 0.9)" in (exports("averaged", "timm") / "README.md").read_text()
