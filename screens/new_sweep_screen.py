@@ -16,6 +16,7 @@ from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration, make_screen
 from screens.paths import files_below
 from screens.recipe_draft import Field, RecipeDraft, full_path
+from screens.recipe_questions import Checked, check_recipe, estimate
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.widgets.lines import Line
@@ -23,7 +24,6 @@ from screens.widgets.picker import Choice, Picker
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
-from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.recipe import preset_names
 from vitbench.sweeps.draft import SweepDraft, base_at
 from vitbench.sweeps.outlook import outlook
@@ -68,12 +68,8 @@ class NewSweepScreen(WorkbenchScreen):
         self.draft = SweepDraft(base=base, data=data, keys=dict(keys or {}))
         self.plan: Plan | None = None
         self.problem = ""
-        self._recipe = ""
-        """The recipe (TOML) that was looked at, or is being looked at."""
-        self._doing = ""
-        self._recognised: tuple[str, ...] = ()
-        self._problems: tuple[str, ...] = ()
-        self._pictures = 0
+        self._checked = Checked()
+        """The recipe of the first trial, as far as it was looked at."""
         self._measured: tuple[str, float, str] = ("", 0.0, "")
         """The recipe that was measured, the seconds of a whole run of it, and the device."""
         self._estimate = ""
@@ -180,9 +176,8 @@ class NewSweepScreen(WorkbenchScreen):
         if self.plan is not None and (missing := self._missing(self.plan)):
             self.problem = missing
         recipe = "" if self.problem or self.plan is None else self.plan.recipe_of({}, 0).to_toml()
-        if recipe != self._recipe:
-            self._recipe, self._doing = recipe, "Looking at the data ..." if recipe else ""
-            self._recognised, self._problems, self._pictures, self._estimate = (), (), 0, ""
+        if recipe != self._checked.recipe:
+            self._checked, self._estimate = Checked(recipe, "Looking at the data ..." if recipe else ""), ""
             self.workers.cancel_group(self, "check")
             if recipe:
                 self._look_at_data(recipe)
@@ -211,40 +206,28 @@ class NewSweepScreen(WorkbenchScreen):
     @work(exclusive=True, group="check")
     async def _look_at_data(self, recipe: str) -> None:
         await asyncio.sleep(_TYPING_PAUSE)
-        recognised, problems, doing, pictures = list[str](), list[str](), "", 0
-        try:
-            inspector = self.workbench.inspector
-            answer = await inspector.ask(
-                "check_recipe", recipe=recipe, progress=lambda done, total, what: None, replaces="check"
-            )
-            recognised, problems = answer.values["recognised"], answer.values["problems"]
-            pictures = int(answer.values.get("pictures", 0))
-        except Superseded:
-            return
-        except UserError as error:
-            problems = [str(error)]
-        except InspectorError as error:
-            doing = f"Recipe and data were not checked: {error}."
-        if recipe == self._recipe:
-            self._recognised, self._problems = tuple(recognised), tuple(problems)
-            self._pictures, self._doing = pictures, doing
+        checked = await check_recipe(self.workbench.inspector, recipe)
+        if checked is not None and recipe == self._checked.recipe:
+            self._checked = checked
             self._show_verdict()
 
     def _show_verdict(self) -> None:
         colours = self.app.theme_variables
         text = Text()
-        problems = [self.problem] if self.problem else list(self._problems)
+        problems = [self.problem] if self.problem else list(self._checked.problems)
         if problems:
             text.append("\n".join(map(clean, problems)), colours["error"])
+        elif self._checked.unchecked:
+            text.append(clean(self._checked.unchecked), colours["warning"])
         else:
-            text.append("Ready to start." if not self._doing else clean(self._doing), colours["success"])
+            text.append(clean(self._checked.doing) or "Ready to start.", colours["success"])
         if self.plan is not None and not self.problem:
             text.append(f"\n{self._outlook(self.plan)}", colours["foreground"])
             if self.plan.method != "tpe":
                 for number in range(min(_SHOWN, self.plan.trial_count)):
                     words = describe(suggestion(self.plan, number, [], "max"))
                     text.append(f"\n  {number + 1}  {clean(words)}", colours["secondary"])
-            for sentence in self._recognised:
+            for sentence in self._checked.recognised:
                 text.append("\n" + clean(sentence), colours["secondary"])
             for note in self.plan.notes():
                 text.append("\n" + clean(note), colours["warning"])
@@ -255,35 +238,29 @@ class NewSweepScreen(WorkbenchScreen):
 
     def _outlook(self, plan: Plan) -> str:
         recipe, seconds, device = self._measured
-        if recipe and recipe == self._recipe:
-            return outlook(plan, self._pictures, seconds, device).sentence
-        return outlook(plan, self._pictures).sentence
+        if recipe and recipe == self._checked.recipe:
+            return outlook(plan, self._checked.pictures, seconds, device).sentence
+        return outlook(plan, self._checked.pictures).sentence
 
     @work(exclusive=True, group="estimate")
     async def action_estimate(self) -> None:
         """Measures a run of the recipe for a few steps."""
-        recipe, plan = self._recipe, self.plan
+        recipe, plan = self._checked.recipe, self.plan
         if not recipe or plan is None:
             self._show_verdict()
             return
         self._estimate = "Measuring a run ..."
         self._show_verdict()
-        try:
-            inspector = self.workbench.inspector
-            answer = await inspector.ask(
-                "estimate", recipe=recipe, progress=lambda done, total, what: None, replaces="estimate"
-            )
-            epoch = answer.values.get("epoch_seconds")
-            self._estimate = "" if isinstance(epoch, int | float) else str(answer.values.get("sentence", ""))
-            if isinstance(epoch, int | float):
-                epochs = plan.recipe_of({}, 0).train.epochs
-                self._measured = (recipe, epoch * epochs, str(answer.values.get("device", "")))
-        except Superseded:
+        found = await estimate(self.workbench.inspector, recipe)
+        if found is None:
             return
-        except UserError as error:
-            self._estimate = str(error)
-        except InspectorError as error:
-            self._estimate = f"No estimate: {error}."
+        if recipe != self._checked.recipe:
+            self._estimate = ""  # it was of another recipe
+            self._show_verdict()
+            return
+        if found.epoch_seconds is not None:
+            self._measured = (recipe, found.epoch_seconds * plan.recipe_of({}, 0).train.epochs, found.device)
+        self._estimate = found.words if found.epoch_seconds is None else ""
         self._show_verdict()
 
     # Starting
@@ -291,7 +268,7 @@ class NewSweepScreen(WorkbenchScreen):
     def action_start(self) -> None:
         """Writes the sweep file into the working folder, starts the sweep, and opens it."""
         self.check()
-        problem = self.problem or "".join(self._problems[:1])
+        problem = self.problem or "".join(self._checked.problems[:1])
         if problem or self.plan is None:
             self.workbench.tell(problem or "The sweep is not whole.", "warning")
         elif not self._starting:

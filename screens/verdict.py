@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -11,11 +10,10 @@ from textual import work
 from textual.message import Message
 from textual.widgets import Static
 
-from screens import wording
 from screens.recipe_draft import RecipeDraft
+from screens.recipe_questions import Checked, check_recipe, estimate
 from vitbench.errors import UserError
-from vitbench.inspector.client import InspectorError, Superseded
-from vitbench.progress import duration, progress_words, rough_duration
+from vitbench.progress import progress_words, rough_duration
 from vitbench.rough_time import LONG, rough_seconds
 from vitbench.runs.lease import allowed_gpus
 from vitbench.text import clean
@@ -25,22 +23,6 @@ if TYPE_CHECKING:
 
 _TYPING_PAUSE = 0.4
 """Seconds without a change before the data are looked at: not every letter of a path is a path."""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What is known of a recipe (TOML) as a whole: what its data are, and why it cannot be trained."""
-
-    recipe: str = ""
-    doing: str = ""
-    """What is being looked at; empty when the check has ended."""
-    unchecked: str = ""
-    """Why recipe and data could not be checked, a sentence."""
-    recognised: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    pictures: int = 0
-    readings: tuple[tuple[str, str], ...] = ()
-    """Ways to read the data, where their meaning is open: what --as takes, and words."""
 
 
 class Verdict(Static):
@@ -86,21 +68,8 @@ class Verdict(Static):
         def progress(done: int, total: int, what: str) -> None:
             self._found(Checked(recipe, progress_words(done, total, what, time.monotonic() - began)))
 
-        try:
-            inspector = self._workbench.inspector
-            answer = await inspector.ask("check_recipe", recipe=recipe, progress=progress, replaces="check")
-        except Superseded:
-            return
-        except UserError as error:
-            self._found(Checked(recipe, problems=(str(error),)))
-        except InspectorError as error:
-            why = f"Recipe and data were not checked: {error}. ^s starts the run all the same."
-            self._found(Checked(recipe, unchecked=why))
-        else:
-            recognised, problems = map(tuple, (answer.values["recognised"], answer.values["problems"]))
-            pictures = int(answer.values.get("pictures", 0))
-            ways = tuple((str(layout), str(words)) for layout, words in answer.values.get("readings", ()))
-            self._found(Checked(recipe, "", "", recognised, problems, pictures, ways))
+        if (checked := await check_recipe(self._workbench.inspector, recipe, progress)) is not None:
+            self._found(checked)
 
     def _found(self, checked: Checked) -> None:
         if checked.recipe != self.checked.recipe:
@@ -128,20 +97,14 @@ class Verdict(Static):
         self._estimate, self._estimating = "Measuring ...   esc cancels", True
         self.show()
         try:
-            inspector = self._workbench.inspector
-            answer = await inspector.ask("estimate", recipe=recipe, progress=progress, replaces="estimate")
-            self._estimate = estimate_words(answer.values)
-            epoch = answer.values.get("epoch_seconds")
-            if isinstance(epoch, int | float):
-                self._measured = (recipe, epoch * epochs)
-        except Superseded:
-            return
-        except UserError as error:
-            self._estimate = str(error)
-        except InspectorError as error:
-            self._estimate = f"No estimate: {error}."
+            found = await estimate(self._workbench.inspector, recipe, progress)
         finally:
             self._estimating = False
+        if found is None:
+            return
+        self._estimate = found.words
+        if found.epoch_seconds is not None:
+            self._measured = (recipe, found.epoch_seconds * epochs)
         if recipe != self._recipe():
             self._estimate = ""  # it was of another recipe
         self.show()
@@ -190,7 +153,7 @@ class Verdict(Static):
             begin = "Starts when this is done (^s starts now, esc does not start): " if self.waits else "Checking: "
             text.append(begin + clean(checked.doing), colours["accent" if self.waits else "secondary"])
         elif checked.unchecked:
-            text.append(clean(checked.unchecked), colours["warning"])
+            text.append(f"{clean(checked.unchecked)} ^s starts the run all the same.", colours["warning"])
         else:
             text.append("Ready to start.", colours["success"])
         for sentence in checked.recognised:
@@ -215,16 +178,3 @@ def has_gpu(device: str = "") -> bool:
         return device != "cpu" and bool(allowed_gpus())
     except UserError:
         return True  # VITBENCH_GPUS names none of this machine: the check of the recipe says so
-
-
-def estimate_words(values: dict[str, object]) -> str:
-    """The inspector's estimate in a sentence or two."""
-    parts = []
-    memory, seconds = values.get("memory_bytes"), values.get("epoch_seconds")
-    if isinstance(memory, int | float):
-        parts.append(f"about {memory / 2**30:.1f} GiB at the peak")
-    if isinstance(seconds, int | float):
-        parts.append(f"about {duration(seconds)} an epoch")
-    device = values.get("device")
-    told = wording.fit(str(values.get("sentence", "")), 300).strip()
-    return told or (", ".join(parts) + (f" on {device}" if device else "") + ".")

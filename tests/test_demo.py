@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from tests.inspector.evaluated_run import tiny_pictures, tiny_run
-from vitbench.demo import known_pictures, save_figures
+from vitbench.demo import known_pictures, open_demo, save_figures
 
 
 @pytest.mark.slow
 def test_figures_show_the_run_s_network_on_its_own_test_part(store, tmp_path):
     run = tiny_run(store, tiny_pictures(tmp_path / "pictures"))
-    pictures = known_pictures(run, store)
+    pictures = known_pictures(open_demo(run, store))
     kinds = [Path(picture).parent.name for picture in pictures]
     assert len(set(kinds)) == 3
     assert all(Path(picture).parent.parent == tmp_path / "pictures" / "test" for picture in pictures)

@@ -11,6 +11,7 @@ from vitbench.runs.store import Run, Store
 
 if TYPE_CHECKING:
     from vitbench.compose.sources import Sources
+    from vitbench.data.index import DataIndex
 
 NAME = "demo"
 PART_NAMES = {"test": "new pictures", "test_heldout": "new pictures with colours that training never showed"}
@@ -24,24 +25,27 @@ def create_demo(store: Path) -> Run:
     return Store(store).create(load_recipe("demo"), NAME, preset="demo")
 
 
-def accuracy_before(run: Run, store: Path, progress: Progress = silent) -> float:
+def open_demo(run: Run, store: Path, progress: Progress = silent) -> "DataIndex":
+    """The pictures of the demo's run, drawn if they are not there yet."""
+    from vitbench.data.index import open_recipe_data
+
+    return open_recipe_data(run.recipe(), store, progress)
+
+
+def accuracy_before(run: Run, data: "DataIndex", progress: Progress = silent) -> float:
     """The accuracy (0 to 1) on the test split of the network that the run starts from, its new head untrained."""
     import torch
 
     from vitbench.models.network import build_network
-    from vitbench.training.evaluation import evaluate_network, open_own_data
+    from vitbench.training.evaluation import evaluate_network
 
-    data = open_own_data(run, store, progress)
     network = build_network(run.recipe().model, num_classes=len(data.classes), labels=data.classes)
-    # On the CPU, so that the GPU is free for the run that follows.
+    # On the CPU, so that the GPU is free for the run.
     return evaluate_network(network, data, split="test", device=torch.device("cpu"), progress=progress).accuracy
 
 
-def known_pictures(run: Run, store: Path, count: int = 3) -> list[str]:
-    """The first pictures of `count` kinds in the run's test split: its network knows what they show."""
-    from vitbench.training.evaluation import open_own_data
-
-    data = open_own_data(run, store)
+def known_pictures(data: "DataIndex", count: int = 3) -> list[str]:
+    """The first pictures of `count` kinds in the test split: the network that learned them knows what they show."""
     first: dict[int, str] = {}
     for position in data.positions("test"):
         sample = data.samples[position]

@@ -9,7 +9,8 @@ from vitbench.captions.index import open_captions
 from vitbench.captions.masks import from_run_lengths, on_grid, region_mask, uncompressed, word_masks
 from vitbench.data.scenes import describe, render, scene_of
 from vitbench.data.scenes import word_mask as true_mask
-from vitbench.data.scenes.export import run_lengths, write_scenes
+from vitbench.data.scenes.annotations import run_lengths
+from vitbench.data.scenes.export import write_scenes
 from vitbench.errors import UserError
 
 

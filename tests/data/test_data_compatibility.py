@@ -16,7 +16,7 @@ from vitbench.captions.formats.rows import Region
 from vitbench.captions.index import open_captions
 from vitbench.captions.mask_files import mask_in
 from vitbench.data.layouts import recognise
-from vitbench.data.scenes.export import run_lengths
+from vitbench.data.scenes.annotations import run_lengths
 from vitbench.errors import UserError
 from vitbench.faithfulness.pictures import open_masks
 

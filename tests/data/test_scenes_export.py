@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from vitbench.cli import main
-from vitbench.data.scenes import NEW_KINDS, SPLITS, describe, render, scene_of
-from vitbench.data.scenes.export import run_lengths, write_scenes
+from vitbench.data.scenes import NEW_KINDS, SPLITS, describe, drawing, render, scene_of
+from vitbench.data.scenes.annotations import run_lengths
+from vitbench.data.scenes.export import write_scenes
 from vitbench.data.scenes.samples import draw_samples
 from vitbench.data.scenes.scene import is_held_out
 from vitbench.errors import UserError
@@ -149,6 +151,60 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         write_scenes(tmp_path / "set", count=20, size=32)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    """As on two cores, for a set that is small enough for a test: its training part is drawn by two processes."""
+    monkeypatch.setattr(drawing, "usable_cores", lambda: 2)
+    monkeypatch.setattr(drawing, "_WORTH_A_PROCESS", 10)
+    started = []
+    popen = subprocess.Popen
+
+    def noted(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    return started
+
+
+def test_two_processes_draw_the_same_bytes_as_one(written, two_processes, tmp_path):
+    assert main(["scenes", str(tmp_path / "set"), *ARGUMENTS]) == 0
+    assert len(two_processes) == 2
+    assert digests(tmp_path / "set") == digests(written)
+    assert [process.poll() is None for process in two_processes] == [False, False]
+
+
+def test_processes_end_with_who_asked_them(two_processes, tmp_path):
+    def interrupt(done, total, what):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_scenes(tmp_path / "set", count=40, size=32, progress=interrupt)
+    assert len(two_processes) == 2
+    assert [process.poll() is None for process in two_processes] == [False, False]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (
+            lambda folder, processes: [path.rename(folder / "gone") for path in folder.glob(".set*/train")],
+            "No such file",
+        ),
+        (lambda folder, processes: processes[1].kill(), "was ended"),
+    ],
+)
+def test_what_stops_a_process_is_said_and_leaves_no_set(trouble, said, two_processes, tmp_path):
+    def at_first(done, total, what):
+        if done == 1:
+            trouble(tmp_path, two_processes)
+
+    with pytest.raises(UserError, match=said):
+        write_scenes(tmp_path / "set", count=900, size=32, progress=at_first)
+    assert not [path for path in tmp_path.iterdir() if path.name != "gone"]
 
 
 def test_the_sample_pictures_are_drawn_again_to_the_same_bytes(tmp_path):

@@ -55,8 +55,8 @@ def test_a_drawn_panel_sampled_at_pixel_centres_gives_its_raster_back(name, draw
     height = picture.shape[0]
     assert sheet.panels
     for panel in sheet.panels:
-        axes = next(a for a in figure.axes if a.images and np.array_equal(a.images[0].get_array(), panel.picture))
-        box = axes.get_window_extent()
+        images = [image for axes in figure.axes for image in axes.images]
+        box = next(one for one in images if np.array_equal(one.get_array(), panel.picture)).get_window_extent()
         rows, columns = panel.picture.shape[:2]
         across, down = box.width / columns, box.height / rows
         assert across == pytest.approx(round(across), abs=1e-6)
@@ -64,6 +64,11 @@ def test_a_drawn_panel_sampled_at_pixel_centres_gives_its_raster_back(name, draw
         x = (box.x0 + (np.arange(columns) + 0.5) * across).astype(int)
         y = (height - box.y1 + (np.arange(rows) + 0.5) * down).astype(int)
         np.testing.assert_array_equal(picture[y[:, None], x[None, :]], panel.picture)
+
+
+def test_panels_without_ticks_share_one_pair_of_axes():
+    """Axes of its own for each panel and bar took longer than all else of a figure."""
+    assert len(draw(sheets()["own scales"]).axes) == 1
 
 
 @pytest.mark.parametrize("name", sheets())

@@ -17,6 +17,7 @@ from vitbench.compose.sources import Sources
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.models.network import open_network
 from vitbench.recipe import parse_recipe
+from vitbench.report.document import Figure
 from vitbench.report.drawing import Drawer
 from vitbench.report.facts import (
     AttentionFacts,
@@ -30,15 +31,19 @@ from vitbench.report.facts import (
     TriedRow,
 )
 from vitbench.report.gather_networks import gather_positions, roles_of
-from vitbench.report.gather_run import energy_of
+from vitbench.report.gather_run import energy_of, gather_result
+from vitbench.report.gather_setting import gather_setting
 from vitbench.report.say_attention import relation_sentence, say_attention
 from vitbench.report.say_captions import role_sentence, say_captions
 from vitbench.report.say_positions import say_positions, score_sentence
-from vitbench.report.say_result import report_line, say_result, setting_sentences
+from vitbench.report.say_result import report_line, say_result
+from vitbench.report.say_setting import setting_sentences
 from vitbench.requests.studies import GroundingRequest
 from vitbench.runs.evaluations import read_scored
+from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.events import Series
 from vitbench.runs.records import Points
+from vitbench.runs.status import write_status
 from vitbench.runs.store import Store
 from vitbench.statistics import Estimate, wilson_interval
 
@@ -116,6 +121,63 @@ def test_the_setting_is_the_recipe_and_says_what_is_used_only():
         assert words in said
     for words in ("smoothing", "clipped", "CutMix", "dropout"):
         assert words not in said
+
+
+def test_the_setting_counts_pictures_and_names_what_was_done_about_rare_classes():
+    values = {
+        "model": {"name": "timm:vit_tiny_patch16_224", "in_chans": 1},
+        "data": {"path": "/pets", "class_weights": {"rare": 4.0}, "sampler": "balanced"},
+        "train": {"early_stopping": 3},
+        "optim": {"options": {"eps": 1e-6}},
+        "schedule": {"name": "wsd", "min_lr": 1e-5},
+    }
+    known = {
+        "parameters": 5_500_000,
+        "architecture": "timm:vit_tiny_patch16_224 with depth 2",
+        "pictures": {"train": 1200, "val": 80, "test": 100},
+        "classes": 3,
+        "chosen": "the checkpoint of step 9, the best by macro f1 on the validation split",
+        "warnings": ("2 pictures cannot be read.", "b", "c", "d"),
+    }
+    recipe = parse_recipe(values, "test")
+    said = " ".join(setting_sentences(SettingFacts(recipe, "finished", 9, 9, **known)))
+    for words in (
+        "(timm:vit_tiny_patch16_224 with depth 2; 5.5 million parameters)",
+        "for grey pictures of",
+        "on 1,200 pictures of 3 classes of /pets, without augmentation; 80 for validation and 100 for the test were",
+        "weighted by class: rare 4; the others count 1.",
+        "each class is shown equally often",
+        "to end after 3 evaluations without a new best",
+        "eps 1e-06) and a wsd schedule that decays in the last 20.0% down to 1e-05",
+        "Reported is the checkpoint of step 9, the best by macro f1 on the validation split.",
+        "Its log warns: 2 pictures cannot be read. Its log warns: b.",
+        "It warns of 1 more",
+    ):
+        assert words in said
+    plain = " ".join(
+        setting_sentences(SettingFacts(parse_recipe({"data": {"path": "/pets"}}, "test"), "finished", 9, 9))
+    )
+    assert "trained on /pets, without augmentation." in plain
+    for words in ("weighted", "equally often", "warns", "Reported", "parameters", "grey"):
+        assert words not in plain
+
+
+def test_a_loss_that_leaps_when_the_whole_network_begins_is_told_in_two_parts(tmp_path):
+    values = {"data": {"path": "/pets"}, "train": {"epochs": 10, "head_epochs": 8}}
+    run = Store(tmp_path / "store").create(parse_recipe(values, "test"), "mine")
+    write_status(run.folder, run.status().model_copy(update={"total_steps": 100}))
+    events = EventWriter(run.folder)
+    for step, loss in ((1, 2.5), (40, 0.5), (80, 0.25), (81, 2.75), (100, 1.125)):
+        events.scalars(step, {"train/loss": loss, "validation/loss": loss})
+    events.close()
+    said = words_of(say_result(gather_result(run, None, no_figure), gather_setting(run, None), TriedFacts(())))
+    assert "While the head learned alone, the training loss went from 2.500 to 0.250 at step 80; with" in said
+    assert "with the rest of the network it began at 2.750 and was 1.125 at step 100." in said
+    assert "The validation loss fell from 2.500 to 1.125 at step 100, at its best 0.250 at step 80." in said
+
+
+def no_figure(name, request, caption):
+    return Figure(name, caption, b"", b"")
 
 
 def test_what_was_tried_names_the_best_and_its_spread(tmp_path):

@@ -11,7 +11,8 @@ from vitbench.report.document import Figure, Section
 from vitbench.report.facts import SettingFacts, TriedFacts
 from vitbench.report.gather_run import gather_result
 from vitbench.report.gather_tried import gather_sweep, gather_tried, named
-from vitbench.report.say_result import say_result, setting_sentences
+from vitbench.report.say_result import say_result
+from vitbench.report.say_setting import setting_sentences
 from vitbench.report.say_tried import say_tried
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.store import Store

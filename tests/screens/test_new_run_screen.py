@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from textual.widgets import Input
 
-from screens.verdict import estimate_words
+from screens.recipe_questions import estimate_words
 from screens.widgets.chart import Chart
 from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import FieldList

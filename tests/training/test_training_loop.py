@@ -13,7 +13,7 @@ from vitbench.recipe import Recipe
 from vitbench.training.control import Interrupted
 from vitbench.training.loop import train
 from vitbench.training.metrics import Diverged
-from vitbench.training.seeds import seed_everything
+from vitbench.training.seeds import derive_seed, seed_everything
 
 
 def plain_loop(recipe: Recipe) -> tuple[torch.nn.Module, list[float]]:
@@ -46,6 +46,13 @@ def plain_loop(recipe: Recipe) -> tuple[torch.nn.Module, list[float]]:
 
 
 _NO_DECAY = ("cls_token", "pos_embed")
+
+
+def test_seeds_are_those_that_torch_would_set() -> None:
+    seed_everything(3, 14)
+    drawn = torch.rand(4)
+    torch.manual_seed(derive_seed(3, 14))
+    assert torch.equal(drawn, torch.rand(4))
 
 
 def test_equals_a_hand_written_loop(tmp_path: Path) -> None:

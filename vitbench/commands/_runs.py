@@ -18,6 +18,9 @@ from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import StateChanged
 from vitbench.text import clean
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells count it."""
+
 
 def add_run(parser: argparse.ArgumentParser, many: bool = False) -> None:
     """Declares the run, or several."""
@@ -133,7 +136,7 @@ def follow_run(run: Run, process: int | None) -> int:
         progress.close()
         pause_run(run)
         look()
-        return 130
+        return INTERRUPTED
     look()
     progress.close()
     status = run.status()

@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from vitbench.commands._runs import follow_run, start_run
-from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, save_figures, save_report
+from vitbench.commands._runs import INTERRUPTED, follow_run, pause_run, start_run
+from vitbench.demo import PART_NAMES, accuracy_before, create_demo, known_pictures, open_demo, save_figures, save_report
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress, duration
 from vitbench.runs.store import Run
@@ -38,12 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from vitbench.compose.sources import Sources
 
-    before = accuracy_before(run, store, ConsoleProgress())
-    code = follow_run(run, start_run(run, follow=True))
-    if code:
+    data = open_demo(run, store, ConsoleProgress())
+    process = start_run(run, follow=True)
+    try:
+        before = accuracy_before(run, data)  # while the run's process imports torch, which keeps one core busy
+    except KeyboardInterrupt:
+        pause_run(run)
+        return INTERRUPTED
+    if code := follow_run(run, process):
         return code
     sources = Sources(store)
-    pictures = known_pictures(run, store)
+    pictures = known_pictures(data)
     _print_files(save_figures(run.id, run.folder / "figures", store, pictures=pictures, sources=sources))
     report = save_report(run, store, ConsoleProgress(), sources=sources)
     _print_result(run, before)

@@ -11,7 +11,7 @@ from vitbench.captions.captioner import OpenedCaptioner
 from vitbench.captions.grounding import ground
 from vitbench.captions.grounding_by_head import HeadScores, measure_heads
 from vitbench.captions.grounding_table import RoleRow, grounding_table, to_csv, to_markdown
-from vitbench.captions.index import open_caption_data
+from vitbench.captions.index import CaptionIndex, open_caption_data
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.word_maps import MapSettings
 from vitbench.errors import UserError
@@ -52,10 +52,17 @@ class Grounded:
 
 
 def measure_grounding(
-    request: GroundingRequest, captioner: OpenedCaptioner, store: Path, progress: Progress = silent
+    request: GroundingRequest,
+    captioner: OpenedCaptioner,
+    store: Path,
+    progress: Progress = silent,
+    data: CaptionIndex | None = None,
 ) -> Grounded:
-    """Measures the words of the data's pictures. Raises UserError for data that there are not."""
-    data = open_caption_data(request.data, store, progress, request.layout)
+    """Measures the words of the data's pictures. Raises UserError for data that there are not.
+
+    `data` are the request's, where they are open already: every one of their pictures was looked at.
+    """
+    data = data or open_caption_data(request.data, store, progress, request.layout)
     pictures = data.split(request.split)[: request.limit]
     if not pictures:
         parts = ", ".join(sorted({picture.split for picture in data.pictures}))

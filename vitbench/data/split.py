@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +145,11 @@ def read_own_split(index: DataIndex, file: Path, split: str | None) -> tuple[Dat
         for name, row in sorted(own.items())
     )
     return replace(index, classes=classes, samples=samples), _changes(index, written, chosen)
+
+
+def pictures_of_splits(file: Path) -> dict[str, int]:
+    """How many pictures each split has in what `write_split` wrote. Raises OSError where there is no such file."""
+    return dict(Counter(row["split"] for row in _written(file).values()))
 
 
 def _labels_in(row: dict[str, str], several: bool) -> list[str]:

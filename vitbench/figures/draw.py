@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.figures.colours import colour_table
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet
@@ -100,7 +101,7 @@ def _draw_panels(sheet: Sheet, drawing: Drawing) -> "Figure":
             middle = left + wide * layout.unit / 2
             y = top - 0.03 - (len(lines) - 1 - position) * LINE
             canvas.text(line, middle, y, ha="center", va="bottom")
-        if panel.cells is not None:
+        if panel.cells is not None and axes is not None:
             _number_cells(axes, panel.cells, panel, layout.unit)
         if panel.profile is not None:
             _draw_profile(canvas, panel, panel.profile, left, top, layout.unit)
@@ -219,6 +220,7 @@ class _Canvas:
         self.wide, self.high = math.ceil(width * dpi), math.ceil(height * dpi)
         self.figure: Figure = Figure(figsize=(self.wide / dpi, self.high / dpi), dpi=dpi, facecolor="white")
         FigureCanvasAgg(self.figure)
+        self._page: Axes | None = None
 
     def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
         """Axes in a rectangle."""
@@ -232,16 +234,31 @@ class _Canvas:
             )
         )
 
-    def raster(self, panel: Panel, left: float, top: float, factor: int) -> "Axes":
-        """A panel's pixels, each `factor` x `factor` pixels of the figure, from whole pixels on."""
+    def raster(self, panel: Panel, left: float, top: float, factor: int) -> "Axes | None":
+        """A panel's pixels, each `factor` x `factor` pixels of the figure, from whole pixels on.
+
+        The answer is the axes of a panel with cells, which has ticks.
+        """
         high, wide = panel.picture.shape[0] * factor, panel.picture.shape[1] * factor
         x, y = round(left * self.dpi), round(top * self.dpi)
         bottom = self.high - y - high
+        if panel.cells is None:
+            self._image(panel.picture, (x, x + wide, bottom, bottom + high), "none")
+            return None
         axes = self.figure.add_axes((x / self.wide, bottom / self.high, wide / self.wide, high / self.high))
         axes.imshow(panel.picture, interpolation="none", aspect="auto", resample=False)
-        if panel.cells is None:
-            axes.set_axis_off()
         return axes
+
+    def _image(self, pixels: NDArray[np.uint8], extent: tuple[float, float, float, float], interpolation: str) -> None:
+        """Pixels without axes of their own; `extent` is left, right, bottom, top in pixels of the figure."""
+        from matplotlib.image import AxesImage
+
+        if self._page is None:  # one for all such pictures: axes take many times as long to make as a picture to draw
+            self._page = self.figure.add_axes((0, 0, 1, 1), xlim=(0, self.wide), ylim=(0, self.high))
+            self._page.set_axis_off()
+        image = AxesImage(self._page, interpolation=interpolation, extent=extent, resample=False)
+        image.set_data(pixels)
+        self._page.add_image(image)
 
     def text(self, words: str, x: float, y: float, size: float = SIZE, **how: str) -> None:
         """Words at a place."""
@@ -254,9 +271,9 @@ class _Canvas:
 
     def strip(self, scale: Scale, left: float, top: float, width: float) -> None:
         """A colour bar that lies below a panel, with the numbers of its ends and what they are."""
-        axes = self.axes(left, top, width, STRIP)
-        axes.imshow(colour_table(scale.colour_map)[None], aspect="auto", interpolation="nearest")
-        axes.set_axis_off()
+        high = self.high - top * self.dpi
+        extent = (left * self.dpi, (left + width) * self.dpi, high - STRIP * self.dpi, high)
+        self._image(colour_table(scale.colour_map)[None], extent, "nearest")
         y = top + STRIP + 0.015
         low, high = ends(scale.low, scale.high, width)
         self.text(low, left, y, SIZE, ha="left", va="top")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _log = logging.getLogger(__name__)
 _SHOWN = 12
@@ -52,9 +54,8 @@ def font_file(text: str) -> Path:
 def every_glyph(figure: "Figure") -> Iterator[None]:
     """Within it a figure is drawn with fonts for all its characters; says once which ones no font here has."""
     from matplotlib.font_manager import FontProperties, fontManager
-    from matplotlib.text import Text
 
-    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    texts = list(_texts(figure))
     fonts = fonts_for(frozenset("".join(text.get_text() for text in texts)))
     if len(fonts.files) > 1:
         for file in fonts.files[1:]:
@@ -66,6 +67,18 @@ def every_glyph(figure: "Figure") -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         yield
+
+
+def _texts(artist: "Artist") -> "Iterator[Text]":
+    """All texts that are drawn. An axis that is off is passed over: it would make its ticks only to be asked."""
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+
+    if isinstance(artist, Text):
+        yield artist
+    for child in artist.get_children():
+        if not isinstance(child, Axis) or child.axes.axison:
+            yield from _texts(child)
 
 
 def _say(missing: str) -> None:

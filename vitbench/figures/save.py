@@ -32,10 +32,16 @@ def check_figure_ending(path: Path, formats: Sequence[str] = FORMATS) -> None:
 
 def sheet_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
     """The sheet on paper as a file with the ending .png, .pdf or .svg, with what makes it again inside."""
+    return sheet_files(sheet, (ending,), drawing)[0]
+
+
+def sheet_files(sheet: Sheet, endings: Sequence[str], drawing: Drawing | None = None) -> tuple[bytes, ...]:
+    """The sheet as a file of each ending; it is drawn once, which takes as long as writing it."""
     drawing = drawing or Drawing()
     facts = {**sheet.facts, "caption": sheet.caption, "panels": [panel.title for panel in sheet.panels]}
     recorded = provenance(sheet.kind, sheet.request, sheet.inputs, facts, drawing.record())
-    return figure_bytes(draw(sheet, drawing), ending, recorded)
+    figure = draw(sheet, drawing)
+    return tuple(figure_bytes(figure, ending, recorded) for ending in endings)
 
 
 def saved_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:

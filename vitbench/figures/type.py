@@ -35,8 +35,11 @@ SETTINGS: Any = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "svg.hashsalt": "vitbench",
+    "image.composite_image": False,
 }
-"""matplotlib's settings while a figure is drawn and saved; Type 42 fonts can be searched and edited."""
+"""matplotlib's settings while a figure is drawn and saved; Type 42 fonts can be searched and edited.
+
+Pictures are not merged into one, which would draw them anew at another resolution."""
 
 
 def literal(text: str) -> str:

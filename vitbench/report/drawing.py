@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vitbench.compose import compose
 from vitbench.compose.sources import Sources
-from vitbench.figures.save import sheet_bytes
+from vitbench.figures.save import sheet_files
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
 from vitbench.report.document import Figure
@@ -25,7 +25,7 @@ class Drawer:
     def figure(self, name: str, sheet: Sheet, caption: str = "") -> Figure:
         """The sheet drawn. Without `caption` the sheet's own first line is taken."""
         self.progress(0, 0, f"drawing {name}")
-        png, pdf = sheet_bytes(sheet, ".png"), sheet_bytes(sheet, ".pdf")
+        png, pdf = sheet_files(sheet, (".png", ".pdf"))
         return Figure(name, caption or sheet.caption.splitlines()[0], png, pdf)
 
     def draw(self, name: str, request: Request, caption: str = "") -> Figure:

@@ -21,6 +21,8 @@ class Course:
     best_step: int
     last_step: int
     points: int = 2
+    turn: tuple[int, float, float] | None = None
+    """Where the whole network began to learn, after its head alone: the step before, the value there, the next one."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,25 @@ class ResultFacts:
 
 @dataclass(frozen=True)
 class SettingFacts:
-    """What was trained: the frozen recipe, and what status and log say of how it went."""
+    """What was trained: the frozen recipe, and what status, log, split and checkpoint say of how it went."""
 
     recipe: Recipe
     state: str
     step: int
     total_steps: int
     parameters: int | None = None
+    """Of the whole network, its head too."""
     image_size: tuple[int, int] | None = None
     """(height, width) in pixels."""
-    notes: tuple[str, ...] = ()
+    architecture: str = ""
+    """What is built, with its options; empty where the recipe's name says it."""
+    pictures: Mapping[str, int] = field(default_factory=dict)
+    """How many each split has, as they were written down when the run began."""
+    classes: int | None = None
+    chosen: str = ""
+    """Which checkpoint is reported, in words; empty where none is."""
+    warnings: tuple[str, ...] = ()
+    """Of the run's log."""
 
 
 @dataclass(frozen=True)

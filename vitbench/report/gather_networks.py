@@ -191,7 +191,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
             words = f"The picture behind each word of “{sheet.facts['sentence']}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
         asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
-        grounded = measure_grounding(asked, captioner, sources.folder, progress)
+        grounded = measure_grounding(asked, captioner, sources.folder, progress, data)
     except UserError as error:
         missing.append(Missing(str(error), how))
         return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing))

@@ -1,10 +1,11 @@
-"""Facts from a run's folder: result, setting, how it was made. No network is opened."""
+"""Facts from a run's folder: result, how it was made. No network is opened."""
 
 import math
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from vitbench.comparing.scores import read_scalars
 from vitbench.errors import UserError
 from vitbench.figures.confusion import confusion_request
 from vitbench.files.parsing import read_json_object
-from vitbench.files.reading import DESCRIPTION, RECORD
+from vitbench.files.reading import RECORD
 from vitbench.report.document import Figure, Missing
-from vitbench.report.facts import Course, MadeFacts, ResultFacts, SettingFacts
+from vitbench.report.facts import Course, MadeFacts, ResultFacts
 from vitbench.requests.base import Request
 from vitbench.requests.plots import CurvesRequest
 from vitbench.requests.report import ReportRequest
@@ -44,7 +45,8 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
     """The evaluations of a checkpoint, the course of the training, and their figures."""
     recipe = run.recipe()
     series = read_scalars(run)
-    courses = tuple(course for tag in _COURSES if (course := _course(tag, series.get(tag))) is not None)
+    turn = _head_steps(run)
+    courses = tuple(course for tag in _COURSES if (course := _course(tag, series.get(tag), turn)) is not None)
     figures = list(_curves(series, draw))
     missing = [] if series else [Missing("The run has logged no scalars, so there are no curves.")]
     if step is None:
@@ -99,18 +101,6 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
         probe_rate=rate,
         probe_metric=metric,
     )
-
-
-def gather_setting(run: Run, step: int | None) -> SettingFacts:
-    """The recipe, where the run stands, and what the checkpoint of `step` says of its network."""
-    status = run.status()
-    size = None
-    if step is not None:
-        with suppress(UserError, KeyError, TypeError, ValueError):
-            described = read_json_object(run.checkpoint(step).folder / "network.json", DESCRIPTION)
-            height, width = described["image_size"]
-            size = int(height), int(width)
-    return SettingFacts(run.recipe(), status.state, status.step, status.total_steps, image_size=size)
 
 
 def gather_made(run: Run, request: ReportRequest, out: str) -> MadeFacts:
@@ -203,7 +193,14 @@ def _at(series: Series, step: int) -> float | None:
     return float(series.values[places[-1]]) if len(places) else None
 
 
-def _course(tag: str, series: Series | None) -> Course | None:
+def _head_steps(run: Run) -> int:
+    """The steps of a training that teach the head alone before the rest; 0 where there are none such."""
+    train, total = run.recipe().train, run.status().total_steps
+    return train.head_epochs * total // train.epochs if train.head_epochs < train.epochs else 0
+
+
+def _course(tag: str, series: Series | None, turn: int) -> Course | None:
+    """A scalar over the training, whose first `turn` steps teach the head alone."""
     if series is None:
         return None
     finite = np.flatnonzero(np.isfinite(series.values))
@@ -211,9 +208,13 @@ def _course(tag: str, series: Series | None) -> Course | None:
         return None
     values, steps = series.values[finite], series.steps[finite]
     best = int(values.argmin() if tag.endswith("loss") else values.argmax())
-    return Course(
+    course = Course(
         tag, float(values[0]), float(values[-1]), float(values[best]), int(steps[best]), int(steps[-1]), len(values)
     )
+    after = int(np.searchsorted(steps, turn, side="right"))
+    if not tag.startswith("train/") or not 0 < after < len(steps):
+        return course
+    return replace(course, turn=(int(steps[after - 1]), float(values[after - 1]), float(values[after])))
 
 
 def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:

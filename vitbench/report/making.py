@@ -20,9 +20,9 @@ from vitbench.report.gather_networks import gather_attention, gather_captions, g
 from vitbench.report.gather_run import (
     gather_made,
     gather_result,
-    gather_setting,
     shown_mistakes,
 )
+from vitbench.report.gather_setting import gather_setting
 from vitbench.report.gather_tried import gather_tried, named
 from vitbench.report.markdown import to_markdown
 from vitbench.report.page import to_html

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vitbench.recipe import Recipe
 from vitbench.report.document import Block, Code, Figure, Heading, Paragraph, Section, Table
 from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts
 from vitbench.report.say_labels import label_blocks
+from vitbench.report.say_setting import setting_sentences
 from vitbench.report.say_tried import say_tried
-from vitbench.report.wording import listed, number, share
+from vitbench.report.wording import number, share
 from vitbench.runs.evaluations import OWN_SPLITS, Scored
 
 _SPLITS = {"test": "test split", "val": "validation split", "validation": "validation split", "train": "training split"}
@@ -172,111 +172,16 @@ def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
         )
 
 
-def setting_sentences(setting: SettingFacts) -> Iterator[str]:
-    """The recipe in words, each key that decides something."""
-    recipe = setting.recipe
-    yield _network(recipe, setting)
-    yield _data(recipe)
-    yield _training(recipe)
-    yield from _regularisation(recipe)
-    if setting.state != "finished":
-        where = f"at step {setting.step:,} of {setting.total_steps:,}"
-        yield f"The run is {setting.state}, {where}: these are no final numbers."
-    yield from setting.notes
-
-
-def _network(recipe: Recipe, setting: SettingFacts) -> str:
-    model = recipe.model
-    size = setting.image_size or (model.image_size if model.image_size is not None else ())
-    height, width = (size, size) if isinstance(size, int) else tuple(size) or (0, 0)
-    sides = f"{width}x{height} pixels" if width else "the network's own size"
-    count = f" ({setting.parameters / 1e6:.1f} million parameters)" if setting.parameters else ""
-    if model.weights:
-        begins = "starting from weights of a file"
-    elif model.name == "demo":
-        begins = "starting from the classifier that comes with vitbench"
-    else:
-        begins = "starting from published weights" if model.pretrained else "starting from random weights"
-    frozen = {"none": "", "backbone": "; only its head is trained"}.get(
-        str(model.freeze), f"; only its last {model.freeze} blocks and its head are trained"
-    )
-    said = f"The network is {model.name}{count}, {begins}, for pictures of {sides}{frozen}."
-    if recipe.task == "caption":
-        own = recipe.caption
-        said += (
-            f" Its features go to a decoder of {own.depth} blocks, {own.embed_dim:,} wide, with {own.num_heads} heads,"
-            f" which writes captions in at most {own.max_length} tokens ({own.tokenizer} tokenizer)."
-        )
-    return said
-
-
-def _data(recipe: Recipe) -> str:
-    data = recipe.data
-    changes = {
-        "none": "without augmentation",
-        "report": "with the augmentation of the report",
-        "flip": "mirrored at random",
-        "crop-flip": "cropped and mirrored at random",
-    }
-    how = changes.get(data.augment, f"augmented by {data.augment}")
-    if data.augment == "none" and (data.mixup or data.cutmix or data.random_erasing):
-        how = "neither cropped nor mirrored"
-    more = [f"mixup {data.mixup:g}"] * (data.mixup > 0) + [f"CutMix {data.cutmix:g}"] * (data.cutmix > 0)
-    more += [f"random erasing with probability {data.random_erasing:g}"] * (data.random_erasing > 0)
-    return f"It was trained on {data.path}, {how}{', with ' + listed(more) if more else ''}."
-
-
-def _training(recipe: Recipe) -> str:
-    train, optim, schedule = recipe.train, recipe.optim, recipe.schedule
-    batch = train.batch_size * train.accumulate
-    epochs = f"{train.epochs} epoch{'s' * (train.epochs != 1)}"
-    if optim.probe_lrs:
-        rates = listed([f"{rate:g}" for rate in sorted(optim.probe_lrs)])
-        return (
-            f"It is a linear probe: on the features of the frozen network {len(optim.probe_lrs)} heads were trained"
-            f" side by side for {epochs}, in batches of {batch:,}, with the learning rates {rates}, and the best on the"
-            " validation split is the network's."
-        )
-    alone = train.head_epochs >= train.epochs
-    head = f", the first {train.head_epochs} of the head alone," if train.head_epochs and not alone else ""
-    head = ", all of the head alone," if alone else head
-    own = f", {optim.head_lr:g} while the head learns alone" if train.head_epochs and optim.head_lr else ""
-    rate = f"learning rate {optim.head_lr:g}" if alone and optim.head_lr else f"learning rate {optim.lr:g}{own}"
-    name = {"momentum": "SGD", "sgd": "SGD with Nesterov's momentum", "adamw": "AdamW", "adam": "Adam"}.get(
-        optim.name, optim.name
-    )
-    momentum = f", momentum {optim.momentum:g}" if optim.name in ("momentum", "sgd") else ""
-    decay = f", weight decay {optim.weight_decay:g}" if optim.weight_decay else ", no weight decay"
-    layers = f", falling by a factor of {optim.layer_decay:g} from each block to the one below" * (
-        optim.layer_decay < 1 and not alone
-    )
-    warm = f" after a linear warm-up of {schedule.warmup_epochs:g} epochs" if schedule.warmup_epochs else ""
-    return (
-        f"It took {epochs}{head} in batches of {batch:,}, with {name} ({rate}{layers}"
-        f"{momentum}{decay}) and a {schedule.name} schedule{warm}."
-    )
-
-
-def _regularisation(recipe: Recipe) -> Iterator[str]:
-    train = recipe.train
-    used = [f"label smoothing {train.label_smoothing:g}"] * (train.label_smoothing > 0)
-    used += [f"gradients clipped to {train.clip:g}"] * (train.clip > 0)
-    used += [f"dropout {recipe.model.drop_rate:g}"] * (recipe.model.drop_rate > 0)
-    used += [f"stochastic depth {recipe.model.drop_path_rate:g}"] * (recipe.model.drop_path_rate > 0)
-    if used:
-        yield f"Also used: {listed(used)}."
-    if train.ema:
-        yield f"Evaluated are the averaged weights (decay {train.ema:g})."
-    if train.amp != "none":
-        yield f"It computed in {train.amp}."
-    yield f"The seed is {train.seed}."
-
-
 def _course_sentence(course: Course) -> str:
     name = _CURVES.get(course.tag, course.tag)
     moved = "fell" if course.last < course.first else "rose" if course.last > course.first else "stayed"
     if course.points == 1:
         return f"The {name} was measured once, {number(course.last, 3)} at step {course.last_step:,}."
+    if course.turn is not None:
+        step, before, after = course.turn
+        alone = f"from {number(course.first, 3)} to {number(before, 3)} at step {step:,}"
+        rest = f"began at {number(after, 3)} and was {number(course.last, 3)} at step {course.last_step:,}"
+        return f"While the head learned alone, the {name} went {alone}; with the rest of the network it {rest}."
     if moved == "stayed":
         return f"The {name} began and ended at {number(course.last, 3)}."
     best = ""

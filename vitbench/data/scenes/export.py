@@ -3,19 +3,13 @@
 import json
 import os
 import shutil
-from dataclasses import asdict
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from vitbench.data.scenes.arrays import SPLITS, scene_of
-from vitbench.data.scenes.captions import describe
+from vitbench.data.scenes.arrays import SPLITS
+from vitbench.data.scenes.drawing import Part, draw_part
 from vitbench.data.scenes.kinds import KIND_SETS
-from vitbench.data.scenes.render import Rendering, render
-from vitbench.data.scenes.scene import Scene
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
 
@@ -73,60 +67,19 @@ def _write_split(
     captions: list[dict[str, Any]] = []
     instances: list[dict[str, Any]] = []
     truths: list[str] = []
-    for index in range(number):
-        scene = scene_of(split, index, seed=seed, kinds=kinds, width=size, height=size)
-        rendering = render(scene)
-        name = f"{scene.label}_{index:06d}.png"
-        Image.fromarray(rendering.pixels).save(folder / split / name)
-        images.append({"id": index, "file_name": name, "width": size, "height": size})
-        captions.append({"id": index, "image_id": index, "caption": f"{describe(scene)}."})
-        instances += coco_instances(scene, rendering, index, len(instances), KIND_SETS[kinds])
-        truths.append(json.dumps({"file_name": name, **truth(scene)}))
-        progress(done + index + 1, total, "drawing scenes")
+    part = Part(split, number, size, seed, kinds)
+    with closing(draw_part(folder / split, part)) as drawn:
+        for index, told in enumerate(drawn):
+            name = told["file_name"]
+            images.append({"id": index, "file_name": name, "width": size, "height": size})
+            captions.append({"id": index, "image_id": index, "caption": told["caption"]})
+            first = len(instances)
+            instances += [{**row, "id": first + row["id"]} for row in told["instances"]]
+            truths.append(json.dumps({"file_name": name, **told["truth"]}))
+            progress(done + index + 1, total, "drawing scenes")
     notes = folder / "annotations"
     (notes / f"captions_{split}.json").write_text(json.dumps({"images": images, "annotations": captions}))
     (notes / f"instances_{split}.json").write_text(
         json.dumps({"images": images, "annotations": instances, "categories": categories})
     )
     (notes / f"scenes_{split}.jsonl").write_text("".join(row + "\n" for row in truths))
-
-
-def truth(scene: Scene) -> dict[str, Any]:
-    """All that is true of a scene, as plain values: label, labels, caption, words with roles, objects, background."""
-    caption = describe(scene)
-    return {
-        "label": scene.label,
-        "labels": list(scene.labels),
-        "caption": str(caption),
-        "words": [asdict(word) for word in caption.words],
-        "scene": asdict(scene),
-    }
-
-
-def coco_instances(
-    scene: Scene, rendering: Rendering, image_id: int, first_id: int, names: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """COCO annotations of the objects: visible area, box `[x, y, width, height]`, uncompressed run lengths."""
-    rows = []
-    for number, (thing, mask) in enumerate(zip(scene.objects, rendering.masks, strict=True)):
-        across, down = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-        box = [across[0], down[0], across[-1] - across[0] + 1, down[-1] - down[0] + 1]
-        rows.append(
-            {
-                "id": first_id + number,
-                "image_id": image_id,
-                "category_id": names.index(thing.kind) + 1,
-                "area": int(mask.sum()),
-                "bbox": [int(value) for value in box],
-                "iscrowd": 0,
-                "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
-            }
-        )
-    return rows
-
-
-def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """COCO's uncompressed run lengths of a mask [height, width]: column by column, zeros first."""
-    flat = np.concatenate([[False], mask.ravel(order="F")])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return [int(length) for length in np.diff([0, *changes, mask.size])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vitbench.data.scenes.export import coco_instances, truth
+from vitbench.data.scenes.annotations import coco_instances, truth
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.data.scenes.render import render
 from vitbench.data.scenes.scene import Scene, make_scene
