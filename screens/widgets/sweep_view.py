@@ -11,14 +11,20 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from screens.look import glyphs, series_colour
+from screens.wording import fit
 from vitbench.sweeps.effects import Effect
 from vitbench.sweeps.history import History, Trial
+from vitbench.sweeps.plan import describe
 from vitbench.text import clean, shortened
 
 _LEAST_BAR, _MOST_BAR = 6, 24
 _WORDS = 60
 """Cells for the title of a level and its numbers, beside its bar."""
 _MOST_ROWS = 500
+_BEFORE = 9
+"""Cells of a row before its score: cursor, rank, the sign of its curve."""
+_LEAST_VALUES = 16
+"""Cells that values have in a terminal however narrow."""
 
 
 class SweepView(VerticalScroll, can_focus=True):
@@ -39,6 +45,10 @@ class SweepView(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Static(id="sweep-text")
+
+    def on_resize(self) -> None:
+        """Values have as much room as there is."""
+        self.query_one("#sweep-text", Static).update(self._text())
 
     @property
     def selected(self) -> Trial | None:
@@ -72,7 +82,16 @@ class SweepView(VerticalScroll, can_focus=True):
         if history is None:
             return Text()
         colours = self.app.theme_variables
-        text = Text(f"{'':2}{'':>4}    {clean(history.metric):<30}  values\n", Style(color=colours["secondary"]))
+        scores = [_score(trial, history) for trial in self._board]
+        states = [_state(trial, history) for trial in self._board]
+        metric = clean(history.metric)
+        wide = max(map(len, [metric, *scores]))
+        state = max(map(len, ["", *states])) + 2 if any(states) else 0
+        left = _BEFORE + wide + 2 + state
+        room = max(self.scrollable_content_region.width - left, _LEAST_VALUES)
+        text = Text(
+            f"{'':{_BEFORE}}{metric:<{wide}}  {'state' if state else '':<{state}}values\n", colours["secondary"]
+        )
         for row, trial in enumerate(self._board):
             chosen = row == self._row()
             style = Style(color=colours["block-cursor-foreground"], bgcolor=colours["block-cursor-background"])
@@ -83,7 +102,10 @@ class SweepView(VerticalScroll, can_focus=True):
             sign = " " if colour is None else glyphs().legend
             dark = self.app.current_theme.dark
             text.append(f"{sign} ", style if colour is None else style + Style(color=series_colour(colour, dark)))
-            text.append(f"{_score(trial, history):<30}  {value_words(trial)}{_marks(trial, history)}\n", style)
+            words = fit(clean(describe(trial.values)), room)  # a row is one line, or the cursor cannot be kept
+            text.append(f"{scores[row]:<{wide}}  {states[row]:<{state}}{words}\n", style)
+        if (trial := self.selected) is not None and len(words := clean(describe(trial.values))) > room:
+            text.append(f"\nThe selected trial: {words}\n", colours["foreground"])
         if self._effects:
             text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])
         bar = min(_MOST_BAR, max(_LEAST_BAR, self.size.width - _WORDS))
@@ -121,10 +143,10 @@ def _score(trial: Trial, history: History) -> str:
     return f"{mean:.4g}" + (f" ({min(scores):.4g} to {max(scores):.4g})" if len(scores) > 1 else "")
 
 
-def _marks(trial: Trial, history: History) -> str:
+def _state(trial: Trial, history: History) -> str:
+    """Of a trial whose runs did not all go to their end; else empty."""
     if any(attempt.stopped_at is not None for attempt in trial.attempts.values()):
-        return "  stopped early"
+        return "stopped early"
     if trial.is_complete(history.plan.repeats):
         return ""
-    states = sorted({attempt.state for attempt in trial.attempts.values()})
-    return f"  {', '.join(states)}"
+    return ", ".join(sorted({attempt.state for attempt in trial.attempts.values()}))

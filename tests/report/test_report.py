@@ -97,7 +97,7 @@ def test_a_run_with_nothing_but_a_test_result(evaluated, report):
     assert "Test set: Average loss: 0.7480, Accuracy: 24/30 (80.0%)" in text
     assert "24 were given the right class: 80.0%, with a 95% interval (Wilson) from 62.7% to 90.5%" in text
     assert "always naming the commonest class" in text
-    parameters = sum(map(torch.numel, open_network(run.id, run.store_folder).module.parameters()))
+    parameters = sum(map(torch.numel, open_network(run.id, Store(run.store_folder)).module.parameters()))
     assert f"depth 2 and num\\_heads 3; {parameters / 1e6:.1f} million parameters)" in text
     assert "Reported is the checkpoint of step 9." in text  # which nothing has called the best
     for missing, how in (

@@ -2,6 +2,7 @@
 
 import pytest
 
+from screens.look import glyphs
 from screens.new_sweep_screen import NewSweepScreen
 from screens.sweep_screen import SweepScreen
 from screens.widgets.chart import Chart
@@ -50,6 +51,14 @@ async def test_a_narrow_terminal_shows_one_panel(whole_grid):  # noqa: F811
         await at.press("enter")
         await at.see("of the best 6")
         assert "Mean by value" not in at.text()
+
+
+async def test_a_trial_is_one_row_however_narrow_and_the_selected_one_is_told_whole(whole_grid):  # noqa: F811
+    async with opened(whole_grid.store.folder, (60, 24)) as at:
+        await at.press("S")
+        await at.see("The selected trial: optim.name=adamw optim.lr=0.001")
+        rows = [line.replace(glyphs().pointer, " ").split() for line in at.rows() if "optim.na" in line]
+        assert [row[0] for row in rows if row[0].isdigit()] == ["1", "2", "3", "4", "5", "6"]
 
 
 async def test_the_winner_is_written_and_offered_with_three_seeds(whole_grid, tmp_path, checking):  # noqa: F811

@@ -6,6 +6,7 @@ p1 writes a label for each picture, p2 a figure for each: the picture behind eve
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from vitbench.commands._labels import write_labels
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     labels = parts.add_parser("p1", help="a CSV with filename,label for a folder of pictures")
     _add_common(labels, "a classifier: a run, demo, a name or a folder")
+    add_device(labels)
     labels.add_argument("file", metavar="OUT.csv", type=Path, help="where `filename,label` goes")
     labels.add_argument("--batch-size", type=int, metavar="N", help="pictures at once; without it, the run's")
     captions = parts.add_parser("p2", help="a PNG for each picture: its caption, a panel a word")
@@ -31,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_common(parser: argparse.ArgumentParser, network: str) -> None:
     parser.add_argument("images", metavar="IMAGES", help="a folder of pictures, whatever they are called")
     parser.add_argument("--run", dest="network", metavar="RUN", required=True, help=network)
-    add_device(parser)
     add_overwrite(parser)
 
 
@@ -46,11 +47,7 @@ def _caption_all(arguments: argparse.Namespace) -> int:
     """Writes a PNG for each picture; says which names were lengthened, and which pictures cannot be read."""
     from vitbench.captions.describing import picture_files
     from vitbench.captions.figure import figure_files
-    from vitbench.compose import compose
-    from vitbench.compose.sources import Sources
-    from vitbench.data.pictures import UnreadablePicture
-    from vitbench.figures.save import sheet_bytes
-    from vitbench.requests.captions import CaptionRequest
+    from vitbench.compose.many_captions import caption_figures
 
     files = picture_files([Path(arguments.images)])
     targets = figure_files(arguments.folder, files)
@@ -58,18 +55,17 @@ def _caption_all(arguments: argparse.Namespace) -> int:
     outputs.plan(*targets.values())
     for line in lengthened(targets):
         print(clean(line), file=sys.stderr)
-    sources, progress = Sources(store_folder(arguments.store)), ConsoleProgress()
+    progress = ConsoleProgress()
     unreadable: list[str] = []
-    for number, (file, target) in enumerate(targets.items()):
-        progress(number, len(targets), "captioning")
-        request = CaptionRequest(captioner=arguments.network, picture=str(file.absolute()))
-        try:
-            sheet = compose(request, sources)
-        except UnreadablePicture as error:
-            unreadable.append(str(error))
-            continue
-        outputs.write(target, sheet_bytes(sheet, ".png"))
-    progress(len(targets), len(targets), "captioning")
+    captioned = caption_figures(arguments.network, list(targets), store_folder(arguments.store))
+    with closing(captioned):
+        progress(0, len(targets), "captioning")
+        for number, one in enumerate(captioned, start=1):
+            if one.figure is None:
+                unreadable.append(one.problem)
+            else:
+                outputs.write(targets[one.picture], one.figure)
+            progress(number, len(targets), "captioning")
     progress.close()
     print(clean(f"{arguments.folder}: {len(targets) - len(unreadable)} figures"))
     for reason in unreadable:
