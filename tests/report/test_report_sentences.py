@@ -30,7 +30,7 @@ from vitbench.report.facts import (
     TriedFacts,
     TriedRow,
 )
-from vitbench.report.gather_networks import gather_positions, roles_of
+from vitbench.report.gather_networks import gather_captions, gather_positions, roles_of
 from vitbench.report.gather_run import energy_of, gather_result
 from vitbench.report.gather_setting import gather_setting
 from vitbench.report.say_attention import relation_sentence, say_attention
@@ -38,6 +38,7 @@ from vitbench.report.say_captions import role_sentence, say_captions
 from vitbench.report.say_positions import say_positions, score_sentence
 from vitbench.report.say_result import report_line, say_result
 from vitbench.report.say_setting import setting_sentences
+from vitbench.requests.report import ReportRequest
 from vitbench.requests.studies import GroundingRequest
 from vitbench.runs.evaluations import read_scored
 from vitbench.runs.event_writer import EventWriter
@@ -330,3 +331,14 @@ def test_energy_is_the_area_below_the_power_without_pauses():
     assert seconds == 30
     assert energy == pytest.approx((1000 + 1500 + 2000) / 3600)
     assert energy_of(None) == (None, 0.0)
+
+
+def test_captions_are_told_with_their_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr(Drawer, "figure", lambda drawer, name, sheet, caption="": Figure(name, caption, b"", b""))
+    asked = ReportRequest(run="any", captions="demo", captions_data="scenes:base?count=12&size=48&seed=5", count=10)
+    drawer = Drawer(Sources(tmp_path / "store"))
+    found = gather_captions(asked, "classify", "timm:any", drawer, drawer.progress)
+    (_, caption), *_ = found.captions
+    assert f"“{caption}”" in found.figures[0].caption
+    assert caption in words_of(say_captions(found))
+    assert found.figures[-1].name == "grounding"

@@ -188,7 +188,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
             sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
             captions.append((Path(picture.file).name, str(sheet.facts["text"])))
-            words = f"The picture behind each word of “{sheet.facts['sentence']}” ({sheet.facts['maps']})."
+            words = f"The picture behind each word of “{captions[-1][1]}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
         asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
         grounded = measure_grounding(asked, captioner, sources.folder, progress, data)
