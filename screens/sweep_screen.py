@@ -184,9 +184,10 @@ class SweepScreen(Exports):
         running = sum(attempt.state == "running" for trial in trials for attempt in trial.attempts.values())
         seeds = f", {plan.repeats} seeds each" if plan.repeats > 1 else ""
         why = f": {self.state[1]}" if self.state[1] else ""
+        ties = f"; {ties}" if (ties := self.history.ties()) else ""
         return (
             f" {self.state[0]}{why}; {ended} of {wording.count(plan.trial_count, 'trial')} ended{seeds},"
-            f" {running} running; {plan.method}, by {self.history.metric}"
+            f" {running} running; {plan.method}, by {self.history.metric}{ties}"
         )
 
     def _selected(self) -> Trial | None:

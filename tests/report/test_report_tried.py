@@ -16,6 +16,7 @@ from vitbench.report.say_setting import setting_sentences
 from vitbench.report.say_tried import say_tried
 from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.store import Store
+from vitbench.sweeps.history import read_history
 from vitbench.sweeps.plan import parse_plan
 from vitbench.sweeps.store import create_sweep
 
@@ -71,6 +72,17 @@ def test_a_run_of_a_sweep_stands_among_its_trials(tmp_path):
     (sweep.folder / "plan.json").unlink()
     gone = gather_tried(runs[0], [], [], store)
     assert "whose plan is not in this store" in said_of(gone)
+
+
+def test_trials_that_are_equally_good_are_not_ranked(tmp_path):
+    store, sweep, runs = swept(tmp_path, [(0.5,), (0.75,), (0.75,)])
+    said = said_of(gather_tried(runs[2], [], [], store))
+    assert "2 settings share the best validation accuracy, 75.0%; the first of them is optim.lr = 0.01." in said
+    assert "The setting of this run is one of them." in said
+    assert "The next one has 50.0%" in said
+    assert "in place" not in said
+    assert read_history(store, sweep.id, sweep.plan()).ties() == "2 trials share the best score"
+    assert "This run's setting is in place 3 of 3" in said_of(gather_tried(runs[0], [], [], store))
 
 
 def test_seeds_that_overlap_and_a_loss_are_not_called_better(tmp_path):

@@ -240,6 +240,8 @@ def _show(arguments: argparse.Namespace, sweep: "Sweep") -> int:
     print(clean(f"\nBy {history.metric}, {'least' if history.goal == 'min' else 'greatest'} first:"))
     for place, trial in enumerate(history.leaderboard()[:20], 1):
         print(clean(f"{place:>4}  {_score(trial, history)}  {_values(trial)}{_marks(trial, plan.repeats)}"))
+    if ties := history.ties():
+        print(f"{ties}; more seeds, or a larger validation split, may tell them apart.")
     if found:
         print("\nMean score by value, and the share of the variance between the values:")
     for effect in found:

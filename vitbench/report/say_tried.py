@@ -58,7 +58,11 @@ def _best(tried: TriedFacts) -> str:
     best = tried.rows[0]
     if tried.not_tested and len(tried.rows) > 1:
         return f"{len(tried.rows)} settings stand side by side; their accuracies are not of the same pictures."
+    equal = [row for row in tried.rows if mean(row) == mean(best)]
     said = f"Best of {len(tried.rows)} settings was {listed(best.names)} with {share(mean(best))}."
+    if len(equal) > 1:
+        names = listed(["; ".join(row.names) for row in equal[:_MOST_ROWS]])
+        said = f"Of {len(tried.rows)} settings {len(equal):,} are equally good, with {share(mean(best))}: {names}."
     if len(tried.rows) == 1:
         said = f"{listed(best.names)}: the same recipe, {share(mean(best))} on average."
     return f"{said} {tried.test}".strip()
@@ -102,13 +106,18 @@ def _sweep_sentences(sweep: SweepFacts) -> Iterator[str]:
         return
     best = sweep.rows[0]
     metric = sweep.metric.replace("/", " ").replace("_", " ")
-    yield f"Best by {metric} is {_setting(best)}, with {_score(sweep, _mean(best))}."
-    if best.own:
-        yield "That is the setting of this run."
+    ties = sum(_mean(row) == _mean(best) for row in sweep.rows)
+    if ties > 1:
+        score = _score(sweep, _mean(best))
+        yield f"{ties:,} settings share the best {metric}, {score}; the first of them is {_setting(best)}."
+    else:
+        yield f"Best by {metric} is {_setting(best)}, with {_score(sweep, _mean(best))}."
+    if any(row.own for row in sweep.rows[:ties]):
+        yield "The setting of this run is one of them." if ties > 1 else "That is the setting of this run."
     elif (place := next((place for place, row in enumerate(sweep.rows, start=1) if row.own), None)) is not None:
         yield f"This run's setting is in place {place:,} of {len(sweep.rows):,}, with {_own(sweep, place)}."
-    if len(sweep.rows) > 1:
-        yield _margin(sweep, best, sweep.rows[1])
+    if len(sweep.rows) > ties:
+        yield _margin(sweep, best, sweep.rows[ties])
     if sweep.metric.startswith("validation/") and len(sweep.rows) > 1:
         yield "The best of many is chosen by the validation split, so its number there flatters."
 
@@ -119,10 +128,7 @@ def _own(sweep: SweepFacts, place: int) -> str:
 
 def _margin(sweep: SweepFacts, best: SweptRow, other: SweptRow) -> str:
     """Whether the best is apart from the next one, by the spread of the seeds of both."""
-    margin = abs(_mean(best) - _mean(other))
     ahead = f"The next one has {_score(sweep, _mean(other))}"
-    if margin == 0:
-        return f"{ahead}, the same."
     if len(best.scores) < 2 or len(other.scores) < 2:
         return f"{ahead}; with one seed each it cannot be told whether that is chance."
     apart = max(best.scores) < min(other.scores) if sweep.goal == "min" else min(best.scores) > max(other.scores)

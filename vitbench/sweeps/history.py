@@ -143,6 +143,12 @@ class History:
         sign = 1 if self.goal == "min" else -1
         return [trial for _, trial in sorted(known, key=lambda row: (sign * row[0], row[1].number))]
 
+    def ties(self) -> str:
+        """How many trials share the best score, as words; empty where one of them stands alone."""
+        scores = [trial.score(self.goal) for trial in self.leaderboard()]
+        equal = scores.count(scores[0]) if scores else 0
+        return f"{equal} trials share the best score" if equal > 1 else ""
+
 
 def read_history(store: Store, sweep: str, plan: Plan) -> History:
     """What the runs of a sweep have done."""
