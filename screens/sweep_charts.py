@@ -32,10 +32,12 @@ def show_slice(chart: Chart, one: Slice | None, metric: str) -> None:
         chart.show([], growing=False)
         return
     places = "; ".join(f"{number} {name}" for number, name in enumerate(one.names, 1))
-    chart.title = f"{metric} over {one.key}" + (f" ({places})" if places else "")
+    # The curves above name the whole metric; here the names of the values need the room.
+    chart.title = f"{metric.rpartition('/')[2]} over {one.key}" + (f" ({places})" if places else "")
     curves = [Curve(f"{one.key}/trials", "trials", one.x, one.scores, 0, linked=False)]
     if len(one.levels[0]) > 1:
-        curves.append(Curve(f"{one.key}/mean", "mean", *one.levels, 1))
+        # Between names there is nothing that a line could pass through.
+        curves.append(Curve(f"{one.key}/mean", "mean", *one.levels, 1, linked=not one.names))
     if chart.x_name != one.key:
         chart.x_log = one.is_log
     chart.show(curves, x_name=one.key, growing=False)

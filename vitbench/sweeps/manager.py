@@ -23,7 +23,7 @@ from vitbench.runs.queue import attend
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import RunBusy, RunGone, StateChanged
 from vitbench.sweeps.history import FILE, STOPPED, Attempt, History, Membership, read_history
-from vitbench.sweeps.plan import describe, parse_plan
+from vitbench.sweeps.plan import brief, parse_plan
 from vitbench.sweeps.stopping import loses_at
 from vitbench.sweeps.store import Sweep, all_sweeps
 from vitbench.sweeps.suggest import suggestion
@@ -168,7 +168,7 @@ class Manager:
         membership = Membership(sweep=self.sweep.id, trial=number, repeat=repeat, values=values)
         recipe = plan.recipe_of(values, repeat).anchored()
         seed = f" seed {recipe.train.seed}" if plan.repeats > 1 else ""
-        name = f"{plan.name or 'sweep'} {number + 1}{seed}: {describe(values)}"[:200]
+        name = f"{plan.name or 'sweep'} {number + 1}{seed}: {brief(values)}"[:200]
         return self.store.create(recipe, name, preset=recipe.preset, files={FILE: membership.model_dump_json(indent=1)})
 
 

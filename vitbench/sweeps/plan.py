@@ -170,6 +170,13 @@ def describe(values: Values) -> str:
     return " ".join(f"{key}={_short(value)}" for key, value in values.items())
 
 
+def brief(values: Values) -> str:
+    """One point for a narrow column: `adamw lr=0.001`. Words stand for themselves; of a key its last part is named."""
+    words = [value for value in values.values() if isinstance(value, str)]
+    others = [(key.rpartition(".")[2], value) for key, value in values.items() if not isinstance(value, str)]
+    return " ".join([*words, *(f"{key}={_short(value)}" for key, value in others)])
+
+
 def _corners(plan: Plan) -> list[Values]:
     """Points that together have every listed value and both ends of every range."""
     levels = {key: one.levels(2) for key, one in plan.space.items()}
