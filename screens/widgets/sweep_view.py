@@ -104,7 +104,7 @@ class SweepView(VerticalScroll, can_focus=True):
             text.append(f"{sign} ", style if colour is None else style + Style(color=series_colour(colour, dark)))
             words = fit(clean(describe(trial.values)), room)  # a row is one line, or the cursor cannot be kept
             text.append(f"{scores[row]:<{wide}}  {states[row]:<{state}}{words}\n", style)
-        if (trial := self.selected) is not None and len(words := clean(describe(trial.values))) > room:
+        if (selected := self.selected) is not None and len(words := clean(describe(selected.values))) > room:
             text.append(f"\nThe selected trial: {words}\n", colours["foreground"])
         if self._effects:
             text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +32,16 @@ class Captioned:
 
 def caption_figures(
     captioner: str, pictures: Sequence[Path], store: Path, cores: int | None = None
-) -> Iterator[Captioned]:
+) -> Generator[Captioned]:
     """A figure for each picture, in their order. Raises UserError where the captioner cannot be opened."""
     processes = min(cores or usable_cores(), len(pictures) // _WORTH_A_PROCESS, _MOST)
     if processes < 2:
         caption = _captioning(captioner, store)
         yield from map(caption, pictures)
         return
-    how = {"mp_context": multiprocessing.get_context("spawn"), "initializer": _begin, "initargs": (captioner, store)}
-    with ProcessPoolExecutor(processes, **how) as pool:
+    # A spawned process, unlike a forked one, has no threads of torch that a fork would have cut off.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(captioner, store)) as pool:
         try:
             yield from pool.map(_caption_here, pictures)
         finally:

@@ -271,8 +271,8 @@ class _Canvas:
 
     def strip(self, scale: Scale, left: float, top: float, width: float) -> None:
         """A colour bar that lies below a panel, with the numbers of its ends and what they are."""
-        high = self.high - top * self.dpi
-        extent = (left * self.dpi, (left + width) * self.dpi, high - STRIP * self.dpi, high)
+        above = self.high - top * self.dpi
+        extent = (left * self.dpi, (left + width) * self.dpi, above - STRIP * self.dpi, above)
         self._image(colour_table(scale.colour_map)[None], extent, "nearest")
         y = top + STRIP + 0.015
         low, high = ends(scale.low, scale.high, width)

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Part:
     kinds: str
 
 
-def draw_part(folder: Path, part: Part, cores: int | None = None) -> Iterator[dict[str, Any]]:
+def draw_part(folder: Path, part: Part, cores: int | None = None) -> Generator[dict[str, Any]]:
     """Draws a split's pictures into `folder`, and tells of each in order: `file_name`, `caption`, `truth`, `instances`.
 
     `instances` are COCO's, numbered from 0 in each picture. Raises OSError where a picture cannot be written.
@@ -62,7 +62,7 @@ def draw_one(folder: Path, part: Part, index: int) -> dict[str, Any]:
     }
 
 
-def _drawn_elsewhere(folder: Path, part: Part, processes: int) -> Iterator[dict[str, Any]]:
+def _drawn_elsewhere(folder: Path, part: Part, processes: int) -> Generator[dict[str, Any]]:
     command = [sys.executable, "-m", "vitbench.data.scenes.drawing", str(folder), json.dumps(asdict(part))]
     workers = [
         subprocess.Popen([*command, f"{number}/{processes}"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
