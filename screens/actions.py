@@ -48,7 +48,7 @@ CAPTIONS = (
     Action("W", "demo_captions", "demo captions", "The package's captioner on the sample pictures.", shown="W"),
 )
 
-BACK = Action("escape,backspace", "back", "back", "Back to the screen before.", True, shown="esc")
+BACK = Action("escape,backspace", "back", "back", "Back to the previous screen.", True, shown="esc")
 COPY = Action("y", "copy", "copy", "Copy what is selected, through SSH and tmux too: a list to choose from.")
 AXIS = Action("a", "axis", "axis", "The horizontal axis: step, epoch or time.", True)
 SMOOTH_CURVES = Action("x", "smoothing", "smooth", "More smoothing, then none again; the raw line stays, faint.", True)
@@ -65,12 +65,12 @@ def heads(action: str) -> tuple[Action, ...]:
 
 NEXT_HEAD = (
     Action("right_square_bracket", "next_head(1)", "heads", "The next head; digits name one.", True, "[ ]"),
-    Action("left_square_bracket", "next_head(-1)", "head before", "The head before.", shown="["),
+    Action("left_square_bracket", "next_head(-1)", "previous head", "The previous head.", shown="["),
 )
 SIZE = Action("z", "image_size", "size", "Pictures of another size: the network's positions are resampled.")
 PICTURES = (
     Action("pagedown", "picture(1)", "next picture", "The next picture.", shown="pgdn"),
-    Action("pageup", "picture(-1)", "picture before", "The picture before.", shown="pgup"),
+    Action("pageup", "picture(-1)", "previous picture", "The previous picture.", shown="pgup"),
     Action("enter", "open", "open", "Open any picture, or a folder of them.", True),
 )
 
@@ -89,17 +89,19 @@ _PLACES: dict[str, tuple[Action, ...]] = {
     "search": (
         Action("enter", "submit", "keep", "Keep the search and go back to what is searched.", True),
         Action("down", "next_found(1)", "next match", "The next match.", True, shown="↑↓"),
-        Action("up", "next_found(-1)", "match before", "The match before."),
+        Action("up", "next_found(-1)", "previous match", "The previous match."),
         Action("escape", "end_search", "end", "Take the search away.", True, shown="esc"),
     ),
     "found": (
         Action("right_square_bracket", "next_found(1)", "next match", "The next match of the search.", True, "[ ]"),
-        Action("left_square_bracket", "next_found(-1)", "match before", "The match before.", shown="["),
+        Action("left_square_bracket", "next_found(-1)", "previous match", "The previous match.", shown="["),
         Action("escape", "end_search", "end search", "Take the search away.", True, shown="esc"),
     ),
     "confusion": (
         Action("right_square_bracket", "next_pair(1)", "next confusion", "The next most frequent one.", True, "[ ]"),
-        Action("left_square_bracket", "next_pair(-1)", "confusion before", "The more frequent one before.", shown="["),
+        Action(
+            "left_square_bracket", "next_pair(-1)", "previous confusion", "The previous, more frequent one.", shown="["
+        ),
     ),
     "mistakes": (Action("enter", "open_mistake", "open", "What the network looked at in this picture.", True),),
     "fields": (

@@ -16,7 +16,6 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
 from textual.widgets import Input
 
-from screens import wording
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
 from screens.caption_view import CaptionSession
@@ -48,7 +47,7 @@ from vitbench.inspector.client import Inspector
 from vitbench.paths import expanded, store_folder
 from vitbench.runs.store import Store
 from vitbench.terminal_colours import Depth
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 _LEAVING = ("q", "ctrl+q")
 
@@ -336,7 +335,7 @@ class Workbench(ColouredApp[str]):
         else:
             names = ", ".join(going[:3]) + (f" and {len(going) - 3} more" if len(going) > 3 else "")
             verb = "goes" if len(going) == 1 else "go"
-            self.exit(f"{wording.count(len(going), 'run')} {verb} on: {names}. `vitbench` shows them again.")
+            self.exit(f"{counted(len(going), 'run')} {verb} on: {names}. `vitbench` shows them again.")
 
     async def action_quit(self) -> None:
         """Ctrl+Q and the palette's Quit."""

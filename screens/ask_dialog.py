@@ -101,7 +101,7 @@ class ChooseSeveral(ModalScreen[None]):
     @on(Picker.Accepted)
     def _accepted(self, message: Picker.Accepted) -> None:
         if message.value in self.chosen:
-            problem = "One has to stay." if len(self.chosen) == 1 else ""
+            problem = "At least one has to stay." if len(self.chosen) == 1 else ""
             after = [value for value in self.chosen if value != message.value]
         else:
             problem = f"{self._most} are the most." if len(self.chosen) >= self._most else ""

@@ -125,7 +125,7 @@ class AttentionKeys(AskingScreen):
         if self.request is not None:
             choice = "report" if self.request.preprocess == "own" else "own"
             words = "the network's own" if choice == "own" else "the report's: squashed, the centre cut out"
-            self.look(self.request.changed(preprocess=choice), f"preparation: {words}")
+            self.look(self.request.changed(preprocess=choice), f"preprocessing: {words}")
 
     def action_image_size(self) -> None:
         """The network set to pictures of another size."""
@@ -152,7 +152,7 @@ class AttentionKeys(AskingScreen):
     def action_checkpoints(self) -> None:
         """The same picture over all checkpoints of the run."""
         if self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
-            self._note(f"{self.network} is no run, so there is one network only.", "warning")
+            self._note(f"{self.network} is not a run, so there is only one network.", "warning")
             return
         self.grid = None if self.grid == "checkpoints" else "checkpoints"
         self.look()

@@ -20,14 +20,14 @@ from screens.widgets.picture_sheet import PictureSheet
 from vitbench.errors import UserError
 from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 ACTIONS = (
     BACK,
     Action("up", "vertical(1)", "layers", "The layer above; in patch mode the patch moves up.", True, "↑↓"),
     Action("down", "vertical(-1)", "layer below", "The layer below; in patch mode the patch moves down."),
     Action("right", "horizontal(1)", "to the right", "The next picture; in patch mode the patch moves."),
-    Action("left", "horizontal(-1)", "to the left", "The picture before; in patch mode the patch moves."),
+    Action("left", "horizontal(-1)", "to the left", "The previous picture; in patch mode the patch moves."),
     *NEXT_HEAD,
     *heads("digit"),
     Action("m", "method", "method", "Another method of explaining, from a list.", True),
@@ -260,7 +260,7 @@ class AttentionScreen(AttentionKeys):
     def _choose_head(self, number: int) -> None:
         assert self.seen is not None
         if number > self.seen.heads:
-            self._note(f"There are {self.seen.heads} heads.", "warning")
+            self._note(f"The layer has {counted(self.seen.heads, 'head')}.", "warning")
             return
         self._strip_of = "heads"
         self._look_by("head", number or None)

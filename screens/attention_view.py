@@ -15,7 +15,7 @@ from vitbench.figures.sheet import Panel, Sheet
 from vitbench.methods import METHODS
 from vitbench.requests.attention import AttentionRequest
 from vitbench.requests.colour_maps import COLOUR_MAPS
-from vitbench.text import clean, small_error
+from vitbench.text import clean, counted, small_error
 
 STRENGTHS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 GRIDS = (None, "heads", "layers", "methods", "classes")
@@ -141,11 +141,12 @@ class AttentionSheet:
         if worst is None or not worst.facts["outliers"]:
             return "no outlier patches to mask" if masked else self._concentrated()
         count, mass = int(worst.facts["outliers"]), float(worst.facts["outlier_mass"])
+        patches, them = counted(count, "outlier patch"), "it" if count == 1 else "them"
         if masked:
-            return f"{count} outlier patches are masked; X shows them"
+            return f"{patches} masked; X shows {them}"
         if mass < 3 * count / (self.grid[0] * self.grid[1]):
             return self._concentrated()
-        return f"{count} outlier patches hold {mass:.0%} of the map; X masks them, l shows the rest"
+        return f"{patches} with {mass:.0%} of the map; X masks {them}, l shows the rest"
 
     def _concentrated(self) -> str:
         """That a map lies on a few patches, and the key that shows the rest."""
@@ -153,7 +154,7 @@ class AttentionSheet:
         if not found or self.sheet.request["scale"] == "robust":
             return ""
         patches, share = max(found, key=lambda pair: float(pair[1]))
-        return f"{share:.0%} of the map lies on {patches} patch{'es' if patches > 1 else ''}; l shows the rest"
+        return f"{share:.0%} of the map lies on {counted(patches, 'patch')}; l shows the rest"
 
 
 def guesses(facts: Mapping[str, Any]) -> list[Guess]:

@@ -8,6 +8,7 @@ from screens.caption_dialogs import CaptionDialog, captioners
 from screens.caption_view import CaptionSheet, Written
 from screens.widgets.picker import Choice
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
+from vitbench.text import counted
 
 
 class CaptionKeys(AskingScreen):
@@ -57,7 +58,7 @@ class CaptionKeys(AskingScreen):
         if seen is None or not self._has(WORD_METHODS[self.request.method].has_heads, "heads"):
             return
         if number > seen.heads:
-            self._note(f"There are {seen.heads} heads.", "warning")
+            self._note(f"The layer has {counted(seen.heads, 'head')}.", "warning")
         else:
             self.look(self.request.changed(head=number or None))
 

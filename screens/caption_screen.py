@@ -33,7 +33,7 @@ _NO_DIFFERENCE: dict[str, Any] = {"minus_word": None, "minus_method": None, "min
 ACTIONS = (
     BACK,
     Action("right", "word(1)", "words", "The next word, and the map behind it.", True, shown="←→"),
-    Action("left", "word(-1)", "word before", "The word before."),
+    Action("left", "word(-1)", "previous word", "The previous word."),
     Action("up", "layer(1)", "layers", "The next decoder layer; after the last the mean of all.", True, "↑↓"),
     Action("down", "layer(-1)", "layer below", "The layer below; below the first the mean of all."),
     *NEXT_HEAD,
@@ -261,7 +261,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         else:
             words = f"{said}, log-probability {seen.log_probability:.2f}; bars: entropy, peak"
             began = (self.request.layer, self.request.head) != (None, None) and self._best_heads
-            self._note(f"{words}; begins with what grounds best: {began}" if began else words)
+            self._note(f"{words}; shown first: {began}" if began else words)
 
     def action_word(self, step: int) -> None:
         """The next word, or the one before; after the last comes the first."""

@@ -94,7 +94,7 @@ class CaptionSheet:
         probability = wording.percent(math.exp(float(found["log_probability"])))
         facts = [
             ("word", f"{self.words[word]}   {word + 1} of {len(self.words)}", "accent"),
-            ("said at", f"{probability}, rank {rank}", "foreground" if rank == 1 else "warning"),
+            ("rank", f"{rank:,}, probability {probability}", "foreground" if rank == 1 else "warning"),
             ("method", WORD_METHODS[request.method].title, "foreground"),
             ("layer", self._chosen("layer", self.layers, WORD_METHODS[request.method].has_layers), "foreground"),
             ("head", self._chosen("head", self.heads, WORD_METHODS[request.method].has_heads), "foreground"),

@@ -4,7 +4,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 
-from screens import wording
 from screens.actions import AXIS, BACK, COPY, SEARCH, SMOOTH_CURVES, Action, bindings
 from screens.ask_dialog import ChooseSeveral, choose
 from screens.chart_group import ChartGroup
@@ -23,6 +22,7 @@ from screens.widgets.lines import Line
 from screens.widgets.picker import Choice
 from screens.widgets.words_panel import WordsPanel
 from vitbench.listing.groups import group_of, group_row
+from vitbench.text import counted
 
 ACTIONS = (
     BACK,
@@ -36,7 +36,7 @@ ACTIONS = (
     Action("i", "attention", "attention", "Maps of the selected picture: of a network that is right, and a wrong one."),
     Action("z", "maximise", "enlarge", "Give the focused chart all the room, and back.", True),
     Action("right_square_bracket", "next_tag(1)", "next scalar", "The next scalar.", True, "[ ]"),
-    Action("left_square_bracket", "next_tag(-1)", "scalar before", "The scalar before.", shown="["),
+    Action("left_square_bracket", "next_tag(-1)", "previous scalar", "The previous scalar.", shown="["),
     Action("U", "group", "unite seeds", "Runs that differ by their seed alone as one line with a band.", True, "U"),
     AXIS,
     SMOOTH_CURVES,
@@ -161,10 +161,10 @@ class CompareScreen(CompareViews):
             curves, spreads = self._curves(tag)
             chart.show(curves, spreads=spreads, x_name=self.group.axis, clock=clock, growing=growing, end=end)
         self._show_values()
-        place = f"{wording.count(len(known), 'scalar')}, {len(tags)} shown" if known else ""
+        place = f"{counted(len(known), 'scalar')}, {len(tags)} shown" if known else ""
         if self._one and known:
-            place = f"{known.index(self.tag) + 1} of {wording.count(len(known), 'scalar')}"
-        left = Text.assemble((" Compare ", f"bold {colours['accent']}"), f" {wording.count(len(self._details), 'run')}")
+            place = f"{known.index(self.tag) + 1} of {counted(len(known), 'scalar')}"
+        left = Text.assemble((" Compare ", f"bold {colours['accent']}"), f" {counted(len(self._details), 'run')}")
         self.query_one("#title", Line).show(left, Text(place + " ", colours["secondary"]))
 
     def _curves(self, tag: str) -> tuple[list[Curve], list[Spread]]:
@@ -260,7 +260,7 @@ class CompareScreen(CompareViews):
         tags = comparable_tags(self._details)
         runs = {tag: sum(tag in detail.scalars for detail in self._details) for tag in tags}
         shown = self.tags()
-        return [Choice(tag, wording.count(runs[tag], "run") + (", shown now" if tag in shown else "")) for tag in tags]
+        return [Choice(tag, counted(runs[tag], "run") + (", shown now" if tag in shown else "")) for tag in tags]
 
     def _replace(self, tag: str) -> None:
         """Shows a scalar in the focused chart, or goes to the chart that shows it."""

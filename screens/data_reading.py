@@ -40,7 +40,7 @@ class DataReading:
                 self._draft.changes["data.layout"] = json.dumps(layout)
                 self._changed()
 
-        question = "What the data mean is open. How are they read? The first is what was recognised."
+        question = "These data can be read in several ways. Choose one; the first is what was recognised."
         choices = [Choice(layout, words) for layout, words in ways]
         self._screen.app.push_screen(choose(question, choices), answered)
 
@@ -58,4 +58,4 @@ class DataReading:
         if ways:
             self.ask(ways)
         else:
-            workbench.tell("There is no way that is known to read these data.", "warning")
+            workbench.tell("No known layout fits these data.", "warning")

@@ -75,9 +75,9 @@ class Desk(RunControls):
             folder = typed_path(path).absolute()
             if folder in watcher.log_roots:
                 rest = [root for root in watcher.log_roots if root != folder]
-                said = f"{folder} is not read any more."
+                said = f"{folder} is no longer read."
             elif not folder.is_dir():
-                self.workbench.tell(f"{folder} is no folder.", "error")
+                self.workbench.tell(f"{folder} is not a folder.", "error")
                 return
             else:
                 rest = [*watcher.log_roots, folder]

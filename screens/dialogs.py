@@ -118,7 +118,7 @@ class CrashNotice(ModalScreen[None]):
 def _ended(state: str) -> str:
     return {
         "crashed": "crashed: its process is gone",
-        "diverged": "diverged: the loss is no number",
+        "diverged": "diverged: the loss is not a number",
         "failed": "failed",
     }.get(state, state)
 

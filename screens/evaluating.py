@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError
 from vitbench.progress import progress_words
+from vitbench.text import counted
 
 if TYPE_CHECKING:
     from screens.app import Workbench
@@ -51,7 +52,7 @@ class Evaluator:
 
         def said(values: Mapping[str, Any]) -> Evaluating:
             left_out = int(values["left_out"])
-            words = str(values["sentence"]) + (f", {left_out:,} files left out" if left_out else "")
+            words = str(values["sentence"]) + (f", {counted(left_out, 'file')} left out" if left_out else "")
             return Evaluating(run_id, words, "success", name=str(values["name"]))
 
         await self._aside(run_id, "evaluation", said, "evaluate", network=run_id, data=data)

@@ -97,7 +97,7 @@ def _several_labels(document: dict[str, Any]) -> str:
     known = sorted(document["average_precision"].items(), key=lambda item: -float(item[1]))
     each = ", ".join(f"{name} {float(value):.1%}" for name, value in known[:12])
     mean = float(document["mean_average_precision"])
-    return f"Several labels a picture have no confusions. Mean average precision {mean:.1%}: {each}."
+    return f"Pictures with several labels have no confusion matrix. Mean average precision {mean:.1%}: {each}."
 
 
 def read_preview(file: Path) -> NDArray[np.uint8]:

@@ -39,7 +39,7 @@ ACTIONS = (
     Action("up", "vertical(1)", "layers", "The layer above; in patch mode the patch moves up.", True, "↑↓"),
     Action("down", "vertical(-1)", "layer below", "The layer below; in patch mode the patch moves down."),
     Action("right", "horizontal(1)", "to the right", "The next picture; in patch mode the patch moves."),
-    Action("left", "horizontal(-1)", "to the left", "The picture before; in patch mode the patch moves."),
+    Action("left", "horizontal(-1)", "to the left", "The previous picture; in patch mode the patch moves."),
     Action("space", "patch_mode", "patch", "Arrows move the patch that others are like, and back.", True, "space"),
     Action("g", "sheet", "grid", "Several pictures on one basis side by side, and one again.", True),
     Action("t", "foreground", "foreground", "Colours of the foreground alone, or of all patches.", True),
@@ -241,14 +241,14 @@ class FeaturesScreen(AskingScreen):
         if self.request is None:
             return
         if self.request.view != "components":
-            self._note("Only components tell the foreground; m goes there.", "warning")
+            self._note("Only the view of components has a foreground; m goes there.", "warning")
             return
         self._look(only_foreground=not self.request.only_foreground)
 
     def action_checkpoints(self) -> None:
         """Over all checkpoints of the run; then what it started from beside it; then the run alone."""
         if self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
-            self._note(f"{self.network} is no run, so there is one network only.", "warning")
+            self._note(f"{self.network} is not a run, so there is only one network.", "warning")
             return
         self.beside = {"checkpoints": "before", "before": ""}.get(self.beside, "checkpoints")
         self._look()
@@ -290,7 +290,7 @@ class FeaturesScreen(AskingScreen):
         if self.request is None:
             return
         if self.request.view != "similarity":
-            self._note("A colour map belongs to likeness; m goes there.", "warning")
+            self._note("Only the view of likeness has a colour map; m goes there.", "warning")
             return
         name = COLOUR_MAPS[(COLOUR_MAPS.index(self.request.colour_map) + 1) % len(COLOUR_MAPS)]
         self._look(f"colour map {name}", colour_map=name)

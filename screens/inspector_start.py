@@ -15,7 +15,7 @@ LOOK_EVERY = 0.5
 
 
 def idle_minutes(environment: Mapping[str, str] = os.environ) -> tuple[float, str]:
-    """The setting, and a sentence about one that is no number of minutes."""
+    """The setting, and a sentence about one that is not a number of minutes."""
     text = environment.get(SETTING, "").strip()
     if not text:
         return DEFAULT_MINUTES, ""
@@ -24,7 +24,7 @@ def idle_minutes(environment: Mapping[str, str] = os.environ) -> tuple[float, st
     except ValueError:
         minutes = -1.0
     if not 0 <= minutes < 1e6:
-        return DEFAULT_MINUTES, f"{SETTING}={text[:20]} is no number of minutes; {DEFAULT_MINUTES:g} are taken."
+        return DEFAULT_MINUTES, f"{SETTING}={text[:20]} is not a number of minutes; {DEFAULT_MINUTES:g} are taken."
     return minutes, ""
 
 

@@ -6,7 +6,6 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 
-from screens import wording
 from screens.actions import BACK, COPY, bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration
@@ -16,6 +15,7 @@ from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.machine.gpus import GpuReading
 from vitbench.machine.snapshot import MachineSnapshot, read_machine
+from vitbench.text import counted
 
 _EVERY = 2.0
 """Seconds between two looks, while the screen is seen."""
@@ -80,7 +80,7 @@ class MachineScreen(WorkbenchScreen):
 
     def _show_title(self) -> None:
         colours = self.app.theme_variables
-        cores = f"{wording.count(len(self.seen.cores), 'processor')}" if self.seen else "looking ..."
+        cores = f"{counted(len(self.seen.cores), 'processor')}" if self.seen else "looking ..."
         left = Text.assemble((" Machine ", f"bold {colours['accent']}"), f" {socket.gethostname()}")
         self.query_one("#title", Line).show(left, Text(f"{cores} ", colours["secondary"]))
 

@@ -165,7 +165,7 @@ class NewRunScreen(WorkbenchScreen):
         checked = verdict.checked
         problem = self.draft.problem or "".join(checked.problems[:1])
         if problem or self.draft.recipe is None:
-            self.workbench.tell(problem or "The recipe is not whole.", "warning")
+            self.workbench.tell(problem or "The recipe is incomplete.", "warning")
         elif checked.doing and not verdict.waits:
             verdict.waits = True
             verdict.show()

@@ -270,7 +270,7 @@ class NewSweepScreen(WorkbenchScreen):
         self.check()
         problem = self.problem or "".join(self._checked.problems[:1])
         if problem or self.plan is None:
-            self.workbench.tell(problem or "The sweep is not whole.", "warning")
+            self.workbench.tell(problem or "The sweep is incomplete.", "warning")
         elif not self._starting:
             self._starting = True
             settings = self.workbench.settings

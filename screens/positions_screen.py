@@ -274,7 +274,7 @@ class PositionsScreen(AskingScreen):
         if self.request.before or self.request.other:
             self._load(self.request.changed(before=False, other=None))
         elif self.workbench.snapshot.run(self.network.partition("@")[0]) is None:
-            self._note(f"{self.network} is no run: there is nothing before it.", "warning")
+            self._note(f"{self.network} is not a run: there is nothing before it.", "warning")
         else:
             self._load(self.request.changed(before=True))
 

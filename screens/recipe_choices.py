@@ -20,9 +20,9 @@ _PRESET_NOTES = {
     "fast": "the head first, then all of it: few epochs, good results",
     "scratch": "from random weights",
     "probe": "how good frozen features are: only heads are trained, at several rates at once",
-    "demo": "the small network that comes along, on generated pictures",
+    "demo": "the package's small network, on generated pictures",
     "caption": "a captioner: a pretrained network and a new decoder, on pictures with captions",
-    "caption-demo": "a small captioner around the network that comes along; no GPU needed",
+    "caption-demo": "a small captioner around the package's network; no GPU needed",
 }
 
 

@@ -108,7 +108,7 @@ class ReportDialog(FormDialog[ReportChoices]):
         except ValueError:
             raise UserError("Pictures: a quotation mark is not closed.") from None
         if missing := next((file for file in pictures if not Path(file).is_file()), None):
-            raise UserError(f"{missing} is no picture; name files, with a space between them.")
+            raise UserError(f"{missing} is not a picture; name files, with a space between them.")
         if pictures:
             values["pictures"] = pictures
         if masks := self._line("masks"):

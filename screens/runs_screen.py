@@ -20,10 +20,10 @@ from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable
-from screens.widgets.welcome import Welcome
+from screens.widgets.welcome import STEPS, Welcome
 from vitbench.doctor import examine
 from vitbench.errors import UserError
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 _BESIDE_FROM = 120
 """Columns from which the details stand beside the table; else they are a few rows below it."""
@@ -37,8 +37,10 @@ ACTIONS = (
     Action("enter", "open_run", "open", "Watch the selected run.", True),
     Action("n", "new_run", "new run", "Start a run from a preset and a folder of pictures.", True),
     *(
-        Action(str(number), f"first_step({number})", title, f"Where there are no runs yet: {title}.")
-        for number, title in enumerate(("demo", "own pictures", "look inside", "this machine"), 1)
+        Action(str(number), f"first_step({number})", title, f"In a store without runs: {said}.")
+        for number, (title, said) in enumerate(
+            zip(("demo", "own pictures", "look inside", "this machine"), (step[1] for step in STEPS), strict=True), 1
+        )
     ),
     Action("slash", "search", "filter", "Show only some runs: words, key:value, accuracy>0.9.", True, shown="/"),
     Action("c", "compare", "compare", "The curves of the marked runs side by side.", True),
@@ -72,6 +74,14 @@ ACTIONS = (
     COPY,
 )
 """What its keys do."""
+OF_RUNS = frozenset(
+    {
+        *("open_run", "search", "compare", "clone", "hold", "tags", "mark", "mark_all", "attention", "positions"),
+        *("features", "captions", "report", "export", "order", "reverse", "columns", "group", "details", "remove"),
+        "copy",
+    }
+)
+"""What needs a run, or a table of them."""
 OF_ONE_RUN = frozenset(
     {
         *("pause_or_resume", "stop", "kill", "evaluate", "clone", "hold", "tags", "report", "figures", "export"),
@@ -166,9 +176,12 @@ class RunsScreen(RunList):
         self.query_one("#panels").set_class(empty, "-empty-store")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The numbered first steps are for an empty store."""
+        """The numbered first steps are for an empty store, and what is done with runs for one that has some."""
+        empty = self.is_mounted and bool(self.query_one(Welcome).display)
         if action == "first_step":
-            return self.is_mounted and bool(self.query_one(Welcome).display)
+            return empty
+        if empty and action in OF_RUNS:
+            return False
         if action in OF_ONE_RUN and self.is_mounted and (run := self.current_run()) is not None and not run.is_own:
             return False  # another tool's log, or a group: it is only read
         return super().check_action(action, parameters)
@@ -200,9 +213,9 @@ class RunsScreen(RunList):
         live = sum(run.state == "running" for run in snapshot.runs)
         text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
         logs = sum(bool(run.log_folder) for run in snapshot.runs)
-        text.append(f" {wording.count(len(snapshot.runs) - logs, 'run')}", colours["foreground"])
+        text.append(f" {counted(len(snapshot.runs) - logs, 'run')}", colours["foreground"])
         if logs:
-            text.append(f", {wording.count(logs, 'log')}", colours["foreground"])
+            text.append(f", {counted(logs, 'log')}", colours["foreground"])
         if snapshot.left:
             text.append(f", {snapshot.left:,} more are being read", colours["secondary"])
         elif snapshot.reading:
@@ -216,6 +229,10 @@ class RunsScreen(RunList):
         if marked := self.query_one(RunTable).marked:
             text.append(f", {len(marked)} marked", colours["accent"])
         table = self.query_one(RunTable)
+        if self.query_one(Welcome).display:
+            store = wording.fit_start(str(self.workbench.store_folder), self.app.size.width - text.cell_len - 3)
+            self.query_one("#title", Line).show(text, Text(f"{store.strip()} ", colours["secondary"]))
+            return
         order = f"by {table.sort_column} {glyphs().falling if table.sort_reverse else glyphs().rising}"
         room = self.app.size.width - text.cell_len - len(order) - 6
         store = wording.fit_start(str(self.workbench.store_folder), min(60, room)).strip() if room > 8 else ""

@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from screens import wording
 from screens.actions import BACK, COPY, Action, bindings
 from screens.ask_dialog import AskDialog, choose
 from screens.export import Exports
@@ -26,6 +25,7 @@ from vitbench.sweeps.effects import Effect, effects
 from vitbench.sweeps.history import History, Trial, read_history
 from vitbench.sweeps.manager import add_trials, ensure_managers, stop_sweep
 from vitbench.sweeps.store import Sweep, all_sweeps
+from vitbench.text import counted
 
 _EVERY = 3.0
 """Seconds between two looks at the runs of the sweep."""
@@ -34,10 +34,10 @@ _EVERY = 3.0
 ACTIONS = (
     BACK,
     Action("down,j", "move(1)", "move", "The next trial.", True, "↑↓"),
-    Action("up,k", "move(-1)", "trial before", "The trial before."),
+    Action("up,k", "move(-1)", "previous trial", "The previous trial."),
     Action("enter", "open_run", "open", "The run of the selected trial.", True),
     Action("right_square_bracket", "other_sweep(1)", "next sweep", "The next sweep.", True, "[ ]"),
-    Action("left_square_bracket", "other_sweep(-1)", "sweep before", "The sweep before.", shown="["),
+    Action("left_square_bracket", "other_sweep(-1)", "previous sweep", "The previous sweep.", shown="["),
     Action("s", "stop", "stop", "No more runs, and an end of those at work, after a question.", True),
     Action("plus,equals_sign", "more_trials", "more trials", "More trials of this sweep; asks how many.", shown="+"),
     Action("p", "resume", "resume", "Let a sweep that was stopped or failed go on."),
@@ -186,7 +186,7 @@ class SweepScreen(Exports):
         why = f": {self.state[1]}" if self.state[1] else ""
         ties = f"; {ties}" if (ties := self.history.ties()) else ""
         return (
-            f" {self.state[0]}{why}; {ended} of {wording.count(plan.trial_count, 'trial')} ended{seeds},"
+            f" {self.state[0]}{why}; {ended} of {counted(plan.trial_count, 'trial')} ended{seeds},"
             f" {running} running; {plan.method}, by {self.history.metric}{ties}"
         )
 
@@ -263,7 +263,7 @@ class SweepScreen(Exports):
                 self.workbench.tell(str(error), "error")
             self._look()
 
-        question = f"How many trials in all? There are {wording.count(now, 'trial')} now."
+        question = f"How many trials in all? There are {counted(now, 'trial')} now."
         self.app.push_screen(AskDialog(question, lambda typed: [], str(now + 5), label="Trials"), answered)
 
     def action_resume(self) -> None:
@@ -325,7 +325,7 @@ class SweepScreen(Exports):
 
         def stop() -> None:
             stopped = stop_sweep(sweep, runs=True)
-            self.workbench.tell(f"The sweep is stopped, and {wording.count(stopped, 'run')} of it.")
+            self.workbench.tell(f"The sweep is stopped, and {counted(stopped, 'run')} of it.")
             self._look()
 
         self.ask(f"Stop the sweep '{name}'? Its runs finish their step, save and end.", "Stop it", stop)

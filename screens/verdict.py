@@ -150,7 +150,7 @@ class Verdict(Static):
         if problem or checked.problems:
             text.append("\n".join(map(clean, [problem] if problem else checked.problems)), colours["error"])
         elif checked.doing:
-            begin = "Starts when this is done (^s starts now, esc does not start): " if self.waits else "Checking: "
+            begin = "Will start when this is done (^s: start now, esc: do not start): " if self.waits else "Checking: "
             text.append(begin + clean(checked.doing), colours["accent" if self.waits else "secondary"])
         elif checked.unchecked:
             text.append(f"{clean(checked.unchecked)} ^s starts the run all the same.", colours["warning"])

@@ -105,11 +105,6 @@ def bar(share: float, width: int) -> tuple[str, str]:
     return glyphs().full * full, glyphs().empty * (width - full)
 
 
-def count(number: int, word: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
 def age(seconds: float) -> str:
     """As `short_time`, without seconds: a table that ticks is sent over the line for nothing."""
     return "now" if seconds < 60 else short_time(seconds)

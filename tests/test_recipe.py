@@ -62,12 +62,12 @@ def test_each_problem_is_named_with_key_value_and_what_is_allowed() -> None:
         'launch.time = "yesterday" (limit of a job, written [days-]hours:minutes:seconds)',
         "train.compile = 1 (must be a valid boolean)",
         "train.amp = \"fp8\" (must be 'none', 'bf16' or 'fp16')",
-        "optim.nmae is no key of a recipe, perhaps you mean optim.name",
+        "optim.nmae is not a key of a recipe, perhaps you mean optim.name",
         "optim.lr = 0.0 (must be greater than 0)",
         'model.freeze = 0 (must be "none", "backbone" or a whole number of blocks, at least 1)',
         "model.image_size = [384]",
         "schedule.name = \"cosin\" (must be 'cosine', 'linear', 'constant' or 'wsd')",
-        "trian is no key of a recipe, perhaps you mean train",
+        "trian is not a key of a recipe, perhaps you mean train",
     ):
         assert part in sentence
 

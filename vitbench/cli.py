@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
     "models": "the networks one can train or open",
     "fetch": "published weights, for machines without internet",
     "du": "what runs, caches and weights take on disk",
-    "prune": "free disk space that can be done without, after a question",
+    "prune": "free disk space: delete what can be spared, after a question",
     "attention": "what a network looks at, as a figure and as numbers",
     "faithfulness": "how good the maps of each method are, on pictures with masks",
     "positions": "what a network knows about place, as a figure and a scorecard",

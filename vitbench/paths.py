@@ -30,7 +30,7 @@ def store_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
         reason = (isinstance(error, OSError) and error.strerror) or "no folder can have this name"
         raise UserError(f"The store {shortened(str(folder))} cannot be used: {reason}.") from error
     if not is_folder:
-        raise UserError(f"The store {folder} is no folder; name one with --store or VITBENCH_HOME.")
+        raise UserError(f"The store {folder} is not a folder; name one with --store or VITBENCH_HOME.")
     return folder
 
 

@@ -18,7 +18,7 @@ def silent(done: int, total: int, what: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`seconds` as a person reads it: `8 s`, `3 min 20 s`, `5 h 12 min`, `2 d 4 h`; `?` for what is no number."""
+    """`seconds` as a person reads it: `8 s`, `3 min 20 s`, `5 h 12 min`, `2 d 4 h`; `?` for what is not a number."""
     if not math.isfinite(seconds):
         return "?"
     whole = max(0, round(seconds))

@@ -313,7 +313,7 @@ def _with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         for key in keys[:-1]:
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
-                raise UserError(f"--set {shortened(override)}: {shortened(key)} is no table.")
+                raise UserError(f"--set {shortened(override)}: {shortened(key)} is not a table.")
         table[keys[-1]] = value
     return changed
 
@@ -334,7 +334,7 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error" and not keys:
         return str(detail["ctx"]["error"])
     if detail["type"] == "extra_forbidden":
-        return f"{shortened(key)} is no key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
+        return f"{shortened(key)} is not a key of a recipe{_meant(keys[-1], fields, '.'.join(keys[:-1]))}"
     if detail["type"] == "model_type":
         return f"{key} = {shortened(repr(value))} (must be a table of keys)"
     shown = shortened(toml_value(value) if _plain(value) else repr(value))
@@ -361,7 +361,7 @@ def _meant(word: str, known: Sequence[str] | Mapping[str, Any], table: str = "")
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     if close:
         return f", perhaps you mean {f'{table}.' if table else ''}{close[0]}"
-    return f" (known are {', '.join(known)})" if len(known) <= 20 else ""
+    return f" (known: {', '.join(known)})" if len(known) <= 20 else ""
 
 
 def _plain(value: Any) -> bool:

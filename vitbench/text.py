@@ -31,6 +31,13 @@ def shortened(text: str, longest: int = 300) -> str:
     return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"
 
 
+def counted(number: int, word: str) -> str:
+    """`1 picture`, `1,234 pictures`, `2 patches`."""
+    if number == 1:
+        return f"1 {word}"
+    return f"{number:,} {word}" + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
+
+
 def size_in_words(size: float) -> str:
     """A number of bytes as a person reads it: `12 kB`, `3.4 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):

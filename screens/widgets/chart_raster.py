@@ -65,7 +65,7 @@ class View:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a line breaks off at a value that is no number (`nan`), or a line that is only one point (`point`)."""
+    """Where a line breaks off at a value that is not a number (`nan`), or a line that is only one point (`point`)."""
 
     row: int
     column: int

@@ -99,8 +99,13 @@ class CompareTable(ScrollView, Searchable, can_focus=True):
             return text.append("not measured", quiet)
         finite = curve.y[np.isfinite(curve.y)]
         text.append(f"{number(float(curve.y[at])):>9} ", Style(color=colours["foreground"], bold=True))
-        text.append(f"{number(float(curve.x[at])):>9} ", quiet)
+        text.append(f"{_place(float(curve.x[at])):>9} ", quiet)
         if finite.size:
             low, high = band or (float(finite.min()), float(finite.max()))
             text.append(f"{number(low):>9} {number(high):>9}", Style(color=colours["accent"]) if band else quiet)
         return text
+
+
+def _place(x: float) -> str:
+    """Where a value was measured: a step as everywhere, with its thousands set apart."""
+    return f"{x:,.0f}" if x.is_integer() else number(x)

@@ -262,12 +262,12 @@ class ConfusionView(Vertical):
         row, column = matrix.row, matrix.column
         count, total = int(evaluation.confusion[row, column]), int(evaluation.confusion[row].sum())
         true, taken = evaluation.classes[row], evaluation.classes[column]
-        words = f"{count} of {total} {true} were predicted as {taken}"
+        words = f"{true}: {count:,} of {total:,} predicted as {taken}"
         if row == column:
-            words = f"{count} of {total} {true} were recognised"
+            words = f"{true}: {count:,} of {total:,} recognised"
         split = split_words(evaluation.split) if self.app.size.width >= 100 else evaluation.split
         where = f"{split}, step {evaluation.step:,}"
-        head = f"{where}: {evaluation.correct} of {evaluation.pictures} right"
+        head = f"{where}: {evaluation.correct:,} of {evaluation.pictures:,} right"
         quiet = self.app.theme_variables["secondary"]
         self.query_one(Line).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
 

@@ -11,6 +11,7 @@ from screens.evaluation import split_words
 from screens.look import glyphs, series_colour
 from screens.widgets.picture_list import PictureList
 from vitbench.comparing.rows import Shared
+from vitbench.text import counted
 
 _MOST = 2000
 """Rows that are listed; the command writes all."""
@@ -47,7 +48,7 @@ class Disagreements(PictureList):
         """Shows what the networks of these names, drawn in these colours, said of the same pictures."""
         self.shared = shared
         found = shared.disagreeing()
-        count, pictures = len(found), wording.count(len(shared.files), "picture")
+        count, pictures = len(found), counted(len(shared.files), "picture")
         if not count:
             self.say(f"The networks are right on the same pictures ({pictures} of the {split_words(shared.split)}).")
             return
@@ -55,7 +56,7 @@ class Disagreements(PictureList):
         order = sorted(found.tolist(), key=lambda row: (not first.correct[row], -float(first.confidence[row])))
         self._rows = order[:_MOST]
         theme, dark = self.app.theme_variables, self.app.current_theme.dark
-        words = f"{split_words(shared.split)}: {wording.count(count, 'picture')} of {len(shared.files):,} "
+        words = f"{split_words(shared.split)}: {counted(count, 'picture')} of {len(shared.files):,} "
         words += "that some get right and others wrong"
         words += f", the first {_MOST:,} below" if count > _MOST else ""
         self.put_words(words)

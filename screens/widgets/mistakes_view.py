@@ -9,7 +9,7 @@ from screens import wording
 from screens.actions import bindings
 from screens.evaluation import Evaluation, Mistake, split_words
 from screens.widgets.picture_list import PictureList
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 
 class MistakesView(PictureList):
@@ -46,10 +46,10 @@ class MistakesView(PictureList):
         """Shows an evaluation."""
         self.evaluation = evaluation
         wrong = evaluation.pictures - evaluation.correct
-        words = f"{split_words(evaluation.split)}, step {evaluation.step:,}: {wording.count(wrong, 'mistake')}"
-        words += f" in {wording.count(evaluation.pictures, 'picture')}"
+        words = f"{split_words(evaluation.split)}, step {evaluation.step:,}: {counted(wrong, 'mistake')}"
+        words += f" in {counted(evaluation.pictures, 'picture')}"
         if 0 < len(evaluation.worst) < wrong:
-            words += f", the {len(evaluation.worst)} with the greatest loss below"
+            words += f", the worst {len(evaluation.worst):,} below"
         self.put_words(words)
         self._fill(0)
 
@@ -65,9 +65,10 @@ class MistakesView(PictureList):
         self._width = self.size.width
         names = [name for mistake in evaluation.worst for name in (mistake.label, mistake.predicted)]
         longest = max((cell_len(clean(name)) for name in names), default=0)
-        room = min(max(longest, len("Predicted")), max(6, (max(self.size.width, 60) // 2 - 22) // 2))
+        least = len("Predicted")
+        room = min(max(longest, least), max(least, (self.size.width // 2 - 22) // 2))
         self.query_one("#listed-left").styles.width = 2 * room + 20
-        head = f"{'Loss':>6}  {'True':<{room}}    {'Predicted'[:room]:<{room}} Conf"
+        head = f"{'Loss':>6}  {'True':<{room}}    {'Predicted':<{room}} Conf"
         rows = [
             Text.assemble(
                 (f"{mistake.loss:>6.2f}  ", colours["secondary"]),

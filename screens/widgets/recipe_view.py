@@ -31,7 +31,7 @@ class RecipeView(ScrollView, Searchable, can_focus=True):
     def show(self, recipe: str) -> None:
         """Replaces the recipe."""
         pairs = [line.partition("  # ")[::2] for line in recipe.splitlines()]
-        self._lines = [(clean(setting).rstrip(), clean(comment)) for setting, comment in pairs]
+        self._lines = [(_said(clean(setting).rstrip()), clean(comment)) for setting, comment in pairs]
         self.search_again()
         self._lay_out()
 
@@ -92,3 +92,8 @@ class RecipeView(ScrollView, Searchable, can_focus=True):
 
     def _colour(self, name: str) -> str:
         return Color.parse(self.app.theme_variables[name]).hex6
+
+
+def _said(setting: str) -> str:
+    """A line of the file as it is shown: a key without a value says so, as the form of a new run does."""
+    return f"{setting} not set" if setting.startswith("# ") and setting.endswith(" =") else setting

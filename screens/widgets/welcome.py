@@ -44,13 +44,15 @@ class Welcome(VerticalScroll, can_focus=False):
 
     def show_machine(self, findings: list[Finding] | None) -> None:
         """What was found, a line each, with what to do where something is not fine; None while it is looked for."""
+        from rich.console import Group
+        from rich.table import Table
+
         colours = self.app.theme_variables
-        text = Text("\nLooking at this machine ..." if findings is None else "\nThis machine", colours["foreground"])
+        head = Text("\nLooking at this machine ..." if findings is None else "\nThis machine", colours["foreground"])
+        rows = Table.grid(padding=(0, 2))
         for finding in findings or ():
-            text.append(f"\n  {clean(finding.topic):<12} ", Style(color=colours["secondary"]))
-            text.append(clean(finding.words), Style(color=colours["foreground"]))
+            words = Text(clean(finding.words), colours["foreground"])
             if finding.advice:
-                text.append(
-                    f"  {clean(finding.advice)}", Style(color=colours["error" if finding.serious else "warning"])
-                )
-        self.query_one("#welcome-machine", Static).update(text)
+                words.append(f"  {clean(finding.advice)}", colours["error" if finding.serious else "warning"])
+            rows.add_row(Text(f"  {clean(finding.topic)}", colours["secondary"]), words)
+        self.query_one("#welcome-machine", Static).update(Group(head, rows))

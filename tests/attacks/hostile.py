@@ -163,7 +163,7 @@ NO_FILES: dict[str, Callable[[Path], None]] = {
 
 
 def put(file: Path, content: bytes, seed: random.Random) -> str:
-    """Makes `file`: usually with this content, sometimes as something that is no file. Says which."""
+    """Makes `file`: usually with this content, sometimes as something that is not a file. Says which."""
     remove(file)
     if seed.random() < 0.03:
         kind = seed.choice(list(NO_FILES))

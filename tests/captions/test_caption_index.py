@@ -187,7 +187,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path):
 def test_mistakes_are_one_caption(tmp_path):
     with pytest.raises(UserError, match="There is no"):
         open_captions(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="no captions that are known"):
+    with pytest.raises(UserError, match="captions in no known format"):
         open_captions(tmp_path)
     write_json(tmp_path / "captions_train.json", coco(["a.jpg"], [(0, "a")]))
     with pytest.raises(UserError, match=r"None of the 1 pictures .* a\.jpg: no such picture"):

@@ -100,7 +100,7 @@ def test_local_encodings_are_found_and_said(tmp_path, encoding, label):
 def test_an_encoding_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="line 2"):
         decode("a\nbäb\n".encode("cp1252"), "t.csv", "utf-8")
-    with pytest.raises(UserError, match="No encoding is called"):
+    with pytest.raises(UserError, match="There is no encoding"):
         decode(b"a", "t.csv", "utf-99")
 
 

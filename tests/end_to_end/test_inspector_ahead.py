@@ -42,4 +42,4 @@ def test_it_comes_and_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_setting_that_is_no_number_is_said(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VITBENCH_INSPECTOR_MINUTES", "soon")
     with Terminal(store) as app:
-        app.wait_for("No runs yet", "VITBENCH_INSPECTOR_MINUTES=soon is no number of minutes")
+        app.wait_for("No runs yet", "VITBENCH_INSPECTOR_MINUTES=soon is not a number of minutes")

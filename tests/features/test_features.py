@@ -277,7 +277,7 @@ def test_another_picture_size_changes_the_grid_and_is_in_the_record(tiny, tmp_pa
     assert told["grid"] == [6, 2]
     assert "set to pictures of 96x32 instead of 64x64; its positions are resampled" in told["source"]
     assert read_provenance(out)["request"]["image_size"] == [96, 32]
-    for size, words in (("50", "--image-size 50x50 is no multiple of the patch"), ("x", "--image-size is a side")):
+    for size, words in (("50", "--image-size 50x50 is not a multiple of the patch"), ("x", "--image-size is a side")):
         assert cli.main(["features", network, pictures[0], "--image-size", size, "--out", str(out)]) == 2
         assert words in capsys.readouterr().err
 

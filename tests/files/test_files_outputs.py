@@ -107,12 +107,12 @@ def test_what_cannot_be_written_is_refused_before_the_work(store, tmp_path, phot
     (tmp_path / "folder.png").mkdir()
     for file, words in (
         (tmp_path / "folder.png", "is a folder"),
-        (photo / "figure.png", "is no folder"),
+        (photo / "figure.png", "is not a folder"),
         (tmp_path / ("x" * 300 + ".png"), "more than 255 bytes"),
         (tmp_path / "a\0b.png", "cannot be written"),
         (tmp_path / Path(*["d"] * 1500) / "a.png", "more than 100 folders"),
-        (tmp_path / "pipe.png", "is no file"),
-        (Path("/dev/stdout"), "is no file"),
+        (tmp_path / "pipe.png", "is not a file"),
+        (Path("/dev/stdout"), "is not a file"),
         (Path("/dev/zero"), "is a device"),
         (Path("/proc/figure.png"), "cannot be written"),
     ):
@@ -306,7 +306,11 @@ def test_a_new_folder_is_new(store, tmp_path, photo):
         with pytest.raises(UserError, match="not empty"):
             outputs.make_folder(tmp_path / name, fill)
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
-    for file, words in ((photo, "is no folder"), (tmp_path / "dangling", "leads nowhere"), (photo / "a", "no folder")):
+    for file, words in (
+        (photo, "is not a folder"),
+        (tmp_path / "dangling", "leads nowhere"),
+        (photo / "a", "no folder"),
+    ):
         with pytest.raises(UserError, match=words):
             outputs.make_folder(file, fill)
 

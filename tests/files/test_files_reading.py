@@ -39,7 +39,7 @@ def test_a_file_that_says_it_is_empty_is_read_up_to_the_limit():
 
 @pytest.fixture
 def odd(tmp_path):
-    """A name for each thing in a folder that is no regular file."""
+    """A name for each thing in a folder that is not a regular file."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
     (tmp_path / "zero").symlink_to("/dev/zero")

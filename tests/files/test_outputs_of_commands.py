@@ -110,7 +110,7 @@ def test_what_recipe_data_and_scenes_write(here, store, capsys):
     assert main(["scenes", "set", "--count", "10", "--size", "32"]) == 0
     capsys.readouterr()
     refuse(["scenes", "set", "--count", "10", "--size", "32"], capsys, "not empty")
-    refuse(["scenes", "a.png", "--count", "10", "--size", "32"], capsys, "is no folder")
+    refuse(["scenes", "a.png", "--count", "10", "--size", "32"], capsys, "is not a folder")
     inside = sorted(Path("set/train").iterdir())[0]
     refuse(["data", "set/train", "--preview", str(inside), "--overwrite"], capsys, "lies in the data set")
     refuse(["data", "set/train", "--preview", "a.png"], capsys, "exists")

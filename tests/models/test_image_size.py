@@ -42,7 +42,7 @@ def test_attention_and_positions_at_another_size(tmp_path, store):
     assert "set to" not in sheets[2].facts["source"]
     places = compose(PositionRequest(network=network, permutations=0, image_size=(48, 48)), sources)
     assert places.facts["grid"] == [3, 3]
-    with pytest.raises(UserError, match=r"--image-size 50x50 is no multiple of the patch 16x16"):
+    with pytest.raises(UserError, match=r"--image-size 50x50 is not a multiple of the patch 16x16"):
         compose(asked.changed(image_size=50), sources)
 
 

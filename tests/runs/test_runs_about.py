@@ -37,7 +37,7 @@ def test_a_run_that_is_put_away_is_there_with_all(runs, capsys):
     assert set(listed(capsys)) == {"two"}
     assert listed(capsys, "--all")["one"]["archived"] is True
     main(["runs"])
-    assert "1 of 2 runs are not shown" in capsys.readouterr().err
+    assert "Not shown: 1 of 2 runs" in capsys.readouterr().err
     assert main(["label", "one", "--unarchive"]) == 0
     assert set(listed(capsys)) == {"one", "two"}
 
@@ -65,9 +65,9 @@ def test_a_new_name_finds_the_run_and_changes_nothing_else(runs):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["one", "--tag", "two words"], "can be no tag"),
-        (["one", "--tag", "#x"], "can be no tag"),
-        (["one", "--tag", "x" * 51], "can be no tag"),
+        (["one", "--tag", "two words"], "cannot be a tag"),
+        (["one", "--tag", "#x"], "cannot be a tag"),
+        (["one", "--tag", "x" * 51], "cannot be a tag"),
         (["one", "--name", "  "], "can be printed"),
         (["one", "--name", "\x1b[2J"], "can be printed"),
         (["one", "two", "--name", "x"], "Several runs"),

@@ -58,7 +58,7 @@ def test_an_odd_control_folder_stops_no_command_and_leads_nowhere(shop, odd):
     assert control.stop(run) == "is stopped"
     assert mine.exists()
     if odd is not ODD["folder"]:
-        with pytest.raises(UserError, match="is no folder"):
+        with pytest.raises(UserError, match="is not a folder"):
             run.request("pause")
     assert run.requests() <= {"pause"}
 

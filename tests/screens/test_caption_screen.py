@@ -259,7 +259,7 @@ async def test_a_typed_caption_is_read_on_the_same_picture(opened):
         await app.press("enter")
         assert app.screen.seen.words == ("two", "blue", "hearts", "here", "<end>")
         assert "typed" in app.note()
-        assert app.facts()["said at"].startswith("90.0%")
+        assert app.facts()["rank"].endswith("probability 90.0%")
         await app.press("t")
         app.pilot.app.screen.query_one(Input).value = "too long"
         await app.press("enter")

@@ -62,7 +62,7 @@ async def test_a_run_is_evaluated_aside_and_its_confusions_come(store, tmp_path,
         inspector.go_on.set()
         await at.see(SENTENCE + ", 2 files left out")
         await at.press("enter", "5")
-        await at.see("were predicted as", SENTENCE)
+        await at.see("predicted as", SENTENCE)
         await at.press("escape")
         await at.until(lambda: SENTENCE not in at.text(), "the line to go")
 

@@ -73,7 +73,7 @@ async def test_another_picture_size_is_asked_for_and_taken(name, opened, subject
         await at.press("z")
         at.pilot.app.screen.query_one(Input).value = "50"
         await at.press("enter")
-        assert "--image-size 50x50 is no multiple" in at.line("note")
+        assert "--image-size 50x50 is not a multiple" in at.line("note")
         assert at.screen.request.image_size == (64, 96)
 
 

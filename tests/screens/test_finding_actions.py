@@ -53,7 +53,7 @@ async def test_the_palette_goes_to_actions_of_other_screens(store, tmp_path):
         await at.type("next confusion")
         await at.see("Confusion: next confusion")
         await at.press("enter")
-        await at.see("were predicted as")
+        await at.see("predicted as")
         await at.press("ctrl+p")
         await at.type("reverse")
         await at.see("Runs: reverse")

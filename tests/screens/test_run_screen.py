@@ -34,7 +34,7 @@ async def test_every_view_fits_and_shows_what_it_is_for(finished, store, size):
             ("2", "Gradient norm"),
             ("3", "epoch 10: validation"),
             ("4", "the preset that it started from"),
-            ("5", "were predicted as"),
+            ("5", "predicted as"),
             ("6", "mistakes in 480 pictures"),
         ):
             await at.press(key)
@@ -114,13 +114,13 @@ async def test_confusions_are_gone_through_by_key(finished, store):
     pairs = evaluation.pairs()
     async with opened(store, (80, 24)) as at:
         await at.press("enter", "5")
-        await at.see("were predicted as")
+        await at.see("predicted as")
         matrix = at.screen.query_one(ConfusionMatrix)
         assert (matrix.row, matrix.column) == pairs[0][:2]
         await at.press("right_square_bracket", "right_square_bracket")
         assert (matrix.row, matrix.column) == pairs[2][:2]
         count, names = pairs[2][2], evaluation.classes
-        await at.see(f"{count} of", f"{names[matrix.row]} were predicted as {names[matrix.column]}")
+        await at.see(f"{names[matrix.row]}: {count} of", f"predicted as {names[matrix.column]}")
         await at.press("left_square_bracket", "up", "right")
         assert (matrix.row, matrix.column) == (max(0, pairs[1][0] - 1), min(11, pairs[1][1] + 1))
         heads = [row[matrix._label_width() + 2 :] for row in at.rows()[5 : 5 + matrix._heads]]
@@ -185,7 +185,7 @@ async def test_the_confusion_matrix_is_saved(finished, store, tmp_path, ending):
     file = tmp_path / f"confusion.{ending}"
     async with opened(store, (80, 24)) as at:
         await at.press("enter", "5")
-        await at.see("were predicted as")
+        await at.see("predicted as")
         await at.press("e")
         await at.see("Save the confusion matrix as", "confusion-test-1000.png")
         at.screen.query_one(Input).value = str(file)

@@ -67,7 +67,7 @@ def test_the_file_says_what_the_draft_says(tmp_path):
         ("optim.lr", "5 to 1", "must be below high"),
         ("optim.lr", "fast, slow", 'optim.lr = "fast"'),
         ("train.epochs", "0", "train.epochs = 0"),
-        ("optim.rate", "1, 2", "optim.rate is no key"),
+        ("optim.rate", "1, 2", "optim.rate is not a key"),
         ("train.seed", "1, 1", "given twice"),
     ],
 )

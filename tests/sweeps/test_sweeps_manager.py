@@ -94,7 +94,7 @@ def test_a_grid_is_tried_once_each_and_the_best_is_the_best(whole_grid, played, 
     assert (recipe.optim.name, recipe.optim.lr) == ("adamw", 1e-3)
     assert main(["sweep", "a sweep"]) == 0
     text = capsys.readouterr().out
-    assert "6 of 6 trials have ended" in text
+    assert "6 of 6 trials ended" in text
     assert "optim.lr (" in text
     assert main(["sweep"]) == 0
     assert "finished  6 of 6 trials" in capsys.readouterr().out

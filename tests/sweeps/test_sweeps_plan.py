@@ -87,7 +87,7 @@ def test_a_file_with_tables_or_dotted_keys(tmp_path):
         ({"space": {}}, "names at least one recipe key"),
         ({"space": {"optim.lr": []}}, "space.optim.lr"),
         ({"space": {"optim.lr": [1, 1]}}, "given twice"),
-        ({"space": {"optim.rate": [1, 2]}}, "optim.rate is no key"),
+        ({"space": {"optim.rate": [1, 2]}}, "optim.rate is not a key"),
         ({"space": {"optim.lr": [1, -2]}}, "optim.lr = -2"),
         ({"space": {"optim.lr": {"low": 2, "high": 1}}}, "must be below high"),
         ({"space": {"optim.lr": {"low": 0, "high": 1, "scale": "log"}}}, "above 0 where scale is log"),

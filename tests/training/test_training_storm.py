@@ -191,7 +191,7 @@ def test_a_loss_that_is_no_number_ends_the_run_as_diverged(whole: Whole) -> None
     status = run.status()
     assert status.state == "diverged"
     assert "at step 7" in status.error
-    assert "the last good checkpoint is of step" in status.error
+    assert "the last good checkpoint is that of step" in status.error
     last = run.checkpoint("last")
     assert last.step in (4, 6)
     assert b"nan" not in (last.folder / "network.json").read_bytes()

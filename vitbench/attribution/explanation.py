@@ -67,7 +67,7 @@ def _target(target: int | Sequence[int] | Tensor | None, batch: int, device: tor
 
 
 def _check(result: MethodResult, subject: Subject, method: str) -> None:
-    """Maps that are not one a picture, or hold what is no number, are never drawn."""
+    """Maps that are not one a picture, or hold what is not a number, are never drawn."""
     if result.maps.dim() != 3 or result.maps.shape[0] != subject.pixels.shape[0]:
         raise UserError(
             f"The method {method} returned maps of shape {list(result.maps.shape)}; [pictures, rows, columns] with "

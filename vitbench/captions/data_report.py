@@ -15,7 +15,7 @@ from vitbench.data.layouts.base import NotRecognised
 from vitbench.data.summary import report, summarise
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 _EXAMPLES = 3
 _MOST = 20
@@ -34,7 +34,8 @@ def captions_report(data: CaptionIndex, of_masks: Sequence[str], *, most: int = 
     masked = sum(bool(picture.regions) for picture in data.pictures)
     if masked:
         regions = sum(len(picture.regions) for picture in data.pictures)
-        lines += ["", f"Masks: {regions:,} objects in {masked:,} pictures, for vitbench ground CAPTIONER --data PATH."]
+        objects = f"{counted(regions, 'object')} in {counted(masked, 'picture')}"
+        lines += ["", f"Masks: {objects}, for vitbench ground CAPTIONER --data PATH."]
     doubt = unfit_for_words(caption for picture in data.pictures for caption in picture.captions)
     if doubt:
         lines += ["", f"! Doubtful: {doubt}"]
@@ -126,7 +127,7 @@ def inspect_data(path: str, store: Path, *, layout: str = "", progress: Progress
     if chosen in format_names():
         return _with_masks(None, open_captions(path, layout=layout, progress=progress), progress)
     if chosen:
-        raise UserError(f"No layout is called {chosen!r}; there are {', '.join((*form_names(), *format_names()))}.")
+        raise UserError(f"There is no layout {chosen!r}; there are {', '.join((*form_names(), *format_names()))}.")
     labels: DataIndex | None = None
     refused: UserError | None = None
     try:

@@ -16,6 +16,7 @@ from vitbench.data.scenes import Word
 from vitbench.errors import UserError
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
+from vitbench.text import counted
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
         raise UserError(f"None of the {len(rows.captions)} pictures named in {given} can be used: {problems[0]}.")
     pictures = _with_parts(pictures)
     captions = sum(len(picture.captions) for picture in pictures)
-    described = f"{title}: {len(pictures):,} pictures with {captions:,} captions"
+    described = f"{title}: {counted(len(pictures), 'picture')} with {counted(captions, 'caption')}"
     digest = hashlib.sha256()
     for picture in pictures:
         seen = repr((str(picture.file.relative_to(root)), picture.captions, picture.split))

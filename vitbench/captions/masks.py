@@ -35,7 +35,7 @@ def region_mask(region: Region, note: Callable[[str], None] = lambda said: None)
         return _from_polygons(segmentation, region.height, region.width, note)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what, reason = shortened(region.category, 80), shortened(str(error))
-        raise UserError(f"The segmentation of a {what} is in no form of COCO's ({reason}).") from error
+        raise UserError(f"The segmentation of a {what} is not in COCO's form ({reason}).") from error
 
 
 def word_masks(word: Word, masks: Sequence[Mask | None]) -> tuple[Mask, ...]:
@@ -88,9 +88,9 @@ def uncompressed(text: str | bytes) -> list[int]:
 
 
 def _whole(value: Any) -> int:
-    """A count or a side, be it written as 64.0. Raises ValueError if it is no whole number."""
+    """A count or a side, be it written as 64.0. Raises ValueError if it is not a whole number."""
     if isinstance(value, bool) or not float(value).is_integer():
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     return int(value)
 
 

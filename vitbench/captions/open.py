@@ -76,5 +76,5 @@ def _run(reference: str, store: RunStore) -> OpenedCaptioner:
     folder = Path(entry.folder)
     if not is_captioner(folder / FILE_NAME):
         raise UserError(f"Run {run.id} trains a classifier; name a run of task caption.")
-    source = f"The weights are those of run {run.id} after step {entry.step}."
+    source = f"The weights are those of run {run.id} after step {entry.step:,}."
     return described_captioner(folder / FILE_NAME, folder / WEIGHTS_NAME, tag=f"{run.id}@{entry.step}", source=source)

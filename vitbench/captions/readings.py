@@ -10,6 +10,7 @@ from vitbench.data.layouts.base import Declined, Options
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.registry import forms
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 MOST_READINGS = 24
 _MOST_PICTURES = 200_000
@@ -50,7 +51,7 @@ def readings(path: str | Path, task: str = "classify") -> list[Reading]:
         counted = f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'} ({some})"
         if len(labels) > 1:
             telling.add(as_layout(name, options))
-        words = f"{counted}, {len(layout.entries):,} pictures: {layout.sentence.removeprefix('Recognised ')}"
+        words = f"{counted}, {counted(len(layout.entries), 'picture')}: {layout.sentence.removeprefix('Recognised ')}"
         found.setdefault(said, Reading(as_layout(name, options), words))
     # One class is no reading that somebody means, where others find several.
     return [one for one in found.values() if one.layout in telling or not telling]
@@ -89,7 +90,7 @@ def _of_captions(path: Path) -> list[Reading]:
             continue
         captions = recognised.rows.captions
         first = next(iter(captions.values()))[0]
-        words = f"{recognised.title}: {len(captions):,} pictures, such as {first[:60]}"
+        words = f"{recognised.title}: {counted(len(captions), 'picture')}, such as {first[:60]}"
         key = frozenset((name, tuple(own)) for name, own in captions.items())
         found.setdefault(key, Reading(form.name, words))
     return list(found.values())

@@ -61,7 +61,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "kill": (("kill last", "at once; it can be resumed"),),
     "rm": (("rm RUN RUN", "delete the folders of two runs"),),
     "evaluate": (
-        ("evaluate last", "on its own test part"),
+        ("evaluate last", "on its own test split"),
         ("evaluate RUN --data pictures/ --confusion confusion.png", "on other pictures, with a figure"),
         ("evaluate timm:NAME@weights.pth --data pictures/ --classes names.txt", "weights of another training"),
     ),

@@ -10,7 +10,7 @@ from vitbench.commands._outputs import outputs_of, say
 from vitbench.errors import UserError
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 if TYPE_CHECKING:
     from vitbench.training.chosen import Chosen
@@ -48,7 +48,7 @@ def write_labels(arguments: argparse.Namespace, folder: str, file: Path) -> int:
     outputs.write(file, predictions_csv(rows, "labels" if several else "label"))
     if several:
         print(f"A label counts from {said} on.", file=sys.stderr)
-    say(f"{file}: {len(rows)} labels", file=file)
+    say(f"{file}: {counted(len(rows), 'label')}", file=file)
     for problem in (*data.problems, *gone.news()):
         if problem.left_out:
             print(f"no label for {clean(problem.file)}: {clean(problem.reason)}", file=sys.stderr)

@@ -23,7 +23,7 @@ def outputs_of(
     inputs: Iterable[str | os.PathLike[str] | None] = (),
     data: Iterable[str | os.PathLike[str] | None] = (),
 ) -> Outputs:
-    """The outputs of a command that reads the files `inputs` and the data sets `data`; None is no file."""
+    """The outputs of a command that reads the files `inputs` and the data sets `data`; None is not a file."""
     return Outputs(
         store_folder(arguments.store),
         inputs=[file for file in inputs if file is not None],

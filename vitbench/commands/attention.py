@@ -14,7 +14,7 @@ from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.attention import GRIDS, AttentionRequest
-from vitbench.text import clean, small_error
+from vitbench.text import clean, counted, small_error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +121,6 @@ def _print(sheet: Sheet) -> None:
         for method, error in picture.get("completeness_error", {}).items():
             print(f"  completeness error of {method}: {small_error(error)}")
         if "outliers" in picture:
-            print(f"  {picture['outliers']['patches']} outlier patches")
+            print(f"  {counted(picture['outliers']['patches'], 'outlier patch')}")
     for line in sheet.caption.splitlines():
         print(clean(line))

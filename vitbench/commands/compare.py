@@ -10,6 +10,7 @@ from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.commands._runs import add_run, find_runs
 from vitbench.errors import UserError
 from vitbench.output import print_json
+from vitbench.text import counted
 
 if TYPE_CHECKING:
     from vitbench.comparing.report import Comparison
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         csv.writer(text).writerows([header(found.names), *rows])
         written = outputs.write(out, text.getvalue())
         if not arguments.json:
-            say(f"{len(rows):,} pictures on which they disagree: {written}", file=written)
+            say(f"{counted(len(rows), 'picture')} on which they disagree: {written}", file=written)
     if curves is not None:
         written = outputs.write(curves, _curves(found, curves.suffix.lower(), arguments.group))
         if not arguments.json:

@@ -84,7 +84,7 @@ def _print_readings(arguments: argparse.Namespace) -> int:
     path = expanded(arguments.path).absolute()
     found = [*readings(path), *readings(path, "caption")]
     if not found:
-        raise UserError(f"{path} can be read in no way that is known; vitbench data {arguments.path} says why.")
+        raise UserError(f"No known layout fits {path}; `vitbench data {arguments.path}` says why.")
     if arguments.json:
         print_json([{"as": reading.layout, "words": reading.words} for reading in found])
         return 0

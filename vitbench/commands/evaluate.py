@@ -11,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 if TYPE_CHECKING:
     from vitbench.training.evaluation import Evaluation
@@ -76,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {clean(name)}: average precision {value:.1%}, F1 is highest from {thresholds[name]:.2f} on")
     left_out = [*evaluation.left_out, *(problem for problem in evaluated.data.problems if problem.left_out)]
     if left_out:
-        print(f"Left out: {len(left_out)} files, such as {clean(left_out[0].file)} ({clean(left_out[0].reason)})")
+        first = left_out[0]
+        print(f"Left out: {counted(len(left_out), 'file')}, such as {clean(first.file)} ({clean(first.reason)})")
     if arguments.confusion:
         announce(arguments.confusion)
     return 0

@@ -14,7 +14,7 @@ from vitbench.commands._networks import add_device
 from vitbench.commands._outputs import add_overwrite, outputs_of
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +67,7 @@ def _caption_all(arguments: argparse.Namespace) -> int:
                 outputs.write(targets[one.picture], one.figure)
             progress(number, len(targets), "captioning")
     progress.close()
-    print(clean(f"{arguments.folder}: {len(targets) - len(unreadable)} figures"))
+    print(clean(f"{arguments.folder}: {counted(len(targets) - len(unreadable), 'figure')}"))
     for reason in unreadable:
         print(f"no figure: {clean(reason)}", file=sys.stderr)
     return 1 if unreadable else 0

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--untag", action="append", default=[], metavar="TAG", help="take a tag away")
     parser.add_argument("--note", metavar="TEXT", help="replace the note; an empty text takes it away")
     away = parser.add_mutually_exclusive_group()
-    away.add_argument("--archive", action="store_true", help="put away: `vitbench runs` shows it with --all only")
+    away.add_argument("--archive", action="store_true", help="put away: `vitbench runs` shows it only with --all")
     away.add_argument("--unarchive", action="store_true", help="take out again")
 
 

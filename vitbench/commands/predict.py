@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("--data", metavar="DIR", required=True, help="a folder of pictures")
     parser.add_argument("--csv", metavar="FILE", type=Path, required=True, help="where `filename,label` goes")
-    words = "of several labels a picture: the probability from which on one counts (else what was best on validation)"
+    words = (
+        "of several labels a picture: the probability from which on one counts (else the best on the validation split)"
+    )
     parser.add_argument("--threshold", type=float, metavar="P", help=words)
     add_overwrite(parser)
 

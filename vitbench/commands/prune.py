@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", metavar="RUN", action="append", default=[], help="only of this run; repeat for several"
     )
-    parser.add_argument("--last", action="store_true", help="of named runs the last checkpoint too: no resume any more")
+    parser.add_argument(
+        "--last", action="store_true", help="of named runs the last checkpoint too: they can no longer be resumed"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be freed, and delete nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="with --dry-run or --yes: one JSON document")
@@ -28,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(store_folder(arguments.store))
     runs = [store.find(name) for name in arguments.run]
     if arguments.last and not runs:
-        raise UserError("--last gives up that runs can be resumed: name them with --run.")
+        raise UserError("After --last a run can no longer be resumed: name the runs with --run.")
     if arguments.json and not (arguments.dry_run or arguments.yes):
         raise UserError("--json asks nothing: give --dry-run or --yes.")
     items = freeable(store, arguments.kinds, runs, last_too=arguments.last)

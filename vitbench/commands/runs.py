@@ -22,7 +22,7 @@ from vitbench.runs.about import read_about
 from vitbench.runs.queue import attend
 from vitbench.runs.store import Run, Store
 from vitbench.sweeps.manager import ensure_managers
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([_document(store, row, columns) for row in rows])
         return 0
     if hidden:
-        print(f"{hidden} of {len(known)} runs are not shown: archived, without the tag, or filtered.", file=sys.stderr)
+        print(
+            f"Not shown: {hidden:,} of {counted(len(known), 'run')} (archived, without the tag, or filtered).",
+            file=sys.stderr,
+        )
     if arguments.csv:
         print(_csv(rows, columns), end="")
         return 0

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(settings.model_dump(mode="json"))
         return 0
-    there = "" if settings_file().exists() else " (not there: these are the defaults)"
+    there = "" if settings_file().exists() else " (not there yet: these are the defaults)"
     print(clean(f"{settings_file()}{there}"))
     for name, field in Settings.model_fields.items():
         value = settings.model_dump(mode="json")[name]

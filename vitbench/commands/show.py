@@ -92,4 +92,4 @@ def _checkpoint_words(run: Run, checkpoints: Sequence[CheckpointEntry]) -> str:
     names = {index.best: "best", index.last: "last"}
     words = [f"{entry.step:,}" + (f" ({names[entry.step]})" if entry.step in names else "") for entry in checkpoints]
     only = len(index.without_state & {entry.step for entry in checkpoints})
-    return (", ".join(words) or "none yet") + (f"; of {only} the weights only (train.keep_checkpoints)" if only else "")
+    return (", ".join(words) or "none yet") + (f"; of {only} only the weights (train.keep_checkpoints)" if only else "")

@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.runs.store import Store
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 if TYPE_CHECKING:
     from vitbench.sweeps.history import History, Trial
@@ -110,7 +110,7 @@ def _start_typed(arguments: argparse.Namespace, store: Store) -> int:
     plan = draft.plan()
     if arguments.write:
         written = outputs_of(arguments).write(Path(arguments.write).expanduser(), draft.to_toml())
-        say(f"{plan.trial_count} trials: {written}", file=written)
+        say(f"{counted(plan.trial_count, 'trial')}: {written}", file=written)
         return 0
     return _start_plan(arguments, store, plan)
 
@@ -129,7 +129,7 @@ def _start_plan(arguments: argparse.Namespace, store: Store, plan: "Plan") -> in
     if start_manager(sweep) is None:
         raise UserError(f"The sweep's manager cannot be started; see {sweep.folder / 'manager.log'}.")
     runs = plan.trial_count * plan.repeats
-    print(f"{runs} runs, {plan.parallel} at a time: vitbench sweep {sweep.id}", file=sys.stderr)
+    print(f"{counted(runs, 'run')}, {plan.parallel} at a time: vitbench sweep {sweep.id}", file=sys.stderr)
     return 0
 
 
@@ -141,7 +141,7 @@ def _print_trials(plan: "Plan", store: Store) -> int:
     from vitbench.training.check import check_recipe
 
     if plan.method == "tpe":
-        print(f"{plan.trial_count} trials, each chosen by the results before it")
+        print(f"{counted(plan.trial_count, 'trial')}, each chosen by the results before it")
     else:
         for number in range(plan.trial_count):
             print(clean(f"{number + 1:>4}  {describe(suggestion(plan, number, [], 'max'))}"))
@@ -159,9 +159,9 @@ def _change(arguments: argparse.Namespace, sweep: "Sweep") -> None:
     from vitbench.sweeps.plan import parse_plan
 
     if arguments.set or arguments.recipe or arguments.data:
-        raise UserError("The recipe of a sweep stays as it was when it was started; start another one.")
+        raise UserError("The recipe of a sweep stays as it was at the start; start another sweep.")
     if arguments.repeats is not None:
-        raise UserError("The repeats of a sweep stay: its runs are numbered by them.")
+        raise UserError("The repeats of a sweep cannot be changed: its runs are numbered by them.")
     if arguments.parallel is not None:
         sweep.change(parse_plan(sweep.plan().model_dump(mode="json") | {"parallel": arguments.parallel}, "The sweep"))
     if arguments.trials is not None:
@@ -204,7 +204,7 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
     if not rows:
         print("No sweeps yet; `vitbench sweep FILE.toml` starts one.")
     for row in rows:
-        progress = "" if row["trials"] is None else f"  {row['ended']} of {row['trials']} trials"
+        progress = "" if row["trials"] is None else f"  {row['ended']:,} of {counted(row['trials'], 'trial')}"
         why = f": {row['why']}" if row["why"] else ""
         print(clean(f"{row['id']}  {row['name']}  {row['state']}{why}{progress}"))
     return 0
@@ -234,7 +234,7 @@ def _show(arguments: argparse.Namespace, sweep: "Sweep") -> int:
         return 0
     ended = sum(trial.is_complete(plan.repeats) for trial in history.trials.values())
     reason = f": {why}" if why else ""
-    print(clean(f"{plan.name or sweep.id}  {state}{reason}; {ended} of {plan.trial_count} trials have ended"))
+    print(clean(f"{plan.name or sweep.id}  {state}{reason}; {ended:,} of {counted(plan.trial_count, 'trial')} ended"))
     if history.doubles:
         print(clean(f"left out, since they are copies: {', '.join(history.doubles)}"))
     print(clean(f"\nBy {history.metric}, {'least' if history.goal == 'min' else 'greatest'} first:"))

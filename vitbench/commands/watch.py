@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     roots = [expanded(path).absolute() for path in arguments.logs]
     for root in roots:
         if not root.is_dir():
-            raise UserError(f"{shown(root)} is no folder; `vitbench metrics FILE` reads one event file.")
+            raise UserError(f"{shown(root)} is not a folder; `vitbench metrics FILE` reads one event file.")
     if not arguments.list and not arguments.json and sys.stdin.isatty() and sys.stdout.isatty():
         return 0
     logs = LogRows(roots)

@@ -15,7 +15,7 @@ from vitbench.methods import METHODS
 from vitbench.methods.base import Method
 from vitbench.models.network import Network
 from vitbench.requests.attention import AttentionRequest
-from vitbench.text import small_error
+from vitbench.text import counted, small_error
 
 
 @dataclass
@@ -159,7 +159,9 @@ def sentence(request: AttentionRequest, part: Part) -> str:
     if "outliers" in facts:
         found = facts["outliers"]
         hidden = " (masked)" if request.mask_outliers else ""
-        words += f"; {found['patches']} outlier patches{hidden} hold {max(found['mass'].values()):.0%} of a map"
+        words += (
+            f"; {counted(found['patches'], 'outlier patch')}{hidden} with {max(found['mass'].values()):.0%} of a map"
+        )
     elif request.mask_outliers:
         words += "; there are no outlier patches to mask" if _has_grid(network) else "; it has no patch grid to mask in"
     return words + part.words + "."

@@ -17,6 +17,7 @@ from vitbench.figures.raster import Picture, enlarge
 from vitbench.figures.sheet import Panel, Sheet, in_rows
 from vitbench.progress import Progress, silent
 from vitbench.requests.studies import ContactSheetRequest
+from vitbench.text import counted
 
 if TYPE_CHECKING:
     from vitbench.compose.sources import Sources
@@ -48,9 +49,8 @@ def contact_sheet(request: ContactSheetRequest, index: DataIndex) -> Sheet:
     """The sheet of an index that was read as the request asks."""
     changes = augmentation(request.augment, Preprocessing(request.image_size, request.image_size))
     panels = contact_panels(index, changes, seed=request.seed, epoch=request.epoch)
-    caption = (
-        f"{len(panels)} samples of {Path(request.data).name}, augmentation {request.augment}, epoch {request.epoch}."
-    )
+    samples, data = counted(len(panels), "sample"), Path(request.data).name
+    caption = f"{samples} of {data}, augmentation {request.augment}, epoch {request.epoch}."
     inputs = {"data": index.fingerprint}
     return Sheet("contact sheet", request.record(), panels, {"data": request.data}, caption, inputs, two_columns=True)
 

@@ -33,7 +33,7 @@ def compose_mistakes(request: MistakesRequest, sources: Sources, progress: Progr
             panels.append(replace(sheet.panels[1], title=f"{meaning}: {name}", place=(row, 1 + column)))
             inputs |= sheet.inputs
         pictures.append({"file": file, "right": right, "wrong": wrong})
-        lines.append(f"{file}: {right}, taken for {wrong}.")
+        lines.append(f"{file}: {right}, predicted as {wrong}.")
     title = METHODS[request.method].title
     caption = f"{title}: maps for the class that a picture was taken for, and for the right one.\n" + "\n".join(lines)
     record = request.changed(network=named).record()

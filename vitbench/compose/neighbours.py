@@ -17,6 +17,7 @@ from vitbench.figures.raster import Picture, fit
 from vitbench.figures.sheet import Panel
 from vitbench.progress import Progress
 from vitbench.requests.features import FeaturesRequest
+from vitbench.text import counted
 
 if TYPE_CHECKING:
     from vitbench.compose.features import Rows, Subject
@@ -94,7 +95,7 @@ class Neighbours:
         what = "their class tokens" if pool == "class" else "the mean of their patches"
         words = f"the nearest of {len(found.samples):,} pictures by the cosine of {what}"
         if found.left_out:
-            words += f"; {len(found.left_out)} pictures cannot be read any more"
+            words += f"; {counted(len(found.left_out), 'picture')} cannot be read any more"
         if voted is not None:
             low, high = voted.interval
             words += (

@@ -22,6 +22,7 @@ from vitbench.positions.embeddings import Positions, components_as_colour, filte
 from vitbench.positions.scores import Floats, Score
 from vitbench.progress import Progress, silent
 from vitbench.requests.positions import PositionRequest
+from vitbench.text import counted
 
 GRID_SIDE, SMALL_SIDE = 840, 336
 """Pixels of a raster's longer side, about: of a grid of tiles, and of one tile."""
@@ -242,8 +243,8 @@ def _distance(request: PositionRequest, sources: Sources, subject: _Subject, pro
     scale = Scale(request.colour_map, 0.0, float(distances.max()), "Patches")
     picture = _enlarged(colourise(distances, request.colour_map, 0.0, scale.high))
     words = (
-        f"Mean attention distance in patches over {len(request.pictures)} pictures, patch tokens only; by layer"
-        f" {', '.join(f'{value:.1f}' for value in distances.mean(axis=0))}."
+        f"Mean attention distance in patches over {counted(len(request.pictures), 'picture')}, patch tokens only; by"
+        f" layer {', '.join(f'{value:.1f}' for value in distances.mean(axis=0))}."
     )
     return [Panel(picture, "Mean attention distance", scale=scale, cells=cells)], words
 

@@ -82,7 +82,7 @@ def _named(content: bytes, name: str, encoding: str) -> str:
         text = content.decode(encoding)
     except LookupError as error:
         raise UserError(
-            f"No encoding is called {encoding!r}; utf-8, utf-16, cp1252, cp1251, gb18030 are some."
+            f"There is no encoding {encoding!r}; use one such as utf-8, utf-16, cp1252, cp1251 or gb18030."
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{name} is not {encoding} text: {_place(content, error)} is wrong.") from error

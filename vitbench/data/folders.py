@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from vitbench.data.index import DataIndex
 from vitbench.data.layouts.place import files_below
 from vitbench.data.layouts.tree import mask_files
+from vitbench.text import counted
 
 _MOST_LINES = 14
 _CHILDREN_SHOWN = 3
@@ -66,7 +67,7 @@ def _draw(node: _Node, depth: int, lines: list[str]) -> None:
     if len(shown) < len(names):
         rest = [node.folders[name] for name in names[len(shown) :]]
         count = sum(sum(other.counts.values()) for other in rest)
-        lines.append(f"{'  ' * depth}... {len(rest):,} more folders\t{count:,} pictures")
+        lines.append(f"{'  ' * depth}... {counted(len(rest), 'more folder')}\t{counted(count, 'picture')}")
 
 
 def _own(node: _Node) -> bool:
@@ -77,7 +78,7 @@ def _what(node: _Node, path: str) -> str:
     """What a folder holds, in words."""
     said = []
     if node.counts["labelled"]:
-        word = f"{node.counts['labelled']:,} pictures"
+        word = counted(node.counts["labelled"], "picture")
         last = path.rpartition("/")[2]
         if len(node.labels) == 1:
             (label,) = node.labels
@@ -87,11 +88,11 @@ def _what(node: _Node, path: str) -> str:
             word += f" of {len(node.labels):,} classes"
         said.append(word)
     if node.counts["unlabelled"]:
-        said.append(f"{node.counts['unlabelled']:,} pictures without labels")
+        said.append(counted(node.counts["unlabelled"], "picture") + " without labels")
     if node.counts["masks"]:
-        said.append(f"{node.counts['masks']:,} masks")
+        said.append(counted(node.counts["masks"], "mask"))
     if node.counts["not used"]:
-        said.append(f"{node.counts['not used']:,} pictures left out")
+        said.append(counted(node.counts["not used"], "picture") + " left out")
     splits = [split for split in node.splits if split]
     if len(splits) == 1 and len(node.folders) != 0:
         said.append(f"split {splits[0]}")

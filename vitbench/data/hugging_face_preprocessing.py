@@ -112,7 +112,7 @@ def _prepared(file: Path, said: Mapping[str, Any], model_type: str, own: tuple[i
         mean, std = _divided(mean, stretch), _divided(std, stretch)
     resample = said.get("resample", defaults.resample)
     if not isinstance(resample, int) or resample not in _RESAMPLING:
-        raise UserError(f"{file}: resample is {clean(str(resample))!r}; known are 0 to 3, Pillow's numbers.")
+        raise UserError(f"{file}: resample is {clean(str(resample))!r}; known: 0 to 3, Pillow's numbers.")
     resize, (height, width), fraction = _geometry(file, scaled, cut, own)
     preprocessing = Preprocessing(height, width, resize, fraction, _RESAMPLING[resample], mean, std)
     return PreparedAs(preprocessing, tuple(notes))
@@ -137,7 +137,7 @@ def _scaled(file: Path, size: Any, defaults: _Defaults) -> int | tuple[int, int]
         if "height" in size and "width" in size:
             return _whole(file, "size", size["height"]), _whole(file, "size", size["width"])
         raise UserError(
-            f"{file}: size has {', '.join(map(clean, map(str, size)))}; known are shortest_edge, or height and width."
+            f"{file}: size has {', '.join(map(clean, map(str, size)))}; known: shortest_edge, or height and width."
         )
     if isinstance(size, int) and "shortest_edge" in defaults.size:
         return _whole(file, "size", size)

@@ -24,6 +24,7 @@ from vitbench.errors import UserError
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
+from vitbench.text import counted
 
 
 @dataclass(frozen=True)
@@ -307,7 +308,7 @@ def _lonely_labels(entries: Sequence[Entry]) -> list[Problem]:
     evaluated = {label for label, split in counts if split != "train"}
     problems = []
     for (label, split), file in sorted(first.items(), key=lambda item: item[1]):
-        number = f"({counts[label, split]:,} pictures of {label})"
+        number = f"({counted(counts[label, split], 'picture')} of {label})"
         if split != "train" and label not in trained:
             problems.append(Problem(file, f"its label is not in train, so it cannot be learned {number}", False))
         elif split == "train" and label not in evaluated:

@@ -105,7 +105,7 @@ def allow_pictures(megapixels: float | None) -> None:
 
 
 def largest_picture() -> int:
-    """The most pixels that are read. Raises UserError if the environment variable is no number."""
+    """The most pixels that are read. Raises UserError if the environment variable is not a number."""
     if _allowed:
         return int(_allowed[0] * 1e6)
     said = os.environ.get(LIMIT_VARIABLE, "")

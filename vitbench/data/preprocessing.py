@@ -49,11 +49,11 @@ class Preprocessing:
                 f"A network cannot see pictures of {self.height}x{self.width}: both sides must be positive."
             )
         if self.resize not in get_args(Resize):
-            raise UserError(f"No way to resize is called {self.resize!r}; choose squash or crop.")
+            raise UserError(f"resize is {self.resize!r}; it must be squash or crop.")
         if not 0 < self.crop_fraction <= 1:
             raise UserError(f"crop_fraction is {self.crop_fraction}; it must be above 0 and at most 1.")
         if self.interpolation not in INTERPOLATIONS:
-            raise UserError(f"No interpolation is called {self.interpolation!r}; choose {', '.join(INTERPOLATIONS)}.")
+            raise UserError(f"There is no interpolation {self.interpolation!r}; choose {', '.join(INTERPOLATIONS)}.")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise UserError(
                 f"Normalisation needs three means and three positive deviations, not {self.mean}, {self.std}."
@@ -128,7 +128,7 @@ class Preprocessing:
                 given["value_range"] = float(low), float(high)
             return cls(**given)
         except (TypeError, KeyError, ValueError) as error:
-            raise UserError(f"This is no description of a preprocessing ({error}).") from error
+            raise UserError(f"This is not a description of a preprocessing ({error}).") from error
 
     def _placement(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Size (width, height) after the resize, and the corner (left, top) of the part that is cut out of it."""

@@ -48,7 +48,7 @@ def read_table(path: Path, encoding: str = "") -> Table:
     """All rows of a CSV, TSV or JSON lines file, or of a JSON list of objects; what is no row is a problem.
 
     The first row of a CSV is among `rows`, since it may be data: `split_header` takes it off. Raises UserError if the
-    file cannot be read, or is no table at all.
+    file cannot be read, or is not a table at all.
     """
     decoded = read_decoded(path, TABLE, encoding)
     table = Table(path, encoding=decoded.encoding)
@@ -102,7 +102,7 @@ def _read_csv(text: str, table: Table) -> None:
             if any(cell.strip() for cell in cells):
                 table.rows.append((line, [cell.strip() for cell in cells]))
     except csv.Error as error:
-        raise UserError(f"{table.path} is no readable table after line {line}: {error}.") from error
+        raise UserError(f"{table.path} is not a readable table after line {line}: {error}.") from error
 
 
 def _json_lines(text: str, table: Table) -> Iterator[tuple[int, Any]]:
@@ -123,7 +123,7 @@ def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, Any]]
     if isinstance(document, dict) and document and all(isinstance(value, str | int) for value in document.values()):
         document = [{"filename": name, "label": value} for name, value in document.items()]
     if not isinstance(document, list):
-        raise UserError(f"{path} is no table: it holds neither a list of objects nor names with labels.")
+        raise UserError(f"{path} is not a table: it holds neither a list of objects nor names with labels.")
     yield from enumerate(document, start=1)
 
 

@@ -17,6 +17,7 @@ from vitbench.files.reading import RECORD, Unreadable, read_text
 from vitbench.runs.host import INSPECTOR_ROOM, memory_room
 from vitbench.runs.lease import hidden_by_mistake
 from vitbench.runs.nvml import gpu_and_driver, seen_gpus
+from vitbench.text import counted
 
 GIB = 2**30
 _EXTRAS = (
@@ -92,7 +93,7 @@ def _pair_advice(torch: str, torchvision: str) -> str:
 def _build_advice(builds: Mapping[str, str], again: str) -> str:
     if len(set(builds.values())) > 1:
         both = " and ".join(f"{name} for {build}" for name, build in builds.items())
-        return f"They are no pair: {both}. {again}"
+        return f"They are not a pair: {both}. {again}"
     return ""
 
 
@@ -121,7 +122,7 @@ def gpus(environment: Mapping[str, str]) -> Finding:
         if device_files:
             return Finding(
                 "GPU",
-                f"{len(device_files)} device file(s), but NVML does not answer",
+                f"{counted(len(device_files), 'device file')}, but NVML does not answer",
                 "`nvidia-smi` says why: the driver's module and its library often differ until the next reboot.",
                 True,
             )

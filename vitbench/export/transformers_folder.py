@@ -53,7 +53,7 @@ def kind_of(network: Network) -> Kind:
         "it has registers without layer scale": module.num_reg_tokens > 0 and not scaled,
         "its class token has no position": module.no_embed_class and not module.num_reg_tokens,
         "its registers have a position": bool(module.num_reg_tokens) and not module.no_embed_class,
-        "it takes pictures that are no squares, and its DINOv2 lays positions out in a square": scaled
+        "it takes pictures that are not square, and its DINOv2 lays positions out in a square": scaled
         and network.image_size[0] != network.image_size[1],
         "its gated MLP is not that of a ViT": _is_gated(block.mlp) and not scaled,
     }

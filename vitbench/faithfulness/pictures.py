@@ -27,6 +27,7 @@ from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
+from vitbench.text import counted
 
 Mask = NDArray[np.bool_]
 
@@ -177,7 +178,7 @@ def _from_instances(files: Sequence[Path], place: CaptionPlace) -> MaskedData:
             label = labels.get((split, name))
             pictures.append(MaskedPicture(place.root / found, split, tuple(regions), label=label))
     form = "Scenes with their instances" if labels else "COCO instances"
-    return MaskedData(f"{form}: {len(pictures):,} pictures with masks.", tuple(pictures), tuple(problems))
+    return MaskedData(f"{form}: {counted(len(pictures), 'picture')} with masks.", tuple(pictures), tuple(problems))
 
 
 def _from_labelme(place: CaptionPlace, problems: Sequence[str]) -> MaskedData:
@@ -187,7 +188,7 @@ def _from_labelme(place: CaptionPlace, problems: Sequence[str]) -> MaskedData:
         MaskedPicture(place.root / name, split_of(PurePosixPath(name).parent.as_posix()), tuple(regions))
         for (_, name), regions in sorted(rows.regions.items())
     ]
-    sentence = f"labelme's JSON beside pictures: {len(pictures):,} pictures with masks."
+    sentence = f"labelme's JSON beside pictures: {counted(len(pictures), 'picture')} with masks."
     return MaskedData(sentence, tuple(pictures), (*problems, *rows.problems))
 
 
@@ -227,7 +228,7 @@ def _from_mask_files(place: CaptionPlace) -> MaskedData:
         pictures.append(MaskedPicture(place.root / file, split, (), place.root / mask, label))
     trimaps = any(picture.mask_file is not None and is_trimap(picture.mask_file) for picture in pictures)
     object_ = "1 is the object, 3 its border" if trimaps else OBJECT_OF_A_MASK
-    return MaskedData(f"Masks beside pictures ({object_}): {len(pictures):,} pictures.", tuple(pictures), ())
+    return MaskedData(f"Masks beside pictures ({object_}): {counted(len(pictures), 'picture')}.", tuple(pictures), ())
 
 
 def _bare_stem(mask: str) -> str:

@@ -113,7 +113,7 @@ def vote(
     judged = next((name for name in ("test", "val") if (splits == name).any()), None)
     if judged is not None and (splits == "train").any():
         asked, gallery = np.flatnonzero(splits == judged), np.flatnonzero(splits == "train")
-        how = f"pictures of the {judged} part by those of the training split"
+        how = f"pictures of the {judged} split by those of the training split"
     else:
         asked = gallery = np.arange(len(labels))
         how = "each picture by all others"

@@ -47,7 +47,7 @@ class Outputs:
         """`inputs` are files that the call reads, and `data` data sets: folders, or a table beside its pictures.
 
         With `streams`, /dev/stdout, pipes, terminals and /dev/null may be written to. `remedy` ends the refusal of a
-        file that is not ours. What is no path (a run, `demo`, `scenes:base`) is passed over.
+        file that is not ours. What is not a path (a run, `demo`, `scenes:base`) is passed over.
         """
         self.overwrite, self.remedy = overwrite, remedy
         self._streams_allowed = streams
@@ -129,7 +129,7 @@ class Outputs:
                 if folder.is_symlink() and not folder.exists():
                     raise UserError(f"{shown(folder)} is a link that leads nowhere; name a new folder.")
                 if not folder.is_dir():
-                    raise UserError(f"{shown(folder)} exists already and is no folder; name a new folder.")
+                    raise UserError(f"{shown(folder)} exists already and is not a folder; name a new folder.")
                 if any(folder.iterdir()):
                     raise UserError(f"{shown(folder)} exists already and is not empty; name a new folder.")
             _check_place(folder.resolve())
@@ -159,7 +159,7 @@ class Outputs:
             self._check_no_input(file)
             if is_stream(file):
                 if not self._streams_allowed:
-                    raise UserError(f"{shown(file)} is no file; name a file.")
+                    raise UserError(f"{shown(file)} is not a file; name a file.")
                 return open_stream(file) if first else None
             real = _real(file)
             _check_place(real)
@@ -258,7 +258,7 @@ def _check_place(real: Path) -> None:
         if missing > _MOST_NEW_FOLDERS:
             raise UserError(f"{shown(real)} cannot be written: more than {_MOST_NEW_FOLDERS} folders would be made.")
     if not folder.is_dir():
-        raise UserError(f"{shown(real)} cannot be written: {folder} is no folder.")
+        raise UserError(f"{shown(real)} cannot be written: {folder} is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         reason = "lies on a disk that is read-only" if _is_read_only(folder) else "may not be changed (permissions)"
         raise UserError(f"{shown(real)} cannot be written: the folder {folder} {reason}.")

@@ -89,7 +89,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Everything in a folder that is no folder; links are not followed."""
+    """Everything in a folder that is not a folder; links are not followed."""
     for place, _, names in os.walk(folder):
         yield from (Path(place) / name for name in names)
 

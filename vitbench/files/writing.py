@@ -57,7 +57,7 @@ def write_whole(file: Path, content: bytes | str, durable: bool = True) -> None:
     except UnicodeEncodeError as error:
         bad = ascii(error.object[error.start])
         raise Unwritable(
-            f"{file} cannot be written: {bad} in it is no character of UTF-8; rename what has it."
+            f"{file} cannot be written: {bad} in it is not a character of UTF-8; rename what has it."
         ) from error
     with writing(file, durable) as stream:
         stream.write(data)
@@ -66,7 +66,7 @@ def write_whole(file: Path, content: bytes | str, durable: bool = True) -> None:
 def open_to_append(file: Path) -> BinaryIO:
     """Opens a regular file to write at its end, without buffering, and makes it if it does not exist.
 
-    Never blocks. Raises OSError, and Unwritable for what is no regular file.
+    Never blocks. Raises OSError, and Unwritable for what is not a regular file.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(file, flags, 0o666)

@@ -71,7 +71,7 @@ class Cancel:
 
 
 class BadFrame(ValueError):
-    """A line that is no request; `number` is the id that it gives, or 0."""
+    """A line that is not a request; `number` is the id that it gives, or 0."""
 
     def __init__(self, what: str, number: int = 0) -> None:
         super().__init__(what)
@@ -108,7 +108,7 @@ def read_request(stream: BinaryIO) -> Request | Cancel | None:
         raise BadFrame(f"`replaces` is {json_type(replaces)}, not a text", number)
     known = header.get("known") or []
     if not isinstance(known, list) or not all(isinstance(key, str) for key in known):
-        raise BadFrame("`known` is no list of texts", number)
+        raise BadFrame("`known` is not a list of texts", number)
     if header.get("arrays"):
         raise BadFrame("a request carries no arrays", number)
     return Request(number, name, arguments or {}, replaces or "", tuple(known))

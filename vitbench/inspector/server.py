@@ -170,7 +170,7 @@ class Server:
                 request = read_request(self.requests)
             except BadFrame as error:
                 with suppress(OSError):
-                    self._send(_refusal(error.number, f"This is no request: {error}."))
+                    self._send(_refusal(error.number, f"This is not a request: {error}."))
                 continue
             except OSError:
                 request = None

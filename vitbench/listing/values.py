@@ -74,7 +74,7 @@ def is_recipe_key(name: str) -> bool:
 
 
 def value_of(row: RunRow, name: str) -> Any:
-    """The value that a name has in a row; None where there is none, and for what is no number."""
+    """The value that a name has in a row; None where there is none, and for what is not a number."""
     name = SHORT.get(name.lower(), name)
     if name in NUMBER_FIELDS:
         return _finite(NUMBER_FIELDS[name](row))

@@ -51,7 +51,7 @@ def check_image_size(module: nn.Module, size: tuple[int, int], name: str) -> Non
     if any(side < step or side % step for side, step in zip(size, patch, strict=True)):
         fitting = tuple(max(step, round(side / step) * step) for side, step in zip(size, patch, strict=True))
         raise UserError(
-            f"model.image_size {size[0]}x{size[1]} is no multiple of the patch {patch[0]}x{patch[1]} of {name};"
+            f"model.image_size {size[0]}x{size[1]} is not a multiple of the patch {patch[0]}x{patch[1]} of {name};"
             f" {fitting[0]}x{fitting[1]} would be."
         )
 

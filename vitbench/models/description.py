@@ -52,4 +52,4 @@ def read_network_json(file: Path) -> NetworkDescription:
     except (UserError, ValidationError) as error:
         problem = error.errors()[0] if isinstance(error, ValidationError) else None
         what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise UserError(f"{file} is no description of a network ({shortened(what.rstrip('.'))}).") from error
+        raise UserError(f"{file} is not a description of a network ({shortened(what.rstrip('.'))}).") from error

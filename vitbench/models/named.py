@@ -157,7 +157,7 @@ def find_network(reference: str) -> NamedNetwork:
         kind, name = "timm", reference
     if kind not in SOURCES or not name:
         allowed = ", ".join(f"{source}:NAME" for source in SOURCES)
-        raise UserError(f"No network is called {reference!r}; allowed are {allowed} and demo.")
+        raise UserError(f"There is no network {reference!r}; allowed are {allowed} and demo.")
     found = NamedNetwork(kind, name)
     found.source.check(name)
     return found

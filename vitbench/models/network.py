@@ -175,7 +175,7 @@ def build_network(
     if head_init not in (None, *HEAD_INITS):
         raise UserError(f"model.options.head is {head_init!r}; allowed are {', '.join(HEAD_INITS)}.")
     if taken := options.keys() & _NOT_OPTIONS:
-        raise UserError(f"model.options.{min(taken)} is no option: {_NOT_OPTIONS[min(taken)]}.")
+        raise UserError(f"model.options.{min(taken)} is not an option: {_NOT_OPTIONS[min(taken)]}.")
     # Zero is timm's default, and some families take no argument for it.
     options |= {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(model, key))}
     if model.in_chans != 3:
@@ -285,7 +285,7 @@ def _of_run(text: str, which: str, store: Store) -> Network:
     entry = run.checkpoint(which or "best")
     network = open_checkpoint(entry.folder)
     network.tag = f"{run.id}@{entry.step}"
-    network.source = f"The weights are those of run {run.id} after step {entry.step}."
+    network.source = f"The weights are those of run {run.id} after step {entry.step:,}."
     return network
 
 

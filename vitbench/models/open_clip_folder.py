@@ -55,7 +55,7 @@ def _tower(file: Path, vision: Mapping[str, Any], quick_gelu: bool) -> tuple[str
     if named := vision.get("timm_model_name"):
         pool = str(vision.get("timm_pool", ""))
         if pool not in _POOLS:
-            raise UserError(f"{file}: timm_pool is {clean(pool)!r}; known are {', '.join(filter(None, _POOLS))}.")
+            raise UserError(f"{file}: timm_pool is {clean(pool)!r}; known: {', '.join(filter(None, _POOLS))}.")
         return str(named), {"global_pool": pool} if pool else {}
     if changed := next((key for key in _OTHER_PARTS if vision.get(key)), None):
         raise UserError(f"{file}: {changed} asks for a picture tower that timm does not have.")

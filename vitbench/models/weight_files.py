@@ -215,7 +215,7 @@ def _read_torch_save(path: Path) -> object:
     except pickle.UnpicklingError as error:
         if _is_plain_pickle_refusal(error):
             raise UserError(_refusal(path, str(error))) from error
-        raise UserError(f"{path} is no weight file that torch can read ({first_line(error)}).") from error
+        raise UserError(f"{path} is not a weight file that torch can read ({first_line(error)}).") from error
     except RuntimeError as error:
         if "TorchScript" in str(error):
             raise UserError(

@@ -22,7 +22,7 @@ def setting_sentences(setting: SettingFacts) -> Iterator[str]:
         yield f"Reported is {setting.chosen}."
     if setting.state != "finished":
         where = f"at step {setting.step:,} of {setting.total_steps:,}"
-        yield f"The run is {setting.state}, {where}: these are no final numbers."
+        yield f"The run is {setting.state}, {where}: these are not final numbers."
     for warning in setting.warnings[:_WARNINGS_SHOWN]:
         yield f"Its log warns: {warning.rstrip('.')}."
     if (more := len(setting.warnings) - _WARNINGS_SHOWN) > 0:
@@ -121,7 +121,8 @@ def _training(recipe: Recipe) -> str:
     options = "".join(f", {key} {value}" for key, value in optim.options.items())
     falls = {"wsd": f" that decays in the last {share(schedule.decay_fraction)}"}.get(schedule.name, "")
     falls += f" down to {schedule.min_lr:g}" if schedule.min_lr else ""
-    warm = f" after a linear warm-up of {schedule.warmup_epochs:g} epochs" if schedule.warmup_epochs else ""
+    ramp = schedule.warmup_epochs
+    warm = f" after a linear warm-up of {ramp:g} epoch{'s' * (ramp != 1)}" if ramp else ""
     return (
         f"It took {epochs}{head} in batches of {batch:,}, with {name} ({rate}{layers}"
         f"{momentum}{decay}{options}) and a {schedule.name} schedule{falls}{warm}."

@@ -96,7 +96,7 @@ class ConfusionRequest(Request):
         count = len(self.classes)
         for true, predicted, pictures in self.counts:
             if not (0 <= true < count and 0 <= predicted < count and pictures >= 0):
-                raise ValueError(f"({true}, {predicted}, {pictures}) is no cell of a matrix of {count} classes.")
+                raise ValueError(f"({true}, {predicted}, {pictures}) is not a cell of a matrix of {count} classes.")
         return self
 
 

@@ -90,8 +90,8 @@ def change_tags(run: Run, add: tuple[str, ...] = (), remove: tuple[str, ...] = (
     for tag in add:
         if not _TAG.fullmatch(tag) or len(tag) > LONGEST_TAG:
             raise UserError(
-                f"{shortened(tag)!r} can be no tag: one word of at most {LONGEST_TAG} characters, without commas, and "
-                "not beginning with #."
+                f"{shortened(tag)!r} cannot be a tag: one word of at most {LONGEST_TAG} characters, without commas, "
+                "and not beginning with #."
             )
     about = read_about(run)
     tags = tuple(dict.fromkeys(tag for tag in (*about.tags, *add) if tag not in remove))

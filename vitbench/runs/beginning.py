@@ -50,7 +50,7 @@ def begin_from(
     except (OSError, UserError) as error:
         store.remove(child)
         reason = error.strerror or error if isinstance(error, OSError) else error
-        raise UserError(f"No run can begin from step {entry.step} of {parent.id}: {reason}.") from error
+        raise UserError(f"No run can begin from step {entry.step:,} of {parent.id}: {reason}.") from error
     return child
 
 

@@ -100,7 +100,7 @@ def read_index(folder: Path) -> Index:
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Replaces names.json; something in its place that is no file is moved aside. Raises OSError."""
+    """Replaces names.json; something in its place that is not a file is moved aside. Raises OSError."""
     file = folder / INDEX_NAME
     if os.path.lexists(file) and not _is_file(file):
         file.rename(set_aside_name(file))

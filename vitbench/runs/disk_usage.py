@@ -167,7 +167,7 @@ def _checkpoints(run: Run, *, named: bool, last_too: bool, running: bool) -> Ite
             keep = "the best"
         elif step == index.last:
             resumable = state in STARTABLE
-            why = "the last, of a run that goes on no more" if not resumable else "the last, which was asked for"
+            why = "the last, of a run that has ended for good" if not resumable else "the last, which was asked for"
             if resumable and not (named and last_too):
                 keep = f"the last, from which the run ({state}) can be resumed; name the run and say --last"
             elif index.best is None:

@@ -45,7 +45,7 @@ class Scored:
 
 
 def read_scored(file: Path) -> Scored:
-    """Raises UserError for a file that is no evaluation."""
+    """Raises UserError for a file that is not an evaluation."""
     document = read_json_object(file, EVALUATION, allow_nan=True)
     match = _NAME.fullmatch(file.name)
     if match is None:
@@ -94,7 +94,7 @@ class ScoredLabels:
 
 
 def read_scored_labels(file: Path) -> ScoredLabels:
-    """Raises UserError for a file that is no evaluation of several labels a picture."""
+    """Raises UserError for a file that is not an evaluation of several labels a picture."""
     document = read_json_object(file, EVALUATION, allow_nan=True)
     match = _NAME.fullmatch(file.name)
     if match is None:

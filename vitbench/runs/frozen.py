@@ -19,6 +19,7 @@ from vitbench.files.reading import RECIPE, read_bytes
 from vitbench.files.writing import write_whole
 from vitbench.recipe import Recipe
 from vitbench.runs.store import Run
+from vitbench.text import counted
 
 FILE = "queued.json"
 DECIDE_BITS = ("torch", "torchvision", "timm", "numpy", "pillow")
@@ -114,10 +115,14 @@ def _differences_of_data(before: Any, path: str) -> list[str]:
         return [f"The data in {path} could not be compared with those that the run was queued with."]
     if before.get("names") != now.names:
         files, size = before.get("files"), before.get("bytes")
-        then = f"{files:,} files with {size:,} bytes" if isinstance(files, int) and isinstance(size, int) else "others"
+        then = (
+            f"{counted(files, 'file')} with {size:,} bytes"
+            if isinstance(files, int) and isinstance(size, int)
+            else "others"
+        )
         return [
-            f"The data in {path} have changed since the run was queued: these are {now.files:,} files with "
-            f"{now.bytes:,} bytes, and were {then}."
+            f"The data in {path} have changed since the run was queued: there are {counted(now.files, 'file')} with "
+            f"{now.bytes:,} bytes; there were {then}."
         ]
     if before.get("times") != now.times:
         return [f"Files in {path} have been written anew since the run was queued, with the names and sizes of before."]

@@ -21,7 +21,7 @@ INHERITED = "VITBENCH_RUN_LOCK"
 
 
 class OddLock(UserError, OSError):
-    """What has the name of a lock is no regular file."""
+    """What has the name of a lock is not a regular file."""
 
 
 class FileLock:

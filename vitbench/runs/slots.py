@@ -34,7 +34,7 @@ class CpuSlot(Lease):
 
 
 def slots() -> int:
-    """How many there are: `VITBENCH_SLOTS`, else 1. Raises UserError for what is no number from 1 on."""
+    """How many there are: `VITBENCH_SLOTS`, else 1. Raises UserError for what is not a number from 1 on."""
     text = os.environ.get(VARIABLE, "").strip() or "1"
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= _MOST:
         raise UserError(f"{VARIABLE} = {text!r}: it is the number of runs at a time on the CPU, 1 to {_MOST:,}.")

@@ -108,12 +108,12 @@ class Run:
     def request(self, what: str) -> None:
         """Asks the worker to `pause`, `stop` or save a `checkpoint` at its next step; `kill` says why it ends.
 
-        Raises OSError, and UserError if `control` is no folder.
+        Raises OSError, and UserError if `control` is not a folder.
         """
         assert what in _REQUESTS
         control = self.folder / "control"
         if os.path.lexists(control) and not self._has_control():
-            raise UserError(f"{control} is no folder, so nothing can be asked of the run; delete it.")
+            raise UserError(f"{control} is not a folder, so nothing can be asked of the run; delete it.")
         control.mkdir(exist_ok=True)
         (control / what).touch(mode=0o666)
 

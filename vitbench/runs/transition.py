@@ -163,7 +163,7 @@ def _readable_status(run: Run) -> Status:
         parse_status(run.folder)
         return read_status(run.folder)
     except FileNotFoundError as error:
-        raise RunGone(f"Run {run.id} has been deleted, or is no run any more: it has no status.json.") from error
+        raise RunGone(f"Run {run.id} has been deleted, or is not a run any more: it has no status.json.") from error
     except ValueError:
         file = status_file(run.folder)
         status = first_status(run.recipe(), created_at=file.stat().st_mtime)

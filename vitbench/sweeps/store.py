@@ -58,7 +58,10 @@ class Sweep:
         for known in _STATES:
             if known == state:
                 return known, str(values.get("why") or "")
-        return "failed", f"{self.folder / 'state.json'} says {shortened(str(state))!r}, which is no state of a sweep."
+        return (
+            "failed",
+            f"{self.folder / 'state.json'} says {shortened(str(state))!r}, which is not a state of a sweep.",
+        )
 
     def set_state(self, state: SweepState, why: str = "") -> None:
         """Raises OSError."""

@@ -51,7 +51,7 @@ class Checkpoints:
         self.remarks: list[str] = []
         if self.index.problem:
             count = len(checkpoint_steps(folder))
-            named = f", step {self.index.last} as the last" if self.index.last is not None else ""
+            named = f", step {self.index.last:,} as the last" if self.index.last is not None else ""
             self.remarks.append(
                 f"{self.index.problem}: the index of checkpoints is rebuilt from the {count} that are there{named}; "
                 "none is deleted."
@@ -112,7 +112,7 @@ class Checkpoints:
             self._own = step
             self._set_aside(failures, step)
             if training.best is not None and not (self.path(training.best.step) / WEIGHTS_NAME).is_file():
-                self.remarks.append(f"The best checkpoint, that of step {training.best.step}, is not there any more.")
+                self.remarks.append(f"The best checkpoint, that of step {training.best.step:,}, is no longer there.")
             return
         first = str(failures[self.last]).removesuffix(".")
         others = f" Nor can the {len(failures) - 1} before it." if len(failures) > 1 else ""
@@ -122,7 +122,7 @@ class Checkpoints:
         for bad, error in failures.items():
             reason, folder = str(error).removesuffix("."), self.path(bad)
             if isinstance(error, Incomplete):
-                self.remarks.append(f"The checkpoint of step {bad} cannot be resumed ({reason}).")
+                self.remarks.append(f"The checkpoint of step {bad:,} cannot be resumed ({reason}).")
                 continue
             aside = set_aside_name(folder)
             try:
@@ -132,10 +132,10 @@ class Checkpoints:
                     f"The checkpoint {folder} is damaged ({reason}), and cannot be set aside: {problem.strerror}."
                 ) from problem
             self.remarks.append(
-                f"The checkpoint of step {bad} is damaged ({reason}); it was set aside as {aside.name}."
+                f"The checkpoint of step {bad:,} is damaged ({reason}); it was set aside as {aside.name}."
             )
         if failures:
-            self.remarks.append(f"The newest checkpoint that is whole is that of step {step}.")
+            self.remarks.append(f"The newest intact checkpoint is that of step {step:,}.")
             left = frozenset(checkpoint_steps(self.folder)) - self.index.obsolete
             # What is newer in the history is trained anew, and must not stand in the way of that.
             newer = frozenset(later for later in self.index.history & left if later > step)
@@ -162,13 +162,13 @@ class Checkpoints:
         except (OSError, SafetensorError, RuntimeError) as error:
             if not self.folder.parent.is_dir():
                 raise UserError(
-                    f"The run folder {self.folder.parent} is gone, so step {step} was not saved."
+                    f"The run folder {self.folder.parent} is gone, so step {step:,} was not saved."
                 ) from error
             refused = disk_error(error)
             reason = os.strerror(refused.errno) if refused is not None and refused.errno else str(error)
             intact = f"that of step {self.last} is intact" if self.last is not None else "there is none before it"
             raise UserError(
-                f"The checkpoint of step {step} cannot be written ({reason}); {intact}. "
+                f"The checkpoint of step {step:,} cannot be written ({reason}); {intact}. "
                 "Make room in the store and resume the run."
             ) from error
 

@@ -4,6 +4,7 @@ from vitbench.captions.index import CaptionIndex
 from vitbench.data.index import DataIndex
 from vitbench.data.problems import by_reason, left_out
 from vitbench.data.summary import noted
+from vitbench.text import counted
 
 _MOST = 12
 
@@ -20,9 +21,10 @@ def data_remarks(data: object) -> list[str]:
 def _of_pictures(data: DataIndex) -> list[str]:
     said = noted(data)
     gone, kept = left_out(data.problems), [problem for problem in data.problems if not problem.left_out]
-    for title, problems in (("left out", gone), ("kept, but worth knowing", kept)):
+    for title, problems in (("Left out", gone), ("Kept, but worth knowing", kept)):
         said += [
-            f"{count:,} files are {title}: {reason}." for reason, count in by_reason(problems)[: _MOST - len(said)]
+            f"{title}: {counted(count, 'file')} ({reason})."
+            for reason, count in by_reason(problems)[: _MOST - len(said)]
         ]
     return said
 
@@ -32,5 +34,5 @@ def _of_captions(data: CaptionIndex) -> list[str]:
     for title, problems in (("left out", data.problems), ("changed or guessed", data.notes)):
         said += [f"{title}: {problem.rstrip('.')}." for problem in problems[: _MOST // 2]]
         if len(problems) > _MOST // 2:
-            said.append(f"{len(problems) - _MOST // 2:,} more are {title}; vitbench data {data.root} names them.")
+            said.append(f"{len(problems) - _MOST // 2:,} more {title}; `vitbench data {data.root}` names them.")
     return said

@@ -8,6 +8,7 @@ import torch
 from vitbench.errors import UserError
 from vitbench.runs.lease import WITHOUT_NVML, Busy, Lease, bound_lease, gpus_for, hidden_by_mistake, lease_for
 from vitbench.runs.nvml import gpu_and_driver, seen_gpus
+from vitbench.text import counted
 
 _LEAST_DRIVERS = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
 """The oldest Linux driver for each major version of CUDA (NVIDIA's table of minor-version compatibility)."""
@@ -32,7 +33,7 @@ def choose_device(wanted: str) -> torch.device:
         device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
         count = torch.cuda.device_count()
         if device.index is not None and device.index >= count:
-            raise UserError(f"train.device = {wanted}, but torch sees {count} GPU(s): cuda:0 to cuda:{count - 1}.")
+            raise UserError(f"train.device = {wanted}, but torch sees {counted(count, 'GPU')}, counted from cuda:0.")
         _keep_float32()
         return device
     _refuse_without_cuda(wanted)

@@ -220,9 +220,9 @@ def load_evaluation(file: Path) -> Evaluation:
                 else (),
             )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError) as error:
-        raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
+        raise UserError(f"{file} is not an evaluation that can be read: {error}.") from error
     except (NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} is no evaluation that can be read: {error}.") from error
+        raise UserError(f"{file} is not an evaluation that can be read: {error}.") from error
 
 
 @torch.inference_mode()

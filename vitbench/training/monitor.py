@@ -202,7 +202,7 @@ class Monitor:
         self._tell(training)
         earlier = sorted(self.checkpoints.index.history - {training.step})
         words = f"; weights kept of steps {', '.join(map(str, earlier))}" if earlier else ""
-        self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step}{words}.")
+        self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step:,}{words}.")
         if first:
             weights = (self.checkpoints.path(training.step) / WEIGHTS_NAME).stat().st_size
             self.log.write(training.step, "info", history_words(training.recipe.train, weights))

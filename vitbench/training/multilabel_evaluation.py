@@ -19,6 +19,7 @@ from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
 from vitbench.runs.files import write_whole
+from vitbench.text import counted
 from vitbench.training.evaluation import (
     MOST_CLASSES_AS_SCALARS,
     WORST_SHOWN,
@@ -134,7 +135,7 @@ class MultilabelEvaluation:
             f"label alike), all labels right {self.exact_match:.1%}"
         )
         gone = len(self.left_out)
-        return f"{line}; left out, since they cannot be read any more: {gone} pictures" if gone else line
+        return f"{line}; left out, since they cannot be read any more: {counted(gone, 'picture')}" if gone else line
 
     def worst(self, count: int = WORST_SHOWN) -> list[dict[str, Any]]:
         """The pictures with the highest loss, with the labels that they have and those that they were given."""

@@ -89,7 +89,7 @@ def neighbours_of(
     elif chosen.run is not None:
         index = open_own_data(chosen.run, store, progress)
     else:
-        raise UserError(f"Name the pictures to look for neighbours in: --data DIR ({reference} is no run).")
+        raise UserError(f"Name the pictures to look for neighbours in: --data DIR ({reference} is not a run).")
     if index.has_several:
         raise UserError(f"{index.root} has several labels a picture; neighbours vote for one.")
     if not index.classes:

@@ -45,7 +45,7 @@ def create_optimizer(module: nn.Module, optim: OptimTable, device: torch.device)
             raise UserError(f"The optimizer {optim.name} refuses its settings: {error}.") from error
         close = difflib.get_close_matches(optim.name, map(str, list_optimizers()), n=3)
         raise UserError(
-            f"optim.name = {optim.name} is no optimizer of timm"
+            f"optim.name = {optim.name} is not an optimizer of timm"
             + (f"; close are {', '.join(close)}." if close else ".")
         ) from error
     except (TypeError, ImportError) as error:

@@ -32,7 +32,7 @@ class Diverged(Exception):
     """A loss or a gradient is NaN or infinite."""
 
     def __init__(self, step: int, what: str, value: float) -> None:
-        super().__init__(f"The {what} became {value} at step {step}")
+        super().__init__(f"The {what} became {value} at step {step:,}")
         self.step = step
 
 
@@ -113,7 +113,9 @@ def _judged(run: Run, error: BaseException) -> tuple[State, str | None]:
         return _STATES[error.request], None
     if isinstance(error, Diverged):
         last = max((entry.step for entry in run.checkpoints()), default=None)
-        kept = f"the last good checkpoint is of step {last}" if last is not None else "there is no checkpoint yet"
+        kept = (
+            f"the last good checkpoint is that of step {last:,}" if last is not None else "there is no checkpoint yet"
+        )
         return "diverged", f"{error}; {kept}. A smaller optim.lr, a longer warm-up or train.clip may help."
     if isinstance(error, UserError):
         return "failed", str(error)

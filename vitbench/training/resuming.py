@@ -72,7 +72,7 @@ def restore(training: Training, folder: Path, step: int) -> None:
             raise Incomplete(f"it has no {file.name}.") from error
         except OSError as error:
             if file.exists() and not file.is_file():
-                raise Damaged(f"{file.name} is no regular file.") from error
+                raise Damaged(f"{file.name} is not a regular file.") from error
             raise
     try:
         _check_zip(files[1])
@@ -132,16 +132,16 @@ def _counters(training: Training, state: Any, step: int) -> dict[str, Any]:
             raise Damaged(f"{name} is {str(value)[:40]!r}.")
     train = training.recipe.train
     if found["step"] != step or found["evaluated_step"] > step:
-        raise Damaged(f"it is of step {found['step']}, evaluated at {found['evaluated_step']}.")
+        raise Damaged(f"it is of step {found['step']}, evaluated at step {found['evaluated_step']}.")
     pictures = found["batch_size"] * found["accumulate"]
     if pictures != train.batch_size * train.accumulate:
         raise Damaged(f"its steps have {pictures} pictures, and the recipe's {train.batch_size * train.accumulate}.")
     try:
         best = Best.model_validate(state["best"]) if state["best"] is not None else None
     except ValidationError as error:
-        raise Damaged("what it says of the best evaluation is no evaluation.") from error
+        raise Damaged("what it says of the best evaluation is not an evaluation.") from error
     if best is not None and not (0 <= best.step <= step and math.isfinite(best.value)):
-        raise Damaged(f"the best evaluation is {best.value} at step {best.step}.")
+        raise Damaged(f"the best evaluation is {best.value} at step {best.step:,}.")
     return found | {"best": best}
 
 
@@ -163,7 +163,7 @@ def _load_optimizer(optimizer: Optimizer, state: Any) -> None:
                 if not isinstance(value, Tensor) or value.shape != weight.shape:
                     raise Damaged(f"the optimizer's {name} does not fit its weight.")
             elif not isinstance(value, Tensor | int | float | str | list | tuple | None):
-                raise Damaged(f"the optimizer's {name} is no number.")
+                raise Damaged(f"the optimizer's {name} is not a number.")
 
 
 def _same_kind(value: Any, before: Any) -> bool:
@@ -176,7 +176,7 @@ def _same_kind(value: Any, before: Any) -> bool:
 def _load_scaler(training: Training, state: Any) -> None:
     scaler = training.precision.scaler
     if not isinstance(state, dict):
-        raise Damaged("the scale of the gradients is no record.")
+        raise Damaged("the scale of the gradients is not a record.")
     scaler.load_state_dict(state)
     if scaler.is_enabled() and not (math.isfinite(scaler.get_scale()) and scaler.get_scale() > 0):
         raise Damaged(f"the scale of the gradients is {scaler.get_scale()}.")

@@ -236,8 +236,8 @@ class Training:
         self._updating = False
         if self._before_update is None:
             raise UserError(
-                f"Out of memory on {self.device} in the optimizer's step {self.step + 1}, which cannot be taken back: "
-                "free memory there and resume the run from its last checkpoint."
+                f"Out of memory on {self.device} in the optimizer's step {self.step + 1:,}, which cannot be taken back:"
+                " free memory there and resume the run from its last checkpoint."
             )
         self.optimizer.load_state_dict(self._before_update["optimizer"])
         self.weights.load_state_dict(self._before_update["weights"])
@@ -271,7 +271,7 @@ class Training:
         if self.recipe.train.on_oom == "stop" or failed <= 1:
             remedy = "free memory there" if failed <= 1 else 'free memory there, or set train.on_oom = "halve"'
             raise UserError(
-                f"Out of memory on {self.device} in the evaluation of step {self.step}, with {failed} pictures at "
+                f"Out of memory on {self.device} in the evaluation of step {self.step:,}, with {failed} pictures at "
                 f"once: {remedy}, and resume the run."
             )
         self.task.evaluation_batch = failed // 2

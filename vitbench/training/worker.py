@@ -193,7 +193,7 @@ def work(
             f"a step, so a step still covers {training.pictures_per_step} pictures.",
         )
     if checkpoints.last is not None:
-        log.write(training.step, "info", f"Going on from the checkpoint of step {training.step} on {where}.")
+        log.write(training.step, "info", f"Going on from the checkpoint of step {training.step:,} on {where}.")
     else:
         made_by = read_status(run.folder).version
         if made_by and made_by != __version__:
@@ -268,8 +268,8 @@ def evaluate_best_on_test(task: "Task", training: "Training", monitor: "Monitor"
         reason = str(error).splitlines()[0].removesuffix(".")
         monitor.warn(
             training,
-            f"The best checkpoint, that of step {step}, cannot be read ({reason}): "
-            f"the test split is evaluated with the last weights, those of step {training.step}.",
+            f"The best checkpoint, that of step {step:,}, cannot be read ({reason}): "
+            f"the test split is evaluated with the last weights, those of step {training.step:,}.",
         )
         step = training.step
     module.eval()

@@ -30,7 +30,7 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
     for where, entry in dictionaries(document, "annotations", captions, rows):
         picture = names.get(_identifier(entry.get("image_id")))
         if picture is None:
-            rows.problems.append(f"{where}: image_id {entry.get('image_id')!r} is no picture of the file")
+            rows.problems.append(f"{where}: image_id {entry.get('image_id')!r} is not a picture of the file")
         else:
             rows.add(picture, entry.get("caption"), split, where)
     if instances is not None:

@@ -57,7 +57,7 @@ def read_labelme(place: CaptionPlace, rows: Rows) -> None:
             try:
                 polygon = _polygon(shape)
             except (KeyError, TypeError, ValueError, IndexError) as error:
-                rows.problems.append(f"{where}: it is no shape with an area ({error})")
+                rows.problems.append(f"{where}: it is not a shape with an area ({error})")
                 continue
             region = Region(str(shape.get("label") or "object"), [polygon], height, width, where)
             rows.regions.setdefault(("", picture), []).append(region)

@@ -32,7 +32,7 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     """What a folder or file holds. Raises UserError with what was found and what is missing, if nothing fits."""
     known = {one.name: one for one in formats()}
     if chosen and chosen not in known:
-        raise UserError(f"No format of captions is called {chosen!r}; there are {listed(known)}.")
+        raise UserError(f"There is no caption format {chosen!r}; there are {listed(known)}.")
     declined: dict[str, Declined] = {}
     for one in [known[chosen]] if chosen else formats():
         found = one.recognise(place)
@@ -45,7 +45,5 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     near = "; ".join(why.reason for why in declined.values() if why.near)
     found_text = f" ({near})" if near else ""
     if place.file is not None:
-        raise NotRecognised(
-            f"{given} is in no form of captions that is known{found_text}: vitbench reads {phrases()}.", near
-        )
-    raise NotRecognised(f"{given} holds no captions that are known{found_text}: vitbench reads {phrases()}.", near)
+        raise NotRecognised(f"{given} is in no known caption format{found_text}: vitbench reads {phrases()}.", near)
+    raise NotRecognised(f"{given} holds captions in no known format{found_text}: vitbench reads {phrases()}.", near)

@@ -95,7 +95,7 @@ _TEXT_COLUMNS = (
     *("text", "caption", "captions", "sentence", "sentences", "description", "prompt", "comment", "title", "author"),
     *("license", "date", "time", "timestamp", "comments", "notes", "note", "query", "comment_number"),
 )
-"""Columns that say something of a picture which is no class."""
+"""Columns that say something of a picture which is not a class."""
 _LOOKED_AT = 60
 WAY_TO_SEVERAL = 'a network learns one label a picture, unless task = "multilabel" (--as table:several=yes shows it)'
 _MOST_CANDIDATES = 10

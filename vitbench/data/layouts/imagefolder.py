@@ -12,7 +12,7 @@ from vitbench.data.tables import METADATA
 
 def _recognise(place: Place, options: Options) -> Layout | Declined:
     if place.file is not None and place.file.name not in METADATA:
-        return Declined("the file that was named is no metadata.csv or metadata.jsonl")
+        return Declined("the file that was named is not a metadata.csv or metadata.jsonl")
     names = [other for other in place.others if PurePosixPath(other).name in METADATA and other.count("/") <= 2]
     if place.file is not None:
         names = [place.file.name]

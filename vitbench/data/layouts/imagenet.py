@@ -83,7 +83,7 @@ def _wordnet_names(place: Place, name: str) -> dict[str, str]:
         synsets = loadmat(io.BytesIO(read_bytes(place.root / name, TABLE)), squeeze_me=True)["synsets"]
         return {str(int(row["ILSVRC2012_ID"])): str(row["WNID"]) for row in synsets}
     except (ValueError, TypeError, KeyError, NotImplementedError, OSError, IndexError, OverflowError) as error:
-        raise UserError(f"{place.root / name} is no meta.mat of ImageNet that can be read ({error}).") from error
+        raise UserError(f"{place.root / name} is not a meta.mat of ImageNet that can be read ({error}).") from error
 
 
 FORM = Form(name="imagenet", phrase="ImageNet as it unpacks", priority=80, recognise=_recognise)

@@ -25,6 +25,7 @@ from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
 from vitbench.data.tables import METADATA, Table, read_table
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _TEXT_ENDINGS = (".csv", ".tsv")
@@ -266,9 +267,9 @@ def _rest(place: Place, entries: dict[str, Entry], tables: Sequence[ReadTable], 
     if others:
         first = next(picture for picture in rest if picture not in set(tested))
         names = listed(PurePosixPath(read.name).name for read in tables)
-        notes.append(f"{others:,} pictures are not named in {names} and are left out, such as {first}.")
+        notes.append(f"Left out: {counted(others, 'picture')} not named in {names}, such as {first}.")
     if masks:
-        notes.append(f"{len(masks):,} masks lie beside the pictures; vitbench faithfulness reads them.")
+        notes.append(f"Beside the pictures: {counted(len(masks), 'mask')}, for vitbench faithfulness.")
     return [
         Entry(picture, None, next(s for part in picture.split("/") if (s := split_of(part)) not in (None, "train")))
         for picture in tested

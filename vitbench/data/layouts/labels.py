@@ -243,7 +243,7 @@ def _doubts_of_names(entries: Sequence[Entry]) -> list[Doubt]:
         return [
             Doubt(
                 f"Nearly every picture has a label of its own ({len(classes):,} labels for {len(entries):,} pictures,"
-                f" such as {entries[0].label}): what stands before the number may be no label.",
+                f" such as {entries[0].label}): what stands before the number may not be a label.",
                 "Give a table of filename and label, or set data.accept_doubts = true.",
                 stops_training=True,
             )

@@ -19,7 +19,7 @@ _NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "cla
 def _recognise(place: Place, options: Options) -> Layout | Declined:
     if place.file is not None:
         if place.file.suffix.lower() not in (".txt", ".lst", ".list"):
-            return Declined("the file that was named is no list (.txt or .lst)")
+            return Declined("the file that was named is not a list (.txt or .lst)")
         one = read_list(place, place.file.name, split_of(place.file.stem) or "")
         lists = [one] if one else []
     else:

@@ -113,7 +113,7 @@ def with_split_lists(place: Place, found: Labels, tree: Tree, form: str) -> Layo
 
 
 def _matters(other: str, splits: list[str], tree: Tree, lists: list[SplitList], by_folder: bool) -> bool:
-    """Whether a file that is no picture lies among the pictures, where a person would expect it to count."""
+    """Whether a file that is not a picture lies among the pictures, where a person would expect it to count."""
     if by_folder and not any(
         other.startswith(f"{folder.path}/") for group in tree.groups for folder in group.folder.folders.values()
     ):

@@ -18,11 +18,12 @@ from vitbench.data.layouts.lists import split_lists
 from vitbench.data.layouts.names import split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import HELP, SEVERAL
-from vitbench.data.layouts.tree import counted, entries_sentence
+from vitbench.data.layouts.tree import entries_sentence, split_counts
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS, TABLE, read_bytes
+from vitbench.text import counted
 
 _MOST_DOCUMENTS = 20
 """JSON files without a picture of their name that are looked into for COCO's instances."""
@@ -89,11 +90,11 @@ def _layout(place: Place, found: _Found, several: bool) -> Layout | Declined:
         return Declined(f'{why} ({found.kind}); task = "multilabel" takes all of them', near=True)
     notes = ["A picture's class is that of its objects; where they lie is not used."]
     if mixed:
-        notes.append(f'{mixed:,} pictures show several classes and are left out; task = "multilabel" takes them.')
+        notes.append(f'Left out: {counted(mixed, "picture")} of several classes; task = "multilabel" takes them.')
     labelled_splits = {entry.split for entry in entries}
     problems += [Problem(one.file, "has no annotation") for one in unlabelled if one.split in labelled_splits]
     rest = tuple(one for one in unlabelled if one.split not in labelled_splits)
-    sentence = entries_sentence(f"objects by name ({found.kind})", counted(entries), {})
+    sentence = entries_sentence(f"objects by name ({found.kind})", split_counts(entries), {})
     return Layout(place.root, FORM.name, sentence, tuple(entries), tuple(problems), notes=tuple(notes), unlabelled=rest)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 _JUNK_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 _JUNK_FILES = ("Thumbs.db", "desktop.ini")
@@ -78,7 +79,8 @@ class Place:
         endings = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in self.others)
         if not endings:
             return ": it is empty"
-        return f", only {', '.join(f'{count:,} files of {ending}' for ending, count in endings.most_common(3))}"
+        some = ", ".join(f"{counted(count, 'file')} of {ending}" for ending, count in endings.most_common(3))
+        return f", only {some}"
 
     def within(self, path: Path) -> str | None:
         """A path relative to the root; None if it is not inside. Judged by the words: links may point anywhere."""
@@ -178,7 +180,7 @@ def files_below(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def not_pictures(files: Iterable[str]) -> tuple[Problem, ...]:
-    """A problem for each file that is no picture by its name."""
+    """A problem for each file that is not a picture by its name."""
     return tuple(Problem(file, "is not a picture by its name") for file in files)
 
 

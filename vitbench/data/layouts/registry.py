@@ -10,6 +10,7 @@ from vitbench.data.layouts.names import same_name, split_in_name, why_no_class
 from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
 """Each is one file here, or comes with an installed package; those that are tried first come first."""
@@ -64,7 +65,7 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
     place = Place(path, said)
     known = {form.name: form for form in forms()}
     if name and name not in known:
-        raise UserError(f"No layout is called {name!r}; there are {listed(form_names())}.")
+        raise UserError(f"There is no layout {name!r}; there are {listed(form_names())}.")
     if place.file is None and not place.pictures and not name:
         raise UserError(f"There are no pictures in {path}{_what_is_there(place)}.")
     declined: dict[str, Declined] = {}
@@ -162,7 +163,7 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
         alike.setdefault(same_name(label), []).append(label)
     for labels in alike.values():
         if len(labels) > 1:
-            names = listed(f"{label} ({counts[label]:,} pictures)" for label in labels)
+            names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
             yield Doubt(f"The classes {names} are equal but for case or Unicode form; they stay different classes.")
 
 

@@ -75,11 +75,11 @@ class Tree:
         """What was set aside or passed through, a sentence each."""
         found = []
         if self.wrappers:
-            found.append(f"The labels lie below {self.wrappers[-1]}/, which is no class itself.")
+            found.append(f"The labels lie below {self.wrappers[-1]}/, which is not a class itself.")
         if self.masks:
             where = listed(f"{folder}/" for folder in self.mask_folders) or "files named like NAME_mask"
             found.append(
-                f"{len(self.masks):,} masks of these pictures ({where}) are no class; "
+                f"{len(self.masks):,} masks of these pictures ({where}) are not a class; "
                 f"vitbench faithfulness RUN --data {place.said} uses them."
             )
         return found
@@ -263,7 +263,7 @@ def entries_sentence(how: str, counts: Counter[str], folders: dict[str, str]) ->
     return f"Recognised {how}, in {'the split' if len(names) == 1 else 'splits'} {listed(names)}."
 
 
-def counted(entries: list[Entry]) -> Counter[str]:
+def split_counts(entries: list[Entry]) -> Counter[str]:
     """Pictures of each split, in the order of their first entries."""
     return Counter(entry.split for entry in entries)
 
