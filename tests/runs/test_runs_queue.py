@@ -17,7 +17,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs import control
 from vitbench.runs.launcher import launch, launch_queued
 from vitbench.runs.lock import is_held
-from vitbench.runs.queue import hold, move, release, start_after
+from vitbench.runs.queue import hold, move, reason_to_wait, release, start_after
 from vitbench.runs.scheduler import Scheduler
 from vitbench.runs.slots import slots, take_slot
 from vitbench.runs.slurm import SLURM, marker
@@ -214,6 +214,20 @@ def test_the_command_shows_and_changes_the_queue(shop, capsys):
     assert main(["queue", "c", "--hold"]) == 2
     assert "does not wait" in capsys.readouterr().err
     assert ended_run.status().state == "queued"
+    slot.close()
+
+
+def test_a_run_of_another_machines_queue_says_where_it_waits(shop, capsys, monkeypatch):
+    """As under the name that this machine had before: nobody here starts it, and the reader is told what does."""
+    slot = take_slot()
+    run = new(shop, "a")
+    start(run)
+    monkeypatch.setattr("vitbench.runs.process.socket.gethostname", lambda: "another-name")
+    assert main(["queue"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"`vitbench resume {run.id}` queues it on another-name" in line
+    assert "VITBENCH_SLOTS = 1" in line
+    assert reason_to_wait(run.id, run.status().model_copy(update={"held": True})) == run.status().waits_for
     slot.close()
 
 

@@ -202,6 +202,7 @@ def test_a_half_deleted_folder_is_not_a_crash(shop):
     run = shop.create(recipe())
     (run.folder / "status.json").write_text('{"state": "runn')
     assert run.status().state == "crashed"
+    assert abs(time.time() - run.status().created_at) < 3600  # not the year 1970
     (run.folder / "status.json").unlink()
     assert shop.runs() == []
     assert run.status().state == "crashed"

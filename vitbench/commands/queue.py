@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(
             [
                 {"place": place, "id": one.id, "name": status.name, "held": status.held, "after": status.after}
-                | {"queued_at": status.queued_at, "reason": status.waits_for}
+                | {"queued_at": status.queued_at, "reason": queue.reason_to_wait(one.id, status) or None}
                 | {"gpus": status.needs_gpus, "gpu_memory": status.needs_memory}
                 for place, (one, status) in enumerate(waiting, 1)
             ]
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("No run waits.")
     for place, (one, status) in enumerate(waiting, 1):
         since = duration(max(0.0, time.time() - (status.queued_at or 0.0)))
-        print(clean(f"{place:>3}  {status.name or one.id}  waits {since}: {status.waits_for or 'for the scheduler'}"))
+        reason = queue.reason_to_wait(one.id, status) or "for the scheduler"
+        print(clean(f"{place:>3}  {status.name or one.id}  waits {since}: {reason}"))
     if problem:
         print(problem)
     return 0

@@ -190,4 +190,5 @@ def _document(store: Store, row: RunRow, columns: Sequence[str]) -> dict[str, An
 def _figures(row: RunRow) -> str:
     loss = "" if row.loss is None else f"{row.loss:.4g}"
     accuracy = "" if row.accuracy is None else f"{row.accuracy:.1%}"
-    return f"{f'{row.epoch:.1f}/{row.epochs}':>9} {loss:>8} {accuracy:>8}"
+    epochs = f"{row.epoch:.1f}/{row.epochs}" if row.epochs else ""  # unknown where the status cannot be read
+    return f"{epochs:>9} {loss:>8} {accuracy:>8}"

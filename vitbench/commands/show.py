@@ -13,6 +13,7 @@ from vitbench.runs.about import read_about, read_note
 from vitbench.runs.anatomy import Anatomy, anatomy
 from vitbench.runs.checkpoints import read_index
 from vitbench.runs.log import last_lines
+from vitbench.runs.queue import reason_to_wait
 from vitbench.runs.status import Status
 from vitbench.runs.store import CheckpointEntry, Run
 from vitbench.text import clean
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{clean(found.id)}  {clean(status.name)}")
     print(f"state        {status.state}" + (f": {clean(status.error)}" if status.error else ""))
-    if status.is_waiting and status.waits_for:
-        print(f"waits        {clean(status.waits_for)}")
+    if status.is_waiting and (reason := reason_to_wait(found.id, status)):
+        print(f"waits        {clean(reason)}")
     about = read_about(found)
     if about.tags:
         print(f"tags         {clean(' '.join(about.tags))}")

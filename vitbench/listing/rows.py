@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from vitbench.comparing.scores import Score
 from vitbench.listing.recipe_keys import NO_KEYS, RecipeKeys
+from vitbench.runs.queue import reason_to_wait
 from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.status import Status
 from vitbench.runs.store import Run
@@ -167,7 +168,7 @@ def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] =
         queued_at=status.queued_at if status.is_waiting else None,
         held=status.held and status.is_waiting,
         in_slurm=waits_in_slurm(status),
-        waits_for=status.waits_for or "",
+        waits_for=reason_to_wait(run.id, status),
         error=status.error or "",
         doing=status.doing.sentence(status.heartbeat) if status.doing and status.state == "running" else "",
         best_metric=best.metric if best is not None else "",

@@ -13,6 +13,7 @@ import psutil
 from vitbench.machine.gpus import GpuReading, read_gpus
 from vitbench.runs.host import MemoryRoom, memory_room
 from vitbench.runs.process import mark_of
+from vitbench.runs.queue import reason_to_wait
 from vitbench.runs.store import Run, Store
 
 
@@ -59,7 +60,7 @@ def read_machine(store: Store) -> MachineSnapshot:
         disk_total=disk.total if disk else None,
         running=tuple(status.name or run.id for run, status in statuses if status.state == "running"),
         waiting=tuple(
-            (status.name or run.id, status.waits_for or "waits for the scheduler")
+            (status.name or run.id, reason_to_wait(run.id, status) or "waits for the scheduler")
             for run, status in statuses
             if status.is_waiting
         ),

@@ -13,6 +13,7 @@ from vitbench.files.reading import RECORD, read_text
 from vitbench.progress import duration
 from vitbench.runs.detached import reap, start_detached
 from vitbench.runs.lease import outer_environment
+from vitbench.runs.liveness import is_elsewhere
 from vitbench.runs.lock import FileLock, RunLock, is_locked
 from vitbench.runs.process import MARK, start_ticks, this_host
 from vitbench.runs.slurm import waits_in_slurm
@@ -136,6 +137,18 @@ def _seen(run: Run) -> list[tuple[Run, Status]]:
 def waits_here(status: Status) -> bool:
     """Whether a run waits for a GPU or a slot of this machine, and is not held: a store may be shared by several."""
     return status.is_waiting and not status.held and not waits_in_slurm(status) and status.host in ("", this_host())
+
+
+def reason_to_wait(run_id: str, status: Status) -> str:
+    """What a waiting run waits for, as a sentence; of one in the queue of another machine also that. Empty if unknown.
+
+    A machine that was given another name is another machine: nobody starts what was queued under the old one.
+    """
+    said = status.waits_for or ""
+    if not status.is_waiting or status.held or waits_in_slurm(status) or not is_elsewhere(status):
+        return said
+    where = f"It was queued on {status.host}, which starts it; `vitbench resume {run_id}` queues it on {this_host()}."
+    return f"{where} {said}".rstrip()
 
 
 def scheduler_lock(store: Path) -> Path:

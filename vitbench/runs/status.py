@@ -6,6 +6,7 @@ change every second and stand in the second, so that a heartbeat can never overw
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -150,10 +151,10 @@ def read_status(folder: Path) -> Status:
     try:
         status = parse_status(folder)
     except FileNotFoundError:
-        return Status(state="crashed", error="The run folder has no status.json.")
+        return Status(state="crashed", error="The run folder has no status.json.", created_at=_made_at(folder))
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        return Status(state="crashed", error=f"status.json cannot be read: {reason}")
+        return Status(state="crashed", error=f"status.json cannot be read: {reason}", created_at=_made_at(folder))
     progress = read_progress(folder)
     changes = {} if progress is None or progress.beat <= status.beat else dict(progress)
     if status.state != "running" or status.process is None:
@@ -161,6 +162,14 @@ def read_status(folder: Path) -> Status:
     if all(getattr(status, name) == value for name, value in changes.items()):
         return status
     return status.model_copy(update=changes)
+
+
+def _made_at(folder: Path) -> float:
+    """About when a run was made whose status cannot tell: its recipe is written once, at the beginning."""
+    for file in (folder / "recipe.toml", folder):
+        with suppress(OSError):
+            return file.stat().st_mtime
+    return 0.0
 
 
 def parse_status(folder: Path) -> Status:
