@@ -104,7 +104,7 @@ class ChooseSeveral(ModalScreen[None]):
             problem = "At least one has to stay." if len(self.chosen) == 1 else ""
             after = [value for value in self.chosen if value != message.value]
         else:
-            problem = f"{self._most} are the most." if len(self.chosen) >= self._most else ""
+            problem = f"At most {self._most}: take one out first." if len(self.chosen) >= self._most else ""
             after = [*self.chosen, message.value]
         self.query_one("#several-problem", Static).update(Text(problem, self.app.theme_variables["warning"]))
         if not problem:

@@ -8,7 +8,7 @@ from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.attention_view import GRIDS, AttentionSheet, next_colours, stronger
 from screens.networks import classifiers
-from screens.widgets.picker import Choice, matching
+from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, offered
 from vitbench.requests.attention import AttentionRequest
@@ -89,7 +89,7 @@ class AttentionKeys(AskingScreen):
             self.targets = ()
             self.look(request.changed(target=None if label in (LIKELIEST, SIDE_BY_SIDE) else label))
 
-        self.app.push_screen(AskDialog("The class to explain", lambda typed: matching(choices, typed)), answered)
+        self.app.push_screen(choose("The class to explain", choices), answered)
 
     # Style: each key says what is set now
 

@@ -190,7 +190,7 @@ def test_mistakes_are_one_caption(tmp_path):
     with pytest.raises(UserError, match="captions in no known format"):
         open_captions(tmp_path)
     write_json(tmp_path / "captions_train.json", coco(["a.jpg"], [(0, "a")]))
-    with pytest.raises(UserError, match=r"None of the 1 pictures .* a\.jpg: no such picture"):
+    with pytest.raises(UserError, match=r"No picture that .* a\.jpg: no such picture"):
         open_captions(tmp_path)
     (tmp_path / "captions_train.json").write_text('{"images": [}')
     with pytest.raises(UserError, match="line 1"):

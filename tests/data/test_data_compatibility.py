@@ -174,7 +174,7 @@ def test_pascal_voc_lists_presence_by_class(tmp_path):
         *((str(n), "cat" if n % 2 else "dog", "train") for n in range(4)),
         *(("4", "dog", "val"), ("5", "cat", "val")),
     }
-    assert any("1 pictures show several classes" in note and "multilabel" in note for note in layout.notes)
+    assert any("1 picture of several classes" in note and "multilabel" in note for note in layout.notes)
     several = {entry.file[-5]: entry.labels for entry in recognise(tmp_path, ":several=yes").entries}
     assert several["6"] == ("cat", "person")
     assert several["1"] == ("cat",)

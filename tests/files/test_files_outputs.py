@@ -309,7 +309,7 @@ def test_a_new_folder_is_new(store, tmp_path, photo):
     for file, words in (
         (photo, "is not a folder"),
         (tmp_path / "dangling", "leads nowhere"),
-        (photo / "a", "no folder"),
+        (photo / "a", "is not a folder"),
     ):
         with pytest.raises(UserError, match=words):
             outputs.make_folder(file, fill)

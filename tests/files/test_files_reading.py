@@ -143,7 +143,7 @@ def test_a_file_is_replaced_in_one_step_and_leaves_no_litter(tmp_path):
     write_whole(tmp_path / "note", "old")
     write_whole(tmp_path / "note", "grün")
     assert (tmp_path / "note").read_bytes() == "grün".encode()
-    with pytest.raises(Unwritable, match="no character of UTF-8"):
+    with pytest.raises(Unwritable, match="not a character of UTF-8"):
         write_whole(tmp_path / "note", "half \ud800")
     assert [file.name for file in tmp_path.iterdir()] == ["note"]
 

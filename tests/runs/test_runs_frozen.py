@@ -45,9 +45,9 @@ def test_nothing_is_said_where_nothing_changed_nor_of_a_run_that_never_waited(ru
     [
         (
             lambda folder: (folder / "dog/2.jpg").write_bytes(b"more"),
-            "are 4 files with 34 bytes, and were 3 files with",
+            "are 4 files with 34 bytes; there were 3 files with",
         ),
-        (lambda folder: (folder / "dog/1.jpg").unlink(), "are 2 files with 20 bytes, and were 3 files"),
+        (lambda folder: (folder / "dog/1.jpg").unlink(), "are 2 files with 20 bytes; there were 3 files"),
         (lambda folder: (folder / "dog/1.jpg").rename(folder / "cat/3.jpg"), "have changed since the run was queued"),
         (lambda folder: (folder / "dog/1.jpg").write_bytes(b"x" * 11), "are 3 files with 31 bytes"),
         (lambda folder: (folder / "dog/1.jpg").write_bytes(b"y" * 10), "written anew since the run was queued"),

@@ -95,7 +95,7 @@ def test_an_evaluation_by_command_says_it(store, tmp_path, monkeypatch, capsys):
     assert main(["evaluate", run.id, "--data", str(other), "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert "1 of 12 pictures" in printed
-    assert "Left out: 1 files, such as red_1.png" in printed
+    assert "Left out: 1 file, such as red_1.png" in printed
 
 
 def test_the_features_of_a_frozen_network_keep_their_labels(store, tmp_path):

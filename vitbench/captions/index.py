@@ -79,7 +79,7 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     pictures, unreadable = _readable(found, progress)
     problems += unreadable
     if not pictures:
-        raise UserError(f"None of the {len(rows.captions)} pictures named in {given} can be used: {problems[0]}.")
+        raise UserError(f"No picture that {given} names can be used: {problems[0]}.")
     pictures = _with_parts(pictures)
     captions = sum(len(picture.captions) for picture in pictures)
     described = f"{title}: {counted(len(pictures), 'picture')} with {counted(captions, 'caption')}"

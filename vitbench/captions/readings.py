@@ -48,10 +48,10 @@ def readings(path: str | Path, task: str = "classify") -> list[Reading]:
         labels = sorted({entry.label for entry in layout.entries if entry.label is not None})
         said = frozenset((entry.file, entry.label, entry.split) for entry in layout.entries)
         some = listed(labels[:3]) + (", ..." if len(labels) > 3 else "")
-        counted = f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'} ({some})"
+        classes = f"{counted(len(labels), 'class')} ({some})"
         if len(labels) > 1:
             telling.add(as_layout(name, options))
-        words = f"{counted}, {counted(len(layout.entries), 'picture')}: {layout.sentence.removeprefix('Recognised ')}"
+        words = f"{classes}, {counted(len(layout.entries), 'picture')}: {layout.sentence.removeprefix('Recognised ')}"
         found.setdefault(said, Reading(as_layout(name, options), words))
     # One class is no reading that somebody means, where others find several.
     return [one for one in found.values() if one.layout in telling or not telling]

@@ -204,7 +204,7 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
     if not rows:
         print("No sweeps yet; `vitbench sweep FILE.toml` starts one.")
     for row in rows:
-        progress = "" if row["trials"] is None else f"  {row['ended']:,} of {counted(row['trials'], 'trial')}"
+        progress = "" if row["trials"] is None else f"  {row['ended']} of {row['trials']} trials"
         why = f": {row['why']}" if row["why"] else ""
         print(clean(f"{row['id']}  {row['name']}  {row['state']}{why}{progress}"))
     return 0
