@@ -223,7 +223,10 @@ class Workbench(ColouredApp[str]):
             self._driver.write(notice_sequence(words))
 
     def tell(self, sentence: str, severity: Severity = "information") -> None:
-        """A notice in the corner."""
+        """A notice in the corner; one of what is set now takes the place of the one before it."""
+        subject, colon, _ = clean(sentence).partition(": ")
+        for shown in [one for one in self._notifications if colon and one.message.startswith(subject + colon)]:
+            self._unnotify(shown, refresh=False)
         self.notify(clean(sentence), severity=severity, markup=False, timeout=6)
 
     @work(thread=True, group="controls")

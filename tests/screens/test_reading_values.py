@@ -27,6 +27,10 @@ async def test_all_curves_of_a_comparison_are_smoothed_alike(store):
         at.screen.group.smoothing = 0.0
         await at.press("x")
         assert [notice.message for notice in at.app._notifications][-1].startswith("Smoothing: 0.6")
+        await at.press("x", "x")  # each says what is set now, and takes the place of what was said before
+        (said,) = [notice.message for notice in at.app._notifications if notice.message.startswith("Smoothing")]
+        assert said.startswith("Smoothing: 0.97")
+        chart.smoothing = at.screen.group.smoothing = 0.6
         assert sorted(curve.x.size for curve in chart.curves) == [4, 96, 160]
         for curve in chart.curves:
             assert chart.is_smoothed(curve)
