@@ -120,7 +120,7 @@ def test_text_that_the_locale_cannot_show_is_escaped(hostile):
     [
         (["runs", "--store", "~nosuch/x"], ["~nosuch/x", "no such user"]),
         (["runs", "--store", "x" * 5000], ["File name too long"]),
-        (["runs", "--store", "/dev/null"], ["/dev/null", "no folder"]),
+        (["runs", "--store", "/dev/null"], ["/dev/null", "not a folder"]),
         (["runs", "--store", "/dev/null/below"], ["Not a directory"]),
         (["show", "last", "--store", "/proc/nothing"], ["no run"]),
     ],

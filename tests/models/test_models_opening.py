@@ -71,7 +71,7 @@ def test_what_cannot_be_opened_is_said_in_words(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"network\.json is missing"):
         open_network(str(tmp_path))
     (tmp_path / "network.json").write_text('{"name": 3}')
-    with pytest.raises(UserError, match="no description of a network"):
+    with pytest.raises(UserError, match="not a description of a network"):
         open_network(str(tmp_path))
     with pytest.raises(UserError, match="no weight file"):
         open_network(str(tmp_path / "gone.safetensors"))

@@ -298,7 +298,7 @@ async def test_positions_show_the_tile_under_the_cursor(opened, subject):
         np.testing.assert_array_equal(shown[::factor, ::factor], expected)
         assert "row 1, column 2" in at.line("positions-profile")
         await at.press("m", "h")
-        assert "no run" in at.line("note")
+        assert "not a run" in at.line("note")
 
 
 async def test_two_networks_stand_side_by_side(opened, subject, tmp_path):

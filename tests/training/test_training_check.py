@@ -30,7 +30,7 @@ def test_the_data_are_described_and_nothing_is_wrong(store, tmp_path):
     ("changes", "problem"),
     [
         (["model.num_classes=3"], "model.num_classes = 3, but"),
-        (["model.image_size=225"], "no multiple of the patch"),
+        (["model.image_size=225"], "not a multiple of the patch"),
         (["model.name=timm:vit_nothing"], "vit_nothing"),
         (["model.name=timm:deit_tiny_distilled_patch16_224", "train.head_epochs=1"], "two heads"),
         (["train.device=cuda:7"], "train.device = cuda:7"),
@@ -81,7 +81,7 @@ def test_several_problems_are_all_told(store, tmp_path):
         tiny_picture(tmp_path / "single" / name / "0.png")
     check = check_recipe(recipe(tmp_path / "single", "model.image_size=225"), store)
     assert "too few pictures" in check.problems[0]
-    assert "no multiple" in check.problems[1]
+    assert "not a multiple" in check.problems[1]
 
 
 def test_scenes_are_not_written_by_a_look(store):
