@@ -44,7 +44,7 @@ class Desk(RunControls):
             if changes is not None:
                 self._clone(run.id, changes)
 
-        question = f'A new run like "{run.title}". What is to be changed? (train.seed=1,2,3: a run a seed)'
+        question = f'A new run like "{run.title}". What is to be changed? (train.seed=1,2,3: one run per seed)'
         dialog = AskDialog(question, lambda typed: keys_of(recipe, typed), label="Changes", empty="empty: nothing")
         self.app.push_screen(dialog, answered)
 

@@ -92,7 +92,7 @@ class NewSweepScreen(WorkbenchScreen):
             yield Picker("Model", recipe_choices.models, "", "the recipe's own", id="model")
             yield Picker("Search", lambda _: _METHODS, draft.method, id="method", free=False)
             yield Picker("Trials", lambda _: [], "", "how many; empty: the whole grid", id="trials")
-            yield Picker("Seeds", lambda _: [], "", "runs of each trial, with different seeds; empty: 1", id="repeats")
+            yield Picker("Seeds", lambda _: [], "", "runs per trial, with different seeds; empty: 1", id="repeats")
             yield Picker("At a time", lambda _: [], "", "runs in the queue at once; empty: 1", id="parallel")
             yield Picker("Stopping", lambda _: _STOPPING, draft.stopping, id="stopping", free=False)
             yield Picker("Name", lambda _: [], "", "optional; also of the file", id="name")

@@ -60,7 +60,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     task: Literal["classify", "multilabel", "caption"] = Field(
-        "classify", description="classify | multilabel (several labels a picture) | caption"
+        "classify", description="classify | multilabel (several labels per picture) | caption"
     )
     name: str = Field("", description="the run's name, for people")
     preset: str = Field("", description="the preset that it started from")

@@ -43,7 +43,7 @@ class Welcome(VerticalScroll, can_focus=False):
         self.query_one("#welcome-steps", Static).update(text)
 
     def show_machine(self, findings: list[Finding] | None) -> None:
-        """What was found, a line each, with what to do where something is not fine; None while it is looked for."""
+        """What was found, one line each, with what to do where something is not fine; None while it is looked for."""
         from rich.console import Group
         from rich.table import Table
 

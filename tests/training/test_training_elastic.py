@@ -150,7 +150,7 @@ def test_memory_that_one_process_lacks_halves_the_batch_of_all(store, tmp_path, 
     launch(run)
     status = control.wait(run, PATIENCE)
     assert (status.state, status.error) == ("finished", None)
-    assert "going on with 4 pictures a batch, and 2 batches a step" in run.log.read_text()
+    assert "going on with 4 pictures per batch, and 2 batches per step" in run.log.read_text()
 
 
 def write_fault(folder: Path, monkeypatch, kind: str) -> None:

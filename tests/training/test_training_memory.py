@@ -40,7 +40,7 @@ def test_the_first_update_is_taken_back_and_done_again_with_smaller_batches(tmp_
     assert (training.batch_size, training.accumulate) == (4, 2)
     assert same_weights(training.weights, halved.weights)
     assert same_weights(training.evaluated_module, halved.evaluated_module)
-    assert any("Out of memory with 8 pictures a batch: going on with 4" in line.text for line in read_log(run.log))
+    assert any("Out of memory with 8 pictures per batch: going on with 4" in line.text for line in read_log(run.log))
 
 
 def test_after_a_resume_the_first_update_is_taken_back_too(tmp_path):

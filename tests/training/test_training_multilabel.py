@@ -105,7 +105,7 @@ def test_what_is_no_table_of_several_labels_is_said(tmp_path, store):
         for number in range(3):
             Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / label / f"{number}.png")
     recipe = parse_recipe({"task": "multilabel", "data": {"path": str(tmp_path)}}, "test")
-    with pytest.raises(UserError, match="holds no table of several labels a picture"):
+    with pytest.raises(UserError, match="holds no table of several labels per picture"):
         open_recipe_data(recipe, store)
 
 

@@ -50,7 +50,7 @@ def multilabel(folder: Path) -> Recipe:
 
 
 def captioner(folder: Path) -> Recipe:
-    """With two batches a step, whose captions have different lengths: a loss a token."""
+    """With two batches per step, whose captions have different lengths: a loss a token."""
     values = worker_recipe(write_coco(folder / "coco"), **SGD).model_dump(exclude_none=True)
     values["task"] = "caption"
     values["data"] = {"path": str(folder / "coco")}

@@ -201,7 +201,7 @@ def test_out_of_memory_goes_on_with_half_the_batch_or_says_what_fits(whole: Whol
     halved = whole.store.create(whole.recipe.with_changes(['train.on_oom="halve"']))
     assert ended(start_worker(halved.folder, (run_out_of_memory_above, 3))) == 0
     assert halved.status().state == "finished"
-    assert "going on with 3, and 2 batches a step" in halved.log.read_text()
+    assert "going on with 3, and 2 batches per step" in halved.log.read_text()
     assert halved.checkpoint("last").step == STEPS
 
     stopped = whole.store.create(whole.recipe)

@@ -62,7 +62,7 @@ def _target(target: int | Sequence[int] | Tensor | None, batch: int, device: tor
         return None
     classes = torch.as_tensor(target, dtype=torch.long, device=device).reshape(-1)
     if classes.numel() not in (1, batch):
-        raise UserError(f"{classes.numel()} classes were named for {batch} pictures; name one, or one a picture.")
+        raise UserError(f"{classes.numel()} classes were named for {batch} pictures; name one, or one per picture.")
     return classes.expand(batch)
 
 

@@ -64,7 +64,7 @@ def open_catr(file: Path) -> OpenedCatr:
 
 
 def read_vocabulary(file: Path) -> SubwordTokenizer:
-    """BERT's lower-casing word pieces, a line each. Raises UserError if the file is not there or lacks its marks."""
+    """BERT's lower-casing word pieces, one line each. Raises UserError if the file is not there or lacks its marks."""
     try:
         # Only line feeds end a word: some words are separators of lines themselves.
         words = read_text(file, DESCRIPTION).removesuffix("\n").split("\n")

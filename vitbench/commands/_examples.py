@@ -28,7 +28,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "watch": (
         ("watch runs/ lightning_logs/", "other tools' TensorBoard logs in the app, beside your runs"),
-        ("watch runs/ --list", "a line each"),
+        ("watch runs/ --list", "one line each"),
     ),
     "show": (("show last", "the newest run: state, checkpoints, where the time goes"),),
     "sweep": (
@@ -76,11 +76,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("report RUN --captions demo --compare RUN --out report/", "with captions, and what else was tried"),
     ),
     "homework": (
-        ("homework p1 pictures/ out.csv --run RUN", "a label a picture"),
-        ("homework p2 pictures/ out/ --run CAPTIONER", "a figure a picture, a panel a word"),
+        ("homework p1 pictures/ out.csv --run RUN", "one label per picture"),
+        ("homework p2 pictures/ out/ --run CAPTIONER", "one figure per picture, one panel per word"),
     ),
     "recipe": (
-        ("recipe report", "a preset, with a comment a key"),
+        ("recipe report", "a preset, with one comment per key"),
         ("recipe fast --set data.path=pets/ --check", "does it fit the data?"),
         ("recipe report --curve rate.png", "its learning rate"),
     ),
@@ -121,7 +121,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("figure again attention.png --out again.pdf", "from what the file records"),
     ),
     "caption": (
-        ("caption demo pictures/ --out figures/", "a panel a word"),
+        ("caption demo pictures/ --out figures/", "one panel per word"),
         ("caption RUN a.jpg --text 'a red car' --words", "a caption of yours, word by word"),
     ),
     "gpus": (("gpus", "load, memory, and the runs on them"),),

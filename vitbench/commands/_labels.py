@@ -64,7 +64,7 @@ def _thresholds(asked: float | None, chosen: "Chosen") -> tuple[dict[str, float]
         own = own_thresholds(chosen) if chosen.network.multilabel else {}
         return own, "the probability that was best for it on the validation split" if own else f"{THRESHOLD:g}"
     if not chosen.network.multilabel:
-        raise UserError("--threshold is for networks that give several labels a picture; this one gives one.")
+        raise UserError("--threshold is for networks that give several labels per picture; this one gives one.")
     if not 0 < asked < 1:
         raise UserError(f"--threshold {asked:g} must be between 0 and 1.")
     return dict.fromkeys(chosen.network.labels or (), asked), f"{asked:g}"

@@ -28,7 +28,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 def add_classes(parser: argparse.ArgumentParser) -> None:
     """Declares the file that names the classes of weights from elsewhere."""
-    words = "what the classes are called: a name a line, or JSON such as config.json with its id2label"
+    words = "what the classes are called: one name per line, or JSON such as config.json with its id2label"
     parser.add_argument("--classes", metavar="FILE", help=words)
 
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--colour-map")
     parser.add_argument("--nearest", action="store_true", help="patches as squares instead of smooth")
     parser.add_argument("--out", metavar="FILE|DIR", type=Path, help="PNG, PDF or SVG (default: attention.png)")
-    parser.add_argument("--separate", action="store_true", help="one file a picture, named after it")
+    parser.add_argument("--separate", action="store_true", help="one file per picture, named after it")
     parser.add_argument("--arrays", action="store_true", help="the maps too, as .npz beside the figure")
     parser.add_argument("--json", action="store_true")
     add_drawing(parser)

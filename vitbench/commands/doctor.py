@@ -16,7 +16,7 @@ from vitbench.paths import store_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("--json", action="store_true", help="one JSON list, a finding an object")
+    parser.add_argument("--json", action="store_true", help="one JSON list, one object per finding")
 
 
 def run(arguments: argparse.Namespace) -> int:

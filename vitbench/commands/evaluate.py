@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     progress.close()
     evaluation = evaluated.evaluation
     if arguments.confusion and not isinstance(evaluation, Evaluation):
-        raise UserError(f"{arguments.network} gives several labels a picture, which have no confusion matrix.")
+        raise UserError(f"{arguments.network} gives several labels per picture, which have no confusion matrix.")
     if arguments.confusion:
         matrix = confusion_bytes(arguments.confusion.suffix, evaluated.document(), arguments.network, evaluated.file)
         outputs.write(arguments.confusion, matrix)

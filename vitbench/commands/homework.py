@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(labels)
     labels.add_argument("file", metavar="OUT.csv", type=Path, help="where `filename,label` goes")
     labels.add_argument("--batch-size", type=int, metavar="N", help="pictures at once; without it, the run's")
-    captions = parts.add_parser("p2", help="a PNG for each picture: its caption, a panel a word")
+    captions = parts.add_parser("p2", help="a PNG for each picture: its caption, one panel per word")
     _add_common(captions, "a captioner: a run, demo, a folder or a file")
     captions.add_argument("folder", metavar="OUTDIR", type=Path, help="where the PNGs go")
 

@@ -13,9 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("--data", metavar="DIR", required=True, help="a folder of pictures")
     parser.add_argument("--csv", metavar="FILE", type=Path, required=True, help="where `filename,label` goes")
-    words = (
-        "of several labels a picture: the probability from which on one counts (else the best on the validation split)"
-    )
+    words = "with several labels per picture: the probability from which one counts (else the best on validation)"
     parser.add_argument("--threshold", type=float, metavar="P", help=words)
     add_overwrite(parser)
 

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     words = "folders with TensorBoard event files at any depth: timm, Lightning, Hugging Face, Keras, ..."
     parser.add_argument("logs", metavar="LOGDIR", nargs="+", help=words)
-    parser.add_argument("--list", action="store_true", help="a line a run instead of the app")
+    parser.add_argument("--list", action="store_true", help="one line per run instead of the app")
     parser.add_argument("--json", action="store_true", help="one JSON list, with the scalars of each run")
 
 

@@ -21,7 +21,7 @@ class _Node:
 
 
 def folder_tree(index: DataIndex) -> list[str]:
-    """The folders with pictures, a line each: how many there are, and whether they are a class, a split or masks.
+    """The folders with pictures, one line each: how many there are, and whether they are a class, a split or masks.
 
     Of many folders alike a few are shown and the others counted.
     """

@@ -155,7 +155,7 @@ def open_recipe_data(recipe: Recipe, store: Path, progress: Progress = silent) -
             return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)
         except NotRecognised as error:
             raise UserError(
-                f'{data.path} holds no table of several labels a picture (task = "multilabel" reads a CSV, or'
+                f'{data.path} holds no table of several labels per picture (task = "multilabel" reads a CSV, or'
                 f" metadata.csv or metadata.jsonl of an imagefolder): {error.near or error}"
             ) from error
     return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)

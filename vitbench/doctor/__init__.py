@@ -1,4 +1,4 @@
-"""What this machine, this terminal and this place for runs are good for: a line each, fine or with what to do.
+"""What this machine, this terminal and this place for runs are good for: one line each, fine or with what to do.
 
 `vitbench doctor` prints it, and the app's first screen shows it.
 """

@@ -78,7 +78,7 @@ def disk(store: Path) -> Finding:
         return Finding("Disk", f"unknown: {error.strerror}")
     words = f"{usage.free / GIB:.0f} of {usage.total / GIB:.0f} GB free"
     if usage.free < _ROOM:
-        advice = "Checkpoints need room, about 2 GB a run of ViT-B: free some, or choose another disk with --store."
+        advice = "Checkpoints need room, about 2 GB per run of ViT-B: free some, or choose another disk with --store."
         return Finding("Disk", words, advice, usage.free < GIB // 2)
     if counts.f_files and counts.f_favail < _FEW_FILES:
         return Finding("Disk", f"{words}, but only {counts.f_favail:,} files", "Delete files, or choose another disk.")

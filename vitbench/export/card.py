@@ -123,7 +123,7 @@ def _scores(origin: Origin, scores: Sequence[Scored]) -> list[str]:
         f" {one.high:.1%} | {one.mean_loss:.4f} |"
         for one in scores
     ]
-    said = "Intervals are Wilson's. The loss is the mean cross-entropy a picture, in nats."
+    said = "Intervals are Wilson's. The loss is the mean cross-entropy per picture, in nats."
     if any(one.split == "val" for one in scores):
         said += " The validation split chose this checkpoint, so its score flatters."
     return ["\n".join(lines), said]

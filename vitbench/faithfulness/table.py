@@ -130,7 +130,7 @@ def to_text(rows: Sequence[MethodRow], group: str) -> str:
 
 
 def legend(rows: Sequence[MethodRow]) -> str:
-    """What the short titles of the columns that have numbers mean, a line each."""
+    """What the short titles of the columns that have numbers mean, one line each."""
     used = [name for name in MEASURES if any(row.columns[name] is not None for row in rows)]
     better = {True: " (higher is better)", False: " (lower is better)", None: ""}
     return "\n".join(

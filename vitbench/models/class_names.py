@@ -38,7 +38,7 @@ def read_class_names(file: str) -> tuple[str, ...]:
     else:
         names = _from_lines(text, str(path))
     if not names:
-        raise UserError(f'{path} names no classes: a name a line, or JSON such as {{"0": "cat"}}.')
+        raise UserError(f'{path} names no classes: one name per line, or JSON such as {{"0": "cat"}}.')
     if len(set(names)) < len(names):
         twice = next(name for number, name in enumerate(names) if name in names[:number])
         raise UserError(

@@ -73,7 +73,7 @@ def gather_tried(run: Run, others: Sequence[Run], sweeps: Sequence[Sweep], store
     test, not_tested = _tested([runs[name] for name in runs if scores[name] is not None])
     kinds = {type(score) for score in scores.values() if score is not None}
     if len(kinds) > 1:
-        not_tested = "some runs have one class a picture, others several labels: their scores are not of one kind."
+        not_tested = "some runs have one class per picture, others several labels: their scores are not of one kind."
     measure = "mean average precision" if kinds == {ScoredLabels} else "accuracy" if kinds == {Scored} else "score"
     return TriedFacts(tuple(rows), test, not_tested, tuple(swept), tuple(missing), measure)
 

@@ -55,7 +55,7 @@ def _chosen(facts: AttentionFacts) -> Iterator[str]:
     count = len(facts.pictures)
     yield f"The figure shows {count} picture{'s' * (count != 1)} with the map of {facts.model} by {facts.method}."
     if facts.chosen_right:
-        yield "They were chosen among those that the run names rightly, one a class."
+        yield "They were chosen among those that the run names rightly, one per class."
     known = [_guess(one) for one in facts.pictures if one.get("top")]
     if known:
         yield f"The network takes them for {listed(known)}."

@@ -18,7 +18,7 @@ def label_blocks(scores: Sequence[ScoredLabels], splits: Sequence[str]) -> list[
         " pictures that have a label.",
         f"Where a label counts from a probability of 0.5 on, the mean F1 of the labels is {main.macro_f1:.3f}, and"
         f" {share(main.exact_match)} of the pictures have all of their labels right.",
-        f"The mean loss is {main.mean_loss:.4f} nats a label.",
+        f"The mean loss is {main.mean_loss:.4f} nats per label.",
     ]
     if main.split in ("val", "validation"):
         sentences.append("This split also chose the checkpoint, so the numbers flatter; no test split was evaluated.")

@@ -105,7 +105,7 @@ def _score_sentences(scored: Scored) -> Iterator[str]:
     yield (
         f"Of {scored.pictures:,} pictures of {split}, {scored.correct:,} were given the right class:"
         f" {share(scored.accuracy)}, with a 95% interval (Wilson) from {share(scored.low)} to {share(scored.high)}."
-        f" The mean loss is {scored.mean_loss:.4f} nats a picture."
+        f" The mean loss is {scored.mean_loss:.4f} nats per picture."
     )
     if len(scored.classes) > 5:
         yield f"The right class is among the five likeliest for {share(scored.accuracy_top5)}."

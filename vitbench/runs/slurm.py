@@ -99,7 +99,7 @@ def check(recipe: Recipe) -> None:
     most = max(gpus_of(row[3]) for row in rows)
     if gpus > most:
         offer = f"at most {most}" if most else "none"
-        raise UserError(f"The recipe asks for {gpus} GPUs a node, and {where} offers {offer}; change launch.gpus.")
+        raise UserError(f"The recipe asks for {gpus} GPUs per node, and {where} offers {offer}; change launch.gpus.")
     fitting = sum(_count(row[1]) for row in rows if gpus_of(row[3]) >= gpus)
     if launch.nodes > fitting:
         raise UserError(f"The recipe asks for {launch.nodes} nodes, and {where} has {fitting}; change launch.nodes.")

@@ -166,7 +166,7 @@ class Checkpoints:
                 ) from error
             refused = disk_error(error)
             reason = os.strerror(refused.errno) if refused is not None and refused.errno else str(error)
-            intact = f"that of step {self.last} is intact" if self.last is not None else "there is none before it"
+            intact = f"that of step {self.last:,} is intact" if self.last is not None else "there is none before it"
             raise UserError(
                 f"The checkpoint of step {step:,} cannot be written ({reason}); {intact}. "
                 "Make room in the store and resume the run."

@@ -91,7 +91,7 @@ def neighbours_of(
     else:
         raise UserError(f"Name the pictures to look for neighbours in: --data DIR ({reference} is not a run).")
     if index.has_several:
-        raise UserError(f"{index.root} has several labels a picture; neighbours vote for one.")
+        raise UserError(f"{index.root} has several labels per picture; neighbours vote for one.")
     if not index.classes:
         raise UserError(f"{index.root} has no labels, so there is nothing to compare with.")
     with memory_told(f"the features of {len(index.samples):,} pictures are too many for {device}"):

@@ -40,7 +40,7 @@ class SmallerBatch(Exception):
     """Memory ran out in one of several processes: all of them are to begin again with a smaller batch."""
 
     def __init__(self, batch_size: int, accumulate: int) -> None:
-        super().__init__(f"{batch_size} pictures a batch")
+        super().__init__(f"{batch_size} pictures per batch")
         self.batch_size, self.accumulate = batch_size, accumulate
 
 

@@ -261,8 +261,8 @@ class Training:
         if not self.ranks.alone:  # the others wait for the gradients of this step, which will not come
             raise SmallerBatch(self.batch_size, self.accumulate)
         return (
-            f"Out of memory with {failed} pictures a batch: going on with {self.batch_size}, and "
-            f"{self.accumulate} batches a step, so a step still covers {self.pictures_per_step} pictures."
+            f"Out of memory with {failed} pictures per batch: going on with {self.batch_size}, and "
+            f"{self.accumulate} batches per step, so a step still covers {self.pictures_per_step} pictures."
         )
 
     def use_smaller_evaluation(self) -> str:

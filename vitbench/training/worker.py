@@ -189,8 +189,8 @@ def work(
         log.write(
             training.step,
             "warning",
-            f"Out of memory in a process of the run: going on with {batch[0]} pictures a batch, and {batch[1]} batches "
-            f"a step, so a step still covers {training.pictures_per_step} pictures.",
+            f"Out of memory in a process of the run: going on with {batch[0]} pictures per batch, and {batch[1]} "
+            f"batches per step, so a step still covers {training.pictures_per_step} pictures.",
         )
     if checkpoints.last is not None:
         log.write(training.step, "info", f"Going on from the checkpoint of step {training.step:,} on {where}.")

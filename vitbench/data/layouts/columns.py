@@ -97,7 +97,7 @@ _TEXT_COLUMNS = (
 )
 """Columns that say something of a picture which is not a class."""
 _LOOKED_AT = 60
-WAY_TO_SEVERAL = 'a network learns one label a picture, unless task = "multilabel" (--as table:several=yes shows it)'
+WAY_TO_SEVERAL = 'a network learns one label per picture, unless task = "multilabel" (--as table:several=yes shows it)'
 _MOST_CANDIDATES = 10
 
 

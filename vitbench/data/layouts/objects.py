@@ -224,7 +224,7 @@ def _yolo(place: Place) -> _Found | None:
 
 
 def _yolo_names(place: Place) -> list[str]:
-    """The classes by number: of data.yaml (`names: [a, b]`, or a line each), classes.txt or obj.names."""
+    """The classes by number: of data.yaml (`names: [a, b]`, or one line each), classes.txt or obj.names."""
     for other in place.others:
         name = PurePosixPath(other).name.lower()
         if name not in ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names"):

@@ -9,7 +9,7 @@ from vitbench.errors import UserError
 
 SEVERAL = "several"
 """The option of a form that reads all labels of a picture: `several=yes`, or the separator between them."""
-HELP = "yes for several labels a picture, or what stands between them: bar, semicolon, comma or space"
+HELP = "yes for several labels per picture, or what stands between them: bar, semicolon, comma or space"
 _SEPARATORS = {"bar": "|", "semicolon": ";", "comma": ",", "space": " ", "plus": "+", "slash": "/"}
 _FOUND_BY_ITSELF = ("|", ";", ",", " ")
 _NONE = frozenset({"none", "nan", "null", "no finding", "[]", "-"})
