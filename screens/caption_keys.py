@@ -128,15 +128,15 @@ class CaptionKeys(AskingScreen):
         if seen.facts["minus"]:
             self.look(request.changed(minus_word=None, minus_method=None, minus_captioner=None))
             return
-        word = f"the map of this word, {seen.words[self.word]}, from the map of each word that you move to"
+        word = f"the map of {seen.words[self.word]}, from that of each word that you move to"
         choices = [
             Choice("word", word, shown="This word"),
             *(
-                Choice(method.name, "the same word's map by this method", shown=method.title)
+                Choice(method.name, "its map of the same word", shown=method.title)
                 for method in WORD_METHODS.values()
                 if method.name != request.method
             ),
-            Choice("captioner", "the same word's map by it", shown="Another checkpoint or captioner ..."),
+            Choice("captioner", "its map of the same word", shown="Another checkpoint or captioner ..."),
         ]
 
         def chosen(value: str | None) -> None:
@@ -152,7 +152,7 @@ class CaptionKeys(AskingScreen):
             if captioner:
                 self.look(request.changed(minus_captioner=captioner))
 
-        self.app.push_screen(choose("Show a difference: take away", choices), chosen)
+        self.app.push_screen(choose("Subtract from the map", choices), chosen)
 
     # Pictures, captioners, files
 

@@ -114,7 +114,7 @@ class MachineScreen(WorkbenchScreen):
 
     def _gpu_blocks(self, view: MachineView, seen: MachineSnapshot) -> list[Text]:
         if seen.gpus is None:
-            return [view.heading("No GPU", "NVML knows of none; runs take CPU slots (VITBENCH_SLOTS)")]
+            return [view.heading("No GPU", "NVML lists none; runs take turns on CPU slots (VITBENCH_SLOTS)")]
         return [self._gpu_block(view, gpu) for gpu in seen.gpus] or [view.heading("No GPU", "NVML lists none")]
 
     def _gpu_block(self, view: MachineView, gpu: GpuReading) -> Text:

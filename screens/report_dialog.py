@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from screens.app import Workbench
     from screens.snapshot import RunRow
 
-_HELP = "Enter here or Ctrl-S writes it; Tab goes to what it is to hold, where an empty line means what is said there."
+_HELP = "Enter or ^s writes it. Tab goes to what it holds; an empty line means the words that stand in it."
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class ReportDialog(FormDialog[ReportChoices]):
             with Horizontal(classes="folder"):
                 yield Static("Folder")
                 yield Input(str(Path.cwd() / f"report-{self._run.id}"), id="folder", compact=True)
-            yield Picker("Compare", self._others, self._beside, "no other runs; its own sweep", id="compare")
+            yield Picker("Compare", self._others, self._beside, "its own sweep, and no other runs", id="compare")
             yield Picker("Captions", self._captioners, "", own or "this run", id="captions")
-            yield Picker("Network", self._networks, "", "whose attention is shown: this run", id="attention_model")
+            yield Picker("Network", self._networks, "", "this run, whose attention is shown", id="attention_model")
             yield Picker("Pictures", _last(pictures_below), "", "some that it got right", id="pictures")
-            yield Picker("Masks", folders_below, "", "pictures with masks: the run's own data", id="masks")
-            yield Picker("Method", self._methods, "", "of mapping attention: raw", id="method", free=False)
+            yield Picker("Masks", folders_below, "", "the run's own data, where they have masks", id="masks")
+            yield Picker("Method", self._methods, "", "raw attention", id="method", free=False)
             yield Picker("Measured", lambda _: [], "60", "", id="count")
             yield Static(Text(_HELP), classes="words last")
             yield Static(id="report-problem")
