@@ -37,7 +37,7 @@ class AskingScreen(WorkbenchScreen):
         def progress(done: int, total: int, what: str) -> None:
             if quiet:
                 return
-            words = f"{what[:1].upper()}{what[1:]}" + (f": {done} of {total}" if total else " ...")
+            words = f"{what[:1].upper()}{what[1:]}" + (f": {done:,} of {total:,}" if total else " ...")
             waited = time.monotonic() - began
             self._note(f"{words}   {waited:.0f} s; esc cancels" if waited >= SAID_AFTER else words)
 

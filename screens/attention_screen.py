@@ -223,7 +223,7 @@ class AttentionScreen(AttentionKeys):
         left = Text.assemble((" Attention ", f"bold {colours['accent']}"))
         if self.files:
             left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
-            left.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
+            left.append(f"  {self.number + 1:,} of {len(self.files):,}", colours["secondary"])
         named = self._named(self.network if self.seen is None else str(self.seen.facts["reference"]))
         self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 

@@ -237,7 +237,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         left = Text.assemble((" Captions ", f"bold {colours['accent']}"))
         if self.files:
             left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
-            left.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
+            left.append(f"  {self.number + 1:,} of {len(self.files):,}", colours["secondary"])
         named = self.captioner if self.seen is None else self.seen.request.captioner
         run = self.workbench.snapshot.run(named.partition("@")[0])
         if run is not None:

@@ -168,7 +168,7 @@ class FeaturesScreen(AskingScreen):
             title = Text.assemble((" Features ", f"bold {colours['accent']}"))
             if self.files:
                 title.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
-                title.append(f"  {self.number + 1} of {len(self.files):,}", colours["secondary"])
+                title.append(f"  {self.number + 1:,} of {len(self.files):,}", colours["secondary"])
             named = self._named(self.network if seen is None else str(seen.facts["reference"]))
             self.query_one("#title", Line).show(title, Text(f"{clean(named)} ", colours["secondary"]))
             if seen is None:

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from screens.look import glyphs
-from screens.widgets.chart_axis import Range, clock, fitted, number, stepped_clock_end, stepped_end
+from screens.widgets.chart_axis import Range, clock, fitted, number, place, stepped_clock_end, stepped_end
 from screens.widgets.chart_drawing import (
     Gutter,
     Paint,
@@ -221,7 +221,7 @@ class Chart(ChartNavigation, can_focus=True):
         return f"{value} at {self._place_words(float(curve.x[index]))}"
 
     def _place_words(self, x: float) -> str:
-        return clock(x) if self.clock else number(x, 1 if self.x_name == "step" else None)
+        return clock(x) if self.clock else place(float(round(x))) if self.x_name == "step" else number(x)
 
     def _paint(self) -> Paint:
         variables = self.app.theme_variables

@@ -100,6 +100,11 @@ def clock_ticks(bounds: Range, wanted: int) -> list[float]:
     return [index * step for index in range(first, last + 1)]
 
 
+def place(x: float) -> str:
+    """Where on the horizontal axis a value was measured: a step is written whole, as in the log, `1,767`."""
+    return f"{x:,.0f}" if x.is_integer() else number(x)
+
+
 def number(value: float, step: float | None = None) -> str:
     """A tick's or a cursor's number, short: `0.25`, `1.2k`, `3M`, `1e-5`. With `step`, no more digits than it needs."""
     if not math.isfinite(value):

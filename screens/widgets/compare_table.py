@@ -15,7 +15,7 @@ from screens import wording
 from screens.look import STATE_COLOURS, glyphs, series_colour
 from screens.snapshot import RunRow
 from screens.widgets.chart import Curve
-from screens.widgets.chart_axis import number
+from screens.widgets.chart_axis import number, place
 from screens.widgets.searching import Searchable
 from vitbench.text import clean
 
@@ -99,13 +99,8 @@ class CompareTable(ScrollView, Searchable, can_focus=True):
             return text.append("not measured", quiet)
         finite = curve.y[np.isfinite(curve.y)]
         text.append(f"{number(float(curve.y[at])):>9} ", Style(color=colours["foreground"], bold=True))
-        text.append(f"{_place(float(curve.x[at])):>9} ", quiet)
+        text.append(f"{place(float(curve.x[at])):>9} ", quiet)
         if finite.size:
             low, high = band or (float(finite.min()), float(finite.max()))
             text.append(f"{number(low):>9} {number(high):>9}", Style(color=colours["accent"]) if band else quiet)
         return text
-
-
-def _place(x: float) -> str:
-    """Where a value was measured: a step as everywhere, with its thousands set apart."""
-    return f"{x:,.0f}" if x.is_integer() else number(x)
