@@ -154,7 +154,7 @@ def test_the_commands_say_ask_and_free(store, capsys, monkeypatch, tmp_path):
     assert cli.main(["prune", "cache"]) == 2  # nobody can be asked
     assert "say --yes" in capsys.readouterr().err
     assert cli.main(["prune", "checkpoints", "--last"]) == 2
-    assert "name them with --run" in capsys.readouterr().err
+    assert "name the runs with --run" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     assert cli.main(["prune", "cache"]) == 1
     assert (store / "cache" / "one").exists()

@@ -273,13 +273,13 @@ async def test_a_start_waits_for_the_check_of_the_data(store, tmp_path, checking
         await at.show("new_run", preset="scratch", data=str(tmp_path))
         await at.see("Checking: ")
         await at.press("ctrl+s")
-        await at.see("Starts when this is done")
+        await at.see("Will start when this is done")
         await at.press("escape")
         await at.see("Checking: ")
         await at.press("ctrl+s")
-        await at.see("Starts when this is done")
+        await at.see("Will start when this is done")
         checking.go_on.set()
-        await at.see("How are they read?", "4 classes")
+        await at.see("These data can be read in several ways", "4 classes")
         assert not launched
         await at.press("escape")
         checking.answer.values.update(readings=[], problems=["There are no labels."])
@@ -294,7 +294,7 @@ async def test_a_start_waits_for_the_check_of_the_data(store, tmp_path, checking
         at.screen.query_one("#preset-line", Input).value = "scratch"
         await at.see("Checking: ")
         await at.press("ctrl+s")
-        await at.see("Starts when this is done")
+        await at.see("Will start when this is done")
         await at.press("ctrl+s")  # a second time: without the check
         await at.until(lambda: launched, "the start")
 
@@ -342,7 +342,7 @@ async def test_data_whose_meaning_is_open_are_asked_about_before_a_run(store, tm
         await at.show("new_run", preset="scratch", data=str(tmp_path))
         await at.see("The data can be read in 2 ways")
         await at.press("ctrl+s")
-        await at.see("How are they read?", "label=diagnosis", "4 classes (nevus, ...)")
+        await at.see("These data can be read in several ways", "label=diagnosis", "4 classes (nevus, ...)")
         assert not launched
         checking.answer = Answer({"recognised": ["4 classes."], "problems": []}, {})
         await at.press("down", "enter")
@@ -360,7 +360,7 @@ async def test_what_was_said_of_other_data_is_not_kept(store, tmp_path, checking
         await at.show("new_run", preset="scratch", data=str(tmp_path))
         await at.see("can be read in 2 ways")
         await at.press("ctrl+l")
-        await at.see("How are they read?")
+        await at.see("These data can be read in several ways")
         await at.press("down", "enter")
         await at.until(lambda: 'layout = "table:label=b"' in checking.asked[-1], "the choice")
         at.screen.query_one("#data-line", Input).value = str(tmp_path / "other")

@@ -273,7 +273,7 @@ async def test_a_day_at_the_desk(store, tmp_path, monkeypatch):
         await at.see("held")
         table.move_to(next(place for place, row in enumerate(table.rows) if row.id == queued[0].id))
         await at.press("C")
-        await at.see("a run a seed")
+        await at.see("one run per seed")
         await at.type("train.seed")
         await at.press("equals_sign", "7", "comma", "8", "comma", "9", "enter")
         await at.until(lambda: len(Store(store).runs()) == 9, "the three copies")

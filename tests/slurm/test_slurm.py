@@ -164,7 +164,7 @@ def test_a_sweep_is_one_job_array(store, pictures):
 @pytest.mark.parametrize(
     ("launch_table", "device", "words"),
     [
-        ({"gpus": 2}, "auto", "asks for 2 GPUs a node, and partition low offers none"),
+        ({"gpus": 2}, "auto", "asks for 2 GPUs per node, and partition low offers none"),
         ({"nodes": 3}, "cpu", "asks for 3 nodes, and partition low has 1"),
         ({"time": "5:00:00"}, "cpu", "more than the 120 minutes"),
         ({"partition": "fast"}, "cpu", "no partition fast; it has high, low"),
