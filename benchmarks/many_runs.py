@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 from keys import Eye
 from result_file import ResultFile
 from watched_app import WatchedApp, writing
@@ -29,7 +30,10 @@ def main() -> None:
         options = ("--runs", str(chosen.live), "--finished", str(chosen.runs - chosen.live), "--history", "200")
         with writing(Path(folder), *options, "--rate", "0.5", "--seconds", "3600"):
             result = ResultFile("many_runs", f"The app with {chosen.runs:,} runs", "textual", "numpy", out=chosen.out)
-            result.say(f"{chosen.live} of {chosen.runs:,} runs are live and write once in two seconds; 120x40.\n")
+            result.say(
+                f"{chosen.live} of {chosen.runs:,} runs are live and write once in two seconds; 120x40; the store is "
+                f"on {file_system(Path(folder))}.\n"
+            )
             began = time.perf_counter()
             app = WatchedApp(Path(folder))
             eye = Eye(app)
@@ -60,6 +64,12 @@ def main() -> None:
     result.goal("99 of 100 keys below 50 ms", late < 50)
     result.goal("below 200 MB", memory.rss < 200e6)
     result.write()
+
+
+def file_system(folder: Path) -> str:
+    """What kind of file system holds a folder."""
+    mounts = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
+    return max(mounts, key=lambda one: len(one.mountpoint)).fstype
 
 
 if __name__ == "__main__":
