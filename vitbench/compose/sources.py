@@ -1,7 +1,6 @@
 """Where a composition finds networks, captioners and what was computed lately. The inspector keeps one; a command
 makes one for its run."""
 
-import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -9,6 +8,7 @@ from typing import TypeVar, cast
 from vitbench.captions.captioner import OpenedCaptioner, move
 from vitbench.compose.before import network_before
 from vitbench.compose.networks import CPU, Gpu, OpenNetworks
+from vitbench.compose.turn import Turn
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash
 from vitbench.models.network import Network
@@ -31,8 +31,8 @@ class Sources:
     def __init__(self, folder: Path, gpu: Gpu | None = None) -> None:
         self.folder = folder
         self.networks = OpenNetworks(folder, gpu=gpu)
-        self.turn = threading.RLock()
-        """Held by whoever looks into a network's layers, or moves it to another device: one at a time."""
+        self.turn = Turn()
+        """Held by whoever looks into a network's layers, or moves it to another device."""
         self._recent = {kind: Recent(most) for kind, most in (_LIMITS | _CAPTION_LIMITS | _FEATURE_LIMITS).items()}
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.files.parsing import json_type
 from vitbench.inspector.protocol import Request
+from vitbench.requests.kinds import KINDS
 from vitbench.text import shortened
 
 _LONGEST_TEXT = 2**18
@@ -70,10 +71,11 @@ _ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet", "report", 
 
 
 def takes_long(request: Request) -> bool:
-    """Whether a request is answered aside: it takes seconds or minutes, and holds no network that others look into."""
-    if request.name in _ALWAYS_LONG:
-        return True
-    if request.name != "sheet" or request.arguments.get("kind") != "positions":
-        return False
-    asked = request.arguments.get("request")
-    return isinstance(asked, dict) and asked.get("permutations") != 0
+    """Whether a request is answered aside, since it takes seconds or minutes."""
+    if request.name != "sheet":
+        return request.name in _ALWAYS_LONG
+    kind, values = request.arguments.get("kind"), request.arguments.get("request")
+    try:
+        return isinstance(values, dict) and KINDS.find(str(kind)).request.read(values).takes_long
+    except UserError:
+        return False  # its handler says what is wrong

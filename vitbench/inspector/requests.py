@@ -36,13 +36,11 @@ class InspectorHandlers:
 
     def _leave_gpu(self) -> None:
         """What computes next wants the GPU for itself; networks stay, in main memory."""
-        with self.sources.turn:
+        with self.sources.turn.alone():
             self.sources.leave_gpu()
 
     def between(self) -> None:
         """Between two questions: a run that waits for a GPU gets ours."""
-        if self.sources.turn.acquire(blocking=False):  # else somebody computes, and asks again afterwards
-            try:
+        with self.sources.turn.alone(wait=False) as free:  # else somebody computes, and asks again afterwards
+            if free:
                 self.sources.yield_gpu()
-            finally:
-                self.sources.turn.release()

@@ -112,13 +112,15 @@ class Server:
         requests: BinaryIO,
         answers: BinaryIO,
         aside: Callable[[Request], bool] = lambda request: False,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         """`handlers` may be a function that finds the handler of a request, and reports if that takes long.
 
-        `aside` says which requests may take long.
+        `aside` says which requests may take long; they call `give_way` whenever they report progress.
         """
         self._handlers = handlers
         self._aside = aside
+        self._give_way = give_way
         self.requests = requests
         self.answers = answers
         self._queue: deque[Request] = deque()
@@ -223,6 +225,9 @@ class Server:
             if number in self._cancelled or -1 in self._cancelled:
                 raise Cancelled
             self._send({"id": number, "kind": "progress", "done": done, "total": total, "what": what})
+            self._give_way()
+            if number in self._cancelled:
+                raise Cancelled
             work.at_work = True
 
         try:
@@ -325,7 +330,12 @@ def main(arguments: list[str]) -> int:
     ahead = AHEAD in arguments[1:]
     server: Server
     loading = Loading(Path(arguments[0]), ahead, ready=lambda: server.announce("ready"))
-    server = Server(loading.handler, sys.stdin.buffer, answers, takes_long)
+
+    def give_way() -> None:
+        if workbench := loading.loaded:
+            workbench.sources.turn.give_way()
+
+    server = Server(loading.handler, sys.stdin.buffer, answers, takes_long, give_way)
     to_warm = [warm_up] if ahead else []
 
     def idle() -> None:

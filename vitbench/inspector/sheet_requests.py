@@ -3,6 +3,7 @@
 PyTorch is imported where the first sheet is asked for that takes networks: a chart is drawn without it.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,11 @@ class SheetRequests:
         return Reply({"file": str(Outputs(self.store).write_new(target, again.content))})
 
     def _composed(self, request: Request, progress: Progress) -> Sheet:
-        """The sheet; where it takes a look into the layers of networks, one at a time."""
+        """The sheet; where it takes a look into the layers of networks, one at a time, aside as a long one."""
         if not KINDS.find(request.kind).networks:
             return compose(request, None, progress)
         sources = self.sources(progress)
         if request.kind == "positions" and not getattr(request, "pictures", ()):
             return compose(request, sources, progress)  # weights alone are read
-        with sources.turn:
+        with sources.turn.look(long=threading.current_thread() is not threading.main_thread()):
             return compose(request, sources, progress)

@@ -134,6 +134,10 @@ class AttentionRequest(Request):
             return ("raw",)
         return (self.methods or quick_methods()) if self.grid == "methods" else (self.method,)
 
+    @property
+    def takes_long(self) -> bool:
+        return any(METHODS[name].slow for name in self.shown_methods())
+
     def options_of(self, method: Method) -> dict[str, Value]:
         """Those of `options` that a method has."""
         return {name: value for name, value in self.options.items() if method.has(name)}

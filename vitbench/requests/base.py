@@ -16,6 +16,11 @@ class Request(BaseModel):
 
     kind: ClassVar[str] = ""
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether its sheet takes seconds or minutes on a CPU: what asks a network many times, or reads a data set."""
+        return False
+
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
         """The request that `values` describe. Raises UserError for what does not fit."""

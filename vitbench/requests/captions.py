@@ -82,6 +82,10 @@ class CaptionRequest(Request):
             raise ValueError(sentence)
         return self
 
+    @property
+    def takes_long(self) -> bool:
+        return any(WORD_METHODS[name].slow for name in (self.method, self.minus_method) if name is not None)
+
     def without_effect(self) -> dict[str, str]:
         """The options that are set and change nothing, each with a sentence that says why."""
         found = {}

@@ -83,6 +83,10 @@ class FeaturesRequest(Request):
         return self
 
     @property
+    def takes_long(self) -> bool:
+        return self.view == "nearest"
+
+    @property
     def drawn_strength(self) -> float:
         """How much of the picture the colours cover."""
         return STRENGTHS[self.view] if self.strength is None else self.strength

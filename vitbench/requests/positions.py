@@ -62,6 +62,10 @@ class PositionRequest(Request):
             raise ValueError(sentence)
         return self
 
+    @property
+    def takes_long(self) -> bool:
+        return self.permutations > 0
+
     def without_effect(self) -> dict[str, str]:
         """The options that are set and change nothing, each with a sentence that says why."""
         belongs = {

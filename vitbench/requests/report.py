@@ -22,6 +22,10 @@ class MistakesRequest(Request):
     mistakes: tuple[tuple[str, str, str], ...] = Field(min_length=1)
     method: str = DEFAULT_METHOD
 
+    @property
+    def takes_long(self) -> bool:
+        return True
+
     @field_validator("method")
     @classmethod
     def _known(cls, name: str) -> str:
@@ -45,6 +49,10 @@ class DistinctnessRequest(Request):
     count: int = Field(60, ge=1)
     shown: int = Field(6, ge=1, le=20)
     seed: int = 0
+
+    @property
+    def takes_long(self) -> bool:
+        return True
 
     @field_validator("method")
     @classmethod

@@ -13,7 +13,15 @@ CONTROLS = ("oracle", "uniform", "shuffled")
 """Maps of words that know all, nothing, or what another word means."""
 
 
-class FaithfulnessRequest(Request):
+class _Study(Request):
+    """One that measures many pictures."""
+
+    @property
+    def takes_long(self) -> bool:
+        return True
+
+
+class FaithfulnessRequest(_Study):
     """Which network's maps are measured, by which methods, on which pictures with masks."""
 
     kind: ClassVar[str] = "faithfulness"
@@ -38,7 +46,7 @@ class FaithfulnessRequest(Request):
             raise ValueError(str(error)) from None
 
 
-class GroundingRequest(Request):
+class GroundingRequest(_Study):
     """How well the maps of words find what the words mean, on pictures with sentences; layers and heads from 1."""
 
     kind: ClassVar[str] = "grounding"
@@ -74,7 +82,7 @@ class GroundingRequest(Request):
         return self
 
 
-class GroundingHeadsRequest(Request):
+class GroundingHeadsRequest(_Study):
     """Which layer and head of a captioner point best at what nouns mean."""
 
     kind: ClassVar[str] = "grounding heads"

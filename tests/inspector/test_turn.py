@@ -1,0 +1,112 @@
+"""One thread looks into a network at a time; long work gives way to short looks, and one request after another is told
+to be long."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from vitbench.compose.turn import Turn
+from vitbench.inspector.arguments import takes_long
+from vitbench.inspector.protocol import Request
+
+
+@contextmanager
+def long_look(turn, seen):
+    """A thread at long work, which notes each step, until the block ends."""
+    begun, done = threading.Event(), threading.Event()
+
+    def work():
+        with turn.look(long=True):
+            while not done.is_set():
+                seen.append("step")
+                begun.set()
+                turn.give_way()
+            seen.append("long ends")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(20)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_short_look_comes_between_two_steps_of_a_long_one():
+    turn, seen = Turn(), []
+    with long_look(turn, seen):
+        for _ in range(20):
+            with turn.look():
+                before = len(seen)
+                for _ in range(50):
+                    threading.Event().wait(1e-4)
+                assert len(seen) == before
+    assert seen[-1] == "long ends"
+
+
+def test_networks_are_moved_only_where_nobody_looks_and_long_looks_come_one_after_the_other():
+    turn, first, second = Turn(), [], []
+    found = []
+
+    def try_alone():
+        with turn.alone(wait=False) as free:
+            found.append(free)
+
+    def other_long():
+        with turn.look(long=True):
+            second.append(list(first))
+
+    later = threading.Thread(target=other_long)
+    with long_look(turn, first):
+        later.start()
+        with turn.look():  # lent
+            thread = threading.Thread(target=try_alone)
+            thread.start()
+            thread.join(20)
+        assert (found, second) == ([False], [])
+    later.join(20)
+    assert second[0][-1] == "long ends"
+    try_alone()
+    assert found == [False, True]
+    with turn.alone() as free:
+        assert free
+
+
+def test_a_look_that_fails_leaves_the_turn():
+    turn = Turn()
+    for long in (True, False):
+        with pytest.raises(KeyError), turn.look(long):
+            raise KeyError
+    with turn.alone(wait=False) as free:
+        assert free
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "long"),
+    [
+        ("attention", {"network": "demo", "pictures": ["a"]}, False),
+        ("attention", {"network": "demo", "pictures": ["a"], "method": "occlusion"}, True),
+        ("attention", {"network": "demo", "pictures": ["a"], "grid": "methods"}, False),
+        ("attention", {"network": "demo", "pictures": ["a"], "grid": "methods", "methods": ["raw", "ig"]}, False),
+        (
+            "attention",
+            {"network": "demo", "pictures": ["a"], "grid": "methods", "methods": ["raw", "integrated_gradients"]},
+            True,
+        ),
+        ("caption", {"captioner": "demo", "picture": "a"}, False),
+        ("caption", {"captioner": "demo", "picture": "a", "minus_method": "occlusion"}, True),
+        ("features", {"network": "demo", "pictures": ["a"]}, False),
+        ("features", {"network": "demo", "pictures": ["a"], "view": "nearest", "data": "/pets"}, True),
+        ("positions", {"network": "demo"}, True),
+        ("positions", {"network": "demo", "permutations": 0}, False),
+        ("grounding", {"captioner": "demo", "data": "/pets"}, True),
+        ("mistakes", {"network": "demo", "mistakes": [["a", "b", "c"]]}, True),
+        ("no such", {}, False),
+        ("attention", {"network": 7}, False),
+    ],
+)
+def test_what_takes_long_is_told_by_the_request(kind, values, long):
+    assert takes_long(Request(1, "sheet", {"kind": kind, "request": values})) is long
