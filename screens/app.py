@@ -1,6 +1,7 @@
 """The app: opens the store, starts the watcher, and hands each snapshot to the screen that is visible."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -204,6 +205,8 @@ class Workbench(ColouredApp[str]):
         return answer
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        if self.snapshot.left and not message.snapshot.left:
+            gc.freeze()  # thousands of rows that stay: Python's search for garbage among them takes a tenth of a second
         self.snapshot = message.snapshot
         self.endings.look(self.snapshot)
         self.show_snapshot()

@@ -124,8 +124,10 @@ class Watcher:
 
     def run(self) -> None:
         """Looks and posts until stopped; posts only what differs from the last time."""
+        at_once = _ASIDE  # the first rows at once
         while not self._stopped.is_set():
-            snapshot = self.look(_AT_ONCE)
+            snapshot = self.look(at_once)
+            at_once = _AT_ONCE
             if self._differs(snapshot):
                 self._last = snapshot
                 self.post(snapshot)

@@ -143,6 +143,7 @@ def draw(lines: Sequence[Line], view: View, columns: int, rows: int, bands: Sequ
     dots = np.zeros((rows, columns), np.uint8)
     owner = np.full((rows, columns), -1, np.int16)
     marks: list[Mark] = []
+    faint = np.array([*(line.faint for line in lines), False])  # the last one is that of a cell without a line
     for index in sorted(range(len(lines)), key=lambda index: not lines[index].faint):
         spans = _spans(lines[index], view, width, height)
         if spans is None:
@@ -152,8 +153,7 @@ def draw(lines: Sequence[Line], view: View, columns: int, rows: int, bands: Sequ
         cells = _pack(_fill(spans.top, spans.bottom, height, lines[index].dash))
         used = cells > 0
         if not lines[index].faint:
-            faint_below = np.isin(owner, [other for other, line in enumerate(lines) if line.faint])
-            dots[used & faint_below] = 0
+            dots[used & faint[owner]] = 0
         dots |= cells
         owner[used] = index
     return Raster(dots, owner, _draw_bands(bands, view, columns, rows), tuple(marks))
@@ -278,7 +278,9 @@ def _fill(top: Floats, bottom: Floats, height: int, dash: int) -> NDArray[np.boo
 def _pack(filled: NDArray[np.bool_]) -> NDArray[np.uint8]:
     height, width = filled.shape
     cells = filled.reshape(height // DOTS_DOWN, DOTS_DOWN, width // DOTS_ACROSS, DOTS_ACROSS)
-    packed: NDArray[np.uint8] = (cells * _DOT_BITS[None, :, None, :]).sum(axis=(1, 3), dtype=np.uint8)
+    packed = np.zeros((height // DOTS_DOWN, width // DOTS_ACROSS), np.uint8)
+    for (down, across), bit in np.ndenumerate(_DOT_BITS):
+        packed |= cells[:, down, :, across] * bit
     return packed
 
 

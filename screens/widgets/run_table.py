@@ -59,6 +59,9 @@ class RunTable(ScrollView, can_focus=True):
         self._given: Sequence[RunRow] = ()
         self._sorted_by = ("", False)
         self._shown: list[Strip] = []
+        self._drawn: dict[str, tuple[tuple[RunRow, bool, int | None, str], Strip]] = {}
+        """The rows in view with what they show, so that only those are drawn anew that differ."""
+        self._look: tuple[object, ...] = ()
         self._columns: list[tuple[Column, int]] = []
         self._places: dict[str, int] = {}
         self._ordered: dict[str, tuple[RunRow, Order | None]] = {}
@@ -158,7 +161,8 @@ class RunTable(ScrollView, can_focus=True):
             self._shown = lines
             self.refresh()
             return
-        changed = [y for y, (old, new) in enumerate(zip(self._shown, lines, strict=True)) if list(old) != list(new)]
+        pairs = enumerate(zip(self._shown, lines, strict=True))
+        changed = [y for y, (old, new) in pairs if old is not new and list(old) != list(new)]
         self._shown = lines
         if changed:
             self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
@@ -173,10 +177,27 @@ class RunTable(ScrollView, can_focus=True):
         self._columns = fitting_columns(self.size.width, self.chosen, self.usual)
         first = int(self.scroll_offset.y)
         now = time.time()
+        look = (self.rich_style, self.size.width, self.app.theme, self.has_focus, self._columns)
+        before, self._drawn = (self._drawn if look == self._look else {}), {}
+        self._look = look
         lines = [self._heading()]
         for row in range(first, first + self.size.height - 1):
-            lines.append(self._line(self.rows[row], row, now) if row < len(self.rows) else self._blank(row - first))
+            if row >= len(self.rows):
+                lines.append(self._blank(row - first))
+                continue
+            run = self.rows[row]
+            shows = (run, run.id == self.cursor_id, self._mark_of(run), wording.age(run.age(now)))
+            known = before.get(run.id)
+            if known is None or known[0][0] is not run or known[0][1:] != shows[1:]:
+                known = (shows, self._line(run, shows[1], shows[2], now))
+            self._drawn[run.id] = known
+            lines.append(known[1])
         return lines
+
+    def _mark_of(self, run: RunRow) -> int | None:
+        """The number of its colour, of a run or group that is marked."""
+        marked = run.id in self.marked or (run.members and all(one.id in self.marked for one in run.members))
+        return self.colours.get(run.id, 0) if marked else None
 
     def _blank(self, line: int) -> Strip:
         text = self.empty_text if not self.rows and line == 1 else ""
@@ -195,17 +216,16 @@ class RunTable(ScrollView, can_focus=True):
             segments.append(Segment(title + " " * _GAP, chosen if sign else style))
         return Strip(segments).adjust_cell_length(self.size.width, style)
 
-    def _line(self, run: RunRow, row: int, now: float) -> Strip:
+    def _line(self, run: RunRow, here: bool, colour: int | None, now: float) -> Strip:
         base = self.rich_style
-        here = run.id == self.cursor_id
         if here:
             name = "block-cursor-background" if self.has_focus else "panel"
             base += Style(bgcolor=self._colour(name))
         mark = " "
         mark_style = base
-        if run.id in self.marked or (run.members and all(one.id in self.marked for one in run.members)):
+        if colour is not None:
             mark = glyphs().marked
-            mark_style = base + Style(color=series_colour(self.colours.get(run.id, 0), self.app.current_theme.dark))
+            mark_style = base + Style(color=series_colour(colour, self.app.current_theme.dark))
         segments = [Segment(mark + " ", mark_style)]
         for column, width in self._columns:
             text = wording.fit(column.text(run, now, width), width, right=column.right)
@@ -305,5 +325,5 @@ class RunTable(ScrollView, can_focus=True):
         self._forget()
 
     def _forget(self) -> None:
-        self._shown = []
+        self._shown, self._drawn = [], {}
         self.refresh()

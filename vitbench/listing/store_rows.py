@@ -21,6 +21,8 @@ from vitbench.runs.store import Run, Store
 
 _CLOSELY = 100
 """Runs that have ended whose files are looked at closely in one poll."""
+_AGAIN = 1.0
+"""Seconds after which what was read is looked at again while the rest of a large store is still being read."""
 _MOST_READERS = 200
 """Live runs whose curves are read on for their scores; those of others are read anew."""
 
@@ -61,6 +63,9 @@ class StoreRows:
         self.tags: set[str] = set()
         self._gpu_names = gpu_names
         self._known: dict[str, _Known] = {}
+        self._folders: Mapping[str, Stamp] = {}
+        self._listed = 0.0
+        self._left = 0
         self._names: dict[str, None] = {}
         """The folders, oldest first."""
         self._order: list[str] = []
@@ -74,19 +79,25 @@ class StoreRows:
         Raises OSError if the store cannot be read.
         """
         end = time.monotonic() + seconds
-        folders = self.store.folders()
-        for gone in [name for name in self._known if name not in folders]:
-            self._known.pop(gone)
-            self._readers.pop(gone, None)
-        closely = self._looked_at_closely()
+        goes_on = self._left > 0 and time.monotonic() < self._listed + _AGAIN
+        if not goes_on:
+            self._folders = self.store.folders()
+            self._listed = time.monotonic()
+            for gone in [name for name in self._known if name not in self._folders]:
+                self._known.pop(gone)
+                self._readers.pop(gone, None)
+            if self._names != self._folders.keys():
+                self._names = dict.fromkeys(sorted(self._folders))
+        folders = self._folders
+        closely = set() if goes_on else self._looked_at_closely()
         fresh: list[tuple[Run, Status]] = []
         left = 0
-        if self._names != folders.keys():
-            self._names = dict.fromkeys(sorted(folders))
         for name in reversed(self._names):
             known = self._known.get(name)
             if known is None and left:
                 left += 1
+                continue
+            if known is not None and goes_on:
                 continue
             if known is not None and known.row.state not in LIVE_STATES:
                 same = folders[name] == known.folder
@@ -96,6 +107,7 @@ class StoreRows:
                 left += 1
                 continue
             self._read(name, folders[name], fresh)
+        self._left = left
         rows = {name: known.row for name in self._names if (known := self._known.get(name)) is not None}
         return Polled(rows, fresh, left)
 
