@@ -152,13 +152,15 @@ class CompareScreen(CompareViews):
     def _show(self, known: list[str]) -> None:
         colours = self.app.theme_variables
         growing = any(detail.row.state in GROWING_STATES for detail in self._details)
-        end = max((furthest(detail, self.group.axis) for detail in self._details), default=None)
         tags = self.tags() or [""]
         for chart, tag in zip(self._grid.show(tags), tags, strict=True):
             chart.title = tag or "nothing measured yet"
             chart.smoothable = not is_setting(tag)
             clock = self.group.axis == "time"
             curves, spreads = self._curves(tag)
+            # A long run that has not measured it does not squeeze those that have.
+            measured = [detail for detail in self._details if tag in detail.scalars]
+            end = max((furthest(detail, self.group.axis) for detail in measured), default=None)
             chart.show(curves, spreads=spreads, x_name=self.group.axis, clock=clock, growing=growing, end=end)
         self._show_values()
         place = f"{counted(len(known), 'scalar')}, {len(tags)} shown" if known else ""

@@ -52,7 +52,7 @@ async def test_each_run_is_told_in_a_row(runs, store, size):
 async def test_the_details_tell_what_the_row_has_no_room_for(runs, store):
     for size in ((80, 24), (120, 40)):
         async with opened(store, size) as at:
-            await at.see("waits for a GPU, the first")
+            await at.see("waits, the first")
             await at.press("down", "down")
             await at.see("300 of 1,000", "birds")
             await at.press("d")

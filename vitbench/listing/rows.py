@@ -104,7 +104,7 @@ class RunRow:
         if self.unattended:
             return self.unattended
         place = "the first" if self.place == 1 else f"number {self.place}"
-        return f"waits for a GPU, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
+        return f"waits, {place} in the queue" + (f": {self.waits_for}" if self.waits_for else "")
 
     @property
     def progress(self) -> float:

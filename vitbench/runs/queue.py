@@ -23,7 +23,7 @@ from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import change_queue, note_crash
 from vitbench.text import clean
 
-HELD = "Held: `vitbench queue RUN --release` lets it start."
+HELD = "Held: `vitbench queue RUN --release`, or H in the app, lets it start."
 """Why a held run waits."""
 _BETWEEN_STARTS = 10.0
 """Seconds between two schedulers that one process starts: the first takes a moment to be seen."""
@@ -239,8 +239,8 @@ def attend(store: Store, seen: Iterable[tuple[Run, Status]]) -> str:
         return ensure_scheduler(store.folder)
     if unattended and is_locked(scheduler_lock(store.folder)) is False:
         return (
-            "Runs wait for a GPU, and no scheduler is at work: their owner starts one with `vitbench runs` "
-            f"on {this_host()}."
+            "Runs wait for a GPU or a CPU slot, and no scheduler is at work: their owner starts one with "
+            f"`vitbench runs` on {this_host()}."
         )
     return ""
 
