@@ -71,6 +71,29 @@ def flowers(root: Path) -> None:
     savemat(root / "setid.mat", {"trnid": [[1, 4]], "valid": [[2, 5]], "tstid": [[3, 6]]})
 
 
+def celeba(root: Path) -> None:
+    draw(root, *(f"img_align_celeba/{n:06d}.jpg" for n in range(1, 5)))
+    write(root, "list_attr_celeba.txt", "4", "Smiling Male", *(f"{n:06d}.jpg -1  1" for n in range(1, 5)))
+    write(root, "identity_CelebA.txt", *(f"{n:06d}.jpg {n % 2}" for n in range(1, 5)))
+    write(root, "list_eval_partition.txt", *(f"{n:06d}.jpg {n // 3}" for n in range(1, 5)))
+
+
+def labels_beside(root: Path) -> None:
+    draw(root, *(f"{n}.jpg" for n in range(4)))
+    for number in range(4):
+        write(root, f"{number}.txt", "cat" if number % 2 else "dog")
+
+
+def stanford_cars(root: Path) -> None:
+    from scipy.io import savemat
+
+    draw(root, *(f"cars_train/0000{n}.jpg" for n in (1, 2, 3)))
+    rows = np.zeros(3, dtype=[("class", "O"), ("fname", "O")])
+    rows[:] = [(1, "00001.jpg"), (2, "00002.jpg"), (1, "00003.jpg")]
+    savemat(root / "cars_train_annos.mat", {"annotations": rows})
+    savemat(root / "cars_meta.mat", {"class_names": np.array(["Audi", "BMW"], dtype=object)})
+
+
 def tiny_imagenet(root: Path) -> None:
     ids = ("n01443537", "n01629819")
     draw(root, *(f"train/{k}/images/{k}_{n}.JPEG" for k in ids for n in range(2)))
@@ -105,14 +128,17 @@ def objects(root: Path) -> None:
 
 
 SAMPLES: dict[str, Callable[[Path], None]] = {
+    "celeba": celeba,
     "class folders": class_folders,
     "cub-200": cub,
     "flat names": flat_names,
     "flowers-102": flowers,
     "imagefolder": imagefolder,
     "imagenet": imagenet,
+    "labels beside": labels_beside,
     "list": listed,
     "objects": objects,
+    "stanford-cars": stanford_cars,
     "table": table,
     "tiny-imagenet": tiny_imagenet,
 }

@@ -48,6 +48,23 @@ def test_what_names_no_classes_is_refused_in_a_sentence(text, words, tmp_path):
         read_class_names(str(file))
 
 
+def test_classes_of_imagenet_are_known_by_their_synsets_too():
+    from types import SimpleNamespace
+
+    from vitbench.models.timm_networks import imagenet_numbers, published_labels
+    from vitbench.training.evaluation import labels_by_name
+
+    words = published_labels(1000)
+    assert words is not None
+    # The numbers are those of ILSVRC's own list; the two cranes are told apart.
+    classes = ("crane (n02012849)", "crane (n03126707)", "n01440764", "n02012849", "n03126707", "n15075141", "tench")
+    data = SimpleNamespace(classes=classes, root="data")
+    network = SimpleNamespace(labels=words, name="net", num_classes=1000)
+    assert labels_by_name(network, data).tolist() == [134, 517, 0, 134, 517, 999, 0]
+    assert "crane" not in imagenet_numbers(words)
+    assert imagenet_numbers(("cat", *words[1:])) == {}
+
+
 def test_the_names_are_those_of_figure_and_evaluation(tmp_path, capsys):
     network, picture = tiny_checkpoint(tmp_path / "net"), tiny_picture(tmp_path / "pictures" / "a" / "p.png")
     tiny_picture(tmp_path / "pictures" / "b" / "q.png", 1)

@@ -13,12 +13,13 @@ from vitbench.data.encodings import read_decoded
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
-from vitbench.files.reading import TABLE
+from vitbench.files.reading import TABLE, open_file
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 """The files in which Hugging Face's imagefolder keeps what is known of each picture."""
 
 _DELIMITERS = (",", ";", "\t", "|")
+_MOST_HEADER = 64 * 1024
 _JUDGED_BY = 50
 """Rows at the beginning that tell the delimiter."""
 
@@ -63,6 +64,16 @@ def read_table(path: Path, encoding: str = "") -> Table:
         table.delimiter = delimiter_of(decoded.text, path)
         _read_csv(decoded.text, table)
     return table
+
+
+def first_cells(path: Path) -> list[str]:
+    """The cells of the first line of a CSV; empty if it cannot be read."""
+    try:
+        with open_file(path, TABLE) as stream:
+            line = stream.read(_MOST_HEADER).decode("utf-8", "replace").lstrip("\ufeff").partition("\n")[0]
+        return [cell.strip() for cell in next(csv.reader([line]), [])]
+    except (UserError, OSError, csv.Error):
+        return []
 
 
 def split_header(table: Table) -> Table:

@@ -1,13 +1,10 @@
 """What the classes of a network are called, from the files that people keep beside weights."""
 
-import csv
-import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from vitbench.data.class_names import parse_class_names
 from vitbench.errors import UserError
-from vitbench.files.parsing import parse_json
 from vitbench.files.reading import DESCRIPTION, read_text
 from vitbench.models.network import Network
 from vitbench.paths import expanded
@@ -26,69 +23,24 @@ def with_class_names(network: Network, file: str) -> Network:
 def read_class_names(file: str) -> tuple[str, ...]:
     """The class names, in the order of their numbers.
 
-    A text has a name a line, or a number and a name (apart by comma, tab or space) in any order of lines. JSON is a
-    list of names, `{number: name}` or `{name: number}` (torchvision's `class_to_idx`), or an object with one of these
-    under `id2label`, `label2id`, `labels`, `classes`, `class_names` or `class_to_idx`, such as transformers'
-    config.json. Raises UserError naming what does not fit.
+    Any form that `parse_class_names` knows, such as one name per line or the config.json of transformers. Raises
+    UserError naming
+    what does not fit.
     """
     path = expanded(file)
-    text = read_text(path, DESCRIPTION)
-    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
-        names = _from_json(parse_json(text, str(path)), str(path))
-    else:
-        names = _from_lines(text, str(path))
-    if not names:
-        raise UserError(f'{path} names no classes: one name per line, or JSON such as {{"0": "cat"}}.')
+    found = parse_class_names(read_text(path, DESCRIPTION), str(path))
+    if not found.in_order and not found.by_number:
+        raise UserError(
+            f"{path} names no classes: one name per line, a list in JSON, {{number: name}} or {{name: number}} was"
+            " expected."
+        )
+    names = _numbered(found.by_number, str(path)) if found.by_number else list(found.in_order)
     if len(set(names)) < len(names):
         twice = next(name for number, name in enumerate(names) if name in names[:number])
         raise UserError(
             f"{path} names two classes {shortened(twice, 60)!r}; evaluation matches classes by their names."
         )
     return tuple(names)
-
-
-_HOLDERS = ("id2label", "label2id", "labels", "classes", "class_names", "class_to_idx", "idx_to_class")
-
-
-def _from_json(value: Any, where: str) -> list[str]:
-    if isinstance(value, dict):
-        for holder in _HOLDERS:
-            if isinstance(value.get(holder), list | dict) and value[holder]:
-                return _from_json(value[holder], where)
-        if all(str(key).isdecimal() for key in value):
-            return _numbered({int(key): _name(name) for key, name in value.items()}, where)
-        if all(isinstance(number, int) and not isinstance(number, bool) for number in value.values()):
-            numbered = {number: str(name) for name, number in value.items()}
-            if len(numbered) == len(value):
-                return _numbered(numbered, where)
-    if isinstance(value, list) and all(isinstance(name, str | int) for name in value):
-        return [str(name) for name in value]
-    raise UserError(f"{where} names no classes: a list, {{number: name}} or {{name: number}} was expected.")
-
-
-def _name(value: Any) -> str:
-    """A name; of `["n01440764", "tench"]`, as ImageNet's index has them, the last part."""
-    return str(value[-1] if isinstance(value, list) and value else value)
-
-
-def _from_lines(text: str, where: str) -> list[str]:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    split = [_parts(line) for line in lines]
-    if lines and all(len(parts) == 2 and parts[0].isdecimal() for parts in split):
-        return _numbered({int(number): name for number, name in split}, where)
-    header = split[0] if split else []
-    rest = split[1:]
-    if len(header) == 2 and rest and all(len(parts) == 2 and parts[0].isdecimal() for parts in rest):
-        return _numbered({int(number): name for number, name in rest}, where)
-    return lines
-
-
-def _parts(line: str) -> list[str]:
-    """A line at its first comma, tab or space; quotes as CSV has them."""
-    for separator in ("\t", ","):
-        if separator in line:
-            return [part.strip() for part in next(csv.reader(io.StringIO(line), delimiter=separator))]
-    return line.split(None, 1)
 
 
 def _numbered(names: dict[int, str], where: str) -> list[str]:

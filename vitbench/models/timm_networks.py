@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,6 +184,26 @@ def published_labels(num_classes: int) -> tuple[str, ...] | None:
     if subset is None:
         return None
     return tuple(word.split(",")[0] for word in ImageNetInfo(subset).label_descriptions())
+
+
+def imagenet_numbers(labels: Sequence[str]) -> dict[str, int]:
+    """The class of each synset (`n01440764`), and of its first word, where `labels` are ImageNet's; else nothing.
+
+    Of classes that share a word (the two cranes) the key is `crane (n02012849)`, as data name them.
+    """
+    subset, words = infer_imagenet_subset({"num_classes": len(labels)}), published_labels(len(labels))
+    if (
+        subset is None
+        or words is None
+        or any(label.split(",")[0] != word for label, word in zip(labels, words, strict=True))
+    ):
+        return {}
+    synsets = ImageNetInfo(subset).label_names()
+    counts = Counter(words)
+    found = {word: number for number, word in enumerate(words) if counts[word] == 1}
+    for number, (synset, word) in enumerate(zip(synsets, words, strict=True)):
+        found |= {synset: number, f"{word} ({synset})": number}
+    return found
 
 
 def _create(name: str, arguments: dict[str, Any]) -> nn.Module:

@@ -23,6 +23,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import to_json
 from vitbench.files.reading import EVALUATION, check_file
 from vitbench.models.network import Network
+from vitbench.models.timm_networks import imagenet_numbers
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
 from vitbench.runs.files import write_whole
@@ -340,11 +341,17 @@ def open_own_split(run: Run, store: Path, split: str | None, progress: Progress 
 
 
 def labels_by_name(network: Network, data: DataIndex) -> np.ndarray:
-    """For each class of the data its number in the network, int64. Raises UserError for one that it does not know."""
+    """For each class of the data its number in the network, int64. Raises UserError for one that it does not know.
+
+    Classes of ImageNet may be called by their synsets.
+    """
     if network.labels is None:
         raise UserError(f"{network.name} does not say what its {network.num_classes} classes are called.")
     known = {name: number for number, name in enumerate(network.labels)}
     unknown = [name for name in data.classes if name not in known]
+    if unknown:
+        known = imagenet_numbers(network.labels) | known
+        unknown = [name for name in data.classes if name not in known]
     if unknown:
         some = ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else "")
         raise UserError(

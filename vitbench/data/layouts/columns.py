@@ -69,6 +69,8 @@ LABEL_COLUMNS = [
 _CERTAIN = ("label", "labels", "class", "class_name", "classname", "category", "breed", "species")
 """Columns of labels that leave nothing open, whatever else there is."""
 SPLIT_COLUMNS = ["split", "subset", "set", "usage", "partition", "phase", "dataset", "data_set", "fold_name"]
+_NUMBERED_SPLITS = ("partition", "fold", "folds", "kfold", "cv_fold", "split", "set", "subset", "eval_partition")
+"""Columns whose numbers part the pictures and name no classes."""
 _BOOLEAN_SPLITS = {
     "is_valid": "val", "is_val": "val", "is_validation": "val", "valid": "val", "validation": "val",
     "is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training_image": "train",
@@ -271,6 +273,8 @@ def _label_column(
         other = listed(table.names[n] for n in dict.fromkeys([*named, *others]) if n != best)
         return best, (), f"The labels are those of the column {table.names[best]}; --as table:label=NAME takes {other}."
     marks = [n for n in free if all(_is_one(value) or _is_zero(value) for value in values[n]) and any(values[n])]
+    signs = [n for n in free if values[n] and all(value in ("1", "-1") for value in values[n])]
+    marks = signs if len(signs) > max(1, len(marks)) else marks
     if len(marks) > 1 and names:
         sums = [sum(_is_one(values[n][row]) for n in marks) for row in range(len(values[file]))]
         if all(total == 1 for total in sums):
@@ -287,7 +291,15 @@ def _label_column(
     telling = [n for n in telling if n not in lists]
     telling = [n for n in telling if (different := set(filter(None, values[n]))) and _repeats(different, values[n])]
     if not names and len(telling) > 1:
-        telling = telling[:1]
+        # Corners of boxes are numbers; the class behind them is a word, in RetinaNet's tables and many others.
+        words = [n for n in telling if not all(map(_is_number, filter(None, values[n])))]
+        if not words:
+            which = listed(str(n + 1) for n in telling[:6])
+            return (
+                f"has no header, and each of the columns {which} may be the label: choose with"
+                f" --as table:label={telling[-1] + 1}"
+            )
+        telling = words[:1]
     if len(telling) == 1:
         return telling[0], (), ""
     if not telling and any(value != "[]" for n in lists for value in values[n] if value):
@@ -321,7 +333,13 @@ def _may_be_labels(name: str, values: Sequence[str]) -> bool:
 
 
 def _says_something_else(name: str) -> bool:
-    return name in _OTHER_COLUMNS or name in _TEXT_COLUMNS or name.startswith("unnamed") or not name
+    return (
+        name in _NUMBERED_SPLITS
+        or name in _OTHER_COLUMNS
+        or name in _TEXT_COLUMNS
+        or name.startswith("unnamed")
+        or not name
+    )
 
 
 def _repeats(different: set[str], values: Sequence[str]) -> bool:
@@ -366,6 +384,10 @@ def _plain(name: str) -> str:
 
 def _ends_as_picture(cell: str) -> bool:
     return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in picture_extensions()
+
+
+def _is_number(value: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?\d*\.?\d+", value))
 
 
 def _is_one(value: str) -> bool:

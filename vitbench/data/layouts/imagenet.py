@@ -4,16 +4,16 @@ Of Kaggle that file is `LOC_val_solution.csv`; of the development kit it is `ILS
 whose numbers `meta.mat` (scipy) turns into WordNet's.
 """
 
-import io
 import re
 
 from vitbench.data.encodings import read_decoded
+from vitbench.data.layouts import matlab
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
-from vitbench.files.reading import TABLE, read_bytes
+from vitbench.files.reading import TABLE
 
 _WORDNET = re.compile(r"n\d{8}")
 _VALIDATION = re.compile(r"ILSVRC\d{4}_val_(?P<number>\d{8})", re.IGNORECASE)
@@ -41,7 +41,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
         if stem not in labels
     ]
     splits = f"splits train and val ({source})" if source else "the split train"
-    sentence = f"Recognised ImageNet, in {splits}; labels are WordNet numbers."
+    sentence = f"Recognised ImageNet, in {splits}."
     return Layout(place.root, FORM.name, sentence, tuple(entries), tuple(problems), unlabelled=tuple(unlabelled))
 
 
@@ -73,17 +73,10 @@ def _kit_labels(place: Place, stems: list[str]) -> tuple[dict[str, str], str] | 
 
 
 def _wordnet_names(place: Place, name: str) -> dict[str, str]:
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UserError(
-            f"{place.root / name} is a MATLAB file, which scipy reads: pip install 'vitbench[matlab]'."
-        ) from error
-    try:
-        synsets = loadmat(io.BytesIO(read_bytes(place.root / name, TABLE)), squeeze_me=True)["synsets"]
-        return {str(int(row["ILSVRC2012_ID"])): str(row["WNID"]) for row in synsets}
-    except (ValueError, TypeError, KeyError, NotImplementedError, OSError, IndexError, OverflowError) as error:
-        raise UserError(f"{place.root / name} is not a meta.mat of ImageNet that can be read ({error}).") from error
+    rows = matlab.structures(place, name, "synsets")
+    if not all({"ILSVRC2012_ID", "WNID"} <= set(row) for row in rows):
+        raise UserError(f"{place.root / name} is not a meta.mat of ImageNet: it has no ILSVRC2012_ID and WNID.")
+    return {str(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
 
 
 FORM = Form(name="imagenet", phrase="ImageNet as it unpacks", priority=80, recognise=_recognise)

@@ -22,6 +22,7 @@ from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import HELP, SEVERAL, labels_in, separator_of
 from vitbench.data.layouts.tree import entries_sentence, mask_files
+from vitbench.data.layouts.via import is_via_table
 from vitbench.data.problems import Problem
 from vitbench.data.tables import METADATA, Table, read_table
 from vitbench.errors import UserError
@@ -47,6 +48,8 @@ class ReadTable:
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     reason: str = ""
+    wrong_option: bool = False
+    """Whether the reason is that it lacks a column that a person named."""
     rows: dict[str, list[list[str]]] = field(default_factory=dict)
     """The cells of each row that names a picture."""
     takes_all: bool = False
@@ -84,6 +87,9 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
             raise UserError(f"There is no table {wanted} in {place.root}.")
     tables = [read_label_table(place, name, options) for name in names]
     usable = [table for table in tables if not table.reason]
+    wrong = [f"{table.name} {table.reason}." for table in tables if table.wrong_option]
+    if wrong and not usable:
+        raise UserError(wrong[0])
     unused = [table for table in tables if table.reason] + _spreadsheets(place)
     chosen, left = _choose(usable)
     if not chosen:
@@ -107,13 +113,22 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
             raise
         read.reason = f"cannot be read ({str(error).rstrip('.')})"
         return read
+    if table.rows and is_via_table(table.names or table.rows[0][1]):
+        read.reason = "is an export of VIA, whose regions are objects (--as objects)"
+        return read
     folders = _folders(place, path, read.split)
     finder = place.finder
 
     def finds(text: str) -> bool:
         return bool(finder.find(text, folders, table.encoding))
 
-    columns = find_columns(table, finds, options)
+    try:
+        columns = find_columns(table, finds, options)
+    except UserError as error:
+        if place.file is not None:
+            raise
+        # Another table may have the column that a person named.
+        read.wrong_option, columns = True, str(error).removeprefix(f"{path.name} ").rstrip(".")
     if isinstance(columns, str):
         read.reason = columns
         return read
@@ -215,7 +230,22 @@ def _choose(usable: Sequence[ReadTable]) -> tuple[list[ReadTable], list[ReadTabl
         else:
             chosen.append(table)
             taken |= {entry.file: (table.name, entry.label) for entry in table.entries if entry.file not in taken}
-    return sorted(chosen, key=lambda table: table.name), left
+    return _of_splits(sorted(chosen, key=lambda table: table.name), left), left
+
+
+def _of_splits(chosen: list[ReadTable], left: list[ReadTable]) -> list[ReadTable]:
+    """The chosen tables without those that are of no split, where others are of train and another one.
+
+    `Meta.csv` beside `Train.csv` and `Test.csv` describes the classes (GTSRB).
+    """
+    splits = {entry.split for table in chosen for entry in table.entries}
+    if "train" not in splits or len(splits - {""}) < 2:
+        return chosen
+    apart = [table for table in chosen if not any(entry.split for entry in table.entries)]
+    for table in apart:
+        table.reason = f"is of no split, while others are (--as table:name={table.name} takes it alone)"
+    left += apart
+    return [table for table in chosen if table not in apart]
 
 
 def tables_layout(
@@ -239,6 +269,7 @@ def tables_layout(
         first = f" ({problems[0].file}: {problems[0].reason})" if problems else ""
         names = listed(PurePosixPath(read.name).name for read in tables)
         raise UserError(f"{names} in {place.root} names no labelled pictures{first}.")
+    notes = list(dict.fromkeys(notes))
     notes += [f"{read.name} is not used: it {read.reason}." for read in unused if read.is_text]
     found = tuple(entries.values())
     unlabelled = _rest(place, entries, tables, notes)

@@ -136,7 +136,14 @@ def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
     telling = [name for name in names if name.lower() not in IMAGE_FOLDERS and not split_of(name)]
     if len(children) < 2 or deep * 2 <= total or len(telling) < 2:
         return 1
-    inner = listed(readable(name) for name in sorted(telling)[:3]) + (", ..." if len(telling) > 3 else "")
+    inner = _some(telling)
+    if all(len(name) == 1 and all(_begins(f, name) for f in folders) for name, folders in children.items()):
+        found.how = "a folder for each class, in folders of their first letters"
+        found.notes.append(
+            f"The folders {listed(sorted(children)[:3])} hold the classes that begin so ({_some(telling)}); --as"
+            " class-folders:level=1 takes the outer ones."
+        )
+        return 2
     repeated = sum(names[name] for name in telling) >= 1.5 * len(telling)
     outer_are_sources = all(is_source(name) for name in children)
     if repeated and outer_are_sources and not all(is_source(name) for name in telling):
@@ -156,6 +163,15 @@ def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
             )
         )
     return 1
+
+
+def _begins(folder: Folder, letter: str) -> bool:
+    """Whether all folders in one begin with its name, as `a/abbey` and `a/airfield` do."""
+    return not folder.pictures and all(name.lower().startswith(letter.lower()) for name in folder.folders)
+
+
+def _some(names: Sequence[str]) -> str:
+    return listed(readable(name) for name in sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _has_classes(group: Group, known: set[str | None], level: int) -> bool:

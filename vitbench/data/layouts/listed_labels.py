@@ -4,16 +4,12 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
-from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
 from vitbench.data.layouts.lists import SplitList, read_list, split_lists
 from vitbench.data.layouts.names import readable, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import entries_sentence
 from vitbench.data.problems import Problem
-from vitbench.files.reading import TABLE
-
-_NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "classnames.txt", "label_list.txt")
 
 
 def _recognise(place: Place, options: Options) -> Layout | Declined:
@@ -32,6 +28,8 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
 
 def _has_labels(one: SplitList) -> bool:
     labels = {line.rest for line in one.lines}
+    if re.search(r"partition|split", one.file.rpartition("/")[2], re.IGNORECASE) and labels <= {"0", "1", "2"}:
+        return False  # which part a picture is of
     if "-1" in labels and labels <= {"-1", "0", "1"}:
         return False  # whether one class is there (Pascal VOC's cat_train.txt): the class stands in the list's name
     if all(len(label.split()) > 1 and label.replace(" ", "").isdigit() for label in labels):
@@ -40,7 +38,6 @@ def _has_labels(one: SplitList) -> bool:
 
 
 def _layout(place: Place, lists: list[SplitList]) -> Layout:
-    names = _class_names(place)
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     used: list[str] = []
@@ -51,34 +48,17 @@ def _layout(place: Place, lists: list[SplitList]) -> Layout:
         used.append(one.file)
         problems += one.missing
         for line in one.lines:
-            label = names.get(line.rest, line.rest)
             where = f"{PurePosixPath(one.file).name}, line {line.number}"
             if line.picture in entries:
                 again = f"named twice ({where}; the first row counts)"
                 problems.append(Problem(line.picture, again, left_out=False))
             else:
-                entries[line.picture] = Entry(line.picture, readable(label), one.split)
+                entries[line.picture] = Entry(line.picture, readable(line.rest), one.split)
     notes = [f"{one.file} is not used: it names pictures of {used[0]} again." for one in lists if one.file not in used]
-    if names:
-        notes.append("The numbers of the classes are given the names that stand beside the lists.")
     found = tuple(entries.values())
     how = f"a list of pictures and labels ({listed(used)})"
     sentence = entries_sentence(how, Counter(entry.split for entry in found), {})
     return Layout(place.root, FORM.name, sentence, found, tuple(problems), notes=tuple(notes))
-
-
-def _class_names(place: Place) -> dict[str, str]:
-    """What stands in classes.txt: `cat` in line 1 is class 0, `0 cat` or `cat 0` says it itself."""
-    file = next((o for o in place.others if o.rpartition("/")[2].lower() in _NAME_FILES), None)
-    if file is None:
-        return {}
-    lines = [line.strip() for line in read_decoded(place.root / file, TABLE).text.split("\n") if line.strip()]
-    numbered = [re.fullmatch(r"(?P<number>\d+)[\s:,]+(?P<name>.+)", line) for line in lines]
-    reversed_ = [re.fullmatch(r"(?P<name>.+?)[\s:,]+(?P<number>\d+)", line) for line in lines]
-    for matches in (numbered, reversed_):
-        if lines and all(matches):
-            return {match["number"]: match["name"] for match in matches if match}
-    return {str(number): name for number, name in enumerate(lines)}
 
 
 FORM = Form(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vitbench.data.encodings import read_decoded
+from vitbench.data.layouts import matlab
 from vitbench.data.layouts.base import Entry, Layout
 from vitbench.data.layouts.labels import Labels
 from vitbench.data.layouts.names import split_in_name
@@ -49,7 +50,26 @@ def split_lists(place: Place) -> list[SplitList]:
             one = read_list(place, file, split)
             if one is not None:
                 found.append(one)
+        found += _matlab_lists(place)
         place._split_lists = found  # type: ignore[attr-defined]
+    return found
+
+
+def _matlab_lists(place: Place) -> list[SplitList]:
+    """The lists of Stanford Dogs: `file_list` in train_list.mat and test_list.mat. Raises UserError without scipy."""
+    found = []
+    for file in place.others:
+        path = PurePosixPath(file)
+        if path.suffix.lower() != ".mat" or not path.stem.lower().endswith("_list"):
+            continue
+        split = split_in_name(path.stem)
+        names = matlab.texts(place, file, "file_list") if split else []
+        folders = ["Images", "images", ""]
+        named = [(number, name, place.finder.find(name, folders)) for number, name in enumerate(names, start=1)]
+        lines = tuple(Line(there[0], "", number) for number, _, there in named if len(there) == 1)
+        missing = [Problem(name, f"no such picture ({path.name}, entry {n})") for n, name, there in named if not there]
+        if len(lines) * 2 > len(names):
+            found.append(SplitList(file, split, lines, tuple(missing)))
     return found
 
 

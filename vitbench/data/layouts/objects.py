@@ -1,7 +1,8 @@
 """Objects in pictures, as detectors and annotation programs write them; a picture's class is that of its objects.
 
 Pascal VOC (`Annotations/*.xml`), LabelMe (a `.json` beside each picture), CVAT for images (`annotations.xml`), COCO
-instances (`.json`) and YOLO (`labels/*.txt`, names in `data.yaml`, `classes.txt` or `obj.names`).
+instances (`.json`), VIA (`.json` or `.csv`) and YOLO (`labels/*.txt`, names in `data.yaml`, `classes.txt` or
+`obj.names`).
 """
 
 import re
@@ -11,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
+from vitbench.data.class_names import parse_class_names
 from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
 from vitbench.data.layouts.flat_names import FORM as FLAT_NAMES
@@ -19,7 +21,16 @@ from vitbench.data.layouts.names import split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import HELP, SEVERAL
 from vitbench.data.layouts.tree import entries_sentence, split_counts
+from vitbench.data.layouts.via import (
+    ViaPicture,
+    attribute_of,
+    is_via_table,
+    pictures_of_document,
+    pictures_of_table,
+    values_of,
+)
 from vitbench.data.problems import Problem
+from vitbench.data.tables import first_cells, read_table
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS, TABLE, read_bytes
@@ -27,7 +38,7 @@ from vitbench.text import counted
 
 _MOST_DOCUMENTS = 20
 """JSON files without a picture of their name that are looked into for COCO's instances."""
-_NAMES = re.compile(r"^\s*(?:-\s*|\d+\s*:\s*)['\"]?(?P<name>[^'\"#\n]+?)['\"]?\s*$")
+_NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_darknet.labels", "coco.names")
 _LINE = re.compile(r"\d+(\s+-?[\d.eE+-]+){4,}\s*")
 
 
@@ -39,6 +50,8 @@ class _Found:
         self.names: dict[str, list[str]] = defaultdict(list)
         self.splits: dict[str, str] = {}
         self.problems: list[Problem] = []
+        self.why = ""
+        """Why there are no names although there are objects."""
 
     def add(self, place: Place, file: str, picture: str, names: Iterable[str], split: str = "") -> None:
         """The names of one picture's objects, as `file` has them."""
@@ -57,12 +70,16 @@ class _Found:
 def _recognise(place: Place, options: Options) -> Layout | Declined:
     if place.file is not None:
         return Declined("a file was named, and no folder")
-    for read in (_xml, _json, _yolo):
-        found = read(place)
+    tried = []
+    for read in (_xml, _json, _via, _yolo):
+        found = read(place, options)
         if found is not None and any(found.names.values()):
             break
+        tried += [found.why] if found is not None and found.why else []
     else:
-        return Declined("there are no objects of VOC, LabelMe, CVAT, COCO or YOLO")
+        return Declined(
+            tried[0] if tried else "there are no objects of VOC, LabelMe, CVAT, COCO, VIA or YOLO", bool(tried)
+        )
     if not options and _names_tell_more(place, found):
         return Declined(f"the names of the pictures tell their classes; {found.kind} names objects too")
     return _layout(place, found, SEVERAL in options)
@@ -123,7 +140,7 @@ def _names_tell_more(place: Place, found: _Found) -> bool:
     return len(set(labels)) > 1 and not any(label.isdigit() for label in labels) and 2 * len(set(labels)) <= len(labels)
 
 
-def _xml(place: Place) -> _Found | None:
+def _xml(place: Place, options: Options) -> _Found | None:
     files = [other for other in place.others if other.lower().endswith(".xml")]
     voc, cvat = _Found("Pascal VOC, .xml"), _Found("CVAT, .xml")
     for file in files:
@@ -151,7 +168,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
     return ElementTree.fromstring(content)
 
 
-def _json(place: Place) -> _Found | None:
+def _json(place: Place, options: Options) -> _Found | None:
     stems = {str(PurePosixPath(picture).with_suffix("")) for picture in place.pictures}
     files = [other for other in place.others if other.lower().endswith(".json")]
     beside = [file for file in files if str(PurePosixPath(file).with_suffix("")) in stems]
@@ -191,6 +208,47 @@ def _add_coco(place: Place, file: str, coco: _Found) -> None:
             coco.add(place, file, str(image["file_name"]), of_image.get(str(image.get("id")), []), split)
 
 
+def _via(place: Place, options: Options) -> _Found | None:
+    documents: list[tuple[str, list[ViaPicture]]] = []
+    unread = _Found("VIA")
+    for file in place.others:
+        ending = PurePosixPath(file).suffix.lower()
+        if ending == ".json" and len(documents) < _MOST_DOCUMENTS:
+            documents.append((file, pictures_of_document(_document(place, file, unread))))
+        elif ending == ".csv" and is_via_table(first_cells(place.root / file)):
+            documents.append((file, pictures_of_table(read_table(place.root / file))))
+    pictures = [picture for _, own in documents for picture in own]
+    if not pictures:
+        return None
+    found = _Found("VIA")
+    attribute = attribute_of(pictures)
+    if "attribute" in options:
+        names = {name for one in pictures for own in (*one.regions, one.whole) for name in own}
+        if options["attribute"] not in names:
+            raise UserError(
+                f"VIA's regions have no attribute {options['attribute']!r}; they have {listed(sorted(names))}."
+            )
+        attribute = options["attribute"], any(options["attribute"] in own for one in pictures for own in one.regions)
+    if isinstance(attribute, list):
+        found.why = (
+            f"VIA's regions have the attributes {listed(attribute)}: choose with --as objects:attribute={attribute[0]}"
+            if attribute
+            else "VIA's regions have no attribute that names a class"
+        )
+        return found
+    name, of_regions = attribute
+    for file, own in documents:
+        folders = file.split("/")[:-1]
+        split = split_in_name(PurePosixPath(file).stem)
+        split = split or next((named for part in folders if (named := split_of(part))), "")
+        for one in own:
+            said = [
+                value for held in (one.regions if of_regions else [one.whole]) for value in values_of(held.get(name))
+            ]
+            found.add(place, file, one.name, said, split)
+    return found
+
+
 def _document(place: Place, file: str, found: _Found) -> dict[str, Any]:
     try:
         document = parse_json(read_bytes(place.root / file, CAPTIONS), file)
@@ -200,7 +258,7 @@ def _document(place: Place, file: str, found: _Found) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _yolo(place: Place) -> _Found | None:
+def _yolo(place: Place, options: Options) -> _Found | None:
     names = _yolo_names(place)
     stems = {PurePosixPath(picture).stem for picture in place.pictures}
     files = [one for one in place.others if one.endswith(".txt") and PurePosixPath(one).stem in stems]
@@ -224,33 +282,20 @@ def _yolo(place: Place) -> _Found | None:
 
 
 def _yolo_names(place: Place) -> list[str]:
-    """The classes by number: of data.yaml (`names: [a, b]`, or one line each), classes.txt or obj.names."""
+    """The classes by number, from 0: of data.yaml, classes.txt or obj.names."""
     for other in place.others:
-        name = PurePosixPath(other).name.lower()
-        if name not in ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names"):
-            continue
-        text = read_decoded(place.root / other, TABLE).text
-        if not name.startswith("data"):
-            return [line.strip() for line in text.split("\n") if line.strip()]
-        inline = re.search(r"^names\s*:\s*\[(?P<names>[^\]]*)\]", text, re.MULTILINE)
-        if inline:
-            return [one.strip().strip("'\"") for one in inline["names"].split(",") if one.strip()]
-        after = re.split(r"^names\s*:\s*$", text, maxsplit=1, flags=re.MULTILINE)
-        found = []
-        for line in after[1].strip("\n").split("\n") if len(after) > 1 else []:
-            match = _NAMES.match(line)
-            if match is None:
-                break
-            found.append(match["name"].strip())
-        if found:
-            return found
+        if PurePosixPath(other).name.lower() in _NAME_FILES:
+            found = parse_class_names(read_decoded(place.root / other, TABLE).text, other)
+            names = list(found.in_order) or [name for _, name in sorted(found.by_number.items())]
+            if names:
+                return names
     return []
 
 
 FORM = Form(
     name="objects",
-    phrase="objects by name in the files of Pascal VOC, LabelMe, CVAT, COCO or YOLO",
+    phrase="objects by name in the files of Pascal VOC, LabelMe, CVAT, COCO, VIA or YOLO",
     priority=15,
     recognise=_recognise,
-    options={SEVERAL: HELP},
+    options={SEVERAL: HELP, "attribute": "the attribute of VIA that is the label"},
 )

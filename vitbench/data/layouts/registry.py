@@ -1,15 +1,19 @@
 """All forms of labelled pictures, and the one that fits a folder; refusals and help texts come from their phrases."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.names import same_name, split_in_name, why_no_class
+from vitbench.data.layouts.naming import OPTIONS as COMMON
+from vitbench.data.layouts.naming import name_classes
 from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
+from vitbench.files.reading import CAPTIONS, open_file
 from vitbench.text import counted
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
@@ -60,7 +64,8 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
     `chosen` is the form that a person named, as `NAME:option=value,...` (the name may be left out); `said` the path as
     the person wrote it. Raises UserError with what is there instead, if nothing fits.
     """
-    word, options = parse_choice(chosen)
+    word, given = parse_choice(chosen)
+    options = {key: value for key, value in given.items() if key not in COMMON}
     name = word.replace("-", " ") if word.replace("-", " ") in {form.name for form in forms()} else word
     place = Place(path, said)
     known = {form.name: form for form in forms()}
@@ -73,14 +78,19 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
         unknown = [key for key in options if key not in form.options]
         if unknown:
             if name:
-                has = f"; it has {listed(form.options)}" if form.options else ""
+                has = f"; it has {listed([*form.options, *COMMON])}"
                 raise UserError(f"The layout {name} has no option {unknown[0]!r}{has}.")
             declined[form.name] = Declined(f"it has no option {unknown[0]!r}")
             continue
         found = form.recognise(place, options)
         if isinstance(found, Layout):
-            near = [f"{other}: {why.reason}" for other, why in declined.items() if why.near]
-            notes = (*found.notes, *(f"{reason}." for reason in near))
+            found, named_by = name_classes(place, found, given)
+            near = [
+                f"{other}: {why.reason}"
+                for other, why in declined.items()
+                if why.near and not any(file in why.reason for file in named_by)
+            ]
+            notes = (*found.notes, *(f"{reason}." for reason in near), *_documents_not_used(place, found))
             return replace(found, notes=notes, doubts=(*found.doubts, *_doubts(found)))
         declined[form.name] = found
     if name:
@@ -117,10 +127,41 @@ def _refusal(place: Place, declined: dict[str, Declined]) -> str:
     found = f"; {'; '.join(near)}" if near else ""
     if place.file is not None:
         return f"{place.file} carries no labels that are understood{found}: vitbench reads {phrases()}."
+    others = "" if near else _other_files(place)
     return (
-        f"The {len(place.pictures):,} pictures in {place.root} carry no labels that are understood{found}:"
+        f"The {len(place.pictures):,} pictures in {place.root} carry no labels that are understood{found}{others}:"
         f" vitbench reads {phrases()}."
     )
+
+
+def _other_files(place: Place) -> str:
+    """Files beside the pictures that may say the labels in a form that is not known."""
+    kinds = (".mat", ".json", ".xml", ".h5", ".hdf5", ".pkl", ".npy", ".npz", ".parquet", ".db", ".sqlite", ".xlsx")
+    found = [other for other in place.others if other.lower().endswith(kinds)]
+    if not found:
+        return ""
+    more = f" and {len(found) - 2:,} more" if len(found) > 3 else ""
+    which = ", ".join(found[:2]) + more if more else listed(found)
+    return f" (if {which} has them, write a CSV of filename and label)"
+
+
+def _documents_not_used(place: Place, found: Layout) -> Iterable[str]:
+    """JSON that describes the pictures of class folders, as iNaturalist's `train2019.json` does."""
+    if found.name not in ("class folders", "flat names") or place.file is not None:
+        return
+    names = []
+    for other in place.others:
+        if other.lower().endswith(".json") and other.count("/") < 2:
+            try:
+                with open_file(place.root / other, CAPTIONS) as stream:
+                    head = stream.read(65536)
+            except UserError:
+                continue
+            if b'"file_name"' in head and (b'"images"' in head or b'"annotations"' in head):
+                names.append(other)
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        yield f"{listed(names[:3])} {verb} not used; --as objects reads the labels and splits there."
 
 
 def _what_is_there(place: Place) -> str:
@@ -145,11 +186,11 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             stops_training=True,
         )
     yield from _untrained(layout, overrule)
-    splits = [split_in_name(label) for label in classes]
-    if layout.name == "class folders" and len(classes) > 1 and all(splits) and len(set(splits)) == len(splits):
+    parts = _parts_of_one_set(classes) if layout.name == "class folders" else []
+    if parts:
         yield Doubt(
-            f"The classes {listed(classes)} are named like the splits of one set: their labels stand elsewhere, such as"
-            " in a table or a .mat file. A CSV of filename and label beside the folders is read.",
+            f"The classes {listed(parts)} are named like the splits of one set: their labels stand elsewhere, such as"
+            " in their names, in a table or a .mat file. A CSV of filename and label beside the folders is read.",
             overrule,
             stops_training=True,
         )
@@ -165,6 +206,17 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
         if len(labels) > 1:
             names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
             yield Doubt(f"The classes {names} are equal but for case or Unicode form; they stay different classes.")
+
+
+def _parts_of_one_set(classes: Sequence[str]) -> list[str]:
+    """Classes that are called alike but for the split in their names: `cars_train` and `cars_test`, all or a few."""
+    alike: dict[str, dict[str, str]] = {}
+    for label in classes:
+        if split := split_in_name(label):
+            rest = "".join(word for word in re.split(r"[\W_]+", label.lower()) if split_in_name(word) != split)
+            alike.setdefault(rest, {})[split] = label
+    several = [list(found.values()) for found in alike.values() if len(found) > 1]
+    return several[0] if several and len(classes) < 8 else []
 
 
 def _untrained(layout: Layout, overrule: str) -> Iterable[Doubt]:

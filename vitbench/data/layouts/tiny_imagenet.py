@@ -35,7 +35,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
             problems.append(Problem(picture, "has no label (val_annotations.txt)"))
     if not entries:
         return Declined("there are no pictures in train/ and val/", near=True)
-    sentence = "Recognised Tiny ImageNet, in splits train and val (val_annotations.txt); labels are WordNet numbers."
+    sentence = "Recognised Tiny ImageNet, in splits train and val (val_annotations.txt)."
     return Layout(
         place.root, FORM.name, sentence, tuple(entries), tuple(problems), unlabelled=tuple(unlabelled)
     )  # fmt: skip
