@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events, work
 from textual.binding import Binding
@@ -19,7 +19,6 @@ from textual.widgets import Input
 
 from screens.actions import bindings
 from screens.base import WorkbenchScreen
-from screens.caption_view import CaptionSession
 from screens.coloured_app import ColouredApp
 from screens.colours import SELECTION_IN_16
 from screens.copying import clipboard_sequence
@@ -49,6 +48,9 @@ from vitbench.paths import expanded, store_folder
 from vitbench.runs.store import Store
 from vitbench.terminal_colours import Depth
 from vitbench.text import clean, counted
+
+if TYPE_CHECKING:
+    from screens.caption_view import CaptionSession  # with Pillow, which the first paint does without
 
 _LEAVING = ("q", "ctrl+q")
 

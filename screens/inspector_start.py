@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from vitbench.inspector.client import Inspector
-from vitbench.runs.host import INSPECTOR_ROOM, memory_room
 
 SETTING = "VITBENCH_INSPECTOR_MINUTES"
 """The environment variable with the idle minutes after which the inspector leaves; 0: it starts only when asked."""
@@ -35,7 +34,7 @@ class InspectorStart:
         self,
         inspector: Inspector,
         minutes: float,
-        free_memory: Callable[[], int] = lambda: memory_room().free,
+        free_memory: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inspector = inspector
@@ -59,5 +58,7 @@ class InspectorStart:
                 await self._inspector.close()
         elif self._wanted and self._clock() - self._touched >= QUIET_SECONDS:
             self._wanted = False
-            if self._free_memory() >= INSPECTOR_ROOM:
+            from vitbench.runs.host import INSPECTOR_ROOM, memory_room
+
+            if (self._free_memory or (lambda: memory_room().free))() >= INSPECTOR_ROOM:
                 await self._inspector.start_ahead()

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from screens.widgets.picker import Choice
-from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
 from vitbench.paths import expanded
 
@@ -46,6 +45,8 @@ def captioners_below(typed: str) -> list[Choice]:
 
 def pictures_below(typed: str) -> list[Choice]:
     """Folders and pictures that continue a typed path; a folder with a picture in it can be taken itself."""
+    from vitbench.data.pictures import picture_extensions
+
     folder, start, entries = _continued(typed or f"{Path.cwd()}/")
     endings = picture_extensions()
     pictures = [name for name, is_folder in entries if not is_folder and Path(name).suffix.lower() in endings]

@@ -48,6 +48,17 @@ def test_the_engine_has_no_screen_in_it() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
+def test_the_first_paint_waits_for_nothing_that_it_does_not_show() -> None:
+    """Pictures, processes and requests come with the first screen or poll that needs them."""
+    program = (
+        "import screens.app, screens.runs_screen, sys\n"
+        "early = {'PIL', 'psutil', 'vitbench.figures.sheet', 'vitbench.requests.captions'} & set(sys.modules)\n"
+        "assert not early, early"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
 @pytest.mark.parametrize("word", ["vitbench.runs", "screens"])
 def test_the_contract_names_what_it_guards(word: str) -> None:
     """A contract whose module was renamed away would guard nothing."""
