@@ -227,7 +227,7 @@ class AttentionScreen(AttentionKeys):
         named = self._named(self.network if self.seen is None else str(self.seen.facts["reference"]))
         self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 
-    # Layers, heads, methods, targets, patches
+    # Layers, heads, patches
 
     def action_vertical(self, step: int) -> None:
         """Layers; in patch mode the patch moves."""

@@ -364,12 +364,3 @@ class RunControls(WorkbenchScreen):
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)
-
-
-def state_words(run: RunRow) -> str:
-    """A run's state and how far it is, in a few words."""
-    done = wording.epochs(run.epoch, run.epochs)
-    parts = [run.state, f"epoch {done}" if done else ""]
-    if run.state == "running" and run.eta_seconds is not None:
-        parts.append(f"{wording.short_time(run.eta_seconds)} left")
-    return ", ".join(part for part in parts if part)

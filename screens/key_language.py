@@ -1,6 +1,6 @@
 """One language of keys: what each key means on every screen, and which keys are kept for what comes.
 
-The table below was drawn up first; `screens/actions.py` follows it, which a test checks. `python -m
+`screens/actions.py` and the screens follow the table below, which a test checks. `python -m
 screens.key_language` writes docs/keys.md from both.
 """
 

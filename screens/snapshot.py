@@ -58,7 +58,7 @@ class Snapshot:
     problem: str = ""
     """Why the store cannot be read, if it cannot."""
     left: int = 0
-    """Runs that are not read yet: those of a large store come by and by, the newest first."""
+    """Runs that are not read yet: those of a large store come in pieces, the newest first."""
     reading: str = ""
     """What of the runs is still being read for what is shown, in a word or two."""
     scalars: frozenset[str] = frozenset()

@@ -74,10 +74,9 @@ def compose(kind: str, store: Store | None = None, progress: Progress = silent, 
     UserError for a kind or value that there is not, and for what the network cannot show.
     """
     from vitbench.compose import compose as composed
-    from vitbench.compose import read_request
-    from vitbench.compose.sources import Sources
+    from vitbench.compose import read_request, sources_for
 
-    return composed(read_request(kind, values), Sources((store or open_store()).folder), progress)
+    return composed(read_request(kind, values), sources_for(kind, (store or open_store()).folder), progress)
 
 
 def explain(

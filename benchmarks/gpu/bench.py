@@ -9,8 +9,8 @@ from typing import Any
 
 from machine import describe
 
+from vitbench.files.writing import write_whole
 from vitbench.runs import control
-from vitbench.runs.files import write_whole
 from vitbench.runs.lease import bind_process
 from vitbench.runs.nvml import gpu_and_driver, seen_gpus
 from vitbench.runs.store import Store

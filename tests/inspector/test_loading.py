@@ -19,7 +19,7 @@ def test_a_wait_that_was_interrupted_does_not_end_the_next_one(tmp_path, monkeyp
 
     def load(self, *_) -> None:
         go_on.wait()
-        self._workbench, self._done = libraries, True
+        self._handlers, self._done = libraries, True
 
     def interrupt(*_) -> None:
         raise Interrupted
@@ -31,10 +31,10 @@ def test_a_wait_that_was_interrupted_does_not_end_the_next_one(tmp_path, monkeyp
         for _ in range(5):
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             with pytest.raises(Interrupted):
-                loading.workbench(silent)
+                loading.all_handlers(silent)
             assert loading.loaded is None
     finally:
         signal.signal(signal.SIGALRM, before)
     threading.Timer(0.1, go_on.set).start()
-    assert loading.workbench(silent) is libraries
+    assert loading.all_handlers(silent) is libraries
     assert loading.loaded is libraries

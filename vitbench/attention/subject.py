@@ -168,7 +168,7 @@ def _why_not(subject: Subject, number: int, inside: Sequence[AttentionCall]) -> 
 
 
 def attend(subject: Subject, keep: Keep = whole) -> tuple[Tensor, Layers]:
-    """One tapped forward pass without gradients: logits [B, C] and the attention layers."""
+    """One hooked forward pass without gradients: logits [B, C] and the attention layers."""
     subject.require_global_attention()
     with torch.no_grad(), AttentionHooks(subject.module, keep) as hooks:
         logits = subject.module(subject.pixels)

@@ -16,7 +16,7 @@ Reduce = Callable[[Tensor, Tensor], Tensor]
 
 
 def attend_with_gradient(subject: Subject, reduce: Reduce) -> tuple[Tensor, Layers]:
-    """One tapped forward and one backward pass from the target logit: logits, and layers that keep `reduce(A, G)`.
+    """One hooked forward and one backward pass from the target logit: logits, and layers that keep `reduce(A, G)`.
 
     The reduction happens as soon as a gradient is there, so no two gradients are alive at once.
     """

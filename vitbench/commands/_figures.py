@@ -29,15 +29,6 @@ def announce(path: Path) -> None:
         say(line, file=path)
 
 
-def numbered(number: int | None, option: str) -> int | None:
-    """A number from 1 as an index from 0; None stays."""
-    if number is None:
-        return None
-    if number < 1:
-        raise UserError(f"{option} counts from 1; {number} is below.")
-    return number - 1
-
-
 def patch_from(text: str) -> tuple[int, int]:
     """`R,C`, counted from 1."""
     parts = text.split(",")

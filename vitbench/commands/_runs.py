@@ -13,7 +13,6 @@ from vitbench.runs.liveness import is_elsewhere
 from vitbench.runs.lock import is_held
 from vitbench.runs.log import LogTail
 from vitbench.runs.queue import attend
-from vitbench.runs.status import Status
 from vitbench.runs.store import Run, Store
 from vitbench.runs.transition import StateChanged
 from vitbench.text import clean
@@ -152,8 +151,3 @@ def follow_run(run: Run, process: int | None) -> int:
         if f"{part}/accuracy" in status.latest:
             print(f"{part} accuracy {status.latest[f'{part}/accuracy']:.1%}, loss {status.latest[f'{part}/loss']:.4f}")
     return 0 if status.state == "finished" else 1
-
-
-def _print_state(run: Run, status: Status) -> None:
-    error = f". {clean(status.error)}" if status.error else ""
-    print(f"{clean(run.id)}: {status.state} at step {status.step:,}{error}")

@@ -15,8 +15,8 @@ from vitbench.data.resizing import Resizing
 from vitbench.data.scan import digest_of
 from vitbench.errors import UserError
 from vitbench.files.reading import PIXELS, check_file
+from vitbench.files.writing import write_whole
 from vitbench.progress import Progress, silent
-from vitbench.runs.files import write_whole
 
 _FORM = "1"
 

@@ -42,7 +42,7 @@ class LeftOut:
                 self._news.append(problem)
 
     def all(self) -> list[Problem]:
-        """What was noted ever."""
+        """All that was noted so far."""
         return list(self._noted.values())
 
     def news(self) -> list[Problem]:

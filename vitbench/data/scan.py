@@ -12,8 +12,8 @@ from vitbench.data.pictures import UnreadablePicture, as_seen, deep_range, is_ro
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION
+from vitbench.files.writing import write_whole
 from vitbench.progress import Progress, silent
-from vitbench.runs.files import write_whole
 
 _FORM = 2
 """Of the remembered file; one of another form is not read."""

@@ -15,7 +15,7 @@ from vitbench.data.index import DataIndex, label_order
 from vitbench.data.problems import left_out
 from vitbench.data.randomness import SPLIT, generator
 from vitbench.errors import UserError
-from vitbench.runs.files import write_whole
+from vitbench.files.writing import write_whole
 
 
 def with_validation(index: DataIndex, *, fraction: float, seed: int) -> DataIndex:

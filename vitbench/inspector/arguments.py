@@ -52,7 +52,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
     "export_network": {"network": _text(required=True), "format": _KIND, "folder": _FILE},
     "figure_again": {"file": _FILE},
 }
-"""Requests that read a whole description of their own (a figure's, say) are checked by it and are not here."""
+"""A request that reads a whole description of its own is checked by that, and is not here."""
 
 
 def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:

@@ -28,10 +28,10 @@ class Loading:
     def __init__(self, store: Path, ahead: bool, ready: Callable[[], None] = lambda: None) -> None:
         """`ahead`: loads at once, at low priority. `ready` is called when all is loaded."""
         self._stage = "loading PyTorch"
-        self._workbench: InspectorHandlers | None = None
+        self._handlers: InspectorHandlers | None = None
         self._error: BaseException | None = None
         self._done = False
-        self._sheets = SheetRequests(store, lambda progress: self.workbench(progress).sources)
+        self._sheets = SheetRequests(store, lambda progress: self.all_handlers(progress).sources)
         self._thread = threading.Thread(target=self._load, args=(store, ahead, ready), daemon=True)
         self._starting = threading.Lock()
         if ahead:
@@ -41,9 +41,9 @@ class Loading:
         """What answers a request of this name; None for an unknown one. Raises what the import raised."""
         if request in self._sheets.handlers:
             return self._sheets.handlers[request]
-        return self.workbench(progress).handlers.get(request)
+        return self.all_handlers(progress).handlers.get(request)
 
-    def workbench(self, progress: Progress) -> "InspectorHandlers":
+    def all_handlers(self, progress: Progress) -> "InspectorHandlers":
         """What answers all requests; says what is being loaded meanwhile. Raises what the import raised."""
         self._start()
         said = time.monotonic()
@@ -56,13 +56,13 @@ class Loading:
                 progress(0, 0, self._stage)
         if self._error is not None:
             raise self._error
-        assert self._workbench is not None
-        return self._workbench
+        assert self._handlers is not None
+        return self._handlers
 
     @property
     def loaded(self) -> "InspectorHandlers | None":
         """What answers all requests, if it is there already."""
-        return self._workbench if self._done else None
+        return self._handlers if self._done else None
 
     def _start(self) -> None:
         with self._starting:
@@ -78,7 +78,7 @@ class Loading:
             self._stage = "loading networks"
             from vitbench.inspector.requests import InspectorHandlers
 
-            self._workbench = InspectorHandlers(store)
+            self._handlers = InspectorHandlers(store)
         except BaseException as error:  # noqa: BLE001 - told to whoever asks, in their thread
             self._error = error
             return
@@ -87,7 +87,7 @@ class Loading:
         ready()
 
 
-def warm_up(workbench: "InspectorHandlers") -> None:
+def warm_up(handlers: "InspectorHandlers") -> None:
     """Opens the package's network and makes one map, so that the first one that is asked for takes no longer than the
     others. Not where there is a GPU: nobody asked for one yet."""
     from vitbench.requests.attention import AttentionRequest
@@ -100,8 +100,8 @@ def warm_up(workbench: "InspectorHandlers") -> None:
         """Nobody listens."""
 
     try:
-        pictures = workbench.handlers["attention_pictures"]({"network": "demo", "path": ""}, silent).values["files"]
+        pictures = handlers.handlers["attention_pictures"]({"network": "demo", "path": ""}, silent).values["files"]
         request = AttentionRequest(network="demo", pictures=(pictures[0],))
-        workbench.handlers["sheet"]({"kind": request.kind, "request": request.record()}, silent)
+        handlers.handlers["sheet"]({"kind": request.kind, "request": request.record()}, silent)
     except Exception:  # noqa: BLE001 - whoever asks for that map hears of it
         traceback.print_exc()

@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Cancel:
-    """The answer to a question is wanted no more."""
+    """The answer to a question is no longer wanted."""
 
     number: int
 

@@ -339,14 +339,14 @@ def main(arguments: list[str]) -> int:
     to_warm = [warm_up] if ahead else []
 
     def idle() -> None:
-        if workbench := loading.loaded:
-            workbench.give_back()
+        if handlers := loading.loaded:
+            handlers.give_back()
 
     def between() -> None:
-        if workbench := loading.loaded:
+        if handlers := loading.loaded:
             if to_warm:
-                to_warm.pop()(workbench)
-            workbench.between()
+                to_warm.pop()(handlers)
+            handlers.between()
 
     try:
         server.serve(idle=idle, between=between, pause=0.5 if ahead else 2.0)

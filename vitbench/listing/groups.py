@@ -7,7 +7,7 @@ from statistics import fmean
 
 from vitbench.comparing.recipes import SEED
 from vitbench.comparing.scores import At, Score, Spread, spread
-from vitbench.listing.rows import GROWING_STATES, RunRow, value_words
+from vitbench.listing.rows import RunRow, value_words
 
 GROUP_ID = "group:"
 """What the id of a group begins with."""
@@ -109,11 +109,6 @@ def seeds(row: RunRow) -> str:
     """The seeds of a group's runs, as far as they are known."""
     known = [member.keys[SEED] for member in row.members if SEED in member.keys]
     return ", ".join(map(str, sorted(known, key=lambda seed: (isinstance(seed, str), seed))))
-
-
-def growing(row: RunRow) -> bool:
-    """Whether a run, or one of a group, may still get new points."""
-    return any(one.state in GROWING_STATES for one in (row.members or (row,)))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -98,7 +98,7 @@ class Method:
     """Whether it looks into the network; one that only asks for its answers works on any."""
     may_be_empty: bool = False
     """Whether its map can be 0 everywhere."""
-    quantity: str = "Relevance"
+    quantity: str = "Attribution"
     """What the values of its map are, for a colour bar."""
     place: int = 1000
     """Where it stands in lists; those of packages stand last."""

@@ -49,7 +49,7 @@ def is_saved_network(folder: Path) -> bool:
         config = read_json_object(folder / "config.json", DESCRIPTION)
     except (UserError, OSError):
         return (folder / OPEN_CLIP).is_file()
-    return "architecture" in config or CONFIG_KEY in config or _vision(config).get("model_type") in TYPES
+    return "architecture" in config or CONFIG_KEY in config or str(_vision(config).get("model_type")) in TYPES
 
 
 def read_saved_network(folder: Path) -> SavedNetwork:

@@ -110,11 +110,6 @@ def create(
     return module
 
 
-def is_pretrained_vit_state(state: Mapping[str, Tensor]) -> bool:
-    """Whether these are the names of pytorch_pretrained_vit."""
-    return "positional_embedding.pos_embedding" in state or any(_BLOCK.match(name) for name in state)
-
-
 def to_timm_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict under timm's names.
 

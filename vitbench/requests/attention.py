@@ -43,8 +43,8 @@ class AttentionRequest(Request):
     target: str | None = None
     """A class by number or name; None is the likeliest one of each picture."""
     targets: tuple[str, ...] = ()
-    """For `grid = "classes"`: which, by number or name; none named means the likeliest three, or all labels that a
-    network of several gives."""
+    """For `grid = "classes"`: which, by number or name; none named means the likeliest three, or all labels
+    that a multi-label network gives."""
     query: tuple[int, int] | None = None
     """The patch (row, column) that looks; None is what the classifier reads."""
     options: dict[str, Value] = Field({})

@@ -19,8 +19,6 @@ from vitbench.files.reading import LOG, MissingFile, Unreadable, open_file
 from vitbench.files.writing import open_to_append
 from vitbench.text import size_in_words
 
-LEVELS = ("debug", "info", "warning", "error")
-
 _PIECE = 2**20
 """Bytes that are read at once. A line that is longer is left out."""
 _END = 2**26

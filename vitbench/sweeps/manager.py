@@ -30,7 +30,7 @@ from vitbench.sweeps.suggest import suggestion
 
 _PAUSE = 1.0
 _CRASHES = 3
-"""So often a run that crashes at one and the same step is started again."""
+"""How often a run that crashes at one and the same step is started again."""
 
 
 class Manager:

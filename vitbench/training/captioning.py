@@ -35,11 +35,11 @@ from vitbench.data.problems import LeftOut, Problem
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import DESCRIPTION
+from vitbench.files.writing import write_whole
 from vitbench.models.network import RANDOM, build_network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
-from vitbench.runs.files import write_whole
 from vitbench.training.task import BatchSize
 
 TOKENIZER_NAME = "tokenizer.json"

@@ -34,7 +34,7 @@ FOLDER = "ranks"
 LEAVE = "VITBENCH_LEAVE"
 """The environment variable that names a file of this machine: where it is, the processes save and leave."""
 RESTARTS = 10
-"""So often the processes of a run are started again after one of them was killed; each out-of-memory costs one too."""
+"""How often the processes of a run are started again after one of them was killed; each out-of-memory costs one too."""
 _OUTCOME, _BATCH = "outcome.json", "batch.json"
 
 

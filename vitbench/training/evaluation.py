@@ -22,11 +22,11 @@ from vitbench.data.split import read_own_split, read_split
 from vitbench.errors import UserError
 from vitbench.files.parsing import to_json
 from vitbench.files.reading import EVALUATION, check_file
+from vitbench.files.writing import write_whole
 from vitbench.models.network import Network
 from vitbench.models.timm_networks import imagenet_numbers
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
-from vitbench.runs.files import write_whole
 from vitbench.runs.store import Run
 from vitbench.statistics import wilson_interval
 from vitbench.training.precision import Precision

@@ -1,6 +1,6 @@
 """The training loop. An epoch is a row of steps; a step is a row of micro-steps, then one update of the weights.
 
-What a name means is told in the file of that name: `training` is in state.py, `monitor` in monitor.py.
+`training` is what changes while a run trains (state.py), `monitor` what the world sees of it (monitor.py).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from vitbench.training.state import Training
 def train(training: Training, monitor: Monitor) -> State:
     """Trains from `training.step` to the end of the recipe, or until someone asks to pause or stop.
 
-    Raises Diverged (a loss or gradient is NaN), Interrupted (asked to leave during an evaluation;
+    Raises Diverged (a loss or gradient is NaN or infinite), Interrupted (asked to leave during an evaluation;
     all is saved), and UserError (memory ran out; a checkpoint cannot be written).
     """
     while True:

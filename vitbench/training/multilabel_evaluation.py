@@ -15,6 +15,7 @@ from vitbench.data.loader import in_order
 from vitbench.data.on_device import on_device
 from vitbench.data.problems import LeftOut, Problem
 from vitbench.files.parsing import to_json
+from vitbench.files.writing import write_whole
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks

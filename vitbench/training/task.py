@@ -63,11 +63,8 @@ class Task(Protocol):
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Any]:
         """The batches of an epoch from number `first_batch` on: each of `batch_size` pictures, the last maybe fewer.
 
-        Of each batch it is the share of this process.
-
-        One that holds pictures that cannot be read any more has fewer too, or none.
-
-        The order and each picture's augmentation depend on the seed, the epoch and the picture only.
+        Of each batch this process gets its share. A batch with pictures that cannot be read any more has fewer, or
+        none. The order and each picture's augmentation depend on the seed, the epoch and the picture only.
         """
 
     def loss(self, module: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:

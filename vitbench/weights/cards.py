@@ -14,9 +14,9 @@ from vitbench.captions.open import open_captioner
 from vitbench.captions.pictures import PictureSource
 from vitbench.captions.word_maps import MapSettings
 from vitbench.data.index import open_index
+from vitbench.files.writing import write_whole
 from vitbench.models.network import open_network
 from vitbench.progress import Progress, silent
-from vitbench.runs.files import write_whole
 from vitbench.training.captioning import Captioning
 from vitbench.training.evaluation import evaluate_network
 from vitbench.weights.stages import CAPTIONER, CLASSIFIER, TOGETHER

@@ -9,11 +9,11 @@ from vitbench.errors import UserError
 FORMATS = Declarations(
     "caption format", CaptionFormat, "vitbench.captions.formats", "FORMAT", lambda one: -one.priority
 )
-"""Each is one file here, or comes with an installed package; those that are tried first come first."""
+"""Each is one file here, or comes with an installed package; in the order in which they are tried."""
 
 
 def formats() -> tuple[CaptionFormat, ...]:
-    """All formats, those that are tried first first."""
+    """All formats, in the order in which they are tried."""
     return tuple(FORMATS.values())
 
 

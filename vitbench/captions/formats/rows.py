@@ -1,4 +1,4 @@
-"""What an annotation file says: which picture has which caption, and which of its rows say nothing usable."""
+"""What an annotation file says: which picture has which caption, and which of its rows cannot be used."""
 
 import re
 from collections.abc import Iterator

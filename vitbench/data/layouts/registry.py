@@ -42,7 +42,7 @@ _INSIDE = {
 
 
 def forms() -> tuple[Form, ...]:
-    """All forms, those that are tried first first."""
+    """All forms, in the order in which they are tried."""
     return tuple(FORMS.values())
 
 
