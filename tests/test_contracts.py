@@ -8,7 +8,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "timm", "torchvision", "matplotlib")
-DECLARATIONS = ("methods", "augmentations", "schedules", "model_sources", "data/layouts", "captions/formats", "requests")
+DECLARATIONS = (
+    "methods",
+    "augmentations",
+    "schedules",
+    "model_sources",
+    "data/layouts",
+    "captions/formats",
+    "requests",
+)
 """Packages of declarations: what is in a file is known without the packages that its computation needs."""
 
 

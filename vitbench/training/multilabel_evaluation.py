@@ -19,7 +19,6 @@ from vitbench.files.writing import write_whole
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
-from vitbench.runs.files import write_whole
 from vitbench.text import counted
 from vitbench.training.evaluation import (
     MOST_CLASSES_AS_SCALARS,
