@@ -19,7 +19,7 @@ from vitbench.data.index import open_index
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.inspector.arguments import ARGUMENTS, check_arguments
-from vitbench.inspector.protocol import BadFrame, read_request
+from vitbench.inspector.protocol import BadFrame, read_question
 
 Attempt = Callable[[random.Random, Path], str]
 _NAMES = [f"{label}_{number}.png" for label in ("cat", "dog") for number in range(3)]
@@ -242,7 +242,7 @@ def frames(place: Path) -> Attempt:
         refused, last = [], None
         for _ in range(5000):
             try:
-                request = read_request(stream)
+                request = read_question(stream)
             except BadFrame as error:
                 refused.append(str(error))
                 continue

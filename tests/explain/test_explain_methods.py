@@ -16,7 +16,7 @@ from vitbench.methods import METHODS
 from vitbench.methods.rollout import without_smallest
 from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.network import Network
-from vitbench.models.unfused import OpenedForward
+from vitbench.models.unfused import UnfusedForward
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_libra_leaves_the_logits_alone_to_the_last_bit_but_for_opened_attention(
     settle(module, 128)
     network = Network(module.eval(), name, "random", Preprocessing(128, 128), None, "", f"timm:{name}")
     pixels = pixels_for(network, batch=2)
-    with torch.no_grad(), OpenedForward(module):
+    with torch.no_grad(), UnfusedForward(module):
         expected = module(pixels)
     assert torch.equal(explain(network, pixels, "libra").logits, expected)
 

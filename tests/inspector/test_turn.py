@@ -8,7 +8,7 @@ import pytest
 
 from vitbench.compose.turn import Turn
 from vitbench.inspector.arguments import takes_long
-from vitbench.inspector.protocol import Request
+from vitbench.inspector.protocol import Question
 
 
 @contextmanager
@@ -109,4 +109,4 @@ def test_a_look_that_fails_leaves_the_turn():
     ],
 )
 def test_what_takes_long_is_told_by_the_request(kind, values, long):
-    assert takes_long(Request(1, "sheet", {"kind": kind, "request": values})) is long
+    assert takes_long(Question(1, "sheet", {"kind": kind, "request": values})) is long

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vitbench.attention.layout import on_grid
 from vitbench.attribution.constant_gates import Gated, HalfGradient, LayerNorm
-from vitbench.models.unfused import SOFTMAX_CALLS, OpenedForward
+from vitbench.models.unfused import SOFTMAX_CALLS, UnfusedForward
 
 ACTIVATIONS = (F.gelu, F.silu, F.mish, F.hardswish, F.elu, F.selu)
 """Functions f with f(0) = 0, taken as x times the gate f(x) / x."""
@@ -46,7 +46,7 @@ MATRIX_PRODUCTS = (Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm, Te
 DIVISIONS = (Tensor.div, Tensor.__truediv__, torch.div)
 
 
-class LibraHooks(OpenedForward):
+class LibraHooks(UnfusedForward):
     """A forward pass whose graph has balanced gradients.
 
     After `torch.autograd.grad`, in the order of the backward pass: `input_maps` holds x dy/dx of each block's input,

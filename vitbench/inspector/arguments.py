@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import json_type
-from vitbench.inspector.protocol import Request
+from vitbench.inspector.protocol import Question
 from vitbench.requests.kinds import KINDS
 from vitbench.text import shortened
 
@@ -70,7 +70,7 @@ def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:
 _ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet", "report", "export_network", "figure_again")
 
 
-def takes_long(request: Request) -> bool:
+def takes_long(request: Question) -> bool:
     """Whether a request is answered aside, since it takes seconds or minutes."""
     if request.name != "sheet":
         return request.name in _ALWAYS_LONG

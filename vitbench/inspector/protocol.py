@@ -52,7 +52,7 @@ def write_frame(
 
 
 @dataclass(frozen=True)
-class Request:
+class Question:
     """A question that can be answered or refused."""
 
     number: int
@@ -78,7 +78,7 @@ class BadFrame(ValueError):
         self.number = number
 
 
-def read_request(stream: BinaryIO) -> Request | Cancel | None:
+def read_question(stream: BinaryIO) -> Question | Cancel | None:
     """The next line that is not blank, or None when the stream has ended. Raises BadFrame; what follows can be read."""
     while True:
         line = stream.readline(_LONGEST_REQUEST)
@@ -111,7 +111,7 @@ def read_request(stream: BinaryIO) -> Request | Cancel | None:
         raise BadFrame("`known` is not a list of texts", number)
     if header.get("arrays"):
         raise BadFrame("a request carries no arrays", number)
-    return Request(number, name, arguments or {}, replaces or "", tuple(known))
+    return Question(number, name, arguments or {}, replaces or "", tuple(known))
 
 
 def _number(value: object, name: str) -> int:

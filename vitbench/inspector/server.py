@@ -28,7 +28,7 @@ from vitbench.errors import UserError
 from vitbench.exhausted import exhausted
 from vitbench.inspector.arguments import check_arguments, takes_long
 from vitbench.inspector.client import AHEAD
-from vitbench.inspector.protocol import BadFrame, Cancel, Header, Request, read_request, write_frame
+from vitbench.inspector.protocol import BadFrame, Cancel, Header, Question, read_question, write_frame
 from vitbench.progress import Progress
 from vitbench.text import shortened
 
@@ -111,7 +111,7 @@ class Server:
         handlers: Mapping[str, Handler] | Callable[[str, Progress], Handler | None],
         requests: BinaryIO,
         answers: BinaryIO,
-        aside: Callable[[Request], bool] = lambda request: False,
+        aside: Callable[[Question], bool] = lambda request: False,
         give_way: Callable[[], None] = lambda: None,
     ) -> None:
         """`handlers` may be a function that finds the handler of a request, and reports if that takes long.
@@ -123,7 +123,7 @@ class Server:
         self._give_way = give_way
         self.requests = requests
         self.answers = answers
-        self._queue: deque[Request] = deque()
+        self._queue: deque[Question] = deque()
         self._open: set[int] = set()
         self._changed = threading.Condition()
         self._writing = threading.Lock()
@@ -169,7 +169,7 @@ class Server:
     def _read(self) -> None:
         while True:
             try:
-                request = read_request(self.requests)
+                request = read_question(self.requests)
             except BadFrame as error:
                 with suppress(OSError):
                     self._send(_refusal(error.number, f"This is not a request: {error}."))
@@ -188,7 +188,7 @@ class Server:
             if request is None:
                 return
 
-    def _take(self, request: Request | Cancel) -> None:
+    def _take(self, request: Question | Cancel) -> None:
         if isinstance(request, Cancel):
             if request.number in self._open - self._cancelled:
                 self._cancelled.add(request.number)
@@ -213,7 +213,7 @@ class Server:
         else:
             self._queue.append(request)
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: Question) -> None:
         number = request.number
         work = _Work(number)
         self._works[number] = work
@@ -243,7 +243,7 @@ class Server:
                 self._open.discard(number)
                 self._cancelled.discard(number)
 
-    def _outcome(self, request: Request, work: _Work, progress: Progress) -> tuple[Header, Reply]:
+    def _outcome(self, request: Question, work: _Work, progress: Progress) -> tuple[Header, Reply]:
         """What a request is answered with."""
         number = request.number
         try:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from vitbench.errors import UserError
-from vitbench.models.unfused import SOFTMAX_CALLS, OpenedForward
+from vitbench.models.unfused import SOFTMAX_CALLS, UnfusedForward
 
-OPENED_TOLERANCE = 1e-4
+UNFUSED_TOLERANCE = 1e-4
 ROW_SUM_TOLERANCE = 1e-4
 
 Keep = Callable[[Tensor], Tensor]
@@ -36,7 +36,7 @@ def head_mean(attention: Tensor) -> Tensor:
     return attention.mean(dim=1)
 
 
-class AttentionHooks(OpenedForward):
+class AttentionHooks(UnfusedForward):
     """Records each softmax over a last dimension in `calls`, in the order of the computation.
 
     `with AttentionHooks(module) as hooks: logits = module(pixels)`. The values that the network computes stay the same.
@@ -78,8 +78,8 @@ class AttentionHooks(OpenedForward):
                 f"An attention map is not a distribution (a row's sum is off by {row_error:.1e}), so nothing is drawn;"
                 " the network's weights or the picture hold NaN or infinity."
             )
-        if not self.opened_error <= OPENED_TOLERANCE:
+        if not self.unfused_error <= UNFUSED_TOLERANCE:
             raise UserError(
-                f"Looking at the attention changed the network's output by {self.opened_error:.1e} of its size,"
+                f"Looking at the attention changed the network's output by {self.unfused_error:.1e} of its size,"
                 " so the maps are not those of the network; compute in float32, without autocast."
             )

@@ -17,13 +17,13 @@ from torch.overrides import TorchFunctionMode
 SOFTMAX_CALLS = (Tensor.softmax, torch.softmax, F.softmax, torch.special.softmax)
 
 
-class OpenedForward(TorchFunctionMode):
+class UnfusedForward(TorchFunctionMode):
     """Opens `F.scaled_dot_product_attention` and `F.multi_head_attention_forward` into matmul, softmax and linear.
 
     The opened calls come back to the same mode, so a rule for softmax sees every attention there is.
     `rules` maps a torch function to what is called in its place, with the same arguments.
     `caller` is the dotted name, within `module`, of the innermost module that is computing.
-    After the mode is left, `opened_error` is the largest difference between an opened attention and the fused call of
+    After the mode is left, `unfused_error` is the largest difference between an unfused attention and the fused call of
     its first head, relative to the largest value: the two compute the same thing, so it is rounding alone.
     """
 
@@ -45,7 +45,7 @@ class OpenedForward(TorchFunctionMode):
         return self._callers[-1] if self._callers else ""
 
     @property
-    def opened_error(self) -> float:
+    def unfused_error(self) -> float:
         return float(torch.stack(self._errors).max()) if self._errors else 0.0
 
     def __enter__(self) -> Self:
@@ -128,7 +128,7 @@ class OpenedForward(TorchFunctionMode):
 class _Again(TorchFunctionMode):
     """Sends the calls of an opened function back through the mode that opened it."""
 
-    def __init__(self, mode: OpenedForward) -> None:
+    def __init__(self, mode: UnfusedForward) -> None:
         super().__init__()
         self.mode = mode
 
