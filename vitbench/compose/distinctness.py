@@ -20,7 +20,7 @@ from vitbench.progress import Progress, silent
 from vitbench.requests.report import DistinctnessRequest
 
 COLOUR_MAP = "jet"
-_SHORT = {"luminance_contrast": "luminance", "saturation_contrast": "saturation"}
+_SHORT = {"luminance_contrast": "luminance", "saturation_contrast": "saturation", "colourfulness": "colour"}
 
 
 def compose_distinctness(request: DistinctnessRequest, sources: Sources, progress: Progress = silent) -> Sheet:

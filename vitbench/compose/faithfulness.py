@@ -45,10 +45,13 @@ def faithfulness_sheet(
     for name, measure in MEASURES.items():
         estimates = [row.columns[name] for row in own]
         if name not in _SAME_FOR_ALL and any(estimates):
-            better = {True: "higher is better", False: "lower is better", None: "no contest"}[measure.higher_is_better]
+            sides = {True: "higher is better", False: "lower is better", None: "near 0 is better"}
+            better = sides[measure.higher_is_better]
             values = tuple(None if e is None else Interval(e.value, e.low, e.high) for e in estimates)
             chance = dict(zip(names, values, strict=True)).get("random")
-            short = measure.title if measure.title.lower() == name else name.replace("_", " ")  # mIoU, mAP
+            words = name.replace("_ap", " AP").replace("_", " ")
+            is_spelt = measure.title.lower() == name and measure.title != name  # mIoU, mAP
+            short = measure.title if is_spelt else words[:1].upper() + words[1:]
             line = None if chance is None else chance.value
             plots.append(Forest(f"{short} ({better})", names, values, CONTROLS, line))
     caption = (

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 INCH = 25.4
 MARGIN, GAP = 0.05, 0.07
-_TITLE_LINES = 4
+_TITLE_LINES = 5
 """Lines of a panel's title at most: what stands above a map of 15 mm is to be read whole."""
 BAR, BAR_ROOM, BAR_GAP = 0.08, 0.62, 0.08
 """A colour bar beside the panels: its width, the room with its numbers and title, and the way to it."""
@@ -163,7 +163,7 @@ def _laid_out(sheet: Sheet, drawing: Drawing, shared: Scale | None) -> _Layout:
         x += before + wide * unit + after + GAP
     heading = wrapped(sheet.title, width - 2 * MARGIN)
     titles = {
-        index: [literal(line) for line in wrapped(panel.title, widths[panel.place[1]] * unit + 0.02, most=_TITLE_LINES)]
+        index: [literal(line) for line in wrapped(panel.title, widths[panel.place[1]] * unit + 0.05, most=_TITLE_LINES)]
         for index, panel in enumerate(panels)
     }
     tops, y = [], MARGIN + len(heading) * LINE
