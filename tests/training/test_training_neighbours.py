@@ -55,8 +55,12 @@ def test_the_command_names_each_number_of_neighbours(tmp_path, capsys):
     assert [one["neighbours"] for one in document["votes"]] == [1, 5, 23]
     assert document["votes"][0]["accuracy"] > 0.5, "colours are easy"
     assert main(arguments) == 0
-    assert "95% interval" in capsys.readouterr().out
-    for wrong in (["-k", "0"], ["-k", "a"], ["--temperature", "0"], ["--layer", "0"]):
+    said = capsys.readouterr().out
+    assert "95% interval" in said
+    assert "24 pictures, each by all others (24)." in said
+    assert main([*arguments, "--image-size", "48x64"]) == 0
+    assert "24 pictures" in capsys.readouterr().out
+    for wrong in (["-k", "0"], ["-k", "a"], ["--temperature", "0"], ["--layer", "0"], ["--image-size", "x"]):
         assert main(["knn", "demo", "--data", str(folder), *wrong]) == 2
     assert main(["knn", "demo"]) == 2
     assert "--data DIR" in capsys.readouterr().err

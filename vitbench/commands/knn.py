@@ -2,12 +2,14 @@
 
 import argparse
 
+from vitbench.commands._figures import add_image_size
 from vitbench.commands._networks import add_device, chosen_device
 from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.features import POOLS
+from vitbench.requests.sizes import read_image_size
 from vitbench.text import clean
 
 NEIGHBOURS = (10, 20, 100, 200)
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", type=int, help="of the features, from 1 (default: the last)")
     parser.add_argument("--pool", choices=POOLS, help="class token or mean of the patches (default: what there is)")
     parser.add_argument("--json", action="store_true", help="all figures as one JSON document")
+    add_image_size(parser)
     add_device(parser)
 
 
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         temperature=arguments.temperature,
         layer=arguments.layer,
         pool=arguments.pool,
+        image_size=read_image_size(arguments.image_size),
         device=chosen_device(arguments),
         progress=progress,
     )

@@ -23,6 +23,9 @@ NEIGHBOURS, TEMPERATURE = 20, 0.07
 _AT_ONCE = 16
 
 
+_SPLITS = {"test": "test", "val": "validation"}
+
+
 @dataclass(frozen=True)
 class Embeddings:
     """A vector of length 1 for each picture of a data set: [N, D], and their numbers in its samples, int64 [N]."""
@@ -102,7 +105,7 @@ def vote(
     data: DataIndex, found: Embeddings, neighbours: int = NEIGHBOURS, temperature: float = TEMPERATURE
 ) -> Vote | None:
     """The accuracy of k nearest neighbours: the training split votes on the test split (else on the validation split);
-    without parts, all others vote on each picture. None where there are no labels, or nobody can vote.
+    without splits, all others vote on each picture. None where there are no labels, or nobody can vote.
 
     Votes are weighted by exp(cosine / temperature), as DINO's evaluation does.
     """
@@ -113,10 +116,10 @@ def vote(
     judged = next((name for name in ("test", "val") if (splits == name).any()), None)
     if judged is not None and (splits == "train").any():
         asked, gallery = np.flatnonzero(splits == judged), np.flatnonzero(splits == "train")
-        how = f"pictures of the {judged} split by those of the training split"
+        how = f"pictures of the {_SPLITS[judged]} split by those of the training split"
     else:
         asked = gallery = np.arange(len(labels))
-        how = "each picture by all others"
+        how = "pictures, each by all others"
     one_out = asked is gallery
     neighbours = min(neighbours, len(gallery) - int(one_out))
     correct = 0

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from vitbench.errors import UserError
+
 LEAST, MOST = 8, 4096
 
 
-def _size(value: object) -> object:
+def _size(value: object) -> tuple[int, int] | None:
     """A number or `HEIGHTxWIDTH` as (height, width). Raises ValueError with one sentence."""
     if value is None:
         return None
@@ -23,6 +25,14 @@ def _size(value: object) -> object:
     if not (LEAST <= height <= MOST and LEAST <= width <= MOST):
         raise ValueError(f"--image-size is from {LEAST} to {MOST} pixels, not {height}x{width}.")
     return height, width
+
+
+def read_image_size(given: str | None) -> tuple[int, int] | None:
+    """(height, width) of what a person wrote for --image-size. Raises UserError with one sentence."""
+    try:
+        return _size(given)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(_size)]

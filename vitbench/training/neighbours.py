@@ -14,6 +14,7 @@ from vitbench.data.index import open_index
 from vitbench.data.problems import Problem, sentence_of
 from vitbench.errors import UserError
 from vitbench.features.neighbours import Vote, embed, vote
+from vitbench.models.resizing import at_image_size
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
 from vitbench.training.chosen import open_chosen
@@ -74,14 +75,15 @@ def neighbours_of(
     temperature: float,
     layer: int | None = None,
     pool: str | None = None,
+    image_size: tuple[int, int] | None = None,
     device: torch.device,
     progress: Progress = silent,
 ) -> Neighbours:
     """The accuracy of the network that `reference` names, by its neighbours in `data` or in its run's own data.
 
     The training split votes on the test split, else on the validation split; where there is neither, all others vote on
-    each picture. More neighbours than there are pictures are as many as there are. Raises UserError if network and data
-    do not fit, or there are no labels.
+    each picture. More neighbours than there are pictures are as many as there are. `image_size` (height, width) sets
+    the network to it, its positions resampled. Raises UserError if network and data do not fit, or there are no labels.
     """
     chosen = open_chosen(reference, Store(store), device=device, progress=progress)
     if data:
@@ -94,8 +96,9 @@ def neighbours_of(
         raise UserError(f"{index.root} has several labels per picture; neighbours vote for one.")
     if not index.classes:
         raise UserError(f"{index.root} has no labels, so there is nothing to compare with.")
+    network = chosen.network if image_size is None else at_image_size(chosen.network, image_size)
     with memory_told(f"the features of {len(index.samples):,} pictures are too many for {device}"):
-        found = embed(chosen.network, index, layer, pool, progress)
+        found = embed(network, index, layer, pool, progress)
         votes = [vote(index, found, count, temperature) for count in counts]
     told = {one.neighbours: one for one in votes if one is not None}
     if not told:
