@@ -126,8 +126,8 @@ def by_onnxruntime(folder, pixels):
 
 
 OPENED = dict(zip(FORMATS, (by_timm, by_transformers, by_pretrained_vit, by_onnxruntime), strict=True))
-SLOW = {("plain", "onnx"), ("averaged", "onnx"), ("averaged", "pretrained_vit")}
-"""ONNX takes seconds a network: the resized one is tried each time, the others by `make test-all`."""
+SLOW = {("plain", "onnx"), ("averaged", "onnx"), ("resized", "onnx")}
+"""ONNX takes many seconds a network: `make test-all` tries these, test_export.py others."""
 CASES = [
     pytest.param(kind, form, marks=pytest.mark.slow if (kind, form) in SLOW else ())
     for kind in ("plain", "averaged", "resized")
