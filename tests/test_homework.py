@@ -67,6 +67,7 @@ def test_p2_by_two_processes_gives_the_same_figures_in_the_same_order(tmp_path, 
 def test_what_stops_a_process_of_p2_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(many_captions, "usable_cores", lambda: 1)
     folder = pictures(tmp_path / "images")
-    assert main(["homework", "p2", str(folder), str(tmp_path / "out"), "--run", str(tmp_path / "none")]) == 2
+    store = ["--store", str(tmp_path / "store")]  # a part of a command takes it as every command does
+    assert main(["homework", "p2", str(folder), str(tmp_path / "out"), "--run", str(tmp_path / "none"), *store]) == 2
     assert "none" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

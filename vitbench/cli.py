@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from vitbench import __version__
@@ -106,11 +106,24 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         words = summary[0].upper() + summary[1:] + "."
         command = commands.add_parser(name, help=summary, description=words, formatter_class=_Help)
-        command.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)")
+        _add_store(command)
         if name == chosen:
             importlib.import_module(f"vitbench.commands.{name}").add_arguments(command)
+            for part in _parts(command):
+                _add_store(part, default=argparse.SUPPRESS)  # what stands before the part counts too
             command.epilog = "\n\n".join(filter(None, (command.epilog, epilog(name))))
     return parser
+
+
+def _add_store(parser: argparse.ArgumentParser, **how: Any) -> None:
+    parser.add_argument("--store", metavar="DIR", help="where runs are kept (else VITBENCH_HOME)", **how)
+
+
+def _parts(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The commands of a command, such as p1 and p2 of homework."""
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
 
 
 def _first_steps() -> str:

@@ -124,7 +124,7 @@ def test_the_setting_is_the_recipe_and_says_what_is_used_only():
         assert words not in said
 
 
-def test_the_setting_counts_pictures_and_names_what_was_done_about_rare_classes():
+def test_the_setting_counts_pictures_and_names_what_was_done_about_rare_classes(tmp_path):
     values = {
         "model": {"name": "timm:vit_tiny_patch16_224", "in_chans": 1},
         "data": {"path": "/pets", "class_weights": {"rare": 4.0}, "sampler": "balanced"},
@@ -135,7 +135,7 @@ def test_the_setting_counts_pictures_and_names_what_was_done_about_rare_classes(
     known = {
         "parameters": 5_500_000,
         "architecture": "timm:vit_tiny_patch16_224 with depth 2",
-        "pictures": {"train": 1200, "val": 80, "test": 100},
+        "pictures": {"train": 1200, "val": 80, "test": 100, "odd": 7},
         "classes": 3,
         "chosen": "the checkpoint of step 9, the best by macro f1 on the validation split",
         "warnings": ("2 pictures cannot be read.", "b", "c", "d"),
@@ -145,7 +145,7 @@ def test_the_setting_counts_pictures_and_names_what_was_done_about_rare_classes(
     for words in (
         "(timm:vit_tiny_patch16_224 with depth 2; 5.5 million parameters)",
         "for grey pictures of",
-        "on 1,200 pictures of 3 classes of /pets, without augmentation; 80 for validation and 100 for the test were",
+        "on 1,200 pictures of 3 classes of /pets, without augmentation; 80 for validation, 100 for the test and 7 as",
         "weighted by class: rare 4; the others count 1.",
         "each class is shown equally often",
         "to end after 3 evaluations without a new best",

@@ -73,13 +73,18 @@ def _data(recipe: Recipe, setting: SettingFacts) -> str:
     more = [f"mixup {data.mixup:g}"] * (data.mixup > 0) + [f"CutMix {data.cutmix:g}"] * (data.cutmix > 0)
     more += [f"random erasing with probability {data.random_erasing:g}"] * (data.random_erasing > 0)
     how = f"{how}{', with ' + listed(more) if more else ''}"
+    where = f"generated scenes ({data.path})" if data.path.startswith("scenes:") else data.path
     if not setting.pictures.get("train"):
-        return f"It was trained on {data.path}, {how}."
+        return f"It was trained on {where}, {how}."
     kind = "labels" if recipe.task == "multilabel" else "classes"
     classes = f" of {setting.classes:,} {kind}" if setting.classes else ""
-    others = [f"{count:,} {_SPLITS[name]}" for name in _SPLITS if (count := setting.pictures.get(name, 0))]
+    others = [
+        f"{count:,} {_SPLITS.get(name, f'as the split “{name}”')}"
+        for name, count in setting.pictures.items()
+        if name not in ("train", "")
+    ]
     apart = f"; {listed(others)} were kept apart" if others else ""
-    return f"It was trained on {setting.pictures['train']:,} pictures{classes} of {data.path}, {how}{apart}."
+    return f"It was trained on {setting.pictures['train']:,} pictures{classes} of {where}, {how}{apart}."
 
 
 def _unequal(recipe: Recipe) -> Iterator[str]:
