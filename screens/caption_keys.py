@@ -98,16 +98,13 @@ class CaptionKeys(AskingScreen):
         """The beam's captions, to choose one."""
         if not self.beam:
             return
-        choices = [
-            Choice(str(number), f"log-probability over the length penalty {one.score:.3f}", shown=one.text)
-            for number, one in enumerate(self.beam)
-        ]
+        choices = [Choice(str(number), f"{one.score:.3f}", shown=one.text) for number, one in enumerate(self.beam)]
 
         def chosen(number: str | None) -> None:
             if number is not None:
                 self.ask_caption(ids=self.beam[int(number)].ids)
 
-        self.app.push_screen(choose("The beam's captions", choices), chosen)
+        self.app.push_screen(choose("The beam's captions, with log-probability over length penalty", choices), chosen)
 
     def action_edit(self) -> None:
         """Another caption on the same picture."""

@@ -211,8 +211,9 @@ class PositionsScreen(AskingScreen):
     @on(TilesPicture.Fitted)
     def _fitted(self, message: TilesPicture.Fitted) -> None:
         name = str(message.picture.id).rpartition("-")[2]
-        words = (self._networks.get(name, ""), message.preview.words())
-        self._put_name(name, ", ".join(part for part in words if part))
+        known, part = self._networks.get(name, ""), message.preview.words()
+        network, _, size = known.rpartition(": ")
+        self._put_name(name, f"{network}: {part} of {size}" if part else known)
 
     def _put_name(self, name: str, words: str) -> None:
         line = self.query_one(f"#positions-{name}-name", Line)

@@ -29,7 +29,7 @@ class TilesPreview:
         if self.whole:
             return ""
         (top, left), (bottom, right) = self.first, self.last
-        return f"tiles of rows {top + 1} to {bottom + 1}, columns {left + 1} to {right + 1}"
+        return f"rows {top + 1} to {bottom + 1}, columns {left + 1} to {right + 1}"
 
 
 def tiles_preview(

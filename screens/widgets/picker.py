@@ -238,14 +238,15 @@ class Picker(Vertical):
         options.clear_options()
         quiet = Style(color=self.app.theme_variables["secondary"])
         longest = max((cell_len(clean(choice.words)) for choice in self._choices), default=0)
-        indent = _LABEL if self._label else 0
-        share = 2 / 3 if any(choice.note for choice in self._choices) else 1.0
-        width = min(longest + 2, max(10, int((self.size.width - indent) * share)))
-        room = max(0, self.size.width - indent - width - 2)
+        total = self.size.width - (_LABEL if self._label else 0) - 2
+        notes = max((cell_len(clean(choice.note)) for choice in self._choices), default=0)
+        width = min(longest, max(10, total - (min(notes, total // 3) + 2 if notes else 0)))
+        room = max(0, total - width - 2)
         rows = []
         for choice in self._choices:
             fit = wording.fit_start if choice.words.startswith(("/", "~", ".")) else wording.fit
-            rows.append(Option(Text.assemble(fit(choice.words, width), (wording.fit(choice.note, room), quiet))))
+            words = fit(choice.words, width) + "  "
+            rows.append(Option(Text.assemble(words, (wording.fit(choice.note, room), quiet))))
         options.add_options(rows)
         options.display = bool(self._choices)
         options.highlighted = self._meant(typed)

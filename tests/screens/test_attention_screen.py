@@ -365,7 +365,7 @@ def test_where_tiles_cannot_be_told_apart_those_around_the_cursor_are_shown():
     assert not preview.whole
     assert preview.last[0] == 23
     assert preview.first[1] <= 10 <= preview.last[1]
-    assert preview.words() == f"tiles of rows {preview.first[0] + 1} to 24, columns {preview.first[1] + 1} to " + str(
+    assert preview.words() == f"rows {preview.first[0] + 1} to 24, columns {preview.first[1] + 1} to " + str(
         preview.last[1] + 1
     )
     greys = set(np.unique(preview.pixels[:, :, 0])) - {GROUND[0], 255}
