@@ -29,7 +29,12 @@ class TilesPreview:
         if self.whole:
             return ""
         (top, left), (bottom, right) = self.first, self.last
-        return f"rows {top + 1} to {bottom + 1}, columns {left + 1} to {right + 1}"
+        return f"{_span('row', top, bottom)}, {_span('column', left, right)}"
+
+
+def _span(what: str, first: int, last: int) -> str:
+    """`row 7`, `rows 7 to 9`; both are counted from 0 and said from 1."""
+    return f"{what} {first + 1}" if first == last else f"{what}s {first + 1} to {last + 1}"
 
 
 def tiles_preview(
