@@ -208,6 +208,16 @@ def test_a_first_try_with_few_epochs_is_adapted_and_says_so(preset, epochs):
     assert recipe.learning_rate(0, 10) > 0 or recipe.learning_rate(10 * epochs - 1, 10) > 0
 
 
+@pytest.mark.parametrize(("epochs", "head", "warmup"), [(40, 40, 0), (25, 25, 0), (3, 2, 0.2), (25, 24, 1)])
+def test_a_warm_up_gives_way_to_epochs_of_the_head(epochs, head, warmup):
+    recipe = load_recipe("fast", [f"train.epochs={epochs}", f"train.head_epochs={head}"])
+    assert (recipe.train.head_epochs, recipe.schedule.warmup_epochs) == (head, warmup)
+    said = [sentence for sentence in warnings(recipe) if f"and train.head_epochs = {head}." in sentence]
+    assert len(said) == (warmup != 1)
+    with pytest.raises(UserError, match=r"schedule\.warmup_epochs = 1 "):
+        load_recipe("fast", ["train.head_epochs=25", "schedule.warmup_epochs=1"])
+
+
 def test_what_somebody_set_themselves_is_not_adapted():
     with pytest.raises(UserError, match=r"schedule\.warmup_epochs = 9"):
         load_recipe("report", ["train.epochs=3", "schedule.warmup_epochs=9"])
