@@ -26,6 +26,9 @@ from vitbench.text import clean
 OWN_KEY = "vitbench"
 """In config.json: what `vitbench export` adds, the preprocessing as vitbench describes it."""
 
+_CAPTIONER = "vision-encoder-decoder"
+"""The `model_type` of the captioners that are opened."""
+
 
 @dataclass(frozen=True)
 class SavedNetwork:
@@ -49,7 +52,7 @@ def is_saved_network(folder: Path) -> bool:
         config = read_json_object(folder / "config.json", DESCRIPTION)
     except (UserError, OSError):
         return (folder / OPEN_CLIP).is_file()
-    return "architecture" in config or CONFIG_KEY in config or str(_vision(config).get("model_type")) in TYPES
+    return "architecture" in config or CONFIG_KEY in config or "model_type" in config
 
 
 def read_saved_network(folder: Path) -> SavedNetwork:
@@ -59,16 +62,13 @@ def read_saved_network(folder: Path) -> SavedNetwork:
     config = read_json_object(folder / "config.json", DESCRIPTION)
     if CONFIG_KEY in config:
         return _of_pretrained_vit(folder, config)
+    if "architecture" not in config:
+        _check_type(folder, config)
     state = read_weights_of(folder)
     if "architecture" in config:
         return _of_timm(folder, config, state)
     vision = _vision(config)
     kind = str(vision.get("model_type", config.get("model_type")))
-    if kind not in TYPES:
-        raise UserError(
-            f"{folder / 'config.json'}: model_type is {clean(kind)!r}; of transformers these are opened:"
-            f" {', '.join(sorted(TYPES))}."
-        )
     if vision.get("num_channels", 3) != 3:
         channels = clean(str(vision["num_channels"]))
         raise UserError(f"{folder / 'config.json'}: num_channels is {channels}; three are needed.")
@@ -82,6 +82,28 @@ def read_saved_network(folder: Path) -> SavedNetwork:
     prepared = PreparedAs(own) if own is not None else read_preprocessing(folder, kind, size)
     labels = _labels(config, converted)
     return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, prepared.notes)
+
+
+def _check_type(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises UserError for a kind of transformers that is not opened, with what it is."""
+    kind = str(_vision(config).get("model_type", config.get("model_type")))
+    what = f"{folder / 'config.json'}: model_type is {clean(kind)!r}"
+    if "num_patches" in _vision(config) and "image_size" not in _vision(config):
+        raise UserError(
+            f"{what} for pictures of any shape (NaFlex), which is not opened; the same network for one size of pictures"
+            " is, such as siglip2-base-patch16-256."
+        )
+    if kind in TYPES:
+        return
+    videos = {"tubelet_size", "frames_per_clip", "num_frames"} & set(_vision(config))
+    if videos:
+        raise UserError(
+            f"{what}, a network of videos ({min(videos)} = {clean(str(_vision(config)[min(videos)]))}); vitbench looks"
+            " into networks of single pictures."
+        )
+    if kind == _CAPTIONER:
+        raise UserError(f"{what}, a captioner: `vitbench caption {folder} PICTURE` opens it.")
+    raise UserError(f"{what}; of transformers these are opened: {', '.join(sorted(TYPES))}.")
 
 
 def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:

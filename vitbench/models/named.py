@@ -19,8 +19,8 @@ from vitbench.models.adaptation import check_image_size
 from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
-from vitbench.models.state_dicts import StateDict, fitted
-from vitbench.models.token_and_mean import TOKEN_AND_MEAN, reads_token_and_mean
+from vitbench.models.options_of_weights import asked_options
+from vitbench.models.state_dicts import StateDict, few, fitted
 from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, read_state_dict
 from vitbench.progress import Progress
 
@@ -68,9 +68,12 @@ class NamedNetwork:
             return FromFile(self._from_npz(file, size, options), dict(options), ())
         wanted = timm_networks.shapes(self._architecture, None, options)
         found = fitted(to_timm_names(read_state_dict(file)), wanted)
-        own = head_options(found.tensors) | dict(options)
+        asked, notes = asked_options(found.tensors, wanted, self.name)
+        own = asked | dict(options)
         module = self.with_weights(found, str(file), size, _size_beside(file), own)
-        return FromFile(module, own, found.notes)
+        if lost := timm_networks.left_behind(module, found.tensors):
+            notes.append(f"Left out, since {self.name} has no place for it: {few(lost)}.")
+        return FromFile(module, own, (*found.notes, *notes))
 
     def with_weights(
         self, found: StateDict, where: str, size: Size | None, trained_size: Size | None, options: Mapping[str, Any]
@@ -143,11 +146,6 @@ class FromFile:
     """Those that were given, and those that the weights themselves ask for."""
     notes: tuple[str, ...]
     """What was chosen in the file, and what was left out."""
-
-
-def head_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The options of timm that the head among weights (timm's names) asks for."""
-    return {"global_pool": TOKEN_AND_MEAN} if reads_token_and_mean(state) else {}
 
 
 def find_network(reference: str) -> NamedNetwork:

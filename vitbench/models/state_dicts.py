@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
 from torch import Tensor
 
 _WRAPPERS = ("_orig_mod.", "module.", "_fsdp_wrapped_module.", "_forward_module.", "_checkpoint_wrapped_module.")
@@ -104,6 +106,10 @@ def _candidates(value: object, where: str, depth: int, seen: set[int]) -> Iterat
     seen.add(id(value))
     if isinstance(value, Mapping):
         tensors = {str(name): entry for name, entry in value.items() if isinstance(entry, Tensor)}
+        # A dictionary of numpy's arrays, as JAX and scikit-learn leave it.
+        arrays = {str(n): e for n, e in value.items() if isinstance(e, np.ndarray) and e.ndim and e.dtype.kind == "f"}
+        if not tensors and len(arrays) > 1:
+            tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
         # A single number beside a nested state dict (a loss, a step) is no network.
         if any(tensor.dim() > 0 for tensor in tensors.values()):
             yield where, tensors

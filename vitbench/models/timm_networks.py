@@ -26,6 +26,11 @@ from vitbench.models.token_and_mean import TOKEN_AND_MEAN, read_token_and_mean
 from vitbench.models.weight_files import first_line, mismatch, read_weights
 from vitbench.progress import Progress, silent
 
+_COMPUTED = re.compile(
+    r"(attn_mask|relative_position_index|relative_coords_table|num_batches_tracked|periods|bias_mask|mask_token|"
+    r"freqs_(cos|sin)|inv_freq|k_bias|position_ids)$"
+)
+"""Buffers that a network computes itself, and tokens of a training that stand for hidden patches."""
 _LIST = "`vitbench models` lists those it has."
 
 
@@ -286,3 +291,25 @@ def _check_used(module: nn.Module, state: Mapping[str, Tensor], where: str, name
     arrived = (matrix for matrix in module.state_dict().values() if matrix.dim() >= 2)
     if not any((matrix.numel(), float(matrix.float().sum())) in given for matrix in arrived):
         raise UserError(f"{where} does not fit {name}: none of its tensors has a place there.")
+
+
+def left_behind(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Names of weights that are in no place of the network that was made from them.
+
+    timm renames, joins, splits and resamples what it reads, so a tensor counts as used if its name is there, or its
+    numbers are, whole or by thirds. Buffers that are computed again, and zeros, are nothing to miss.
+    """
+    there = module.state_dict()
+    arrived = {_numbers(tensor) for tensor in there.values()}
+    lost = []
+    for name, tensor in state.items():
+        if name in there or _COMPUTED.search(name) or tensor.dim() == 0 or not bool(tensor.any()):
+            continue
+        pieces = tensor.chunk(3) if tensor.shape[0] % 3 == 0 else ()
+        if _numbers(tensor) not in arrived and not any(_numbers(piece) in arrived for piece in pieces):
+            lost.append(name)
+    return lost
+
+
+def _numbers(tensor: Tensor) -> tuple[int, float]:
+    return tensor.numel(), float(tensor.double().sum())

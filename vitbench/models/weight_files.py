@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vitbench.errors import UserError
 from vitbench.files.reading import MIB, WEIGHTS, MissingFile, Unreadable, check_file, read_piece
+from vitbench.models.scaled_weights import scaled_back
 from vitbench.models.state_dicts import StateDict, few, find_state_dict
 from vitbench.text import clean, shortened, size_in_words
 
@@ -124,6 +125,7 @@ def _in_single_precision(state: StateDict, path: Path) -> StateDict:
 
     Raises UserError for weights that are no plain numbers: quantised ones, and names without values.
     """
+    state = scaled_back(state, str(path))
     matrices = [(name, tensor) for name, tensor in state.tensors.items() if tensor.dim() >= 2]
     quantised = [name for name, tensor in matrices if tensor.dtype in _WHOLE or tensor.is_quantized]
     quantised += [name for name in state.tensors if _QUANTISED.search(name)]
@@ -137,6 +139,9 @@ def _in_single_precision(state: StateDict, path: Path) -> StateDict:
             f"{path} names {len(state.tensors)} weights and holds none of their numbers: they are spread over other"
             " files, as DeepSpeed's ZeRO-3 does; `python zero_to_fp32.py . FILE` in that folder joins them."
         )
+    broken = [name for name, tensor in state.tensors.items() if not bool(tensor.float().isfinite().all())]
+    if broken:
+        state = state.noting(f"{len(broken)} of its weights hold numbers that are not finite: {few(broken)}.")
     kinds = {tensor.dtype for _, tensor in matrices if tensor.is_floating_point()} - {torch.float32}
     if not kinds:
         return state
