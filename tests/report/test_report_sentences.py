@@ -21,6 +21,7 @@ from vitbench.report.document import Figure
 from vitbench.report.drawing import Drawer
 from vitbench.report.facts import (
     AttentionFacts,
+    Course,
     PositionFacts,
     PositionScore,
     Relation,
@@ -36,7 +37,7 @@ from vitbench.report.gather_setting import gather_setting
 from vitbench.report.say_attention import relation_sentence, say_attention
 from vitbench.report.say_captions import role_sentence, say_captions
 from vitbench.report.say_positions import say_positions, score_sentence
-from vitbench.report.say_result import report_line, say_result
+from vitbench.report.say_result import _course_sentence, report_line, say_result
 from vitbench.report.say_setting import setting_sentences
 from vitbench.requests.report import ReportRequest
 from vitbench.requests.studies import GroundingRequest
@@ -175,6 +176,13 @@ def test_a_loss_that_leaps_when_the_whole_network_begins_is_told_in_two_parts(tm
     assert "While the head learned alone, the training loss went from 2.500 to 0.250 at step 80; with" in said
     assert "with the rest of the network it began at 2.750 and was 1.125 at step 100." in said
     assert "The validation loss fell from 2.500 to 1.125 at step 100, at its best 0.250 at step 80." in said
+
+
+def test_an_exact_match_is_of_labels_or_of_captions():
+    course = Course("validation/exact_match", 0.25, 0.5, 0.5, 9, 9)
+    said = {task: _course_sentence(course, task) for task in ("multilabel", "caption")}
+    assert "share of validation pictures that have all of their labels right rose from 0.250" in said["multilabel"]
+    assert "share of validation captions that are right word for word rose from 0.250" in said["caption"]
 
 
 def no_figure(name, request, caption):

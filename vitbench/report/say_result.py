@@ -21,6 +21,8 @@ _CURVES = {
     "validation/cider": "CIDEr-D of the validation captions",
     "validation/mean_average_precision": "mean average precision on validation",
 }
+_OF_LABELS = {"validation/exact_match": "share of validation pictures that have all of their labels right"}
+"""What a scalar of the same name is where pictures have several labels."""
 _NEW_COLOURS = "test_heldout"
 _CAPTIONED = (
     ("bleu4", "BLEU-4 (0 to 1)"),
@@ -54,7 +56,10 @@ def say_result(result: ResultFacts, setting: SettingFacts, tried: TriedFacts) ->
     if result.probed:
         blocks += _probed(result)
     if result.courses:
-        blocks += [Heading("The training"), Paragraph(" ".join(map(_course_sentence, result.courses)))]
+        blocks += [
+            Heading("The training"),
+            Paragraph(" ".join(_course_sentence(one, result.task) for one in result.courses)),
+        ]
     blocks += _of(result.figures, "curves")
     blocks.append(Heading("What else was tried"))
     blocks += say_tried(tried)
@@ -176,8 +181,9 @@ def _mistake_sentences(scored: Scored, shown: int) -> Iterator[str]:
         )
 
 
-def _course_sentence(course: Course) -> str:
-    name = _CURVES.get(course.tag, course.tag)
+def _course_sentence(course: Course, task: str) -> str:
+    name = _OF_LABELS.get(course.tag, "") if task == "multilabel" else ""
+    name = name or _CURVES.get(course.tag, course.tag)
     moved = "fell" if course.last < course.first else "rose" if course.last > course.first else "stayed"
     if course.points == 1:
         return f"The {name} was measured once, {number(course.last, 3)} at step {course.last_step:,}."
