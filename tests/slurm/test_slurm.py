@@ -80,7 +80,7 @@ def test_a_preempted_run_saves_in_time_waits_and_ends_as_if_nothing_had_been(sto
     words = until(lambda: (said := look(run).waits_for or "") and "waits:" in said and said, "SLURM's reason")
     print(words)
     until(lambda: look(run).state == "finished", "its end")
-    assert f"Going on from the checkpoint of step {saved} " in run.log.read_text()
+    assert f"Going on from the checkpoint of step {saved:,} " in run.log.read_text()
     assert run.status().slurm_job.isdigit()
     assert until(lambda: not marked_processes(run.folder), "the end of all processes")
 
@@ -115,9 +115,10 @@ def test_it_is_requeued_before_its_time_is_over(store, pictures):
     launch(run)
     until(lambda: look(run).step > 10, "its first steps")
     until(lambda: look(run).state == "queued", "its return to the queue")
-    saved = max(entry.step for entry in run.checkpoints())
+    saved, job = max(entry.step for entry in run.checkpoints()), run.status().slurm_job
     until(lambda: look(run).step > saved, "a step of its second turn")
-    assert f"Going on from the checkpoint of step {saved} " in run.log.read_text()
+    assert run.status().slurm_job == job
+    assert f"Going on from the checkpoint of step {saved:,} " in run.log.read_text()
     control.kill(run, 120)
     assert run.status().state == "stopped"
     assert until(lambda: not marked_processes(run.folder), "the end of all processes")

@@ -48,7 +48,7 @@ class TrainRun:
             env={**os.environ, **rendezvous(), IN_JOB: own_job(), MARK: mark_of(run.folder)},
             preexec_fn=_ignore_notice,
         )
-        return f"the worker ended with {self._worker.wait()}"
+        return f"the worker ended with {_exit_code(self._worker)}"
 
     def checkpoint(self) -> Any:
         """Called by submitit at SIGUSR2, before the time limit: the worker saves, and the job is requeued.
@@ -65,7 +65,7 @@ class TrainRun:
             marker(run).parent.mkdir(exist_ok=True)
             marker(run).touch()
             self._worker.terminate()
-            if self._worker.wait() == LEFT:
+            if _exit_code(self._worker) == LEFT:
                 if shutil.which("scontrol") is None:
                     os._exit(0)
             elif run.status().state != "queued":
@@ -120,6 +120,16 @@ def rendezvous() -> dict[str, str]:
         "VITBENCH_RENDEZVOUS": f"{SlurmJobEnvironment().hostnames[0]}:{20000 + number % 20000}",
         "VITBENCH_RENDEZVOUS_ID": f"{number}-{again}",
     }
+
+
+def _exit_code(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a process, once it has ended; minus the signal that ended it.
+
+    SIGUSR2 comes while this waits, and its handler waits too: Popen.wait would wait for its own lock there, for ever.
+    """
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _ignore_notice() -> None:
