@@ -56,7 +56,11 @@ CONF
 stop)
     scancel --signal=KILL --me 2>/dev/null || true
     for daemon in slurmd slurmctld; do
-        [ -f "$folder/$daemon.pid" ] && kill "$(cat "$folder/$daemon.pid")" || true
+        [ -f "$folder/$daemon.pid" ] || continue
+        pid=$(cat "$folder/$daemon.pid")
+        kill "$pid" 2>/dev/null || continue
+        for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
+        kill -KILL "$pid" 2>/dev/null || true  # slurmd waits for a step that does not end
     done
     if [ -f "$folder/own-munged" ]; then kill "$(cat /run/munge/munged.pid)" || true; fi
     ;;
