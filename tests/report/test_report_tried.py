@@ -127,6 +127,10 @@ def test_a_linear_probe_says_which_head_was_taken_and_whether_it_lies_at_the_edg
     _, said = checkpointed(tmp_path / "b", values, 9, scores)
     assert "The head of the learning rate 1 was taken, with 95.0%" in said
     assert "at the edge of what was tried" in said
+    scores |= {f"validation/probe_accuracy/lr {rate}": 0.95 for rate in ("0.01", "0.1")}
+    _, said = checkpointed(tmp_path / "c", values, 9, scores)
+    assert "3 heads share that score" in said
+    assert "edge" not in said
 
 
 def test_a_captioner_has_its_scores_of_the_test_split_if_there_is_one(tmp_path):

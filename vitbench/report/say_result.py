@@ -72,7 +72,10 @@ def _probed(result: ResultFacts) -> Iterator[Block]:
     said = {rate: share(value) if "accuracy" in metric else number(value, 4) for rate, value in result.probed}
     if result.probe_rate in said:
         edge = result.probe_rate in (result.probed[0][0], result.probed[-1][0]) and len(result.probed) > 1
+        equal = sum(value == dict(result.probed)[result.probe_rate] for _, value in result.probed)
         beyond = " That lies at the edge of what was tried: a better one may lie beyond." * edge
+        if equal > 1:
+            beyond = f" {equal} heads share that score, so it tells nothing of which rate is better."
         yield Paragraph(
             f"The head of the learning rate {result.probe_rate:g} was taken, with {said[result.probe_rate]}"
             f" ({metric} on the validation split).{beyond}"
