@@ -153,7 +153,7 @@ def read_status(folder: Path) -> Status:
     except FileNotFoundError:
         return Status(state="crashed", error="The run folder has no status.json.", created_at=_made_at(folder))
     except (OSError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = _reason(error)
         return Status(state="crashed", error=f"status.json cannot be read: {reason}", created_at=_made_at(folder))
     progress = read_progress(folder)
     changes = {} if progress is None or progress.beat <= status.beat else dict(progress)
@@ -162,6 +162,15 @@ def read_status(folder: Path) -> Status:
     if all(getattr(status, name) == value for name, value in changes.items()):
         return status
     return status.model_copy(update=changes)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why a status cannot be read, in a line: of several mistakes the first, with its key."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        return f"{key}: {first['msg']}" if key else first["msg"]
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _made_at(folder: Path) -> float:
