@@ -270,3 +270,11 @@ def test_an_empty_caption_of_a_captioner_is_compared_as_it_is_shown(requests, sa
     compared = requests.sheet({**base, "minus_captioner": saved})
     assert compared.facts["minus"].startswith("the map by")
     assert len(compared.facts["words"]) == 1
+
+
+def test_a_caption_cut_at_the_greatest_length_is_compared_as_it_is_shown(requests, saved, picture):
+    """It has no end, and the captioner that it is compared with has no place for one."""
+    ids = [1, *[4, 5, 6, 4, 5, 6, 4, 5]]
+    compared = requests.sheet({"captioner": saved, "picture": str(picture), "ids": ids, "minus_captioner": saved})
+    assert [word["word"] for word in compared.facts["words"]] == [WORDS[token - 4] for token in ids[1:]]
+    assert compared.facts["minus"].startswith("the map by")

@@ -40,6 +40,11 @@ class ReadCaption:
         self.caption = picture.captioner.tokenizer.decode(self.ids)
         self._maps: dict[MapSettings, WordMaps] = {}
 
+    @property
+    def ended(self) -> bool:
+        """Whether the caption has its end: one that was cut at the greatest length has none."""
+        return self.ids[-1] in self.picture.captioner.tokenizer.end_ids
+
     def maps(self, settings: MapSettings, progress: Progress = silent) -> WordMaps:
         """The maps of all words. Raises UserError for a method, layer or head that there is not."""
         if settings not in self._maps:
@@ -79,15 +84,16 @@ class EncodedPicture:
         beams = max(decoding.beams, decoding.best)
         return beam_search(module, memory, tokenizer, beams=beams, alpha=decoding.alpha, best=decoding.best)[0]
 
-    def ids_of(self, text: str, *, typed: bool = True) -> tuple[int, ...]:
+    def ids_of(self, text: str, *, typed: bool = True, ended: bool = True) -> tuple[int, ...]:
         """A caption as tokens with start and end. Raises UserError if it was `typed` and has no words.
 
-        A captioner's own caption may have none: it then ends at once.
+        A captioner's own caption may have none: it then ends at once. One that was cut at its greatest length has not
+        `ended`, and gets no end.
         """
         tokenizer = self.captioner.tokenizer
         if not (tokens := tokenizer.encode(text)) and typed:
             raise UserError("The caption has no words.")
-        return (tokenizer.start_id, *tokens, tokenizer.end_id)
+        return (tokenizer.start_id, *tokens, *((tokenizer.end_id,) if ended else ()))
 
     def read(self, ids: Sequence[int]) -> ReadCaption:
         """The caption `ids` (with start), read once. Raises UserError if it is too long."""

@@ -187,7 +187,8 @@ def _minus(request: CaptionRequest, sources: Sources, read: ReadCaption, progres
         return _Minus(read.maps(other, progress).maps, other.describe())
     if request.minus_captioner is not None:
         named, encoded = encoded_picture(sources, request.minus_captioner, request.picture, progress)
-        theirs = encoded.read(encoded.ids_of(read.caption, typed=False)).maps(settings, progress)
+        ids = encoded.ids_of(read.caption, typed=False, ended=read.ended)
+        theirs = encoded.read(ids).maps(settings, progress)
         if theirs.words != maps.words or theirs.maps.shape != maps.maps.shape:
             raise UserError(f"{named} splits the picture or the caption differently, so there is no difference.")
         weights = sources.recent("hash", ("captioner", named), lambda: encoded.captioner.weights_hash)
