@@ -103,17 +103,17 @@ class Neighbours:
                 f" {high:.1%}; {voted.how}, {voted.neighbours} vote)"
             )
         elif self.unlabelled:
-            words += f"; without labels, so there is no kNN accuracy ({self.unlabelled})"
+            words += "; no labels were recognised (`vitbench data` says why), so there is no kNN accuracy"
         return words
 
 
-def _opened(data: str, sources: Sources, progress: Progress) -> tuple[DataIndex, str]:
-    """The pictures with their labels; where there are none, the pictures, and why there are no labels."""
+def _opened(data: str, sources: Sources, progress: Progress) -> tuple[DataIndex, bool]:
+    """The pictures with their labels; where there are none, the pictures, and True."""
     try:
-        return open_index(data, store=sources.folder, progress=progress), ""
+        return open_index(data, store=sources.folder, progress=progress), False
     except UserError as error:
         try:
-            return open_pictures(data, store=sources.folder, progress=progress), str(error).rstrip(".")
+            return open_pictures(data, store=sources.folder, progress=progress), True
         except UserError:
             raise error from None
 

@@ -142,7 +142,7 @@ def _other_files(place: Place) -> str:
         return ""
     more = f" and {len(found) - 2:,} more" if len(found) > 3 else ""
     which = ", ".join(found[:2]) + more if more else listed(found)
-    return f" (if {which} has them, write a CSV of filename and label)"
+    return f" (if the labels are in {which}, write a CSV of filename and label)"
 
 
 def _documents_not_used(place: Place, found: Layout) -> Iterable[str]:
