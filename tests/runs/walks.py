@@ -200,7 +200,7 @@ class Walk(Judge):
                 for unlisted in store.runs_folder.glob(".copy-*"):
                     shutil.rmtree(unlisted, ignore_errors=True)
             if action == "erase":
-                shutil.rmtree(run.folder, ignore_errors=True)
+                erase_for_good(run.folder)
                 self.gone.add(run.folder)
 
     def new_name(self, beginning: str) -> str:
@@ -280,6 +280,16 @@ def put_in_fault(fault: str) -> None:
         control.pause = pause
     elif fault == "deaf worker":  # one that does not look whether its folder is there
         RunLock.keep = lambda self: True  # type: ignore[method-assign]
+
+
+def erase_for_good(folder: Path) -> None:
+    """What a person does whose rm -rf met a file that was written meanwhile: the same again, until nothing is left."""
+    for _ in range(200):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{folder} cannot be erased")
 
 
 def walk(seed: str, count: int, seconds: float, kind: type[Walk] = Walk) -> int:
