@@ -201,5 +201,5 @@ def test_sun397_sorts_its_classes_by_first_letters(tmp_path):
 def test_files_that_are_not_read_are_named_where_nothing_fits(tmp_path):
     draw(tmp_path, *(f"train/{n}.png" for n in range(4)))
     write(tmp_path, "train/digitStruct.mat", b"HDF")
-    with pytest.raises(UserError, match=r"if train/digitStruct\.mat has them, write a CSV of filename and label"):
+    with pytest.raises(UserError, match=r"if the labels are in train/digitStruct\.mat, write a CSV of filename"):
         recognise(tmp_path)
