@@ -228,10 +228,12 @@ class Workbench(ColouredApp[str]):
             self._driver.write(notice_sequence(words))
 
     def tell(self, sentence: str, severity: Severity = "information") -> None:
-        """A notice in the corner; one of what is set now takes the place of the one before it."""
+        """A notice in the corner; one of what is set now takes the place of the one before it, and no warning's."""
         subject, colon, _ = clean(sentence).partition(": ")
-        for shown in [one for one in self._notifications if colon and one.message.startswith(subject + colon)]:
-            self._unnotify(shown, refresh=False)
+        if colon and severity == "information":
+            for shown in list(self._notifications):
+                if shown.severity == severity and shown.message.startswith(subject + colon):
+                    self._unnotify(shown, refresh=False)
         self.notify(clean(sentence), severity=severity, markup=False, timeout=6)
 
     @work(thread=True, group="controls")

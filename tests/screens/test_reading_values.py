@@ -30,6 +30,10 @@ async def test_all_curves_of_a_comparison_are_smoothed_alike(store):
         await at.press("x", "x")  # each says what is set now, and takes the place of what was said before
         (said,) = [notice.message for notice in at.app._notifications if notice.message.startswith("Smoothing")]
         assert said.startswith("Smoothing: 0.97")
+        at.app.tell("settings: a first problem", "warning")
+        at.app.tell("settings: a second problem", "warning")
+        warned = "settings: a first problem", "settings: a second problem"
+        await at.until(lambda: {*warned} <= {notice.message for notice in at.app._notifications}, "both warnings")
         chart.smoothing = at.screen.group.smoothing = 0.6
         assert sorted(curve.x.size for curve in chart.curves) == [4, 96, 160]
         for curve in chart.curves:

@@ -87,7 +87,7 @@ class Loading:
         ready()
 
 
-def warm_up(handlers: "InspectorHandlers") -> None:
+def warm_up(inspector: "InspectorHandlers") -> None:
     """Opens the package's network and makes one map, so that the first one that is asked for takes no longer than the
     others. Not where there is a GPU: nobody asked for one yet."""
     from vitbench.requests.attention import AttentionRequest
@@ -100,8 +100,8 @@ def warm_up(handlers: "InspectorHandlers") -> None:
         """Nobody listens."""
 
     try:
-        pictures = handlers.handlers["attention_pictures"]({"network": "demo", "path": ""}, silent).values["files"]
+        pictures = inspector.handlers["attention_pictures"]({"network": "demo", "path": ""}, silent).values["files"]
         request = AttentionRequest(network="demo", pictures=(pictures[0],))
-        handlers.handlers["sheet"]({"kind": request.kind, "request": request.record()}, silent)
+        inspector.handlers["sheet"]({"kind": request.kind, "request": request.record()}, silent)
     except Exception:  # noqa: BLE001 - whoever asks for that map hears of it
         traceback.print_exc()

@@ -332,21 +332,21 @@ def main(arguments: list[str]) -> int:
     loading = Loading(Path(arguments[0]), ahead, ready=lambda: server.announce("ready"))
 
     def give_way() -> None:
-        if workbench := loading.loaded:
-            workbench.sources.turn.give_way()
+        if inspector := loading.loaded:
+            inspector.sources.turn.give_way()
 
     server = Server(loading.handler, sys.stdin.buffer, answers, takes_long, give_way)
     to_warm = [warm_up] if ahead else []
 
     def idle() -> None:
-        if handlers := loading.loaded:
-            handlers.give_back()
+        if inspector := loading.loaded:
+            inspector.give_back()
 
     def between() -> None:
-        if handlers := loading.loaded:
+        if inspector := loading.loaded:
             if to_warm:
-                to_warm.pop()(handlers)
-            handlers.between()
+                to_warm.pop()(inspector)
+            inspector.between()
 
     try:
         server.serve(idle=idle, between=between, pause=0.5 if ahead else 2.0)
