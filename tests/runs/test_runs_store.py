@@ -79,6 +79,22 @@ def test_a_run_is_a_folder_that_says_what_it_is(shop):
         shop.find("nothing")
 
 
+def test_a_folder_that_lost_its_status_is_named(shop, monkeypatch, capsys):
+    monkeypatch.setenv("VITBENCH_HOME", str(shop.folder))
+    whole, lost = shop.create(recipe()), shop.create(recipe())
+    (lost.folder / "status.json").unlink()
+    (shop.runs_folder / "a folder of somebody").mkdir()
+    assert main(["runs"]) == 0
+    said = capsys.readouterr()
+    assert whole.id in said.out
+    assert lost.id not in said.out
+    (sentence,) = shop.without_status()
+    assert sentence in said.err.splitlines()
+    assert str(lost.folder) in sentence
+    with pytest.raises(UserError, match=r"has no status\.json"):
+        shop.find(lost.id)
+
+
 def test_a_beginning_that_fits_two_runs_is_refused(shop):
     runs = [shop.create(recipe(), name="twin") for _ in range(2)]
     with pytest.raises(UserError, match="may mean 2 runs"):

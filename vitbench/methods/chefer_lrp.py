@@ -14,6 +14,7 @@ METHOD = Method(
     name="chefer_lrp",
     title="Transformer attribution (Chefer 2021a)",
     summary="relevance carried back layer by layer, times the gradient of attention (Chefer et al., CVPR 2021)",
+    quantity="Relevance",
     compute="vitbench.methods.chefer_lrp:chefer_lrp",
     options=(START_LAYER, QUERY),
     place=50,

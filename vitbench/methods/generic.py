@@ -14,6 +14,7 @@ METHOD = Method(
     name="generic",
     title="Generic attention (Chefer 2021b)",
     summary="gradient times attention of each layer, added up with what flows on (Chefer et al., ICCV 2021)",
+    quantity="Relevance",
     compute="vitbench.methods.generic:generic",
     options=(START_LAYER, QUERY),
     place=30,
