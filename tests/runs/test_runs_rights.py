@@ -1,10 +1,13 @@
 """Odd files in a run folder, stores that cannot be written, and stores of several users."""
 
+import codecs
+import importlib
 import os
 import shutil
 import stat
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,7 +113,11 @@ def test_a_group_shares_a_store_under_umask_002(open_store: Store) -> None:
 
 
 def as_nobody(words: list[str], group: int = 65534) -> tuple[int, str]:
-    """Exit code and output of a command as another user, in a fork: the environment may be closed to them."""
+    """Exit code and output of a command as another user, in a fork: Python's own folder may be closed to them, so
+    what the command loads late is loaded before.
+    """
+    importlib.import_module(f"vitbench.commands.{words[0]}")
+    codecs.lookup("utf-8-sig")
     receive, send = os.pipe()
     pid = os.fork()
     if not pid:
@@ -122,6 +129,8 @@ def as_nobody(words: list[str], group: int = 65534) -> tuple[int, str]:
             sys.stdout = sys.stderr = os.fdopen(send, "w", buffering=1)
             code = main(words)
             sys.stdout.flush()
+        except BaseException:  # noqa: BLE001 - told to the test, in whose process it cannot be raised
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
