@@ -20,8 +20,9 @@ from vitbench.runs.launcher import launch
 from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.log import LogTail, RunLog
 from vitbench.runs.process import ProcessName, is_alive, marked_processes, this_process
-from vitbench.runs.status import HeartbeatWatch, Status, read_status, write_status
+from vitbench.runs.status import HeartbeatWatch, Status, is_run, read_status, write_status
 from vitbench.runs.store import Run, Store
+from vitbench.runs.transition import RunGone, transition
 from vitbench.training.heartbeat import Heartbeat
 
 # A stand-in worker: it takes the run, says that it runs, obeys, and starts a child in a session of its own.
@@ -79,20 +80,23 @@ def test_a_run_is_a_folder_that_says_what_it_is(shop):
         shop.find("nothing")
 
 
-def test_a_folder_that_lost_its_status_is_named(shop, monkeypatch, capsys):
+def test_a_run_that_lost_its_status_is_listed_and_can_be_resumed(shop, monkeypatch, capsys):
     monkeypatch.setenv("VITBENCH_HOME", str(shop.folder))
-    whole, lost = shop.create(recipe()), shop.create(recipe())
+    whole, lost = shop.create(recipe()), shop.create(recipe(), name="lost")
     (lost.folder / "status.json").unlink()
+    assert not is_run(lost.folder)  # it may be about to be deleted
+    os.utime(lost.folder, (time.time() - 100,) * 2)
     (shop.runs_folder / "a folder of somebody").mkdir()
-    assert main(["runs"]) == 0
-    said = capsys.readouterr()
-    assert whole.id in said.out
-    assert lost.id not in said.out
-    (sentence,) = shop.without_status()
-    assert sentence in said.err.splitlines()
-    assert str(lost.folder) in sentence
-    with pytest.raises(UserError, match=r"has no status\.json"):
-        shop.find(lost.id)
+    assert main(["runs", "--json"]) == 0
+    states = {row["id"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+    assert states == {whole.id: "queued", lost.id: "crashed"}
+    assert "lost its status.json" in shop.find(lost.id).status().error
+    with pytest.raises(RunGone, match=r"no status\.json"):
+        transition(lost, "running", "finished", by="worker")
+    assert not (lost.folder / "status.json").exists()
+    os.utime(lost.folder, (time.time() - 100,) * 2)
+    status = transition(lost, "crashed", "queued", by="launcher")
+    assert (status.state, status.name, lost.status().state) == ("queued", "lost", "queued")
 
 
 def test_a_beginning_that_fits_two_runs_is_refused(shop):

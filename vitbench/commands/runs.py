@@ -61,9 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     table = StoreRows(store)
     polled = table.poll()
     ensure_managers(store)
-    problem = attend(store, polled.fresh)
-    for sentence in filter(None, (problem, *store.without_status())):
-        print(clean(sentence), file=sys.stderr)
+    if problem := attend(store, polled.fresh):
+        print(problem, file=sys.stderr)
     names = {*columns, sort, *chosen.names}
     if arguments.group or any(map(is_recipe_key, names)):
         table.read_recipes(polled.rows)

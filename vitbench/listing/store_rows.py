@@ -16,7 +16,7 @@ from vitbench.listing.recipe_keys import NO_KEYS, RecipeReader
 from vitbench.listing.rows import LIVE_STATES, NO_SCORES, RunRow, row_of
 from vitbench.runs.about import read_about
 from vitbench.runs.events import EventReader
-from vitbench.runs.status import Status, has_status
+from vitbench.runs.status import Status, is_run
 from vitbench.runs.store import Run, Store
 
 _CLOSELY = 100
@@ -168,11 +168,11 @@ class StoreRows:
     def _read(self, name: str, folder: Stamp, fresh: list[tuple[Run, Status]]) -> None:
         run, known = self._run(name), self._known.get(name)
         files = _stamp_of_files(run)
-        if not files[0]:
-            self._known.pop(name, None)  # no run, or one that is still being made
+        if not files[0] and not is_run(run.folder):
+            self._known.pop(name, None)
             return
         status = run.status()
-        if status.state == "crashed" and not has_status(run.folder):
+        if status.state == "crashed" and not is_run(run.folder):
             self._known.pop(name, None)  # deleted while it was read
             return
         fresh.append((run, status))

@@ -53,6 +53,10 @@ class Activity(BaseModel, frozen=True):
         return ", ".join(parts)
 
 
+_DELETED_WITHIN = 60.0
+"""Seconds within which a folder that lost its status may still be about to be deleted."""
+
+
 class RunProgress(BaseModel):
     """What a worker has done so far; `epoch` counts in fractions, `latest` holds the monitored scalars.
 
@@ -131,9 +135,17 @@ class Status(RunProgress):
         return {name: getattr(self, name) for name in PROGRESS_FIELDS}
 
 
-def has_status(folder: Path) -> bool:
-    """Whether a run's folder has said anything of its state yet."""
-    return status_file(folder).exists()
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run: it has a status or, where that was lost a while ago, still its recipe.
+
+    In a folder that is just being deleted the status may be gone before the recipe.
+    """
+    if status_file(folder).exists():
+        return True
+    try:
+        return (folder / "recipe.toml").is_file() and folder.stat().st_mtime < time.time() - _DELETED_WITHIN
+    except OSError:
+        return False
 
 
 def status_file(folder: Path) -> Path:
@@ -151,7 +163,8 @@ def read_status(folder: Path) -> Status:
     try:
         status = parse_status(folder)
     except FileNotFoundError:
-        return Status(state="crashed", error="The run folder has no status.json.", created_at=_made_at(folder))
+        error = "The run folder has lost its status.json; to resume the run writes it again."
+        return Status(state="crashed", error=error, created_at=_made_at(folder))
     except (OSError, ValueError) as error:
         reason = _reason(error)
         return Status(state="crashed", error=f"status.json cannot be read: {reason}", created_at=_made_at(folder))

@@ -20,7 +20,7 @@ from vitbench.runs.checkpoints import checkpoint_steps, read_index, step_folder
 from vitbench.runs.liveness import has_worker
 from vitbench.runs.lock import RunLock
 from vitbench.runs.log import last_lines
-from vitbench.runs.status import Status, has_status, read_status, write_status
+from vitbench.runs.status import Status, is_run, read_status, write_status
 from vitbench.text import clean, shortened
 
 _END_OF_LOG = 2**16
@@ -211,13 +211,13 @@ class Store:
             return folder
 
     def runs(self) -> list[Run]:
-        """Every folder in the store that is a run, oldest first; one without a status is none."""
+        """Every folder in the store that is a run (see `is_run`), oldest first."""
         try:
             with os.scandir(self.runs_folder) as entries:
                 names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
         except FileNotFoundError:
             return []
-        return [Run(self.runs_folder / name) for name in names if (self.runs_folder / name / "status.json").exists()]
+        return [Run(self.runs_folder / name) for name in names if is_run(self.runs_folder / name)]
 
     def folders(self) -> dict[str, tuple[int, int]]:
         """Every folder in the store that may be a run, with its time in ns and inode. Raises OSError."""
@@ -233,15 +233,6 @@ class Store:
         except FileNotFoundError:
             return {}
         return found
-
-    def without_status(self) -> list[str]:
-        """What is to be said of folders that were runs: they have a recipe, and lost their status. A sentence each."""
-        lost = [name for name in sorted(self.folders()) if self._lost_status(name)]
-        return [_lost_words(self.runs_folder / name) for name in lost]
-
-    def _lost_status(self, name: str) -> bool:
-        folder = self.runs_folder / name
-        return not has_status(folder) and (folder / "recipe.toml").is_file()
 
     def newest(self) -> Run | None:
         """The run that was made last, by what its status says.
@@ -267,8 +258,6 @@ class Store:
         if found:
             some = ", ".join(run.id for run in found[:4])
             raise UserError(f"{clean(text)!r} may mean {len(found)} runs ({some}); give more of the id.")
-        if lost := next((name for name in sorted(self.folders()) if name == text and self._lost_status(name)), None):
-            raise UserError(_lost_words(self.runs_folder / lost))
         raise UserError(f"There is no run {clean(text)!r} in {self.folder}; `vitbench runs` lists them.")
 
     def remove(self, run: Run) -> None:
@@ -296,13 +285,6 @@ class Store:
         finally:
             lock.release()
         _delete_whole(doomed, run.id)
-
-
-def _lost_words(folder: Path) -> str:
-    return (
-        f"{folder} has no status.json, so it is not listed: put that file back from a copy. Its checkpoints can be"
-        " opened by their paths."
-    )
 
 
 def _delete_whole(folder: Path, run_id: str) -> None:

@@ -12,7 +12,7 @@ from vitbench.runs.lock import FileLock, RunLock
 from vitbench.runs.notify import tell_of_end
 from vitbench.runs.process import this_host
 from vitbench.runs.states import ENDED, Actor, State, is_allowed
-from vitbench.runs.status import Status, parse_status, read_status, status_file, write_status
+from vitbench.runs.status import Status, is_run, parse_status, read_status, status_file, write_status
 from vitbench.runs.store import Run, first_status
 
 _PATIENCE = 20.0
@@ -57,7 +57,7 @@ def transition(
         if not is_allowed(by, state, new):
             raise ValueError(f"{by} may not change {state} into {new}")
     with state_lock(run):
-        status = _readable_status(run)
+        status = _readable_status(run, by)
         if status.state not in states or not where(status):
             raise StateChanged(f"Run {run.id} is {status.state} meanwhile; nothing was changed.")
         if (by, new) == ("worker", "paused") and "stop" in run.requests():
@@ -77,7 +77,7 @@ def transition(
 def rename(run: Run, name: str) -> None:
     """Gives a run another name, whatever its state. Raises RunGone, RunBusy, and OSError."""
     with state_lock(run):
-        status = _readable_status(run)
+        status = _readable_status(run, "person")
         write_status(run.folder, status.model_copy(update={"name": name}))
 
 
@@ -157,15 +157,26 @@ def _implied(new: State, starts: bool) -> dict[str, Any]:
     return {**left, **unqueued, "ended_at": time.time() if new in ENDED else None}
 
 
-def _readable_status(run: Run) -> Status:
-    """The status as it stands; one that is damaged is set aside, and what the recipe says takes its place."""
+def _readable_status(run: Run, by: Actor) -> Status:
+    """The status as it stands. What the recipe says takes the place of one that is lost, or damaged and set aside.
+
+    To a worker a run without a status is deleted: it must not bring back a folder that is just being emptied.
+    """
+    file = status_file(run.folder)
     try:
         parse_status(run.folder)
         return read_status(run.folder)
     except FileNotFoundError as error:
-        raise RunGone(f"Run {run.id} has been deleted, or is not a run any more: it has no status.json.") from error
+        if by == "worker" or not is_run(run.folder):
+            raise RunGone(f"Run {run.id} has been deleted, or is not a run any more: it has no status.json.") from error
+        return _status_of_recipe(run)
     except ValueError:
-        file = status_file(run.folder)
-        status = first_status(run.recipe(), created_at=file.stat().st_mtime)
+        status = _status_of_recipe(run)
         file.replace(file.with_name("status.json.damaged"))
-        return status.model_copy(update={"state": "crashed"})
+        return status
+
+
+def _status_of_recipe(run: Run) -> Status:
+    status = read_status(run.folder)
+    made = first_status(run.recipe(), created_at=status.created_at)
+    return made.model_copy(update={"state": "crashed", "error": status.error})
