@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from vitbench.captions import grounding
+from vitbench.captions.grounding_by_head import heads_of
 from vitbench.captions.open import open_captioner
 from vitbench.compose.grounding import measure_grounding
 from vitbench.compose.sources import Sources
@@ -349,4 +350,8 @@ def test_captions_are_told_with_their_figures(tmp_path, monkeypatch):
     (_, caption), *_ = found.captions
     assert f"“{caption}”" in found.figures[0].caption
     assert caption in words_of(say_captions(found))
+    heads = heads_of("demo", tmp_path)
+    assert f"layer {heads.layer}, head {heads.head}" in found.figures[0].caption
+    assert f"layer {heads.layer}, head {heads.head}" in found.how
+    assert heads.sentence() in words_of(say_captions(found))
     assert found.figures[-1].name == "grounding"

@@ -29,6 +29,8 @@ from vitbench.requests.captions import Row
 
 FILE_NAME = "grounding-heads.json"
 """In a run's `evaluations/`, with the step before the ending; beside the package's weights under their name."""
+NOT_MEASURED = "mean over layers and heads: which point best was not measured (vitbench ground --by-head)"
+"""How maps are made, in words, where `heads_of` finds nothing."""
 ROLE = "NOUN"
 """Nouns have the clearest masks, so they choose."""
 

@@ -24,7 +24,7 @@ def add_map_settings(parser: argparse.ArgumentParser, methods: str = METHODS) ->
 
 def chosen_heads(arguments: argparse.Namespace, store: Path) -> tuple[int | None, int | None, str]:
     """Layer and head from 1 (None is the mean), and how they were chosen where nobody named one."""
-    from vitbench.captions.grounding_by_head import heads_of
+    from vitbench.captions.grounding_by_head import NOT_MEASURED, heads_of
     from vitbench.captions.open import pinned
     from vitbench.runs.store import Store
 
@@ -32,5 +32,5 @@ def chosen_heads(arguments: argparse.Namespace, store: Path) -> tuple[int | None
         return arguments.layer or None, arguments.head or None, ""
     scores = heads_of(pinned(arguments.captioner, Store(store)), Store(store).runs_folder)
     if scores is None:
-        return None, None, "mean over layers and heads: which point best was not measured (vitbench ground --by-head)"
+        return None, None, NOT_MEASURED
     return scores.layer, scores.head, scores.sentence()

@@ -219,6 +219,8 @@ class CaptionFacts:
     """(picture, its caption)."""
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()
+    chosen: str = ""
+    """How layer and head of the maps were chosen."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from vitbench.captions.grounding_by_head import NOT_MEASURED, heads_of
 from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.comparing.rows import read_answers
@@ -177,6 +178,9 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
     if address is None:
         words = f"{captioner.name} does not say on which pictures it learned; name some with captions."
         return CaptionFacts(captioner.name, missing=(Missing(words, how),))
+    heads = heads_of(named, sources.store.runs_folder)
+    place = {} if heads is None else {"layer": heads.layer, "head": heads.head}
+    chosen = NOT_MEASURED if heads is None else heads.sentence()
     missing: list[Missing] = []
     figures: list[Figure] = []
     captions: list[tuple[str, str]] = []
@@ -186,15 +190,15 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         some = data.split(split) if split else data.pictures
         apart = max(1, len(some) // _CAPTIONED)
         for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
-            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
+            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file), **place))
             captions.append((Path(picture.file).name, str(sheet.facts["text"])))
             words = f"The picture behind each word of “{captions[-1][1]}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
-        asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
+        asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count, **place)
         grounded = measure_grounding(asked, captioner, sources.folder, progress, data)
     except UserError as error:
         missing.append(Missing(str(error), how))
-        return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing))
+        return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing), chosen)
     roles = roles_of(grounded)
     if all(role.auc is None for role in roles):
         words = "No word has a mask in these data, so how well its map finds what it means is not known."
@@ -210,6 +214,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         tuple(captions),
         tuple(figures),
         tuple(missing),
+        chosen,
     )
 
 

@@ -28,6 +28,8 @@ def say_captions(facts: CaptionFacts) -> Section:
     if facts.captions:
         said = tuple(f"{picture}: “{text}”" for picture, text in facts.captions)
         blocks += [Paragraph(f"The captioner {facts.captioner} says of the pictures below:"), Listing(said)]
+    if facts.chosen and (facts.captions or facts.roles):
+        blocks.append(Paragraph(f"The maps of words are cross-attention, {facts.chosen}."))
     blocks += [figure for figure in facts.figures if figure.name != "grounding"]
     if facts.roles:
         blocks.append(
