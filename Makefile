@@ -9,7 +9,8 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 export UV_HTTP_TIMEOUT ?= 900
 export PIP_DEFAULT_TIMEOUT ?= 180
 # uv leaves compiling to the first start, and where that cannot write (a read-only environment,
-# PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start.
+# PYTHONDONTWRITEBYTECODE) every process compiles torch again: once here costs seconds, and halves each start. Our own
+# modules, which stay in this folder, are compiled after it.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: help install demo test test-all coverage test-storm test-real test-slurm check docs screenshots release weights samples clean
@@ -43,6 +44,7 @@ $(BIN)/uv: | $(BIN)/python
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/uv
 	@echo "Installing vitbench and what it needs (torch is large: under a minute on a fast line, longer on a slow one)"
 	@$(INSTALL) --editable .
+	@$(BIN)/python -m compileall -q vitbench screens
 	@touch $@
 
 $(VENV)/installed-tests: $(VENV)/installed

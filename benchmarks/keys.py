@@ -94,7 +94,7 @@ def main() -> None:
         eye.wait("Curves")
         app.child.send("\x1b[H" + 5 * "\x1b[C")  # away from the edge, where a key would change nothing
         eye.watch(3)
-        arrows = [("\x1b[C", "\x1b[D")[number // 40 % 2] for number in range(count)]
+        arrows = [("\x1b[C", "\x1b[D")[number // 20 % 2] for number in range(count)]  # the axis grows meanwhile
         times["curves: the cursor"] = [eye.answer_time(key, lambda: eye.row(4)) for key in arrows]
         views = ["21"[number % 2] for number in range(count)]
         times["another view, drawn whole"] = [eye.answer_time(key, lambda: eye.row(4)[:20]) for key in views]

@@ -57,7 +57,7 @@ _PRESETS = Path(__file__).resolve().parent / "presets"
 class Recipe(BaseModel):
     """Everything that decides a run. Frozen: `with_changes` makes another."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     task: Literal["classify", "multilabel", "caption"] = Field(
         "classify", description="classify | multilabel (several labels per picture) | caption"

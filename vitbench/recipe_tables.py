@@ -44,7 +44,7 @@ def description(field: FieldInfo) -> str:
 class Table(BaseModel):
     """A table of the recipe: an unknown key is an error, and so is a value of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class ModelTable(Table):

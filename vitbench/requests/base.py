@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 class Request(BaseModel):
     """One question about a network, its pictures or its runs. `kind` names it in a saved figure."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[str] = ""
 

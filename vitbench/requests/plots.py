@@ -21,7 +21,7 @@ class SeriesRequest(BaseModel):
     Of a mean over several runs `low` and `high`, as long as `y`, are the edges of its band.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
