@@ -12,7 +12,7 @@ from vitbench.runs.lock import FileLock, RunLock
 from vitbench.runs.notify import tell_of_end
 from vitbench.runs.process import this_host
 from vitbench.runs.states import ENDED, Actor, State, is_allowed
-from vitbench.runs.status import Status, is_run, parse_status, read_status, status_file, write_status
+from vitbench.runs.status import Status, parse_status, read_status, status_file, write_status
 from vitbench.runs.store import Run, first_status
 
 _PATIENCE = 20.0
@@ -167,7 +167,7 @@ def _readable_status(run: Run, by: Actor) -> Status:
         parse_status(run.folder)
         return read_status(run.folder)
     except FileNotFoundError as error:
-        if by == "worker" or not is_run(run.folder):
+        if by == "worker" or not (run.folder / "recipe.toml").is_file():
             raise RunGone(f"Run {run.id} has been deleted, or is not a run any more: it has no status.json.") from error
         return _status_of_recipe(run)
     except ValueError:
