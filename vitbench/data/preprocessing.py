@@ -80,8 +80,8 @@ class Preprocessing:
         at_once = planes.shape[:-3].numel() if planes.is_cuda else _CACHED_PIXELS // max(1, planes.shape[-2:].numel())
         pieces = zip(_pieces(planes, at_once), _pieces(normalized, at_once), strict=True)
         for source, target in pieces:
-            if not source.is_cuda:  # bytes are moved into planes before they are four times as large
-                source = source.contiguous()
+            if not source.is_cuda:  # bytes are moved into planes before they are four times as large, fastest by NumPy
+                source = torch.from_numpy(np.ascontiguousarray(source.numpy()))
             for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
                 # A constant a channel: plain numbers are faster than broadcasting a tensor of three.
                 target[:, channel].copy_(source[:, channel]).div_(255).sub_(mean).div_(std)

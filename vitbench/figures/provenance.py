@@ -7,6 +7,7 @@ import platform
 import re
 import struct
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,6 @@ def provenance(
 ) -> dict[str, Any]:
     """What a figure records: its kind (attention, positions, caption, ...), the request that makes it again, the
     hash of each input by name (pictures, weights), facts for people, and how it was put on paper."""
-    versions = {"vitbench": __version__, "python": platform.python_version()}
-    versions |= {name: version(name) for name in _LIBRARIES}
     return {
         "format": FORMAT,
         "kind": kind,
@@ -46,8 +45,15 @@ def provenance(
         "request": dict(request),
         "inputs": dict(inputs),
         "facts": dict(facts),
-        "versions": versions,
+        "versions": dict(_versions()),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: to find a library's version takes milliseconds."""
+    own = {"vitbench": __version__, "python": platform.python_version()}
+    return own | {name: version(name) for name in _LIBRARIES}
 
 
 def file_hash(path: str | Path) -> str:

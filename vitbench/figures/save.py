@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".pdf", ".svg")
 ARRAYS = ".npz"
-_COMPRESSION = 4
-"""Of a PNG, 0 to 9: 6, which libraries take, makes figures smaller by a fourteenth in half as much time again."""
+_COMPRESSION = 3
+"""Of a PNG, 0 to 9: 6, which libraries take, makes figures smaller by a fifth in nearly twice the time."""
 
 
 def check_figure_ending(path: Path, formats: Sequence[str] = FORMATS) -> None:
@@ -89,7 +89,9 @@ def _png(figure: "Figure", texts: Mapping[str, str]) -> bytes:
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    pixels = canvas.buffer_rgba()
+    height, width, _ = pixels.shape
+    picture = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1).convert("RGB")
     information = PngInfo()
     for name, text in texts.items():
         information.add_text(name, text)
