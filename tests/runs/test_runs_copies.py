@@ -102,11 +102,14 @@ def test_a_deleted_folder_does_not_come_back_and_its_worker_leaves(shop: Store) 
 def test_a_worker_leaves_a_folder_that_was_moved_and_says_so_there(shop: Store) -> None:
     run = new(shop)
     pid = begun(run)
+    # What a heartbeat was writing while the folder was moved: its name is not found again to be replaced.
+    (run.folder / f".progress.json.{pid}-fd91.tmp").write_text("{")
     moved = Run(run.folder.rename(shop.runs_folder / "moved"))
     until(lambda: exit_code(pid) is not None, 10)
     assert not run.folder.exists()
     assert moved.status().state == "failed"
     assert f"moved while it ran, from {run.folder}" in str(moved.status().error)
+    assert not list(moved.folder.glob(".*.tmp"))
     begun(moved)
 
 

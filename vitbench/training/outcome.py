@@ -83,7 +83,7 @@ class Outcome:
         me = this_process()
         facts = {**dict(self.heartbeat.progress), "doing": None, "eta_seconds": None, "error": self.error}
         written = transition(
-            run, "running", self.state, by="worker", where=lambda status: status.process == me, **facts
+            run, "running", self.state, by="worker", where=lambda status: status.process == me, lock=self.lock, **facts
         )
         self.state = written.state
 
