@@ -210,18 +210,16 @@ class RunsScreen(RunList):
             problem = Text(f" {glyphs().nan} {clean(self.filter_problem)}", colours["error"])
             self.query_one("#title", Line).show(problem)
             return
-        live = sum(run.state == "running" for run in snapshot.runs)
         text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
-        logs = sum(bool(run.log_folder) for run in snapshot.runs)
-        text.append(f" {counted(len(snapshot.runs) - logs, 'run')}", colours["foreground"])
-        if logs:
-            text.append(f", {counted(logs, 'log')}", colours["foreground"])
+        text.append(f" {counted(len(snapshot.runs) - snapshot.logs, 'run')}", colours["foreground"])
+        if snapshot.logs:
+            text.append(f", {counted(snapshot.logs, 'log')}", colours["foreground"])
         if snapshot.left:
             text.append(f", {snapshot.left:,} more are being read", colours["secondary"])
         elif snapshot.reading:
             text.append(f", {snapshot.reading} are being read", colours["secondary"])
-        if live:
-            text.append(f", {live} running", colours["primary"])
+        if snapshot.running:
+            text.append(f", {snapshot.running} running", colours["primary"])
         if shown != len(snapshot.runs):
             text.append(f", {shown} shown", colours["warning"])
         if self.grouped:

@@ -63,6 +63,9 @@ class Snapshot:
     """What of the runs is still being read for what is shown, in a word or two."""
     scalars: frozenset[str] = frozenset()
     """Scalars that can be shown as columns."""
+    running: int = 0
+    logs: int = 0
+    """Of the rows, those of other tools' logs."""
     log_problems: tuple[str, ...] = ()
     """What of other tools' logs cannot be looked into, a sentence each."""
 

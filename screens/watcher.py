@@ -169,6 +169,8 @@ class Watcher:
             left=polled.left + logs_left,
             reading=reading,
             scalars=frozenset(self._rows.tags | self._logs.tags),
+            running=sum(row.state == "running" for row in complete.values()),
+            logs=len(logs),
             log_problems=tuple(self._logs.problems),
         )
 

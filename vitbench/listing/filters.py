@@ -15,6 +15,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
+from operator import attrgetter
 
 from vitbench.errors import UserError
 from vitbench.listing.recipe_keys import known_keys
@@ -40,19 +42,21 @@ Test = Callable[[RunRow], bool]
 
 @dataclass(frozen=True)
 class Filter:
-    """All tests must hold. Runs that were put away are hidden unless the text of the filter speaks of them."""
+    """All tests must hold. Runs that were put away are hidden unless it is `archived`: its text speaks of them."""
 
-    tests: tuple[Test, ...] = (lambda run: not run.archived,)
+    tests: tuple[Test, ...] = ()
     names: frozenset[str] = frozenset()
     """The keys of recipes and the scalars of which it speaks, as they are written."""
+    archived: bool = False
+    """Whether runs that were put away pass it too."""
 
     def matches(self, run: RunRow) -> bool:
         """Whether this run is to be shown."""
-        return all(test(run) for test in self.tests)
+        return (self.archived or not run.archived) and all(test(run) for test in self.tests)
 
     def of(self, runs: Sequence[RunRow]) -> list[RunRow]:
         """The runs that are to be shown, in their order."""
-        passed = list(runs)
+        passed = list(runs) if self.archived else list(filterfalse(attrgetter("archived"), runs))
         for test in self.tests:
             passed = [run for run in passed if test(run)]
         return passed
@@ -71,9 +75,9 @@ def parse_filter(text: str, archived: bool = False) -> Filter:
         test, name = _test(word.replace('"', ""))
         tests.append(_negated(test) if minus else test)
         names.add(name)
-    if not archived and not re.search(r"\barchived[:=!]", text.lower()):
-        tests.append(lambda run: not run.archived)
-    return Filter(tuple(tests), frozenset(name for name in names if metric_of(name) or is_recipe_key(name)))
+    archived = archived or re.search(r"\barchived[:=!]", text.lower()) is not None
+    spoken_of = frozenset(name for name in names if metric_of(name) or is_recipe_key(name))
+    return Filter(tuple(tests), spoken_of, archived)
 
 
 def _negated(test: Test) -> Test:
