@@ -31,7 +31,7 @@ from screens.key_order import KeyOrder
 from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen, openings, without_key
 from screens.palette import ActionCommands
-from screens.paths import typed_path
+from screens.paths import full_path, typed_path
 from screens.restoring import Restoring
 from screens.settings import Settings
 from screens.snapshot import LIVE_STATES, Snapshot
@@ -266,7 +266,7 @@ class Workbench(ColouredApp[str]):
     @work(exclusive=True, group="evaluation")
     async def evaluate_run(self, run_id: str, data: str) -> None:
         """Evaluates a run aside, on its own pictures or on those in the folder `data`."""
-        await self.evaluator.evaluate(run_id, str(typed_path(data).absolute()) if data else "")
+        await self.evaluator.evaluate(run_id, full_path(data) if data else "")
 
     @work(exclusive=True, group="evaluation")
     async def report_run(self, run_id: str, request: dict[str, Any], folder: str) -> None:

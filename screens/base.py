@@ -227,7 +227,7 @@ class RunControls(WorkbenchScreen):
     def action_evaluate(self) -> None:
         """Asks on which pictures, then evaluates aside; while that goes on, cancels it."""
         from screens.ask_dialog import AskDialog
-        from screens.paths import folders_below
+        from screens.paths import data_places
 
         run, now = self.current_run(), self.workbench.evaluator.now
         if run is None:
@@ -244,15 +244,10 @@ class RunControls(WorkbenchScreen):
                 self.workbench.evaluate_run(run.id, data)
 
         recent = dict.fromkeys(other.data for other in reversed(self.workbench.snapshot.runs) if other.data)
-
-        def places(typed: str) -> list[Choice]:
-            """Recent data first, then what is in the working folder; of a path that is typed, what continues it."""
-            used = [Choice(path, "used before") for path in recent if typed.lower() in path.lower()]
-            return [*used, *folders_below(typed)] if not typed.startswith(("/", "~", ".")) else folders_below(typed)
-
         question = f'Evaluate "{run.title}" on'
         own = "empty: its own test split; or a folder of labelled pictures"
-        self.app.push_screen(AskDialog(question, places, label="Pictures", empty=own), answered)
+        places = AskDialog(question, lambda typed: data_places(typed, recent), label="Pictures", empty=own)
+        self.app.push_screen(places, answered)
 
     def action_attention(self) -> None:
         """What the network looks at of the run that the keys act on."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from screens.ask_dialog import choose
 from screens.base import WorkbenchScreen
-from screens.recipe_draft import RecipeDraft, full_path
+from screens.paths import full_path
+from screens.recipe_draft import RecipeDraft
 from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.inspector.client import InspectorError, Superseded
@@ -37,12 +38,30 @@ class DataReading:
 
         def answered(layout: str | None) -> None:
             if layout is not None:
-                self._draft.changes["data.layout"] = json.dumps(layout)
+                self.take(layout)
                 self._changed()
 
         question = "These data can be read in several ways. Choose one; the first is what was recognised."
         choices = [Choice(layout, words) for layout, words in ways]
         self._screen.app.push_screen(choose(question, choices), answered)
+
+    def take(self, layout: str) -> None:
+        """Puts a reading into the draft; one of several labels per picture brings the task that learns them."""
+        from vitbench.data.layouts.registry import parse_choice
+        from vitbench.data.layouts.several import SEVERAL
+
+        changes = self._draft.changes
+        changes["data.layout"] = json.dumps(layout)
+        if SEVERAL in parse_choice(layout)[1]:
+            changes["task"] = json.dumps("multilabel")
+        elif changes.get("task") == json.dumps("multilabel"):
+            del changes["task"]
+
+    def forget(self) -> None:
+        """What was said of other data."""
+        if "data.layout" in self._draft.changes:
+            self.take("")
+            del self._draft.changes["data.layout"]
 
     async def _find(self, data: str, task: str) -> None:
         asked: dict[str, str] = {"data": full_path(data), "task": task}

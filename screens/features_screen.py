@@ -8,15 +8,16 @@ from textual import work
 from textual.app import ComposeResult
 
 from screens.actions import BACK, PICTURES, SIZE, Action, bindings
-from screens.ask_dialog import AskDialog
+from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.attention_view import STRENGTHS
 from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
-from screens.paths import folders_below
+from screens.paths import data_places, folders_below, full_path
 from screens.snapshot import Snapshot
 from screens.widgets.lines import Line
 from screens.widgets.note import Note
+from screens.widgets.picker import Choice
 from screens.widgets.picture_sheet import PictureSheet
 from vitbench.errors import UserError
 from vitbench.figures.sheet import Sheet
@@ -44,6 +45,7 @@ ACTIONS = (
     Action("g", "sheet", "grid", "Several pictures on one basis side by side, and one again.", True),
     Action("t", "foreground", "foreground", "Colours of the foreground alone, or of all patches.", True),
     Action("slash", "search", "folder", "The folder to look for the nearest pictures in.", shown="/"),
+    Action("E", "evaluate", "kNN", "How often the nearest of labelled pictures have the same label.", shown="E"),
     Action("h", "checkpoints", "history", "Over all checkpoints; then before and after; then off.", True),
     Action("c", "compare", "compare", "Another network beside this one, and off again.", True),
     Action("plus,equals_sign", "strength(1)", "stronger", "More of the colours over the picture.", shown="+"),
@@ -277,6 +279,39 @@ class FeaturesScreen(AskingScreen):
                 self._look(view="nearest")
 
         self.app.push_screen(AskDialog("Look for the nearest pictures in", folders_below), answered)
+
+    def action_evaluate(self) -> None:
+        """Asks for labelled pictures, and lets the nearest neighbours of each vote for its label."""
+        run = self.workbench.snapshot.run(self.network.partition("@")[0])
+        recent = dict.fromkeys(other.data for other in reversed(self.workbench.snapshot.runs) if other.data)
+
+        def answered(data: str | None) -> None:
+            if data is not None:
+                self._vote(full_path(data) if data else "")
+
+        own = "empty: the run's own; or a folder of labelled pictures" if run is not None else ""
+        dialog = AskDialog(
+            f"k nearest neighbours of {self._named(self.network)} among",
+            lambda typed: data_places(typed, recent),
+            label="Pictures",
+            empty=own,
+        )
+        self.app.push_screen(dialog, answered)
+
+    @work(exclusive=True, group="vote")
+    async def _vote(self, data: str) -> None:
+        """Shows how the neighbours vote, with as many as DINO's evaluation asks; Enter copies a line."""
+        request = self.request
+        size = None if request is None or request.image_size is None else "{}x{}".format(*request.image_size)
+        layer = None if request is None else request.layer
+        answer = await self._ask("neighbours", network=self.network, data=data, layer=layer, image_size=size)
+        if answer is None:
+            return
+        first, *lines = (str(line) for line in answer.values["lines"])
+        if self.seen is not None:
+            self._show_note(self.seen)
+        asked = f"{first} Enter copies a line."
+        self.app.push_screen(choose(asked, [Choice(line.strip()) for line in lines]), self._copied)
 
     def action_strength(self, step: int) -> None:
         if self.request is None or self.request.view == "nearest":

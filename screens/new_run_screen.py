@@ -121,7 +121,7 @@ class NewRunScreen(WorkbenchScreen):
                 self.draft.preset = message.value
             case "data":
                 if message.value != self.draft.data:
-                    self.draft.changes.pop("data.layout", None)  # it was said of other data
+                    self._reading.forget()
                 self.draft.data = message.value
             case "model":
                 self.draft.model = message.value

@@ -14,20 +14,20 @@ from screens import recipe_choices
 from screens.actions import SEARCH, Action, bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration, make_screen
-from screens.paths import files_below
-from screens.recipe_draft import Field, RecipeDraft, full_path
+from screens.paths import files_below, full_path
+from screens.recipe_draft import Field, RecipeDraft
 from screens.recipe_questions import Checked, check_recipe, estimate
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.widgets.lines import Line
-from screens.widgets.picker import Choice, Picker
+from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
 from vitbench.recipe import preset_names
 from vitbench.sweeps.draft import SweepDraft, base_at
 from vitbench.sweeps.outlook import outlook
-from vitbench.sweeps.plan import Plan, describe
+from vitbench.sweeps.plan import Plan, describe, plan_names, plan_note
 from vitbench.sweeps.suggest import suggestion
 from vitbench.sweeps.typed import FORMS
 from vitbench.text import clean
@@ -46,6 +46,8 @@ _STOPPING = (
     Choice("median", "a run worse than the median of those before it is stopped after a quarter"),
     Choice("halving", "one run in three goes on at a quarter, and again later"),
 )
+_OF_READY = ("base", "method", "trials", "repeats", "parallel", "stopping", "name")
+"""Lines that a ready search fills."""
 
 
 ACTIONS = (
@@ -86,11 +88,13 @@ class NewSweepScreen(WorkbenchScreen):
         self._at_first = self._typed()
         yield Line(id="title")
         with Vertical(id="choices"):
+            ready = f"your own search; ready to use: {', '.join(plan_names())}"
+            yield Picker("Search", self._ready, "", ready, id="ready", free=False)
             yield Picker("Recipe", self._bases, draft.base, "a preset, or a recipe file", id="base")
             own = "the recipe's own" if is_file else "a folder, a CSV file, or scenes:"
             yield Picker("Data", self._data, draft.data, own, id="data")
             yield Picker("Model", recipe_choices.models, "", "the recipe's own", id="model")
-            yield Picker("Search", lambda _: _METHODS, draft.method, id="method", free=False)
+            yield Picker("Method", lambda _: _METHODS, draft.method, id="method", free=False)
             yield Picker("Trials", lambda _: [], "", "how many; empty: the whole grid", id="trials")
             yield Picker("Seeds", lambda _: [], "", "runs per trial, with different seeds; empty: 1", id="repeats")
             yield Picker("At a time", lambda _: [], "", "runs in the queue at once; empty: 1", id="parallel")
@@ -113,6 +117,10 @@ class NewSweepScreen(WorkbenchScreen):
         super().recolour(snapshot)
         self._show_verdict()
 
+    def _ready(self, typed: str) -> Sequence[Choice]:
+        """The sweeps that come along."""
+        return matching([Choice(name, plan_note(name)) for name in plan_names()], typed)
+
     def _bases(self, typed: str) -> Sequence[Choice]:
         """Presets, and recipe files that continue what is typed."""
         if typed.startswith(("/", "~", ".")):
@@ -129,19 +137,19 @@ class NewSweepScreen(WorkbenchScreen):
 
     @on(Picker.Changed)
     def _chosen(self, message: Picker.Changed) -> None:
-        if message.picker.id in (
-            "base",
-            "data",
-            "model",
-            "method",
-            "trials",
-            "repeats",
-            "parallel",
-            "stopping",
-            "name",
-        ):
+        if message.picker.id in ("data", "model", *_OF_READY):
             setattr(self.draft, message.picker.id, message.value)
             self.check()
+        elif message.picker.id == "ready" and message.value in plan_names():
+            self._take(SweepDraft.ready(message.value))
+
+    def _take(self, ready: SweepDraft) -> None:
+        """Puts a ready search into the lines, where it can be changed; data, model and other keys stay."""
+        for name in _OF_READY:
+            self.query_one(f"#{name}", Picker).put(getattr(ready, name))
+            setattr(self.draft, name, getattr(ready, name))
+        self.draft.keys |= ready.keys
+        self.check()
 
     @on(RecipeFields.Changed)
     def _changed(self, message: RecipeFields.Changed) -> None:

@@ -1,6 +1,7 @@
 """What continues a path that is being typed: folders, and the files that a question is about."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from screens.widgets.picker import Choice
@@ -19,6 +20,13 @@ def folders_below(typed: str) -> list[Choice]:
         for name, is_folder in wanted
         if is_folder or name.lower().endswith((".csv", ".json"))
     ]
+
+
+def data_places(typed: str, used: Iterable[str]) -> list[Choice]:
+    """Data that were `used` before, then what is in the working folder; of a path that is typed, what continues it."""
+    if typed.startswith(("/", "~", ".")):
+        return folders_below(typed)
+    return [*(Choice(path, "used before") for path in used if typed.lower() in path.lower()), *folders_below(typed)]
 
 
 def files_below(typed: str, endings: tuple[str, ...]) -> list[Choice]:
@@ -73,3 +81,8 @@ def typed_path(text: str) -> Path:
         return expanded(text)
     except UserError:
         return Path(text)
+
+
+def full_path(data: str) -> str:
+    """The data path as the worker, which starts elsewhere, can find it; `scenes:` stays."""
+    return data if ":" in data.split("/")[0] else str(typed_path(data).absolute())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from screens.paths import typed_path
+from screens.paths import full_path
 from screens.snapshot import Floats
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe, load_recipe, warnings
@@ -117,8 +117,3 @@ def written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def full_path(data: str) -> str:
-    """The data path as the worker, which starts elsewhere, can find it; `scenes:` stays."""
-    return data if ":" in data.split("/")[0] else str(typed_path(data).absolute())

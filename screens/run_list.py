@@ -76,6 +76,8 @@ class RunList(Desk):
         line = self.query_one("#filter", Input)
         line.value = settings.text("filter", "")
         line.display = bool(line.value)
+        if line.value:
+            self.workbench.tell(f"The filter of last time is on: {line.value}. Esc takes it away.")
 
     def listed(self, snapshot: Snapshot) -> list[RunRow]:
         """The rows that are to be shown: filtered, then grouped."""

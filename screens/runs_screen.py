@@ -139,7 +139,7 @@ class RunsScreen(RunList):
     def apply(self, snapshot: Snapshot) -> None:
         table, details = self.query_one(RunTable), self.query_one(RunDetails)
         shown = self.listed(snapshot)
-        table.empty_text = snapshot.problem or "No run passes the filter."
+        table.empty_text = snapshot.problem or "No run passes the filter; esc takes it away."
         table.show(shown)
         below = self.app.size.width < _BESIDE_FROM
         self._show_welcome(not snapshot.runs and not snapshot.problem)
@@ -221,7 +221,7 @@ class RunsScreen(RunList):
         if snapshot.running:
             text.append(f", {snapshot.running} running", colours["primary"])
         if shown != len(snapshot.runs):
-            text.append(f", {shown} shown", colours["warning"])
+            text.append(f", {shown:,} shown (esc: all)", colours["warning"])
         if self.grouped:
             text.append(", seeds grouped", colours["accent"])
         if marked := self.query_one(RunTable).marked:

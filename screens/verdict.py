@@ -161,6 +161,8 @@ class Verdict(Static):
         if len(checked.readings) > 1:
             words = f"\nThe data can be read in {len(checked.readings)} ways: ^l chooses one."
             text.append(words, colours["warning"])
+        elif checked.readings and checked.problems:
+            text.append("\nThe data can be read in another way: ^l shows it.", colours["warning"])
         if not problem and (long := self.long_time()) is not None:
             words = f"\nThis run takes about {rough_duration(long[0])} here ({long[1]}); ^s offers shorter ones."
             text.append(words, colours["warning"])

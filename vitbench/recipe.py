@@ -238,7 +238,7 @@ def _no_probe(recipe: Recipe) -> Iterator[str]:
     """What does not fit a linear probe: heads of several learning rates on frozen features."""
     train, optim, data = recipe.train, recipe.optim, recipe.data
     if recipe.task != "classify":
-        yield f'optim.probe_lrs (must be left out for task = "{recipe.task}")'
+        yield f'optim.probe_lrs (must be left out for task = "{recipe.task}"; the preset fast does without it)'
     if train.head_epochs != train.epochs:
         yield f"optim.probe_lrs needs train.head_epochs = train.epochs = {train.epochs}: it trains heads alone"
     if len(set(optim.probe_lrs or ())) < len(optim.probe_lrs or ()):

@@ -5,9 +5,11 @@ import pytest
 from tests.data.test_data_tables_of_people import draw
 from vitbench.captions.readings import open_reading, readings
 from vitbench.cli import main
+from vitbench.data.index import layout_of
 from vitbench.data.layouts import recognise
 from vitbench.data.summary import noted
 from vitbench.errors import UserError
+from vitbench.recipe import Recipe
 
 
 def write_table(root):
@@ -66,3 +68,59 @@ def test_what_is_noted_names_the_flag(tmp_path, store):
 
     write_table(tmp_path)
     assert any("--as table:label=" in note for note in noted(open_index(str(tmp_path), store=store)))
+
+
+@pytest.mark.parametrize(
+    ("cells", "said", "stops"),
+    [
+        (("astronaut", "flower", "astronaut flower"), "space", False),
+        (("0", "16 0", "16"), "space", False),
+        (("cat|dog", "dog|bird", "bird|cat"), "bar", True),
+        (("cat; dog", "dog; bird", "cat"), "semicolon", True),
+        (("red,big", "red,small", "blue,big", "blue,small"), "comma", True),
+        (("a+b", "a", "b"), "plus", False),
+    ],
+)
+def test_labels_that_join_others_are_asked_about(tmp_path, cells, said, stops):
+    draw(tmp_path, *(f"{n}.jpg" for n in range(12)))
+    rows = "".join(f"{n}.jpg\t{cells[n % len(cells)]}\n" for n in range(12))
+    (tmp_path / "t.tsv").write_text("filename\tlabel\n" + rows)
+    flag = f"table:several={said}"
+    (doubt,) = recognise(tmp_path).doubts
+    assert f"--as {flag} " in str(doubt)
+    assert "--set task=multilabel" in str(doubt)
+    assert doubt.stops_training == stops
+    assert flag in [one.layout for one in readings(tmp_path)]
+    assert main(["data", str(tmp_path), "--as", flag]) == 0
+    whole = {label for entry in recognise(tmp_path, flag).entries for label in entry.all_labels}
+    assert not whole & {cell for cell in cells if not cell.isalnum()}
+    assert not recognise(tmp_path, flag).doubts
+    with pytest.raises(UserError, match=r"unless task = .multilabel."):
+        layout_of(Recipe.model_validate({"data": {"path": str(tmp_path), "layout": flag}}))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("golden retriever", "flat-coated retriever", "golden eagle"),
+        ("tench, Tinca tinca", "goldfish, Carassius auratus", "hen"),
+        ("cats/siamese", "cats/persian", "dogs/poodle"),
+        ("hot dog", "dog", "sausage"),
+        ("none", "cat", "dog"),
+    ],
+)
+def test_names_of_several_words_are_names(tmp_path, cells):
+    draw(tmp_path, *(f"{n}.jpg" for n in range(12)))
+    (tmp_path / "t.tsv").write_text("filename\tlabel\n" + "".join(f"{n}.jpg\t{cells[n % 3]}\n" for n in range(12)))
+    assert not recognise(tmp_path).doubts
+    assert [one.layout for one in readings(tmp_path)] == ["table"]
+
+
+def test_data_that_only_several_labels_fit_are_offered_as_such(tmp_path):
+    draw(tmp_path, *(f"{n}.jpg" for n in range(4)))
+    (tmp_path / "t.csv").write_text("filename,cat,dog\n0.jpg,1,0\n1.jpg,1,1\n2.jpg,0,1\n3.jpg,0,0\n")
+    with pytest.raises(UserError, match="marks several classes"):
+        recognise(tmp_path)
+    one = readings(tmp_path)[0]
+    assert one.layout == "table:several=yes"
+    assert one.words.startswith("several labels per picture, of 2 (cat and dog)")

@@ -28,7 +28,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Store
 
-WORK = ("pictures", "map", "strip", "save", "positions", "tile", "classes")
+WORK = ("pictures", "map", "strip", "save", "positions", "tile", "classes", "vote")
 
 
 class DirectInspector:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from screens.widgets.picture_sheet import PictureSheet
 from tests.inspector.tiny_checkpoint import GRID, LAYERS, tiny_checkpoint, tiny_picture
@@ -115,3 +115,24 @@ async def test_from_the_attention_screen_the_same_picture(opened, subject):  # n
         at.screen = at.pilot.app.screen
         await at.settled()
         assert at.screen.files[at.screen.number].endswith("two.png")
+
+
+async def test_the_nearest_of_labelled_pictures_vote(opened, subject, tmp_path):  # noqa: F811
+    for name, seed in (("a", 1), ("a", 2), ("b", 3), ("b", 4)):
+        tiny_picture(tmp_path / "labelled" / name / f"{seed}.png", seed=seed)
+    async with opened("features", **subject) as at:
+        at.pilot.app.copied = []
+        at.pilot.app.copy_to_clipboard = at.pilot.app.copied.append
+        await at.press("up", "E")
+        at.pilot.app.screen.query_one(Input).value = f"{tmp_path}/labelled/"
+        await at.press("enter")
+        dialog = at.pilot.app.screen
+        assert "4 pictures, each by all others (4)" in str(dialog.query_one(".words").content)
+        option = dialog.query_one(OptionList).options[0]
+        assert "3 neighbours" in str(option.prompt), "no more than there are others"
+        await at.press("enter")
+        assert at.pilot.app.copied[0].startswith("3 neighbours: ")
+        await at.press("E")
+        at.pilot.app.screen.query_one(Input).value = str(tmp_path / "nowhere")
+        await at.press("enter")
+        assert "nowhere" in at.line("note")

@@ -365,3 +365,15 @@ async def test_what_was_said_of_other_data_is_not_kept(store, tmp_path, checking
         await at.until(lambda: 'layout = "table:label=b"' in checking.asked[-1], "the choice")
         at.screen.query_one("#data-line", Input).value = str(tmp_path / "other")
         await at.until(lambda: 'layout = ""' in checking.asked[-1], "the other data")
+
+
+async def test_a_reading_of_several_labels_brings_its_task(store, tmp_path, checking):
+    checking.answer.values["readings"] = [["table", "3 classes"], ["table:several=space", "several labels per picture"]]
+    async with opened(store, (120, 40)) as at:
+        await at.show("new_run", preset="fast", data=str(tmp_path))
+        for choice, task in ((("down",), "multilabel"), ((), "classify")):
+            await at.see("can be read in 2 ways" if choice else "Ready to start")
+            await at.press("ctrl+l")
+            await at.see("These data can be read in several ways")
+            await at.press(*choice, "enter")
+            await at.until(lambda said=task: f'task = "{said}"' in checking.asked[-1], task)

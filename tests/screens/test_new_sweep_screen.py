@@ -114,3 +114,20 @@ async def test_what_cannot_be_trained_is_not_started(store, tmp_path, checking, 
         await at.press("ctrl+s")
         assert not managed
         assert not all_sweeps(Store(store))
+
+
+async def test_the_search_of_the_report_is_there_to_use(store, tmp_path, checking, managed):  # noqa: F811
+    (tmp_path / "pets").mkdir()
+    async with opened(store, (80, 24)) as at:
+        await at.show("new_sweep", data=str(tmp_path / "pets"))
+        await tried(at, "train.epochs", "5")
+        await at.press("enter")
+        at.screen.query_one("#ready-line").focus()
+        await at.press("down", "down", "enter")
+        await said(at, "Ready to start.", "9 trials")
+        assert at.screen.query_one("#base-line", Input).value == "report"
+        await at.press("ctrl+s")
+        await at.until(lambda: managed, "the start")
+    plan = managed[0].plan()
+    assert plan.space == load_plan("report").space
+    assert plan.recipe_of({}, 0).train.epochs == 5, "what was chosen before stays"

@@ -83,7 +83,7 @@ async def test_the_key_goes_through_all_themes_and_back(store):
         ('{"sort": ["age"], "details": "no"}', '"sort" is not a text'),
         ('{"marked": [1, {}]}', '"marked" is not a list of texts'),
         ('{"marked": ["gone"], "seen_crashes": 3}', '"seen_crashes" is not a list of texts'),
-        ('{"filter": "accuracy>much", "axis": "moon", "smoothing": "1e9"}', ""),  # said above the table
+        ('{"filter": "accuracy>much", "axis": "moon", "smoothing": "1e9"}', "is on: accuracy>much. Esc takes"),
         ("[1, 2]", "set aside as screens.json.unusable"),
         ("{", "set aside as screens.json.unusable"),
         ("[" * 100_000, "set aside as screens.json.unusable"),

@@ -10,8 +10,8 @@ from vitbench.errors import UserError
 from vitbench.rough_time import rough_seconds
 from vitbench.sweeps.draft import SweepDraft
 from vitbench.sweeps.outlook import outlook
-from vitbench.sweeps.plan import load_plan
-from vitbench.sweeps.typed import typed_values
+from vitbench.sweeps.plan import load_plan, plan_names, plan_note
+from vitbench.sweeps.typed import as_typed, typed_values
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,7 @@ from vitbench.sweeps.typed import typed_values
 )
 def test_values_as_people_type_them(key, text, value):
     assert typed_values(key, text) == value
+    assert typed_values(key, as_typed(value)) == value, "as a ready search is shown, it is read again"
 
 
 @pytest.mark.parametrize("text", ["", " , ", "[]"])
@@ -115,3 +116,9 @@ def test_a_sweep_without_a_file_is_written_and_looked_at(tmp_path, capsys):
     assert "6 trials, 2 seeds each: 12 runs" in from_file
     assert "classes" in from_file
     assert main(["sweep", str(file), "--method", "grid"]) == 2
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_what_the_app_offers_is_what_the_command_starts(name):
+    assert SweepDraft.ready(name).plan() == load_plan(name)
+    assert len(plan_note(name)) > 20

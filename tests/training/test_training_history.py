@@ -36,6 +36,7 @@ def test_the_budget_says_how_many():
     assert "fewer than train.keep_checkpoints = 10 to stay within 2 GiB" in history_words(table, GIB // 2)
     assert "only the best and the last are kept" in history_words(table, GIB + 1)
     assert "fewer" not in history_words(table, 22 * 2**20)
+    assert "8 KiB each" in history_words(table, 2**13)
     none = TrainTable(keep_checkpoints=0)
     assert history_size(none, 1) == 0
     assert "train.keep_checkpoints = 0" in history_words(none, 1)

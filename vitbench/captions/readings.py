@@ -1,12 +1,12 @@
 """The ways in which data can be read, where their meaning is open: which layout, level, table, column, encoding."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitbench.captions.formats.base import CaptionPlace
 from vitbench.captions.formats.registry import formats
-from vitbench.data.layouts.base import Declined, Options
+from vitbench.data.layouts.base import Declined, Layout, Options, as_layout
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.registry import forms
 from vitbench.errors import UserError
@@ -45,13 +45,12 @@ def readings(path: str | Path, task: str = "classify") -> list[Reading]:
             continue
         if isinstance(layout, Declined) or len(found) >= MOST_READINGS:
             continue
-        labels = sorted({entry.label for entry in layout.entries if entry.label is not None})
-        said = frozenset((entry.file, entry.label, entry.split) for entry in layout.entries)
-        some = listed(labels[:3]) + (", ..." if len(labels) > 3 else "")
-        classes = f"{counted(len(labels), 'class')} ({some})"
+        labels = sorted({label for entry in layout.entries for label in entry.all_labels})
+        said = frozenset((entry.file, entry.all_labels, entry.split) for entry in layout.entries)
         if len(labels) > 1:
             telling.add(as_layout(name, options))
-        words = f"{classes}, {counted(len(layout.entries), 'picture')}: {layout.sentence.removeprefix('Recognised ')}"
+        pictures = counted(len(layout.entries), "picture")
+        words = f"{_classes(layout, labels)}, {pictures}: {layout.sentence.removeprefix('Recognised ')}"
         found.setdefault(said, Reading(as_layout(name, options), words))
     # One class is no reading that somebody means, where others find several.
     return [one for one in found.values() if one.layout in telling or not telling]
@@ -63,10 +62,11 @@ def open_reading(said: Iterable[str], layout: str) -> bool:
     return not layout and any("--as " in sentence for sentence in said)
 
 
-def as_layout(name: str, options: Options) -> str:
-    """What --as takes for a form with options."""
-    settings = ",".join(f"{key}={value}" for key, value in options.items())
-    return name.replace(" ", "-") + (f":{settings}" if settings else "")
+def _classes(layout: Layout, labels: Sequence[str]) -> str:
+    some = listed(labels[:3]) + (", ..." if len(labels) > 3 else "")
+    if any(entry.labels is not None for entry in layout.entries):
+        return f"several labels per picture, of {len(labels):,} ({some})"
+    return f"{counted(len(labels), 'class')} ({some})"
 
 
 def _tries(place: Place) -> Iterator[tuple[str, Options]]:

@@ -8,12 +8,9 @@ from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
-from vitbench.requests.features import POOLS
+from vitbench.requests.features import POOLS, VOTERS
 from vitbench.requests.sizes import read_image_size
 from vitbench.text import clean
-
-NEIGHBOURS = (10, 20, 100, 200)
-"""Those of DINO's own evaluation."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="labelled pictures; without it, a run's own")
     words = "how --data is read, instead of what is recognised, as vitbench data --as"
     parser.add_argument("--as", dest="layout", metavar="LAYOUT", default="", help=words)
-    known = ",".join(map(str, NEIGHBOURS))
+    known = ",".join(map(str, VOTERS))
     parser.add_argument("-k", "--neighbours", metavar="K,K,...", default=known, help=f"voters (default {known})")
     words = "a vote weighs exp(cosine / T); DINO's is 0.07 (default)"
     parser.add_argument("--temperature", type=float, metavar="T", default=0.07, help=words)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
-from vitbench.data.index import head_labels, label_order, refuse_doubts, with_several
+from vitbench.data.index import head_labels, label_order, layout_of, refuse_doubts
 from vitbench.data.layouts import recognise
 from vitbench.errors import UserError
 from vitbench.paths import store_folder
@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"warning: {clean(warning)}", file=sys.stderr)
     if recipe.task != "caption" and not recipe.data.path.startswith("scenes:"):
         # A wrong folder or head is told now, not by a worker that nobody watches.
-        how = with_several(recipe.data.layout) if recipe.task == "multilabel" else recipe.data.layout
-        layout = recognise(Path(recipe.data.path), how)
+        layout = recognise(Path(recipe.data.path), layout_of(recipe))
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(label for entry in layout.entries for label in entry.all_labels)
         head_labels(recipe.model.num_classes, labels, layout.root)

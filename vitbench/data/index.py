@@ -148,9 +148,8 @@ def open_recipe_data(recipe: Recipe, store: Path, progress: Progress = silent) -
     data = recipe.data
     allow_pictures(data.largest_picture)
     value_range = (data.value_range[0], data.value_range[1]) if data.value_range else None
-    layout = data.layout
+    layout = layout_of(recipe)
     if recipe.task == "multilabel":
-        layout = with_several(layout)
         try:
             return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)
         except NotRecognised as error:
@@ -159,6 +158,21 @@ def open_recipe_data(recipe: Recipe, store: Path, progress: Progress = silent) -
                 f" metadata.csv or metadata.jsonl of an imagefolder): {error.near or error}"
             ) from error
     return open_index(data.path, layout=layout, value_range=value_range, store=store, progress=progress)
+
+
+def layout_of(recipe: Recipe) -> str:
+    """How the data of a recipe are read, as --as takes it.
+
+    Raises UserError for several labels per picture where the task learns one.
+    """
+    if recipe.task == "multilabel":
+        return with_several(recipe.data.layout)
+    if SEVERAL in parse_choice(recipe.data.layout)[1]:
+        raise UserError(
+            f'data.layout = "{recipe.data.layout}" reads several labels per picture; a network learns one of them,'
+            ' unless task = "multilabel".'
+        )
+    return recipe.data.layout
 
 
 def with_several(layout: str) -> str:

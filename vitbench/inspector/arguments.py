@@ -31,6 +31,7 @@ def _text(required: bool = False) -> Argument:
 _FLAG = Argument("true or false", lambda value: isinstance(value, bool))
 _REQUEST = Argument("the values of a request", lambda value: isinstance(value, dict), required=True)
 """Checked whole by its type in `vitbench.requests`."""
+_LAYER = Argument("a whole number from 1 on", lambda value: type(value) is int and value > 0)
 _KIND = _text(required=True)
 _FILE = _text(required=True)
 
@@ -48,6 +49,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
     "check_recipe": {"recipe": _text(required=True)},
     "estimate": {"recipe": _text(required=True)},
     "evaluate": {"network": _text(required=True), "data": _text()},
+    "neighbours": {"network": _text(required=True), "data": _text(), "layer": _LAYER, "image_size": _text()},
     "report": {"request": _REQUEST, "folder": _FILE},
     "export_network": {"network": _text(required=True), "format": _KIND, "folder": _FILE},
     "figure_again": {"file": _FILE},
@@ -67,7 +69,16 @@ def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:
             raise UserError(f"{name} of the request {request} is {shown}; it has to be {argument.words}.")
 
 
-_ALWAYS_LONG = ("evaluate", "estimate", "check_recipe", "save_sheet", "report", "export_network", "figure_again")
+_ALWAYS_LONG = (
+    "evaluate",
+    "neighbours",
+    "estimate",
+    "check_recipe",
+    "save_sheet",
+    "report",
+    "export_network",
+    "figure_again",
+)
 
 
 def takes_long(request: Question) -> bool:

@@ -30,6 +30,7 @@ class RunRequests:
             "readings": self.readings,
             "estimate": self.estimate,
             "evaluate": self.evaluate,
+            "neighbours": self.neighbours,
         }
 
     def check_recipe(self, arguments: dict[str, Any], progress: Progress) -> Reply:
@@ -79,6 +80,27 @@ class RunRequests:
         name = evaluated.file.name if evaluated.file else ""
         sentence = evaluated.evaluation.sentence() + (f", {evaluated.where}" if evaluated.where else "")
         return Reply({"sentence": sentence, "left_out": left_out, "name": name})
+
+    def neighbours(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """How often the nearest neighbours in `data` (else in its run's own) have the label of a picture, as `lines`.
+
+        Of the features of `network` after a `layer` (else the last), at an `image_size` (else its own).
+        """
+        from vitbench.requests.sizes import read_image_size
+        from vitbench.training.neighbours import neighbours_of
+
+        progress(0, 0, "opening network and pictures")
+        with self.gpu.use() as device:
+            found = neighbours_of(
+                str(arguments["network"]),
+                self.store,
+                data=str(arguments.get("data") or "") or None,
+                layer=arguments.get("layer"),
+                image_size=read_image_size(arguments.get("image_size")),
+                device=device,
+                progress=progress,
+            )
+        return Reply({"lines": found.lines()})
 
     def estimate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends.

@@ -12,6 +12,8 @@ View = Literal["components", "similarity", "nearest"]
 VIEWS: tuple[View, ...] = ("components", "similarity", "nearest")
 Pool = Literal["class", "mean"]
 POOLS: tuple[Pool, ...] = ("class", "mean")
+VOTERS = (10, 20, 100, 200)
+"""How many nearest neighbours vote: those of DINO's own evaluation."""
 STRENGTHS = {"components": 1.0, "similarity": 0.55, "nearest": 1.0}
 """How much of the picture the colours cover where nobody says it."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.recipe import load_recipe, toml_key, toml_value
-from vitbench.sweeps.plan import Plan, parse_plan
-from vitbench.sweeps.typed import is_tried, typed_values
+from vitbench.sweeps.plan import Plan, parse_plan, plan_document
+from vitbench.sweeps.typed import as_typed, is_tried, typed_values
 
 _WHERE = "The sweep"
 
@@ -30,6 +30,15 @@ class SweepDraft:
     parallel: str = ""
     stopping: str = "none"
     keys: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def ready(cls, name: str) -> "SweepDraft":
+        """One of the sweeps that come with vitbench, to be changed and started. Raises UserError if there is none."""
+        _, values = plan_document(name)
+        keys = {**values.pop("recipe", {}), **values.pop("space", {})}
+        stopping = values.pop("stopping", {}).get("rule", "none")
+        plain = {key: str(value) for key, value in values.items()}
+        return cls(**plain, stopping=stopping, keys={key: as_typed(value) for key, value in keys.items()})
 
     def document(self) -> dict[str, Any]:
         """The sweep file as values. Raises UserError with the field that cannot be."""

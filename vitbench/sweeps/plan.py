@@ -1,5 +1,6 @@
 """A sweep as one validated description: a TOML file, or one that comes with the package."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -118,18 +119,19 @@ def plan_names() -> list[str]:
     return sorted(file.stem for file in _PRESETS.glob("*.toml"))
 
 
-def load_plan(source: str | Path, recipe: dict[str, Any] | None = None, **changes: Any) -> Plan:
-    """The plan in a file, or of that name; `recipe` replaces what it says of the recipe, `changes` further fields.
+def plan_note(name: str) -> str:
+    """What a sweep that comes with vitbench is, as the comment at the top of its file says."""
+    lines = (_PRESETS / f"{name}.toml").read_text().splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in itertools.takewhile(lambda one: one[:1] == "#", lines))
 
-    Raises UserError with file and key.
-    """
-    from vitbench.recipe import load_recipe
 
+def plan_document(source: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The values in a sweep file, or of the sweep of that name, and the file. Raises UserError with the file."""
     file = expanded(str(source))
     if str(source) in plan_names() and not file.is_file():
         file = _PRESETS / f"{source}.toml"
     try:
-        values = read_toml(file)
+        return file, read_toml(file)
     except MissingFile as error:
         raise UserError(
             f"There is no sweep file and no sweep {shortened(str(source))}; those that come with vitbench are: "
@@ -137,6 +139,16 @@ def load_plan(source: str | Path, recipe: dict[str, Any] | None = None, **change
         ) from error
     except Unreadable as error:
         raise UserError(f"{error} Name a sweep file (TOML), or one of: {', '.join(plan_names())}.") from error
+
+
+def load_plan(source: str | Path, recipe: dict[str, Any] | None = None, **changes: Any) -> Plan:
+    """The plan in a file, or of that name; `recipe` replaces what it says of the recipe, `changes` further fields.
+
+    Raises UserError with file and key.
+    """
+    from vitbench.recipe import load_recipe
+
+    file, values = plan_document(source)
     base = values.pop("base", None)
     own = values.pop("recipe", {})
     if not isinstance(own, dict):

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml
-from vitbench.recipe import Recipe
+from vitbench.recipe import Recipe, toml_value
 from vitbench.text import shortened
 
 FORMS = "values with commas, or a range: 1e-5 to 1e-2 log, 8 to 64 in 4"
@@ -32,6 +32,21 @@ def typed_values(key: str, text: str) -> Any:
     if value is None and "," in text:
         return [_scalar(piece) for piece in text.split(",") if piece.strip()]
     return _scalar(text) if value is None else value
+
+
+def as_typed(value: Any) -> str:
+    """What a sweep file holds for a key, as a person types it: `typed_values` of it is the value again."""
+    values = value["values"] if isinstance(value, dict) and "values" in value else value
+    if isinstance(values, list) and len(values) == 1:
+        return toml_value(values)
+    if isinstance(values, list):
+        bare = all(isinstance(one, str) and _scalar(one) == one and "," not in one for one in values)
+        return ", ".join(str(one) if bare else toml_value(one) for one in values)
+    if isinstance(value, dict) and "low" in value:
+        words = [f"{toml_value(value['low'])} to {toml_value(value['high'])}"]
+        words += ["log"] * (value.get("scale") == "log") + ["whole"] * bool(value.get("whole"))
+        return " ".join(words + ([f"in {value['points']}"] if "points" in value else []))
+    return value if isinstance(value, str) and _scalar(value) == value else toml_value(value)
 
 
 def is_tried(value: Any) -> bool:

@@ -32,10 +32,7 @@ def history_words(train: TrainTable, weights: int) -> str:
     """What a run keeps, as a sentence of its log."""
     if not train.keep_checkpoints:
         return "Of the checkpoints only the best and the last are kept (train.keep_checkpoints = 0)."
-    size, most = (
-        f"{weights / GIB:.2f} GiB" if weights > GIB / 20 else f"{weights / 2**20:.1f} MiB",
-        train.keep_checkpoints,
-    )
+    size, most = _size(weights), train.keep_checkpoints
     budget, fit = f"{train.keep_checkpoints_gib:g} GiB", history_size(train, weights)
     if not fit:
         return (
@@ -47,3 +44,9 @@ def history_words(train: TrainTable, weights: int) -> str:
         f"Besides the best and the last checkpoint, the weights of up to {fit} spread over the run are kept, {size} "
         f"each, without optimizer state{fewer}."
     )
+
+
+def _size(weights: int) -> str:
+    if weights > GIB / 20:
+        return f"{weights / GIB:.2f} GiB"
+    return f"{weights / 2**20:.1f} MiB" if weights > 2**20 / 10 else f"{weights / 2**10:.0f} KiB"

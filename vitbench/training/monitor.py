@@ -201,7 +201,7 @@ class Monitor:
         self.events.scalars(training.step, {"time/checkpoint_seconds": time.perf_counter() - began})
         self._tell(training)
         earlier = sorted(self.checkpoints.index.history - {training.step})
-        words = f"; weights kept of steps {', '.join(map(str, earlier))}" if earlier else ""
+        words = f"; weights kept of steps {', '.join(f'{step:,}' for step in earlier)}" if earlier else ""
         self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step:,}{words}.")
         if first:
             weights = (self.checkpoints.path(training.step) / WEIGHTS_NAME).stat().st_size

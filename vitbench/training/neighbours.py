@@ -13,9 +13,10 @@ import torch
 from vitbench.data.index import open_index
 from vitbench.data.problems import Problem, sentence_of
 from vitbench.errors import UserError
-from vitbench.features.neighbours import Vote, embed, vote
+from vitbench.features.neighbours import TEMPERATURE, Vote, embed, vote
 from vitbench.models.resizing import at_image_size
 from vitbench.progress import Progress, silent
+from vitbench.requests.features import VOTERS
 from vitbench.runs.store import Store
 from vitbench.training.chosen import open_chosen
 from vitbench.training.evaluation import open_own_data
@@ -71,8 +72,8 @@ def neighbours_of(
     *,
     data: str | None = None,
     layout: str = "",
-    counts: Sequence[int],
-    temperature: float,
+    counts: Sequence[int] = VOTERS,
+    temperature: float = TEMPERATURE,
     layer: int | None = None,
     pool: str | None = None,
     image_size: tuple[int, int] | None = None,

@@ -86,6 +86,12 @@ Options = Mapping[str, str]
 """What a person said of the form with `--as NAME:key=value`, by key."""
 
 
+def as_layout(name: str, options: Options) -> str:
+    """What --as takes for a form with options."""
+    settings = ",".join(f"{key}={value}" for key, value in options.items())
+    return name.replace(" ", "-") + (f":{settings}" if settings else "")
+
+
 @dataclass(frozen=True)
 class Form:
     """One way in which people lay out labelled pictures, declared in the file that reads it.

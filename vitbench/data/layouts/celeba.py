@@ -111,4 +111,5 @@ FORM = Form(
     priority=90,
     recognise=_recognise,
     options={"label": "the one attribute to learn, such as Smiling", SEVERAL: HELP},
+    choices=lambda place: ({SEVERAL: "yes"},),
 )

@@ -1,9 +1,10 @@
 """Hugging Face's imagefolder: metadata.csv or .jsonl with file_name and label, in the folder or in its splits."""
 
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Form, Layout, Options
-from vitbench.data.layouts.label_tables import read_label_table, tables_layout
+from vitbench.data.layouts.label_tables import read_label_table, tables_layout, ways_to_several
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
 from vitbench.data.layouts.several import HELP, SEVERAL
@@ -13,9 +14,7 @@ from vitbench.data.tables import METADATA
 def _recognise(place: Place, options: Options) -> Layout | Declined:
     if place.file is not None and place.file.name not in METADATA:
         return Declined("the file that was named is not a metadata.csv or metadata.jsonl")
-    names = [other for other in place.others if PurePosixPath(other).name in METADATA and other.count("/") <= 2]
-    if place.file is not None:
-        names = [place.file.name]
+    names = _tables(place)
     if not names:
         return Declined("there is no metadata.csv or metadata.jsonl")
     tables = [read_label_table(place, name, options) for name in names]
@@ -28,10 +27,24 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     return tables_layout(place, usable, unused, FORM.name, "a Hugging Face imagefolder")
 
 
+def _tables(place: Place) -> list[str]:
+    if place.file is not None:
+        return [place.file.name]
+    return [other for other in place.others if PurePosixPath(other).name in METADATA and other.count("/") <= 2]
+
+
+def _choices(place: Place) -> Iterator[Options]:
+    """All labels of a picture, where the first table seems to hold several."""
+    names = _tables(place)
+    if names and PurePosixPath(names[0]).name in METADATA:
+        yield from ({SEVERAL: said} for said in ways_to_several(place, names[0]))
+
+
 FORM = Form(
     name="imagefolder",
     phrase="metadata.csv or metadata.jsonl of a Hugging Face imagefolder",
     priority=60,
     recognise=_recognise,
     options={"label": "the column of labels", "encoding": "such as cp1252 or utf-16", SEVERAL: HELP},
+    choices=_choices,
 )

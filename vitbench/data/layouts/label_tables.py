@@ -3,12 +3,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, Options
+from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options, as_layout
 from vitbench.data.layouts.columns import (
     WAY_TO_SEVERAL,
     Columns,
@@ -20,7 +20,8 @@ from vitbench.data.layouts.columns import (
 )
 from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
-from vitbench.data.layouts.several import HELP, SEVERAL, labels_in, separator_of
+from vitbench.data.layouts.several import HELP, SEVERAL, Joined, joined_labels, labels_in, separator_of
+from vitbench.data.layouts.table_doubts import doubts_of_tables
 from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.layouts.via import is_via_table
 from vitbench.data.problems import Problem
@@ -56,6 +57,9 @@ class ReadTable:
     """Whether several labels a picture were asked for, so that none is possible."""
     several: dict[str, set[str]] = field(default_factory=dict)
     """Pictures that have several labels, with all of them."""
+    joined: Joined | None = None
+    """That its labels seem to be several each, where one was asked for."""
+    options: Options = field(default_factory=dict)
 
     @property
     def is_text(self) -> bool:
@@ -102,7 +106,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
 def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     """A file of the place as a table of labels. Raises UserError only for options that fit no table."""
     path = place.root / name
-    read = ReadTable(name, split_in_name(path.stem), takes_all=SEVERAL in options)
+    read = ReadTable(name, split_in_name(path.stem), takes_all=SEVERAL in options, options=options)
     if re.search(r"submission", path.stem, re.IGNORECASE):
         read.reason = "is a sample of a submission, whose labels are placeholders"
         return read
@@ -136,6 +140,8 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     _take_rows(place, read, table, columns, lambda text: finder.find(text, folders, table.encoding))
     if SEVERAL in options:
         _take_all_labels(read, table, columns, options[SEVERAL])
+    elif not columns.one_hot:
+        read.joined = joined_labels(entry.label or "" for entry in read.entries)
     if not read.entries and place.file is None:
         first = read.problems[0] if read.problems else None
         read.reason = "names no picture that is there" + (f" ({first.file}: {first.reason})" if first else "")
@@ -274,7 +280,14 @@ def tables_layout(
     found = tuple(entries.values())
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
-    doubts = _doubts(problems, found, {name: labels for read in tables for name, labels in read.several.items()})
+    doubts = doubts_of_tables(
+        form, problems, found, {name: labels for read in tables for name, labels in read.several.items()}
+    )
+    doubts += [
+        read.joined.doubt(read.found, as_layout(form, {**read.options, SEVERAL: read.joined.said}))
+        for read in tables
+        if read.joined is not None
+    ]
     return Layout(
         place.root,
         form,
@@ -305,24 +318,6 @@ def _rest(place: Place, entries: dict[str, Entry], tables: Sequence[ReadTable], 
         Entry(picture, None, next(s for part in picture.split("/") if (s := split_of(part)) not in (None, "train")))
         for picture in tested
     ]
-
-
-def _doubts(problems: Sequence[Problem], entries: Sequence[Entry], several: Mapping[str, set[str]]) -> list[Doubt]:
-    if several:
-        name, labels = next(iter(several.items()))
-        some = f"such as {name}: {listed(sorted(labels)[:4])}"
-        doubt = f"{len(several):,} of {len(entries):,} pictures have several labels, {some}."
-        way_out = (
-            'The first one counts, unless task = "multilabel" learns all of them. If this is meant, set'
-            " data.accept_doubts = true."
-        )
-        return [Doubt(doubt, way_out, stops_training=len(several) * 2 > len(entries))]
-    missing = [problem for problem in problems if problem.reason.startswith("No such file")]
-    if len(missing) > len(entries):
-        return [
-            Doubt(f"{len(missing):,} of the pictures that the table names are not there, such as {missing[0].file}.")
-        ]
-    return []
 
 
 def _folders(place: Place, table: Path, split: str) -> list[str]:
@@ -356,19 +351,30 @@ def _is_file(path: Path) -> bool:
 def _choices(place: Place) -> Iterator[Options]:
     """Each table with each of its columns that may be the label, and the usual encodings of one that is not UTF-8."""
     own = place.file.relative_to(place.root).as_posix() if place.file is not None else ""
-    for name in [own] if own else [other for other in place.others if _may_be_table(other)][:_MOST_TRIED]:
-        which = {} if own else {"name": name}
+    names = [own] if own else [other for other in place.others if _may_be_table(other)][:_MOST_TRIED]
+    for name in names:
+        which = {} if len(names) == 1 else {"name": name}
         try:
             table = read_table(place.root / name)
         except UserError:
             continue
         folders = _folders(place, place.root / name, split_in_name(PurePosixPath(name).stem))
         finds = partial(_finds, place, folders, table.encoding)
+        yield from ({**which, SEVERAL: said} for said in ways_to_several(place, name))
         for column in label_candidates(table, finds):
             yield {**which, "label": column}
         if table.notes:  # its encoding was guessed
             for encoding in _ENCODINGS:
                 yield {**which, "encoding": encoding}
+
+
+def ways_to_several(place: Place, name: str) -> Iterator[str]:
+    """How a table is read with several labels a picture, where it seems to hold them."""
+    read = read_label_table(place, name, {})
+    if read.joined is not None:
+        yield read.joined.said
+    elif read.several or WAY_TO_SEVERAL in read.reason:
+        yield "yes"
 
 
 def _finds(place: Place, folders: list[str], encoding: str, text: str) -> bool:

@@ -298,4 +298,5 @@ FORM = Form(
     priority=15,
     recognise=_recognise,
     options={SEVERAL: HELP, "attribute": "the attribute of VIA that is the label"},
+    choices=lambda place: ({SEVERAL: "yes"},),
 )
