@@ -154,3 +154,66 @@ def test_a_column_that_another_table_has(tmp_path):
     assert set(labels(tmp_path, "table:label=breed").values()) == {"pug", "boxer"}
     with pytest.raises(UserError, match=r"a\.csv has no column 'size' \(it has image, kind and other\)"):
         recognise(tmp_path, "table:label=size")
+
+
+def chexpert(root, *cells, split="train"):
+    """A table of CheXpert with the given marks of No Finding, Edema and Fracture, and its pictures."""
+    folder = root / "CheXpert-v1.0-small"
+    names = [f"{split}/patient{n:05d}/study1/view1_frontal.jpg" for n in range(len(cells))]
+    draw(folder, *names)
+    rows = [f"{folder.name}/{name},Female,68,Frontal,{own}" for name, own in zip(names, cells, strict=True)]
+    write(folder, f"{split}.csv", "\n".join(["Path,Sex,Age,View,No Finding,Edema,Fracture", *rows]))
+    return folder
+
+
+def test_chexpert_has_uncertain_and_empty_marks(tmp_path):
+    root = chexpert(tmp_path, "1.0,,0.0", ",-1.0,0.0", ",1.0,-1.0", *[",1.0,"] * 70, "1.0,,1.0")
+    layout = recognise(root, ":several=yes")
+    (doubt,) = [one for one in layout.doubts if one.stops_training]
+    assert "2 marks of 2 pictures in train.csv are -1" in doubt.reason
+    assert "Edema 1 and Fracture 1" in doubt.reason
+    assert ":uncertain=no" in doubt.way_out
+    # Fracture is empty or uncertain in the first sixty rows.
+    chosen = {way: recognise(root, f":several=yes,uncertain={way}") for way in ("no", "yes", "left-out")}
+    labels_of = {way: [entry.labels for entry in found.entries[:3]] for way, found in chosen.items()}
+    assert labels_of["no"] == [("No Finding",), (), ("Edema",)]
+    assert labels_of["yes"] == [("No Finding",), ("Edema",), ("Edema", "Fracture")]
+    assert labels_of["left-out"][:2] == [("No Finding",), ("Edema",)]
+    assert chosen["no"].entries[-1].labels == ("No Finding", "Fracture")
+    assert not [one for found in chosen.values() for one in found.doubts if one.stops_training]
+    notes = " ".join(chosen["left-out"].notes)
+    assert "2 marks of -1 in train.csv leave their pictures out" in notes
+    assert "empty marks in train.csv count as no" in notes
+    assert "no classes are Sex, Age and View" in notes
+    assert "is uncertain (Edema is -1) (train.csv, line 3)" in str(chosen["left-out"].problems)
+    with pytest.raises(UserError, match="has an empty mark"):
+        recognise(root, "table:several=yes,uncertain=no,blank=left-out")
+    with pytest.raises(UserError, match="uncertain=maybe is unknown: no, yes, left-out"):
+        recognise(root, "table:several=yes,uncertain=maybe")
+
+
+def test_patients_as_folders_are_hardly_classes(tmp_path):
+    root = chexpert(tmp_path, *["1.0,,0.0", ",1.0,1.0"] * 8)
+    layout = recognise(root)  # the table has several labels a picture: the folders of patients are left
+    (doubt,) = [one for one in layout.doubts if one.stops_training]
+    assert "16 of the 16 classes have a single picture" in doubt.reason
+
+
+def test_a_class_that_is_called_train_and_parts_beside_marks(tmp_path):
+    draw(tmp_path, *(f"{n:06d}.jpg" for n in range(12)))
+    rows = [f"{n:06d}.jpg,{n % 2},{(n + 1) % 2},{int(n % 5 == 0)},{n % 3},{n % 2}" for n in range(12)]
+    write(tmp_path, "voc.csv", "\n".join(["image,aeroplane,person,train,fold,kfold", *rows]))
+    layout = recognise(tmp_path, ":several=yes")
+    assert {entry.split for entry in layout.entries} == {""}
+    assert layout.entries[0].labels == ("person", "train")
+    assert {one for entry in layout.entries for one in entry.labels} == {"aeroplane", "person", "train"}
+
+
+def test_a_mark_that_is_neither_yes_nor_no(tmp_path):
+    draw(tmp_path, *(f"{n}.jpg" for n in range(70)))
+    rows = [f"{n}.jpg,{n % 2},1,x" if n < 65 else f"{n}.jpg,2,1," for n in range(70)]
+    write(tmp_path, "t.csv", "\n".join(["image,cars,people,night", *rows]))
+    layout = recognise(tmp_path, ":several=yes")
+    assert layout.entries[1].labels == ("cars", "people", "night")
+    assert len(layout.entries) == 65
+    assert "has a mark that is neither 1 nor 0 (cars: 2) (t.csv, line 67)" in str(layout.problems)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Options
+from vitbench.data.layouts.marks import Marks, find_marks, is_blank, is_mark, is_one
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import listed
 from vitbench.data.layouts.several import SEVERAL, separator_of
@@ -105,11 +106,11 @@ _MOST_CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers of the columns. `one_hot` are those whose names are the classes, where no column holds labels."""
+    """Numbers of the columns. `marks` are those whose names are the classes, where no column holds labels."""
 
     file: int
     label: int | None
-    one_hot: tuple[int, ...] = ()
+    marks: Marks | None = None
     split: int | None = None
     true_split: str = ""
     """The split that a 1 in the split's column means, where it holds truth values."""
@@ -143,14 +144,14 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
     else:
         split, true_split = _split_column(names, values, _chosen("split", table, names, options))
     label = _chosen("label", table, names, options)
-    one_hot: tuple[int, ...] = ()
+    marks: Marks | None = None
     note = ""
     if label is None:
         answer = _label_column(table, names, values, file, split, options)
         if isinstance(answer, str):
             return answer
-        label, one_hot, note = answer
-    return Columns(file, label, one_hot, split, true_split, note, width)
+        label, marks, note = answer
+    return Columns(file, label, marks, split, true_split, note, width)
 
 
 def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
@@ -178,17 +179,6 @@ def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
         if len(different) > 1:
             found.append(table.names[number] if names else str(number + 1))
     return found[:_MOST_CANDIDATES]
-
-
-def one_hot_label(table: Table, cells: Sequence[str], columns: Columns) -> str | None:
-    """The class whose column holds the 1; None if none or several do."""
-    marked = [n for n in columns.one_hot if n < len(cells) and _is_one(cells[n])]
-    return table.names[marked[0]].strip() if len(marked) == 1 else None
-
-
-def one_hot_labels(table: Table, cells: Sequence[str], columns: Columns) -> tuple[str, ...]:
-    """The classes whose columns hold a 1."""
-    return tuple(table.names[n].strip() for n in columns.one_hot if n < len(cells) and _is_one(cells[n]))
 
 
 def split_in(cells: Sequence[str], columns: Columns) -> str:
@@ -236,8 +226,17 @@ def _split_column(names: Sequence[str], values: Sequence[Sequence[str]], chosen:
     for name, split in _BOOLEAN_SPLITS.items():
         column_ = names.index(name) if name in names else None
         if column_ is not None and all(value.lower() in (*_TRUE, *_FALSE) for value in values[column_]):
+            if name == "train" and _is_class_train(values, column_):
+                continue
             return column_, split
     return None, ""
+
+
+def _is_class_train(values: Sequence[Sequence[str]], train: int) -> bool:
+    """Whether a column called train marks trains, as that of Pascal VOC's classes does: few rows of many, and among
+    other marks."""
+    marked = [column for column in values if all(map(is_mark, column)) and not all(map(is_blank, column))]
+    return len(marked) > 3 and sum(map(is_one, values[train])) * 2 < len(values[train])
 
 
 def _split_without_header(values: Sequence[Sequence[str]], file: int) -> int | None:
@@ -256,8 +255,8 @@ def _label_column(
     file: int,
     split: int | None,
     options: Options,
-) -> tuple[int | None, tuple[int, ...], str] | str:
-    """The label's column or the one-hot columns, and a note on the choice; a text says why there is none."""
+) -> tuple[int | None, Marks | None, str] | str:
+    """The label's column or the marked columns, and a note on the choice; a text says why there is none."""
     # A row that is longer than the header has cells without a meaning.
     free = [n for n in range(len(names) or len(values)) if n not in (file, split)]
     named = [names.index(name) for name in LABEL_COLUMNS if name in names and names.index(name) in free]
@@ -269,23 +268,20 @@ def _label_column(
         if not others and names[best] not in _CERTAIN:
             others = [n for n in free if n < len(names) and n != best and _may_be_labels(names[n], values[n])]
         if not others:
-            return best, (), ""
+            return best, None, ""
         other = listed(table.names[n] for n in dict.fromkeys([*named, *others]) if n != best)
-        return best, (), f"The labels are those of the column {table.names[best]}; --as table:label=NAME takes {other}."
-    marks = [n for n in free if all(_is_one(value) or _is_zero(value) for value in values[n]) and any(values[n])]
-    signs = [n for n in free if values[n] and all(value in ("1", "-1") for value in values[n])]
-    marks = signs if len(signs) > max(1, len(marks)) else marks
-    if len(marks) > 1 and names:
-        sums = [sum(_is_one(values[n][row]) for n in marks) for row in range(len(values[file]))]
-        if all(total == 1 for total in sums):
-            return None, tuple(marks), ""
-        if max(sums) > 1:
-            if SEVERAL in options:
-                return None, tuple(marks), ""
+        return (
+            best,
+            None,
+            f"The labels are those of the column {table.names[best]}; --as table:label=NAME takes {other}.",
+        )
+    if marks := find_marks(table, values, _may_be_marked(names, free), options, SEVERAL in options):
+        sums = [sum(is_one(values[n][row], marks.words) for n in marks.columns) for row in range(len(values[file]))]
+        if max(sums) > 1 and SEVERAL not in options:
             return f"marks several classes for one picture; {WAY_TO_SEVERAL}"
-        return None, tuple(marks), ""
+        return None, marks, _what_is_marked(table, names, free, marks)
     if SEVERAL in options and (lists := [n for n in free if _lists_labels(values[n])]):
-        return lists[0], (), ""
+        return lists[0], None, ""
     telling = [n for n in free if n >= len(names) or not _says_something_else(names[n])]
     lists = [n for n in telling if _are_lists(values[n])]
     telling = [n for n in telling if n not in lists]
@@ -301,7 +297,7 @@ def _label_column(
             )
         telling = words[:1]
     if len(telling) == 1:
-        return telling[0], (), ""
+        return telling[0], None, ""
     if not telling and any(value != "[]" for n in lists for value in values[n] if value):
         return f"lists several labels for one picture ({listed(table.names[n] for n in lists)}); {WAY_TO_SEVERAL}"
     if not telling:
@@ -309,6 +305,18 @@ def _label_column(
     which = listed(table.names[n] for n in telling[:6])
     first = table.names[telling[0]]
     return f"has no column that is surely the label ({which} may be): choose with --as table:label={first}"
+
+
+def _may_be_marked(names: Sequence[str], free: Sequence[int]) -> list[int]:
+    return [n for n in free if n < len(names) and not _says_something_else(names[n]) and not names[n].startswith("is_")]
+
+
+def _what_is_marked(table: Table, names: Sequence[str], free: Sequence[int], marks: Marks) -> str:
+    """Which columns are no classes although others are, a sentence; empty if all are."""
+    others = [table.names[n] for n in free if n < len(names) and names[n] and n not in marks.columns]
+    if not others:
+        return ""
+    return f"The classes are the {len(marks.columns):,} columns of marks; no classes are {listed(others[:8])}."
 
 
 def _are_lists(values: Sequence[str]) -> bool:
@@ -388,11 +396,3 @@ def _ends_as_picture(cell: str) -> bool:
 
 def _is_number(value: str) -> bool:
     return bool(re.fullmatch(r"[-+]?\d*\.?\d+", value))
-
-
-def _is_one(value: str) -> bool:
-    return value.strip().lower() in ("1", "1.0", "true")
-
-
-def _is_zero(value: str) -> bool:
-    return value.strip().lower() in ("0", "0.0", "false", "")

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Form, Layout, Options
 from vitbench.data.layouts.label_tables import read_label_table, tables_layout, ways_to_several
+from vitbench.data.layouts.marks import OPTIONS as OF_MARKS
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
 from vitbench.data.layouts.several import HELP, SEVERAL
@@ -45,6 +46,6 @@ FORM = Form(
     phrase="metadata.csv or metadata.jsonl of a Hugging Face imagefolder",
     priority=60,
     recognise=_recognise,
-    options={"label": "the column of labels", "encoding": "such as cp1252 or utf-16", SEVERAL: HELP},
+    options={"label": "the column of labels", "encoding": "such as cp1252 or utf-16", SEVERAL: HELP, **OF_MARKS},
     choices=_choices,
 )

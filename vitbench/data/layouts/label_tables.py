@@ -14,10 +14,9 @@ from vitbench.data.layouts.columns import (
     Columns,
     find_columns,
     label_candidates,
-    one_hot_label,
-    one_hot_labels,
     split_in,
 )
+from vitbench.data.layouts.marks import OPTIONS as OF_MARKS
 from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import HELP, SEVERAL, Joined, joined_labels, labels_in, separator_of
@@ -55,6 +54,8 @@ class ReadTable:
     """The cells of each row that names a picture."""
     takes_all: bool = False
     """Whether several labels a picture were asked for, so that none is possible."""
+    marked: dict[str, list[str]] = field(default_factory=dict)
+    """The classes that the rows of a picture mark, where columns are classes."""
     several: dict[str, set[str]] = field(default_factory=dict)
     """Pictures that have several labels, with all of them."""
     joined: Joined | None = None
@@ -139,8 +140,8 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     read.table, read.columns = table, columns
     _take_rows(place, read, table, columns, lambda text: finder.find(text, folders, table.encoding))
     if SEVERAL in options:
-        _take_all_labels(read, table, columns, options[SEVERAL])
-    elif not columns.one_hot:
+        _take_all_labels(read, columns, options[SEVERAL])
+    elif columns.marks is None:
         read.joined = joined_labels(entry.label or "" for entry in read.entries)
     if not read.entries and place.file is None:
         first = read.problems[0] if read.problems else None
@@ -154,10 +155,6 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
     for line, cells in table.rows:
         where = f"{table.path.name}, line {line}"
         name = cells[columns.file].strip() if columns.file < len(cells) else ""
-        if columns.label is not None:
-            label: str | None = cells[columns.label].strip() if columns.label < len(cells) else ""
-        else:
-            label = one_hot_label(table, cells, columns)
         if not name:
             read.problems.append(Problem(table.path.name, f"names no file (line {line})"))
             continue
@@ -173,8 +170,12 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
         file = pictures[0] if pictures else own
         if file is None:
             read.problems.append(Problem(name, f"leads out of the folder ({where})"))
+            continue
+        label, reason = _label_of(read, columns, cells, file)
+        if reason:
+            read.problems.append(Problem(file, f"{reason} ({where})"))
         elif not label and not read.takes_all:
-            why = "no class or several are marked" if columns.one_hot else "has no label"
+            why = "no class or several are marked" if columns.marks else "has no label"
             read.problems.append(Problem(file, f"{why} ({where})"))
         elif file in entries:
             read.rows[file].append(padded)
@@ -192,18 +193,25 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
     read.entries = list(entries.values())
 
 
-def _take_all_labels(read: ReadTable, table: Table, columns: Columns, said: str) -> None:
+def _label_of(read: ReadTable, columns: Columns, cells: Sequence[str], file: str) -> tuple[str | None, str]:
+    """The label of a row, if it has one, and why its picture is left out."""
+    if columns.marks is not None:
+        classes, reason = columns.marks.read(cells, file)
+        read.marked.setdefault(file, []).extend(classes)
+        return (classes[0] if len(classes) == 1 else None), reason
+    number = columns.label or 0
+    return (cells[number].strip() if number < len(cells) else ""), ""
+
+
+def _take_all_labels(read: ReadTable, columns: Columns, said: str) -> None:
     """Gives each entry all of its labels: those of its cell, or of all marked columns, in all rows that name it."""
     known = [cells[columns.label] for rows in read.rows.values() for cells in rows] if columns.label is not None else []
     separator = separator_of(said, known)
     entries = []
     for entry in read.entries:
-        labels: list[str] = []
-        for cells in read.rows[entry.file]:
-            if columns.label is None:
-                labels += one_hot_labels(table, cells, columns)
-            else:
-                labels += labels_in(cells[columns.label], separator)
+        labels = list(read.marked.get(entry.file, ()))
+        if columns.label is not None:
+            labels += [one for cells in read.rows[entry.file] for one in labels_in(cells[columns.label], separator)]
         own = tuple(dict.fromkeys(labels))
         entries.append(replace(entry, label=own[0] if own else None, labels=own))
     read.entries, read.several = entries, {}
@@ -261,10 +269,14 @@ def tables_layout(
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     notes: list[str] = []
+    open_marks: list[Doubt] = []
     for read in tables:
         problems += read.problems
         notes += read.table.notes if read.table else []
         notes += [read.columns.note] if read.columns and read.columns.note else []
+        if read.columns and (marks := read.columns.marks):
+            notes += marks.notes(read.name)
+            open_marks += [doubt] if (doubt := marks.doubt(read.name)) else []
         for entry in read.entries:
             if entry.file in entries and entries[entry.file].label != entry.label:
                 labels = f"{entries[entry.file].label}, {entry.label}"
@@ -280,9 +292,8 @@ def tables_layout(
     found = tuple(entries.values())
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
-    doubts = doubts_of_tables(
-        form, problems, found, {name: labels for read in tables for name, labels in read.several.items()}
-    )
+    several = {name: labels for read in tables for name, labels in read.several.items()}
+    doubts = [*open_marks, *doubts_of_tables(form, problems, found, several)]
     doubts += [
         read.joined.doubt(read.found, as_layout(form, {**read.options, SEVERAL: read.joined.said}))
         for read in tables
@@ -393,6 +404,7 @@ FORM = Form(
         "split": "the column of splits",
         "encoding": "such as cp1252 or utf-16",
         SEVERAL: HELP,
+        **OF_MARKS,
     },
     choices=_choices,
 )

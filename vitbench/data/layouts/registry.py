@@ -19,6 +19,8 @@ from vitbench.text import counted
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
 """Each is one file here, or comes with an installed package; those that are tried first come first."""
 
+_MANY_CLASSES = 10
+"""From here on classes of one picture each are doubted: a person's first try of a folder may well have three."""
 _INSIDE = {
     ".zip": "unpack it first",
     ".tar": "unpack it first",
@@ -183,6 +185,14 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
         yield Doubt(
             f"There is only one class, {classes[0]}: a network that says it always is right.",
             f"{_other_levels(layout)}{overrule}",
+            stops_training=True,
+        )
+    single = sum(count == 1 for count in counts.values())
+    if not several and len(classes) >= _MANY_CLASSES and single * 2 > len(classes):
+        yield Doubt(
+            f"{single:,} of the {len(classes):,} classes have a single picture, such as {listed(classes[:2])}: these"
+            " seem to be names of pictures, patients or series, and no classes.",
+            overrule,
             stops_training=True,
         )
     yield from _untrained(layout, overrule)
