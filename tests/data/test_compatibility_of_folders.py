@@ -203,3 +203,100 @@ def test_files_that_are_not_read_are_named_where_nothing_fits(tmp_path):
     write(tmp_path, "train/digitStruct.mat", b"HDF")
     with pytest.raises(UserError, match=r"if the labels are in train/digitStruct\.mat, write a CSV of filename"):
         recognise(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("entrenamiento", "validación", "prueba"),
+        ("treino", "validacao", "teste"),
+        ("Trainingsdaten", "Validierungsdaten", "Testbilder"),
+        ("entraînement", "validation", "test"),
+        ("訓練", "検証", "テスト"),
+        ("训练集", "验证集", "测试集"),
+        ("훈련 데이터", "검증 데이터", "테스트 데이터"),
+        ("обучение", "валидация", "тест"),
+    ],
+)
+def test_splits_in_other_languages(tmp_path, train, val, test):
+    draw(tmp_path, *(f"{split}/{label}/{n}.jpg" for split in (train, val, test) for label in "ab" for n in range(2)))
+    layout = recognise(tmp_path)
+    assert {entry.split for entry in layout.entries} == {"train", "val", "test"}
+    assert {entry.label for entry in layout.entries} == {"a", "b"}
+
+
+def test_brain_scans_hold_a_copy_of_themselves(tmp_path):
+    draw(
+        tmp_path,
+        *(
+            f"{base}{label}/{n}.jpg"
+            for base in ("", "brain_tumor_dataset/")
+            for label in ("no", "yes")
+            for n in range(3)
+        ),
+    )
+    (doubt,) = recognise(tmp_path).doubts
+    assert doubt.stops_training
+    assert "brain_tumor_dataset holds folders that are called like the classes beside it (no and yes)" in doubt.reason
+
+
+def test_plant_diseases_keep_their_test_beside_the_wrapper(tmp_path):
+    base = "New Plant Diseases Dataset(Augmented)/New Plant Diseases Dataset(Augmented)"
+    draw(
+        tmp_path,
+        *(
+            f"{base}/{split}/{label}/{n}.JPG"
+            for split in ("train", "valid")
+            for label in ("rust", "scab")
+            for n in range(2)
+        ),
+    )
+    draw(tmp_path, *(f"test/test/AppleScab{n}.JPG" for n in range(3)))
+    layout = recognise(tmp_path)
+    assert {(entry.split, entry.label) for entry in layout.entries} == {
+        (split, label) for split in ("train", "val") for label in ("rust", "scab")
+    }
+    assert [entry.split for entry in layout.unlabelled] == ["test"] * 3
+    draw(tmp_path, "valid/more/1.jpg")  # a split that is there already
+    assert any("lies beside" in problem.reason for problem in recognise(tmp_path).problems)
+
+
+def test_unlabelled_pictures_beside_labelled_ones(tmp_path):
+    draw(tmp_path, *(f"labeled/{label}/{n}.jpg" for label in ("cat", "dog") for n in range(2)))
+    draw(tmp_path, *(f"unlabeled/{n}.jpg" for n in range(5)))
+    layout = recognise(tmp_path)
+    assert {entry.label for entry in layout.entries} == {"cat", "dog"}
+    assert {entry.split for entry in layout.unlabelled} == {"unlabelled"}
+
+
+def test_a_list_of_the_test_split_alone(tmp_path):
+    draw(tmp_path, *(f"{label}/{n}.jpg" for label in ("cat", "dog") for n in range(3)))
+    write(tmp_path, "test.txt", "cat/0.jpg\ndog/0.jpg\n")
+    layout = recognise(tmp_path)
+    assert {entry.file for entry in layout.entries if entry.split == "test"} == {"cat/0.jpg", "dog/0.jpg"}
+    assert sum(entry.split == "train" for entry in layout.entries) == 4
+    assert "4 pictures in no list count as train." in layout.notes
+
+
+def test_folds_and_results_are_hardly_classes(tmp_path):
+    draw(
+        tmp_path,
+        *(
+            f"fold{k}/{split}/{label}/{n}.jpg"
+            for k in (1, 2)
+            for split in ("train", "val")
+            for label in "ab"
+            for n in range(2)
+        ),
+    )
+    assert any(doubt.stops_training and "fold1 (like a camera" in doubt.reason for doubt in recognise(tmp_path).doubts)
+    draw(tmp_path / "other", *(f"{label}/{n}.jpg" for label in ("cat", "dog", "plots", "results") for n in range(2)))
+    assert "results (like a folder of results)" in str(recognise(tmp_path / "other").doubts)
+
+
+@pytest.mark.parametrize(("name", "said"), [("1.dcm", "convert them to PNG"), ("1.mp4", "write their frames out")])
+def test_medical_pictures_and_films_have_a_way_out(tmp_path, name, said):
+    for label in ("a", "b"):
+        write(tmp_path, f"{label}/{name}", b"\0" * 128 + b"DICM")
+    with pytest.raises(UserError, match=said):
+        recognise(tmp_path)

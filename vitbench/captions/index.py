@@ -88,7 +88,13 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
         seen = repr((str(picture.file.relative_to(root)), picture.captions, picture.split))
         digest.update(seen.encode("utf-8", "surrogateescape"))
     return CaptionIndex(
-        root, title, described, tuple(pictures), tuple(rows.problems + problems), digest.hexdigest(), tuple(rows.notes)
+        root,
+        title,
+        described,
+        tuple(pictures),
+        tuple(rows.problems + problems),
+        digest.hexdigest(),
+        tuple(rows.said() + finder.decided()),
     )
 
 

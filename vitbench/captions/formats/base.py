@@ -1,5 +1,6 @@
 """What a format of captions is: declarations only, which every format imports and which import no format."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,13 @@ from vitbench.data.layouts.place import Place
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
+from vitbench.text import counted
 
 _MOST_FILES = 60
 _DEEPEST = 2
+_NUMBER = re.compile(r"(\d{1,18})(?:\.0+)?")
+"""Of a picture; a table program writes 7.0 for it where another row has none."""
+_NUMBER_AT_END = re.compile(r"\d{1,18}$")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class CaptionPlace(Place):
         super().__init__(path, said)
         self.encoding = encoding
         self._texts: dict[str, Decoded] = {}
+        self._by_number: dict[str, str] = {}
 
     def text(self, name: str) -> Decoded:
         """A file of the place as text. Raises UserError if it cannot be read."""
@@ -101,9 +107,30 @@ class CaptionPlace(Place):
         )
         if len(found) > 1 and split:
             found = [path for path in found if split_of("_".join(path.split("/")[:-1])) == split] or found
+        if not found and (match := _NUMBER.fullmatch(name.strip())):
+            found = self._numbered.get(int(match[1]), [])
+            if len(found) == 1:
+                self._by_number[name] = found[0]
         if len(found) > 1:
             return found
         return found[0] if found else None
+
+    def decided(self) -> list[str]:
+        """What was decided while pictures were looked for, a sentence each."""
+        if not self._by_number:
+            return []
+        name, picture = next(iter(self._by_number.items()))
+        count = counted(len(self._by_number), "picture")
+        return [f"found by the number at the end of the name: {count}, as {name} is {picture}"]
+
+    @cached_property
+    def _numbered(self) -> dict[int, list[str]]:
+        """Pictures by the number at the end of their names: COCO_val2014_000000000042.jpg by 42."""
+        found: dict[int, list[str]] = {}
+        for picture in self.pictures:
+            if match := _NUMBER_AT_END.search(PurePosixPath(picture).stem):
+                found.setdefault(int(match[0]), []).append(picture)
+        return found
 
 
 def merged(parts: list[Recognised]) -> Recognised:
@@ -120,10 +147,11 @@ class Keys:
 
     picture: tuple[str, ...] = (
         *("image", "image_name", "filename", "file_name", "image_path", "img_path", "filepath", "file_path", "path"),
-        *("image_file", "img", "file", "picture", "photo", "image_id", "img_id", "id", "name", "key"),
+        *("image_file", "img", "file", "picture", "photo", "fig_uri", "image_id", "img_id", "id", "name", "key"),
     )
     caption: tuple[str, ...] = (
         *("caption", "captions", "comment", "comments", "text", "sentence", "sentences", "description", "caption_text"),
+        *("caption_str", "overall_caption", "paragraph", "s2_caption"),
         *("raw", "title", "prompt", "additional_feature", "blip_caption", "references", "refs", "report"),
     )
     split: tuple[str, ...] = ("split", "subset", "set", "partition")

@@ -12,6 +12,9 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
 
+_REFUSED = ("is_rejected", "is_precanned")
+"""VizWiz: a ready-made sentence stands where an annotator saw too little."""
+
 
 def is_coco_captions(document: Any) -> bool:
     """Whether a JSON document lists images, and annotations of which one of the first ten has a caption."""
@@ -31,6 +34,8 @@ def read_coco(captions: Path, instances: Path | None = None, document: Any = Non
         picture = names.get(_identifier(entry.get("image_id")))
         if picture is None:
             rows.problems.append(f"{where}: image_id {entry.get('image_id')!r} is not a picture of the file")
+        elif refused := [key for key in _REFUSED if entry.get(key) is True]:
+            rows.problems.append(f"{where}: its annotators could not describe {picture} ({refused[0]})")
         else:
             rows.add(picture, entry.get("caption"), split, where)
     if instances is not None:

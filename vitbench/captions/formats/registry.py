@@ -1,5 +1,7 @@
 """All formats of captions, and the one that fits; refusals and help texts come from their phrases."""
 
+from pathlib import PurePosixPath
+
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised
 from vitbench.data.layouts.base import Declined, NotRecognised
 from vitbench.data.layouts.place import listed
@@ -43,7 +45,26 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     if chosen:
         raise UserError(f"{given} cannot be read as {chosen} ({known[chosen].phrase}): {declined[chosen].reason}.")
     near = "; ".join(why.reason for why in declined.values() if why.near)
+    near = near or _files_there(place)
     found_text = f" ({near})" if near else ""
     if place.file is not None:
         raise NotRecognised(f"{given} is in no known caption format{found_text}: vitbench reads {phrases()}.", near)
     raise NotRecognised(f"{given} holds captions in no known format{found_text}: vitbench reads {phrases()}.", near)
+
+
+_ADVICE = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "is a spreadsheet: save it as CSV"),
+    **dict.fromkeys((".pkl", ".pickle", ".npy", ".npz", ".pt"), "holds Python's objects: write them as CSV or JSON"),
+    **dict.fromkeys((".parquet", ".arrow", ".h5", ".hdf5"), "holds tables for programs: write them as CSV or JSON"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".rar", ".7z"), "is packed: unpack it"),
+    **dict.fromkeys((".docx", ".doc", ".odt", ".pdf"), "is a document: save its text as CSV of image and caption"),
+}
+
+
+def _files_there(place: CaptionPlace) -> str:
+    """Files beside the pictures that may hold captions, with what to do."""
+    known = [name for name in place.others if PurePosixPath(name).suffix.lower() in _ADVICE]
+    if known:
+        return f"{known[0]} {_ADVICE[PurePosixPath(known[0]).suffix.lower()]}"
+    others = [name for name in place.others if name.count("/") < 2]
+    return f"beside the pictures are {listed(others[:3])}, which do not say which picture is meant" if others else ""

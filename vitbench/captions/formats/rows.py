@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vitbench.captions.formats.mending import is_nothing, mended
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 SPLIT_NAMES = {
     "train": "train",
@@ -28,6 +30,9 @@ _SEPARATORS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """Characters that Python, but no format of captions, takes for the end of a line."""
 
 
+TWICE = "standing for a picture that has the same one already: *"
+
+
 @dataclass
 class Rows:
     """`captions[(split, picture name)]`, in the order of the file; `problems` names each row that was left out.
@@ -41,6 +46,8 @@ class Rows:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What was changed or guessed while nothing was left out, a sentence each."""
+    changes: dict[str, list[str]] = field(default_factory=dict)
+    """A sentence for each thing that happened to captions (`*` is how many), with the places of those."""
 
     def add(self, name: object, caption: object, split: str, where: str) -> None:
         """Takes one row, or notes why it is left out; `where` names file and line for the note."""
@@ -48,17 +55,44 @@ class Rows:
             self.problems.append(f"{where}: no picture name")
         elif not isinstance(caption, str) or not caption.strip():
             self.problems.append(f"{where}: no caption for {name}")
+        elif is_nothing(caption):
+            self.problems.append(f"{where}: no caption for {name} (only {caption.strip()!r})")
         else:
+            caption, changed = mended(caption)
+            for change in changed:
+                self.changes.setdefault(change, []).append(where)
             if odd := _SEPARATORS.search(caption):
                 self.notes.append(f"{where}: U+{ord(odd[0]):04X}, a separator of lines, is read as a blank")
             if "\ufffd" in caption:
                 self.notes.append(f"{where}: U+FFFD stands where a character was lost before the file was written")
-            self.captions.setdefault((split, name.strip()), []).append(" ".join(caption.split()))
+            known = self.captions.setdefault((split, name.strip()), [])
+            one = " ".join(caption.split())
+            if one in known:
+                self.changes.setdefault(TWICE, []).append(where)
+            known.append(one)
+
+    def said(self) -> list[str]:
+        """The notes, and a sentence for each kind of change with how often it happened and where first."""
+        sentences = [
+            f"{change.replace('*', counted(len(places), 'caption'))} (first {places[0]})"
+            for change, places in self.changes.items()
+        ]
+        return [*self.notes, *sentences]
 
     def merge(self, other: "Rows") -> None:
         """Adds what another file says."""
+        both = [key for key in other.captions if key in self.captions]
+        if both:
+            split, name = both[0]
+            of_split = f" of {split}" if split else ""
+            self.notes.append(
+                f"{counted(len(both), 'picture')}{of_split} have captions in several files, such as {name}, and all are"
+                " used; name one of the files to use it alone"
+            )
         for key, captions in other.captions.items():
             self.captions.setdefault(key, []).extend(captions)
+        for change, places in other.changes.items():
+            self.changes.setdefault(change, []).extend(places)
         for key, regions in other.regions.items():
             self.regions.setdefault(key, []).extend(regions)
         self.truths.update(other.truths)

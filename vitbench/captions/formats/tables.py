@@ -127,6 +127,23 @@ def _are_captions(raw: Sequence[tuple[int, list[str], str]]) -> bool:
     return sum(len(cell.split()) > 2 or (len(cell) > 5 and not cell.isascii()) for cell in cells) * 2 > len(cells)
 
 
+def _first_words(place: CaptionPlace, name: str) -> Rows | None:
+    """A text whose lines begin with a picture's name (`1000268201 child in pink dress`); None if it is none."""
+    decoded = place.text(name)
+    lines = [(n, line.split(None, 1)) for n, line in enumerate(decoded.text.split("\n"), start=1) if line.strip()]
+    tried = lines[:20]
+    good = sum(len(words) == 2 and " " in words[1].strip() and bool(place.finder.find(words[0])) for _, words in tried)
+    if good * 2 <= len(tried):
+        return None
+    rows = Rows()
+    rows.notes += [f"{name} {decoded.doubt}"] if decoded.doubt else []
+    for number, words in lines:
+        rows.add(
+            words[0], words[1] if len(words) > 1 else "", split_of(PurePosixPath(name).stem), f"{name}, line {number}"
+        )
+    return rows
+
+
 def _is_picture(place: CaptionPlace, cell: str) -> bool:
     ending = PurePosixPath(cell.strip()).suffix.lower()
     return ending in picture_extensions() or bool(place.finder.find(cell))
@@ -149,6 +166,8 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
             if rows.captions:
                 kind = "Flickr CSV" if path.suffix.lower() in (".csv", ".txt") else "TSV of pictures and captions"
                 found.append(Recognised(kind, rows))
+        elif (words := _first_words(place, name)) is not None:
+            found.append(Recognised("a text of names and captions", words))
         elif path.suffix.lower() != ".txt" or place.file is not None:
             near.append(f"{name} {rows}")
     if found:

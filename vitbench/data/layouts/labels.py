@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -135,6 +135,7 @@ def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
     names = Counter(name for inner in below for name in inner)
     telling = [name for name in names if name.lower() not in IMAGE_FOLDERS and not split_of(name)]
     if len(children) < 2 or deep * 2 <= total or len(telling) < 2:
+        found.doubts += _copies_of_all(children)
         return 1
     inner = _some(telling)
     if all(len(name) == 1 and all(_begins(f, name) for f in folders) for name, folders in children.items()):
@@ -144,6 +145,7 @@ def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
             " class-folders:level=1 takes the outer ones."
         )
         return 2
+    found.doubts += _copies_of_all(children)
     repeated = sum(names[name] for name in telling) >= 1.5 * len(telling)
     outer_are_sources = all(is_source(name) for name in children)
     if repeated and outer_are_sources and not all(is_source(name) for name in telling):
@@ -163,6 +165,22 @@ def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
             )
         )
     return 1
+
+
+def _copies_of_all(children: Mapping[str, Sequence[Folder]]) -> list[Doubt]:
+    """A folder among the classes that holds folders named like them: an archive unpacked within itself."""
+    for name, folders in children.items():
+        inner = {one for folder in folders for one in folder.folders if one in children and one != name}
+        if len(inner) > 1:
+            return [
+                Doubt(
+                    f"The class {readable(name)} holds folders that are called like the classes beside it"
+                    f" ({_some(sorted(inner))}): it seems to be a copy of all of them.",
+                    f"Give vitbench the folder {readable(name)}, or take it away.",
+                    stops_training=True,
+                )
+            ]
+    return []
 
 
 def _begins(folder: Folder, letter: str) -> bool:

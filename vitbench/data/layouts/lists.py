@@ -16,6 +16,7 @@ from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.reading import TABLE
+from vitbench.text import counted
 
 _LIST_ENDINGS = (".txt", ".lst", ".list", "")
 _LOOKED_AT = 200
@@ -102,14 +103,18 @@ def with_split_lists(place: Place, found: Labels, tree: Tree, form: str) -> Layo
     folders = dict(tree.splits)
     labelled = {entry.file for entry in entries}
     lists = [one for one in lists if sum(line.picture in labelled for line in one.lines) * 2 > len(one.lines)]
-    if lists and len({one.split for one in lists}) > 0 and any(one.split == "train" for one in lists):
+    if lists:
         splits: dict[str, str] = {}
         for one in sorted(lists, key=lambda one: one.split == "train"):  # val and test count before trainval
             for line in one.lines:
                 splits.setdefault(line.picture, one.split)
             problems += one.missing
-        left_out = [entry.file for entry in entries if entry.file not in splits]
-        problems += [Problem(file, "is in no list of a split") for file in left_out]
+        unlisted = [entry.file for entry in entries if entry.file not in splits]
+        if any(one.split == "train" for one in lists):
+            problems += [Problem(file, "is in no list of a split") for file in unlisted]
+        else:  # a list of what is held out: the rest is to train on
+            splits |= dict.fromkeys(unlisted, "train")
+            notes.append(f"{counted(len(unlisted), 'picture')} in no list count as train.")
         entries = [Entry(entry.file, entry.label, splits[entry.file]) for entry in entries if entry.file in splits]
         notes.append(f"The splits are those of {listed(one.file for one in lists)}.")
     used = {one.file for one in lists}

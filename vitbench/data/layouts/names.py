@@ -3,12 +3,24 @@
 import re
 import unicodedata
 
-_SPLITS = dict.fromkeys(("train", "training", "trn", "trainval", "learn", "learning", "训练", "學習", "学習"), "train")
-_SPLITS |= dict.fromkeys(
-    ("val", "valid", "validation", "validate", "validating", "dev", "devel", "验证", "検証"), "val"
-)
-_SPLITS |= dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试", "テスト"), "test")
-_SPLITS |= dict.fromkeys(("pred", "predict", "prediction"), "test")
+_WORDS = {
+    "train": (
+        "train training trn trainval learn learning labeled labelled 训练 訓練 學習 学習 学习 훈련 학습 обучение"
+        " обучающая тренировка entrenamiento treino treinamento entrainement entraînement apprentissage addestramento"
+        " trainings eğitim trening opleiding"
+    ),
+    "val": (
+        "val valid validation validate validating dev devel validación validacion validação validacao validazione"
+        " validierung validierungs validatie doğrulama walidacja валидация 验证 驗證 検証 검증"
+    ),
+    "test": (
+        "test testing tst eval evaluation holdout pred predict prediction prueba pruebas teste testes тест тестовая"
+        " 测试 測試 テスト 評価 테스트 시험"
+    ),
+    "unlabelled": "unlabelled unlabeled unlabel nolabel nolabels",
+}
+"""Words that stand for a split, in the languages in which people sort pictures."""
+_SPLITS = {word: split for split, words in _WORDS.items() for word in words.split()}
 _FILLERS = frozenset(
     [
         "set",
@@ -49,6 +61,7 @@ _FILLERS = frozenset(
         "数据",
         "数据集",
         "データ",
+        "데이터",
         "fold",
         "rev",
         "jpg",
@@ -56,7 +69,7 @@ _FILLERS = frozenset(
         "jpeg",
     ]
 )
-_GLUED = re.compile(r"^(?P<split>[a-z]+?)(?:set|data|dataset|images|imgs|img|dir|集)$")
+_GLUED = re.compile(r"^(?P<split>[a-z]+?)(?:set|data|dataset|images|imgs|img|dir|daten|bilder|集)$")
 _TEST_VARIANT = re.compile(r"test_[a-z]\w*")
 
 MASK_FOLDERS = frozenset(
@@ -138,8 +151,17 @@ ASIDE_FOLDERS = frozenset(
         "outputs",
         "results",
         "notebooks",
+        "plots",
+        "runs",
+        "checkpoints",
+        "backup",
+        "tmp",
+        "temp",
+        "cache",
+        "__pycache__",
     ]
 )
+"""Folders of what work on pictures leaves beside them (lower case)."""
 _SOURCES = re.compile(
     r"(cam(era)?|view|part|batch|fold|folder|group|session|device|subject|patient|person|user|site|source|scene|video|"
     r"clip|day|week|date|dir|chunk|shard|archive|disk|vol(ume)?|split)s?[-_ ]?[a-z0-9]{0,3}",
@@ -187,7 +209,7 @@ def split_in_name(stem: str) -> str:
 def _split_word(word: str) -> str | None:
     if word in _SPLITS:
         return _SPLITS[word]
-    for ending in ("集", "数据", "データ", "用"):
+    for ending in ("集", "数据", "資料", "データ", "用", "데이터"):
         if word.removesuffix(ending) in _SPLITS:
             return _SPLITS[word.removesuffix(ending)]
     glued = _GLUED.match(word)
@@ -233,6 +255,8 @@ def why_no_class(name: str) -> str:
         return "a folder of masks or annotations"
     if lower in IMAGE_FOLDERS:
         return "a folder of pictures of any kind"
+    if lower in ASIDE_FOLDERS:
+        return "a folder of results"
     return "a camera, a batch or a date" if is_source(name) and not name.isdigit() else ""
 
 

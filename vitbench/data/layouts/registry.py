@@ -24,7 +24,6 @@ _MANY_CLASSES = 10
 _INSIDE = {
     ".zip": "unpack it first",
     ".tar": "unpack it first",
-    ".gz": "unpack it first",
     ".tgz": "unpack it first",
     ".rar": "unpack it first",
     ".7z": "unpack it first",
@@ -38,7 +37,14 @@ _INSIDE = {
     ".meta": "the pictures are inside pickles or databases: write them out as files first",
     "data_batch_1": "the pictures are inside pickles (CIFAR): write them out as files first",
     "-ubyte": "the pictures are inside these arrays (MNIST): write them out as files first",
+    ".nii.gz": "medical pictures: convert them to PNG of 8 or 16 bits first",
+    ".gz": "unpack it first",
     ".pkl": "the pictures are inside pickles, which are not opened: write them out as files first",
+    **dict.fromkeys(
+        (".dcm", ".dicom", ".nii", ".mha", ".nrrd"),
+        "medical pictures, whose window of grey values you choose: convert them to PNG of 8 or 16 bits first",
+    ),
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), "films: write their frames out as pictures first"),
     ".mdb": "the pictures are inside this database: write them out as files first",
 }
 
@@ -208,7 +214,9 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
         odd = {label: why for label in classes if (why := why_no_class(label))}
         if odd and (len(odd) > 1 or len(classes) < 4 or not classes[0].isdigit()):
             which = listed(f"{label} (like {why})" for label, why in list(odd.items())[:3])
-            yield Doubt(f"{len(odd)} of the {len(classes):,} classes have names that seem to be none: {which}.")
+            doubt = f"{len(odd)} of the {len(classes):,} classes have names that seem to be none: {which}."
+            all_odd = len(odd) == len(classes)
+            yield Doubt(doubt, f"{_other_levels(layout)}{overrule}" if all_odd else "", stops_training=all_odd)
     alike: dict[str, list[str]] = {}
     for label in classes:
         alike.setdefault(same_name(label), []).append(label)

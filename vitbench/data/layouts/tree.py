@@ -181,6 +181,23 @@ def _nested(pictures: list[str]) -> Folder:
 
 def _resolve(folder: Folder, split: str, tree: Tree) -> None:
     """Goes down through wrappers and splits to the folders at whose level the labels lie."""
+    inner = _splits_in_one(folder)
+    if inner is not None:
+        tree.wrappers.append(inner.path)
+        named = {split_of(name) for name in inner.folders}
+        for name, child in folder.folders.items():
+            if not f"{inner.path}/".startswith(f"{child.path}/"):
+                own = split_of(name) or ""
+                if own in named:
+                    tree.problems += [
+                        Problem(file, f"lies beside {inner.path}/, which has {own}") for file in child.all()
+                    ]
+                else:
+                    tree.splits[child.path] = own
+                    _resolve(child, _nested_split(split, own), tree)
+        tree.problems += [Problem(file, "lies outside the folders of the splits") for file in folder.pictures]
+        _resolve(inner, split, tree)
+        return
     splits = _split_folders(folder)
     if splits:
         for name, child in folder.folders.items():
@@ -223,6 +240,20 @@ def _split_folders(folder: Folder) -> dict[str, str]:
     if found & {"train", "val", "test"} and (len(found) > 1 or len(splits) == len(folder.folders)):
         return splits
     return {}
+
+
+def _splits_in_one(folder: Folder) -> Folder | None:
+    """The folder, through wrappers, that holds train and others, where all that lies beside it are more splits.
+
+    `New Plant Diseases Dataset(Augmented)/.../train` beside `test/`.
+    """
+    rest = [child for name, child in folder.folders.items() if not split_of(name)]
+    if len(rest) != 1 or len(folder.folders) < 2:
+        return None
+    inner = rest[0]
+    while len(inner.folders) == 1 and not inner.pictures:
+        (inner,) = inner.folders.values()
+    return inner if "train" in _split_folders(inner).values() else None
 
 
 def _wrapped(folder: Folder) -> Folder | None:
