@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from tests.data.files_of_people import draw, write
@@ -10,7 +11,8 @@ from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.formats.rows import Region
 from vitbench.captions.mask_files import mask_in
 from vitbench.data.scenes.annotations import run_lengths
-from vitbench.faithfulness.pictures import open_masks
+from vitbench.errors import UserError
+from vitbench.faithfulness.pictures import masks_of, open_masks
 
 
 def test_a_portrait_exported_with_its_sides_swapped(tmp_path):
@@ -122,3 +124,100 @@ def test_instances_of_roboflow_and_of_labelme(tmp_path):
     assert masks[0] is not None
     assert masks[0][13:35, 17:43].all()
     assert masks[0].sum() < 26 * 30
+
+
+def lengths_of(mask, order):
+    """Run lengths of a mask, zeros first, column by column (F) or row by row (C)."""
+    flat = mask.ravel(order=order)
+    changes = np.flatnonzero(np.diff(np.r_[False, flat, False].astype(int)))
+    return np.diff(np.r_[0, changes, flat.size]).tolist()
+
+
+@pytest.mark.parametrize("wrong", ["rows", "sides", "inverted", "exchanged", "corners", "nothing", "elsewhere"])
+def test_masks_that_their_boxes_contradict(tmp_path, wrong):
+    draw(tmp_path, "images/a.jpg", size=(64, 48))
+    truth = np.zeros((48, 64), dtype=bool)
+    truth[12:22, 30:50] = True
+    box, size = [30, 12, 20, 10], [48, 64]
+    segmentation = {"size": size, "counts": lengths_of(truth, "F")}
+    if wrong == "rows":
+        segmentation = {"size": size, "counts": lengths_of(truth, "C")}
+    elif wrong == "sides":
+        segmentation = {"size": size[::-1], "counts": lengths_of(truth, "F")}
+    elif wrong == "inverted":
+        segmentation = {"size": size, "counts": lengths_of(~truth, "F")}
+    elif wrong == "exchanged":
+        segmentation = [[12, 30, 12, 50, 22, 50, 22, 30]]
+    elif wrong == "corners":
+        box = [30, 12, 50, 22]
+    elif wrong == "elsewhere":
+        box = [0, 30, 5, 5]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}]
+    entry = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": segmentation, "bbox": box}
+    document = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": [entry]}
+    write(tmp_path, "annotations/instances_val.json", json.dumps(document))
+    (picture,) = open_masks(str(tmp_path), tmp_path / "store").pictures
+    found = fitted_masks(picture.file, picture.regions)
+    (mask,) = found.masks
+    assert mask is not None
+    assert (mask & truth).sum() >= 0.85 * (mask | truth).sum()
+    said = " ".join(found.problems)
+    assert ("is read so" in said) == (wrong in ("rows", "sides", "inverted", "exchanged"))
+    assert ("does not lie where its box says" in said) == (wrong == "elsewhere")
+
+
+def test_several_masks_of_one_picture_are_united(tmp_path):
+    draw(tmp_path, "benign/benign (1).png", "benign/benign (2).png", size=(64, 48))
+    for name, box in (("(1)_mask", (2, 2, 9, 9)), ("(1)_mask_1", (30, 30, 39, 39)), ("(2)_mask", (2, 2, 9, 9))):
+        mask = Image.new("L", (64, 48))
+        ImageDraw.Draw(mask).rectangle(box, fill=255)
+        mask.save(tmp_path / f"benign/benign {name}.png")
+    pictures = open_masks(str(tmp_path), tmp_path / "store").pictures
+    areas = [int(masks_of(picture)[0][0][1].sum()) for picture in pictures]
+    assert areas == [64 + 100, 64]
+
+
+def test_masks_whose_object_is_black_and_masks_of_probabilities(tmp_path):
+    picture, truth = blob()
+    draw(tmp_path, "images/a.jpg", size=(64, 48))
+    (tmp_path / "masks").mkdir()
+    picture.point(lambda value: 255 - value).save(tmp_path / "masks/a.png")
+    (found,) = open_masks(str(tmp_path), tmp_path / "store").pictures
+    assert "invert the mask" in masks_of(found)[1][0]
+    (tmp_path / "masks/a.png").unlink()
+    Image.fromarray(truth.astype(np.float32) * 0.9 + 0.01).save(tmp_path / "masks/a.tif")
+    (found,) = open_masks(str(tmp_path), tmp_path / "store").pictures
+    ((_, mask),), problems = masks_of(found)
+    assert (mask == truth).all()
+    assert problems == []
+
+
+def test_masks_in_folders_of_a_task_and_of_a_split(tmp_path):
+    picture, truth = blob()
+    for base, name in (("ISIC2018_Task1_Training_GroundTruth", "a_segmentation"), ("train_masks", "a_mask")):
+        root = tmp_path / name
+        draw(root, f"{'train' if name == 'a_mask' else 'ISIC2018_Task1-2_Training_Input'}/a.jpg", size=(64, 48))
+        (root / base).mkdir()
+        picture.save(root / base / f"{name}.png")
+        (found,) = open_masks(str(root), tmp_path / "store").pictures
+        assert (masks_of(found)[0][0][1] == truth).all()
+    root = tmp_path / "ade"  # a folder of a split names no class
+    draw(root, "images/training/a.jpg", size=(64, 48))
+    (root / "annotations/training").mkdir(parents=True)
+    picture.save(root / "annotations/training/a.png")
+    assert open_masks(str(root), tmp_path / "store").pictures[0].label is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("masks/a.npy", b"\x93NUMPY", "holds arrays: save each mask as a PNG"),
+        ("labels/a.txt", b"0 0.2 0.2 0.5 0.2 0.5 0.5\n", "may hold YOLO's polygons"),
+        ("train.csv", b"ImageId,EncodedPixels\na.jpg,600 16\n", "holds run lengths"),
+    ],
+)
+def test_masks_in_forms_that_are_not_read_are_named(tmp_path, name, content, said):
+    draw(tmp_path, "images/a.jpg")
+    write(tmp_path, name, content)
+    with pytest.raises(UserError, match=said):
+        open_masks(str(tmp_path), tmp_path / "store")

@@ -5,13 +5,14 @@ the picture is not certain is left out. Each is named.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vitbench.captions.box_of_mask import agreeing
 from vitbench.captions.formats.rows import Region
 from vitbench.captions.masks import region_mask
 from vitbench.data.pictures import TURNS, load_picture, orientation_of, read_file
@@ -61,7 +62,9 @@ def fitted_masks(file: Path, regions: Sequence[Region], frame: Frame | None = No
             mask = region_mask(known, lambda said, where=where: found.problems.append(f"{where}: {said}"))  # type: ignore[misc]
             if not mask.any():
                 raise UserError("it covers no pixel of the picture")
+            mask, said = agreeing(mask, region)
             found.masks.append(fitted(mask, frame))
+            found.problems += [f"{where}: {said}"] if said else []
         except UserError as error:
             found.masks.append(None)
             found.problems.append(f"{where}: {str(error).rstrip('.')}")
@@ -111,7 +114,7 @@ def _sized(region: Region, frame: Frame) -> Region:
     """A region whose file does not say the picture's size: that of the picture, if it is not turned."""
     if frame.orientation != 1 and not isinstance(region.segmentation, dict):
         raise UserError("the picture is turned by its EXIF data, and nothing says the size that its polygons are for")
-    return Region(region.category, region.segmentation, frame.height, frame.width, region.where)
+    return replace(region, height=frame.height, width=frame.width)
 
 
 def mask_problems(

@@ -10,7 +10,10 @@ from vitbench.data.pictures import load_picture, read_file
 
 Mask = NDArray[np.bool_]
 
-PHRASE = "every pixel that is not 0 is the object; with soft edges, or in a JPEG, from half of the brightest on"
+PHRASE = (
+    "every pixel that is not 0 is the object; with soft edges, in floating point or in a JPEG, from half of the"
+    " brightest on"
+)
 _OPAQUE = 128
 _FEW_LEVELS = 8
 """Grey levels up to which a mask numbers its objects; a soft edge has more."""
@@ -38,9 +41,17 @@ def mask_in(file: Path) -> Mask:
         return np.asarray(covered & (values != 255) if set(np.unique(values).tolist()) - {0, 255} else covered)
     colours = values.reshape(*values.shape[:2], -1)
     brightness = colours[:, :, : 1 if image.mode == "LA" else 3].max(axis=2)
-    if image.format in ("JPEG", "MPO") or _has_soft_edges(image, brightness):
+    if image.format in ("JPEG", "MPO") or image.mode == "F" or _has_soft_edges(image, brightness):
+        if image.mode == "F":  # a probability of each pixel, whose background is hardly ever 0
+            return np.asarray(brightness >= brightness.max() / 2) & np.asarray(brightness > 0)
         return np.asarray(brightness >= (int(brightness.max()) + 1) // 2) & np.asarray(brightness > 0)
     return np.asarray(brightness != 0)
+
+
+def seems_inverted(mask: Mask) -> bool:
+    """Whether a mask covers most of its picture and all of its edge, as one whose object is black does."""
+    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return bool(mask.mean() > 0.5 and edge.all() and not mask.all())
 
 
 def is_trimap(file: Path) -> bool:

@@ -15,13 +15,14 @@ from vitbench.captions.formats.instances import PHRASE as INSTANCES
 from vitbench.captions.formats.instances import instance_files, read_labelme
 from vitbench.captions.formats.rows import Region, Rows, split_of
 from vitbench.captions.mask_files import PHRASE as OBJECT_OF_A_MASK
-from vitbench.captions.mask_files import is_trimap, mask_in
+from vitbench.captions.mask_files import is_trimap, mask_in, seems_inverted
 from vitbench.data.encodings import read_decoded
 from vitbench.data.generated import scenes_folder
-from vitbench.data.layouts.names import IMAGE_FOLDERS, pictured_by
+from vitbench.data.layouts.names import IMAGE_FOLDERS, is_mask_folder, pictured_by
 from vitbench.data.layouts.tree import mask_files
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
+from vitbench.data.tables import first_cells
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
@@ -37,6 +38,7 @@ class MaskedPicture:
     """A picture and where its objects are, read only when it is looked at.
 
     `regions` come from COCO or Scenes, `mask_file` is a picture of the object's pixels: one of the two is given.
+    `more_masks` are of further objects of the picture, each in a file of its own.
     `label` names the class of the picture where something says it: else it is that of the largest object.
     """
 
@@ -45,6 +47,7 @@ class MaskedPicture:
     regions: tuple[Region, ...] = ()
     mask_file: Path | None = None
     label: str | None = None
+    more_masks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,26 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
     if not data.pictures:
         data = _from_labelme(place, data.problems)
     if not data.pictures:
-        why = f" ({data.problems[0]})" if data.problems else ""
+        problem = data.problems[0] if data.problems else _not_read(place)
+        why = f" ({problem})" if problem else ""
         raise UserError(
             f"No picture in {root} has a mask{why}: vitbench reads {INSTANCES}, and"
             " masks/NAME.png, trimaps/NAME.png or NAME_mask.png for a picture NAME."
         )
     return MaskedData(sentence or data.sentence, data.pictures, data.problems)
+
+
+def _not_read(place: CaptionPlace) -> str:
+    """Masks in a form that is not read, with what to do; empty if there are none."""
+    for name in place.others:
+        folders, ending = PurePosixPath(name).parts[:-1], PurePosixPath(name).suffix.lower()
+        if ending in (".npy", ".npz", ".mat", ".nii", ".h5") and any(is_mask_folder(part) for part in folders):
+            return f"{name} holds arrays: save each mask as a PNG, 0 for the background"
+        if ending == ".txt" and "labels" in folders:
+            return f"{name} may hold YOLO's polygons: export them as COCO's"
+        if ending == ".csv" and any("pixels" in cell.lower() for cell in first_cells(place.root / name)):
+            return f"{name} holds run lengths: write each mask as a PNG, or all of them as COCO's"
+    return ""
 
 
 def seen_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPicture:
@@ -124,7 +141,7 @@ def seen_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPict
     """
     whole = open_picture(picture.file, preprocessing.value_range)
     masks: dict[str | None, Mask] = {}
-    named, problems = _masks_of(picture)
+    named, problems = masks_of(picture)
     if not named:
         raise UserError(f"{picture.file.name}: {problems[0] if problems else 'it has no mask'}.")
     for name, mask in named:
@@ -139,17 +156,29 @@ def seen_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPict
     )
 
 
-def _masks_of(picture: MaskedPicture) -> tuple[list[tuple[str | None, Mask]], list[str]]:
+def masks_of(picture: MaskedPicture) -> tuple[list[tuple[str | None, Mask]], list[str]]:
     """Class and pixels of each object that can be read, and a sentence for each that cannot."""
     if picture.mask_file is None:
         found = fitted_masks(picture.file, picture.regions)
         pairs = zip(picture.regions, found.masks, strict=True)
         return [(region.category, mask) for region, mask in pairs if mask is not None], found.problems
-    try:
-        covered = fitted(mask_in(picture.mask_file), frame_of(picture.file))
-    except UserError as error:
-        return [], [f"{picture.mask_file.name}: {str(error).rstrip('.')}"]
-    return [(picture.label, covered)], []
+    frame = frame_of(picture.file)
+    covered: list[Mask] = []
+    problems = []
+    for file in (picture.mask_file, *picture.more_masks):
+        try:
+            covered.append(fitted(mask_in(file), frame))
+        except UserError as error:
+            problems.append(f"{file.name}: {str(error).rstrip('.')}")
+    if not covered:
+        return [], problems
+    together = np.asarray(np.logical_or.reduce(covered))
+    if seems_inverted(together):
+        problems.append(
+            f"{picture.mask_file.name}: its object covers {together.mean():.0%} of the picture and all of its edge; if"
+            " black is the object there, invert the mask"
+        )
+    return [(picture.label, together)], problems
 
 
 def _through(mask: Mask, preprocessing: Preprocessing) -> Mask:
@@ -222,10 +251,14 @@ def _from_mask_files(place: CaptionPlace) -> MaskedData:
         # Between masks of equal names, the one whose folders are most alike.
         folders = set(PurePosixPath(file).parent.parts)
         mask = max(own, key=lambda other: len(folders & set(PurePosixPath(other).parent.parts)))
+        more = [other for other in own if other != mask and PurePosixPath(other).parent == PurePosixPath(mask).parent]
         folder = PurePosixPath(file).parent
-        label = folder.name if folder.name.lower() not in IMAGE_FOLDERS and folder.name else None
+        says_nothing = not folder.name or folder.name.lower() in IMAGE_FOLDERS or split_of(folder.name)
+        label = None if says_nothing else folder.name
         split = split_of(folder.as_posix())
-        pictures.append(MaskedPicture(place.root / file, split, (), place.root / mask, label))
+        pictures.append(
+            MaskedPicture(place.root / file, split, (), place.root / mask, label, tuple(place.root / m for m in more))
+        )
     trimaps = any(picture.mask_file is not None and is_trimap(picture.mask_file) for picture in pictures)
     object_ = "1 is the object, 3 its border" if trimaps else OBJECT_OF_A_MASK
     return MaskedData(f"Masks beside pictures ({object_}): {counted(len(pictures), 'picture')}.", tuple(pictures), ())

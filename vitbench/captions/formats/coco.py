@@ -78,6 +78,14 @@ def side_of(value: Any) -> int:
     return int(number) if number.is_integer() and 0 < number < 1e6 and not isinstance(value, bool) else 0
 
 
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    try:
+        left, top, width, height = (float(number) for number in value)
+    except (TypeError, ValueError):
+        return None
+    return (left, top, width, height) if width > 0 and height > 0 else None
+
+
 def read_instances(file: Path, split: str, rows: Rows) -> None:
     """Adds the object masks of an instances file to `rows.regions`; entries that fit nothing are problems."""
     document = _document(file)
@@ -100,7 +108,7 @@ def read_instances(file: Path, split: str, rows: Rows) -> None:
             only = " (only a box)" if entry.get("bbox") else ""
             rows.problems.append(f"{where}: no segmentation{only}")
         else:
-            region = Region(category, entry["segmentation"], height, width, where)
+            region = Region(category, entry["segmentation"], height, width, where, _box(entry.get("bbox")))
             rows.regions.setdefault((split, names[image]), []).append(region)
 
 

@@ -104,7 +104,8 @@ class Rows:
 class Region:
     """A named object of a picture: COCO segmentation (polygons, or run lengths) at the file's picture size.
 
-    Height and width are 0 where the file does not say them. `where` names the entry for a problem.
+    Height and width are 0 where the file does not say them. `where` names the entry for a problem; `box` is its own
+    left, top, width and height in pixels, where the file has them beside the segmentation.
     """
 
     category: str
@@ -112,6 +113,7 @@ class Region:
     height: int
     width: int
     where: str = ""
+    box: tuple[float, float, float, float] | None = None
 
 
 def split_of(name: str) -> str:

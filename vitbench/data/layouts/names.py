@@ -103,6 +103,9 @@ _ONLY_MASKS = frozenset(
     ["masks", "trimaps", "segmentations", "segmentationclass", "segmentationobject", "segmentationclassaug"]
 )
 MASK_ENDINGS = ("_mask", "-mask", ".mask", "_seg", "_gt", "_segmentation", "_trimap")
+_GROUND_TRUTH = re.compile(r"_ground_?truth$")
+_OF_MASKS = re.compile(r"_(ground_?truth|masks|segmentations?|annotations|labels)$")
+"""Folders of masks of one split or task: `train_masks`, `ISIC2018_Task1_Training_GroundTruth`."""
 _NUMBERED_MASK = re.compile(r"^(?P<stem>.+)_mask_\d+$", re.IGNORECASE)
 
 IMAGE_FOLDERS = frozenset(
@@ -218,12 +221,13 @@ def _split_word(word: str) -> str | None:
 
 def is_mask_folder(name: str) -> bool:
     """Whether a folder of this name may hold masks of the pictures beside it."""
-    return name.lower().replace(" ", "_").replace("-", "_") in MASK_FOLDERS
+    plain = name.lower().replace(" ", "_").replace("-", "_")
+    return plain in MASK_FOLDERS or bool(_OF_MASKS.search(plain))
 
 
 def holds_only_masks(name: str) -> bool:
     """Whether the name of a folder of masks leaves no doubt."""
-    return name.lower() in _ONLY_MASKS
+    return name.lower() in _ONLY_MASKS or bool(_GROUND_TRUTH.search(name.lower()))
 
 
 def pictured_by(stem: str) -> str | None:
