@@ -269,14 +269,11 @@ def tables_layout(
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     notes: list[str] = []
-    open_marks: list[Doubt] = []
     for read in tables:
         problems += read.problems
         notes += read.table.notes if read.table else []
         notes += [read.columns.note] if read.columns and read.columns.note else []
-        if read.columns and (marks := read.columns.marks):
-            notes += marks.notes(read.name)
-            open_marks += [doubt] if (doubt := marks.doubt(read.name)) else []
+        notes += read.columns.marks.notes(read.name) if read.columns and read.columns.marks else []
         for entry in read.entries:
             if entry.file in entries and entries[entry.file].label != entry.label:
                 labels = f"{entries[entry.file].label}, {entry.label}"
@@ -293,7 +290,9 @@ def tables_layout(
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
     several = {name: labels for read in tables for name, labels in read.several.items()}
-    doubts = [*open_marks, *doubts_of_tables(form, problems, found, several)]
+    marked = [(read.columns.marks, read.name) for read in tables if read.columns and read.columns.marks]
+    doubts = [doubt for marks, name in marked if (doubt := marks.doubt(name))]
+    doubts += doubts_of_tables(form, problems, found, several)
     doubts += [
         read.joined.doubt(read.found, as_layout(form, {**read.options, SEVERAL: read.joined.said}))
         for read in tables
