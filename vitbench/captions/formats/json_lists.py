@@ -172,7 +172,9 @@ def _captions(entry: dict[str, Any]) -> Any:
 
 def _answers(entry: dict[str, Any]) -> list[str]:
     """What the assistant says in a conversation (LLaVA's `conversations`, `messages` of chat data)."""
-    turns = next((entry[key] for key in ("conversations", "messages") if isinstance(entry.get(key), list)), [])
+    turns: list[Any] = next(
+        (entry[key] for key in ("conversations", "messages") if isinstance(entry.get(key), list)), []
+    )
     found = []
     for turn in turns:
         if isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model"):

@@ -181,22 +181,9 @@ def _nested(pictures: list[str]) -> Folder:
 
 def _resolve(folder: Folder, split: str, tree: Tree) -> None:
     """Goes down through wrappers and splits to the folders at whose level the labels lie."""
-    inner = _splits_in_one(folder)
-    if inner is not None:
-        tree.wrappers.append(inner.path)
-        named = {split_of(name) for name in inner.folders}
-        for name, child in folder.folders.items():
-            if not f"{inner.path}/".startswith(f"{child.path}/"):
-                own = split_of(name) or ""
-                if own in named:
-                    tree.problems += [
-                        Problem(file, f"lies beside {inner.path}/, which has {own}") for file in child.all()
-                    ]
-                else:
-                    tree.splits[child.path] = own
-                    _resolve(child, _nested_split(split, own), tree)
-        tree.problems += [Problem(file, "lies outside the folders of the splits") for file in folder.pictures]
-        _resolve(inner, split, tree)
+    within = _splits_in_one(folder)
+    if within is not None:
+        _resolve_beside(folder, within, split, tree)
         return
     splits = _split_folders(folder)
     if splits:
@@ -222,6 +209,24 @@ def _resolve(folder: Folder, split: str, tree: Tree) -> None:
             tree.groups.append(Group(folder.folders[name].folders[part], inner, name))
     if not by_class:
         tree.groups.append(Group(folder, split))
+
+
+def _resolve_beside(folder: Folder, within: Folder, split: str, tree: Tree) -> None:
+    """The splits in `within`, somewhere below a folder, and those beside it that it lacks."""
+    tree.wrappers.append(within.path)
+    there = {split_of(name) for name in within.folders}
+    for name, child in folder.folders.items():
+        if f"{within.path}/".startswith(f"{child.path}/"):
+            continue
+        own = split_of(name) or ""
+        if own in there:
+            reason = f"lies beside {within.path}/, which has {own}"
+            tree.problems += [Problem(file, reason) for file in child.all()]
+        else:
+            tree.splits[child.path] = own
+            _resolve(child, _nested_split(split, own), tree)
+    tree.problems += [Problem(file, "lies outside the folders of the splits") for file in folder.pictures]
+    _resolve(within, split, tree)
 
 
 def _nested_split(outer: str, inner: str) -> str:
