@@ -351,7 +351,6 @@ def test_captions_are_told_with_their_figures(tmp_path, monkeypatch):
     assert f"“{caption}”" in found.figures[0].caption
     assert caption in words_of(say_captions(found))
     heads = heads_of("demo", tmp_path)
-    assert f"layer {heads.layer}, head {heads.head}" in found.figures[0].caption
-    assert f"layer {heads.layer}, head {heads.head}" in found.how
-    assert heads.sentence() in words_of(say_captions(found))
+    assert "mean over heads" in found.how
+    assert f"of single heads, {heads.sentence()}." in words_of(say_captions(found))
     assert found.figures[-1].name == "grounding"

@@ -219,8 +219,8 @@ class CaptionFacts:
     """(picture, its caption)."""
     figures: tuple[Figure, ...] = ()
     missing: tuple[Missing, ...] = ()
-    chosen: str = ""
-    """How layer and head of the maps were chosen."""
+    best_heads: str = ""
+    """Which layer and head point best at nouns, where that was measured."""
 
 
 @dataclass(frozen=True)

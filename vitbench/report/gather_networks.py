@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from vitbench.captions.grounding_by_head import NOT_MEASURED, heads_of
+from vitbench.captions.grounding_by_head import heads_of
 from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.comparing.rows import read_answers
@@ -178,9 +178,6 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
     if address is None:
         words = f"{captioner.name} does not say on which pictures it learned; name some with captions."
         return CaptionFacts(captioner.name, missing=(Missing(words, how),))
-    heads = heads_of(named, sources.store.runs_folder)
-    place = {} if heads is None else {"layer": heads.layer, "head": heads.head}
-    chosen = NOT_MEASURED if heads is None else heads.sentence()
     missing: list[Missing] = []
     figures: list[Figure] = []
     captions: list[tuple[str, str]] = []
@@ -190,16 +187,18 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         some = data.split(split) if split else data.pictures
         apart = max(1, len(some) // _CAPTIONED)
         for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
-            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file), **place))
+            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
             captions.append((Path(picture.file).name, str(sheet.facts["text"])))
             words = f"The picture behind each word of “{captions[-1][1]}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
-        asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count, **place)
+        asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
         grounded = measure_grounding(asked, captioner, sources.folder, progress, data)
     except UserError as error:
         missing.append(Missing(str(error), how))
-        return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing), chosen)
+        return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing))
     roles = roles_of(grounded)
+    # A head that points best at nouns may look past colours: kinds of words are compared by the mean of all.
+    best_heads = "" if (heads := heads_of(named, sources.store.runs_folder)) is None else heads.sentence()
     if all(role.auc is None for role in roles):
         words = "No word has a mask in these data, so how well its map finds what it means is not known."
         missing.append(Missing(words, how))
@@ -214,7 +213,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         tuple(captions),
         tuple(figures),
         tuple(missing),
-        chosen,
+        best_heads,
     )
 
 

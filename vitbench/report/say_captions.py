@@ -28,15 +28,13 @@ def say_captions(facts: CaptionFacts) -> Section:
     if facts.captions:
         said = tuple(f"{picture}: “{text}”" for picture, text in facts.captions)
         blocks += [Paragraph(f"The captioner {facts.captioner} says of the pictures below:"), Listing(said)]
-    if facts.chosen and (facts.captions or facts.roles):
-        blocks.append(Paragraph(f"The maps of words are cross-attention, {facts.chosen}."))
     blocks += [figure for figure in facts.figures if figure.name != "grounding"]
     if facts.roles:
         blocks.append(
             Paragraph(
                 f"How well the map of a word finds what the word means was measured on {facts.pictures:,} pictures"
                 f" ({facts.how}). AUC is the chance that a patch of the word's object scores above another patch:"
-                " 0.5 is no better than guessing."
+                " 0.5 is no better than guessing." + _of_nouns(facts.best_heads)
             )
         )
         blocks.append(_table(facts.roles))
@@ -47,6 +45,12 @@ def say_captions(facts: CaptionFacts) -> Section:
     blocks += [figure for figure in facts.figures if figure.name == "grounding"]
     blocks += facts.missing
     return Section("Captions", tuple(blocks))
+
+
+def _of_nouns(best_heads: str) -> str:
+    if not best_heads:
+        return ""
+    return f" The mean over layers and heads serves all kinds of words; of single heads, {best_heads}."
 
 
 def role_sentence(role: RoleFacts) -> str:
