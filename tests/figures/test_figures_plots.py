@@ -52,7 +52,9 @@ def test_a_chart_says_what_it_shows_and_survives_grey_print():
     assert axes.get_xlabel() == "Step"
     named = [line for line in axes.lines if not line.get_label().startswith("_")]
     assert len({line.get_linestyle() for line in named}) == 3
-    assert spoken("system/cpu_percent") == ("System cpu (%)", "Cpu (%)")
+    assert spoken("validation/loss") == spoken("val/loss") == ("Validation loss", "Loss")
+    assert spoken("validation/accuracy_top5") == ("Validation accuracy, top 5", "Accuracy")
+    assert spoken("system/cpu_percent") == ("System CPU (%)", "CPU (%)")
 
 
 def test_numbers_have_no_noise_and_gaps_stay_gaps():

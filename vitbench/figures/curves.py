@@ -1,5 +1,7 @@
 """Curves over a common axis."""
 
+import re
+
 import numpy as np
 
 from vitbench.figures.plots import Curves, Series
@@ -8,28 +10,38 @@ from vitbench.progress import Progress, silent
 from vitbench.requests.plots import CurvesRequest
 
 _WORDS = {
-    "train/loss": ("Training loss", "Loss"),
-    "val/loss": ("Validation loss", "Loss"),
-    "train/accuracy": ("Training accuracy", "Accuracy"),
-    "val/accuracy": ("Validation accuracy", "Accuracy"),
-    "val/accuracy_top5": ("Validation accuracy, top 5", "Accuracy"),
     "optim/lr": ("Learning rate", "Learning rate"),
     "loss": ("Loss", "Loss"),
     "accuracy": ("Accuracy", "Accuracy"),
 }
-_PARTS = {"train": "Training", "val": "Validation", "test": "Test", "optim": "Optimizer", "system": "System"}
+_PARTS = {
+    "train": "Training",
+    "validation": "Validation",
+    "val": "Validation",
+    "valid": "Validation",
+    "eval": "Evaluation",
+    "test": "Test",
+    "optim": "Optimizer",
+    "system": "System",
+}
+"""The first words of tags: our own, and those of other tools."""
+_SHORT = re.compile(r"\b(cpu|gpu|lr)\b")
+_TOP = re.compile(r"_top[_-]?(\d+)$")
 
 
 def spoken(tag: str) -> tuple[str, str]:
-    """A scalar as a person says it, and what its axis measures: `val/loss` is (Validation loss, Loss)."""
+    """A scalar as a person says it, and what its axis measures: `validation/loss` is (Validation loss, Loss)."""
     if known := _WORDS.get(tag.lower()):
         return known
     part, slash, name = tag.partition("/")
-    words = (name if slash else part).replace("_", " ").replace("percent", "(%)")
     if not slash:
         return tag, tag
-    said = _PARTS.get(part, part)
-    return f"{said} {words}", words[:1].upper() + words[1:]
+    words, measured = _words(_TOP.sub(r", top \1", name)), _words(_TOP.sub("", name))
+    return f"{_PARTS.get(part.lower(), part)} {words}", measured[:1].upper() + measured[1:]
+
+
+def _words(name: str) -> str:
+    return _SHORT.sub(lambda found: found[0].upper(), name.replace("_", " ").replace("percent", "(%)"))
 
 
 def compose_curves(request: CurvesRequest, sources: object = None, progress: Progress = silent) -> Sheet:

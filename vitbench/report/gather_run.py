@@ -225,12 +225,13 @@ def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:
             found = series.get(f"{split}/{measure}")
             if found is not None and len(found) > 1 and np.isfinite(found.values).any():
                 values = [float(value) if math.isfinite(value) else None for value in found.values]
-                line = {"name": f"{split}/{measure}", "colour": colour, "dash": int(split == "validation")}
-                splits.append(split)
+                name = {"train": "training"}.get(split, split)
+                line = {"name": name, "colour": colour, "dash": int(split == "validation")}
+                splits.append(name)
                 lines.append(line | {"x": found.steps.tolist(), "y": values})
         if lines:
             title = measure.replace("_", " ")
             request = CurvesRequest.read({"title": title, "y_name": title, "curves": lines})
-            words = " and ".join({"train": "training"}.get(split, split) for split in splits)
+            words = " and ".join(splits)
             figures.append(draw(f"curves-{measure}", request, f"{title.capitalize()} over the steps: {words}."))
     return figures
