@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INCH = 25.4
 PAD = 0.06
-COLUMNS, LEAST_FOREST = 4, 1.1
+COLUMNS, LEAST_FOREST = 4, 0.9
 """Forests in a row at most, and the inches that each takes at least."""
 HANDLE = 0.45
 """Inches of a legend's line and the space around it."""
@@ -64,7 +64,7 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
 def _height(curves: Sequence[Curves], forests: Sequence[Forest], width: float) -> float:
     if forests:
         across, room = _forests_across(forests, width)
-        lines = max(len(wrapped(plot.title, room, most=2)) for plot in forests)
+        lines = max(len(wrapped(plot.title, room, most=3)) for plot in forests)
         return -(-len(forests) // across) * (0.5 + lines * LINE + 1.25 * LINE * forest_rows(forests))
     below = _room_below(curves, width)
     return len(curves) * min(0.66 * width, 3.4) + below
@@ -194,7 +194,7 @@ def _draw_forests(figure: "Figure", forests: Sequence[Forest], width: float) -> 
             low, high = plot.limits
             edge = EDGE * (high - low)
             axes.set_xlim(low - edge, high + edge)
-        axes.set_title("\n".join(literal(line) for line in wrapped(plot.title, room, most=2)), fontsize=SIZE)
+        axes.set_title("\n".join(literal(line) for line in wrapped(plot.title, room, most=3)), fontsize=SIZE)
         axes.set_yticks(range(len(plot.names)), [literal(name) for name in plot.names], fontsize=SIZE)
         axes.set_ylim(len(plot.names) - 0.5, -0.5)
         axes.grid(alpha=0.3, linewidth=0.4)
