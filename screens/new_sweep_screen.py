@@ -1,6 +1,7 @@
 """A new sweep: a recipe, what is tried of its keys, the kind of search, seeds; its trials and time before it starts."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
+from vitbench.progress import progress_words
 from vitbench.recipe import preset_names
 from vitbench.sweeps.draft import SweepDraft, base_at
 from vitbench.sweeps.outlook import outlook
@@ -74,7 +76,7 @@ class NewSweepScreen(WorkbenchScreen):
         """The recipe of the first trial, as far as it was looked at."""
         self._measured: tuple[str, float, str] = ("", 0.0, "")
         """The recipe that was measured, the seconds of a whole run of it, and the device."""
-        self._estimate = ""
+        self._estimate, self._estimating = "", False
         self._starting = False
 
     def body(self) -> ComposeResult:
@@ -185,7 +187,7 @@ class NewSweepScreen(WorkbenchScreen):
             self.problem = missing
         recipe = "" if self.problem or self.plan is None else self.plan.recipe_of({}, 0).to_toml()
         if recipe != self._checked.recipe:
-            self._checked, self._estimate = Checked(recipe, "Looking at the data ..." if recipe else ""), ""
+            self._checked, self._estimate = Checked(recipe, "Checking: looking at the data ..." if recipe else ""), ""
             self.workers.cancel_group(self, "check")
             if recipe:
                 self._look_at_data(recipe)
@@ -214,8 +216,16 @@ class NewSweepScreen(WorkbenchScreen):
     @work(exclusive=True, group="check")
     async def _look_at_data(self, recipe: str) -> None:
         await asyncio.sleep(_TYPING_PAUSE)
-        checked = await check_recipe(self.workbench.inspector, recipe)
-        if checked is not None and recipe == self._checked.recipe:
+        began = time.monotonic()
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._found(Checked(recipe, f"Checking: {progress_words(done, total, what, time.monotonic() - began)}"))
+
+        if (checked := await check_recipe(self.workbench.inspector, recipe, progress)) is not None:
+            self._found(checked)
+
+    def _found(self, checked: Checked) -> None:
+        if checked.recipe == self._checked.recipe:
             self._checked = checked
             self._show_verdict()
 
@@ -229,6 +239,8 @@ class NewSweepScreen(WorkbenchScreen):
             text.append(clean(self._checked.unchecked), colours["warning"])
         else:
             text.append(clean(self._checked.doing) or "Ready to start.", colours["success"])
+        for key, tried in self.draft.tried().items():
+            text.append(f"\nTried: {clean(key)} = {clean(tried)}", colours["accent"])
         if self.plan is not None and not self.problem:
             text.append(f"\n{self._outlook(self.plan)}", colours["foreground"])
             if self.plan.method != "tpe":
@@ -257,9 +269,19 @@ class NewSweepScreen(WorkbenchScreen):
         if not recipe or plan is None:
             self._show_verdict()
             return
-        self._estimate = "Measuring a run ..."
+        began = time.monotonic()
+
+        def progress(done: int, total: int, what: str) -> None:
+            words = progress_words(done, total, what, time.monotonic() - began)
+            self._estimate = f"{words}   esc cancels"
+            self._show_verdict()
+
+        self._estimate, self._estimating = "Measuring a run ...   esc cancels", True
         self._show_verdict()
-        found = await estimate(self.workbench.inspector, recipe)
+        try:
+            found = await estimate(self.workbench.inspector, recipe, progress)
+        finally:
+            self._estimating = False
         if found is None:
             return
         if recipe != self._checked.recipe:
@@ -327,7 +349,12 @@ class NewSweepScreen(WorkbenchScreen):
         return ", ".join([*changed, editing] if editing else changed)
 
     def action_back(self) -> None:
-        """Back without starting, after a question where something was chosen."""
+        """Ends a measurement that goes on; else back without starting, after a question where something was chosen."""
+        if self._estimating:
+            self.workers.cancel_group(self, "estimate")
+            self._estimate = "The measurement was cancelled."
+            self._show_verdict()
+            return
         leave_after_asking(self.app, [self], "Go back", self.dismiss, " The sweep is not started.")
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from vitbench.inspector.loading import Loading
+from vitbench.inspector.server import Cancelled, _Work
 from vitbench.progress import silent
 
 
@@ -38,3 +39,35 @@ def test_a_wait_that_was_interrupted_does_not_end_the_next_one(tmp_path, monkeyp
     threading.Timer(0.1, go_on.set).start()
     assert loading.all_handlers(silent) is libraries
     assert loading.loaded is libraries
+
+
+def test_a_thread_that_is_being_started_is_not_interrupted_in_place_of_the_one_that_starts_it():
+    """Until it runs it bears that one's number: it ended with the exception, and the other one waited for good."""
+    starting, go_on, cancelled = threading.Event(), threading.Event(), threading.Event()
+    works: list[_Work] = []
+
+    class Started(threading.Event):
+        def wait(self, timeout=None):
+            starting.set()
+            return go_on.wait(30) and super().wait(timeout)
+
+    def handler() -> None:
+        work = _Work(1)
+        works.append(work)
+        work.at_work = True
+        other = threading.Thread(target=lambda: None)
+        other._started = Started()
+        try:
+            other.start()
+            while True:
+                pass
+        except Cancelled:
+            cancelled.set()
+
+    threading.Thread(target=handler, daemon=True).start()
+    assert starting.wait(30)
+    assert not works[0].interrupt()
+    go_on.set()
+    while not works[0].interrupt():
+        pass
+    assert cancelled.wait(30)

@@ -124,7 +124,7 @@ async def test_the_search_of_the_report_is_there_to_use(store, tmp_path, checkin
         await at.press("enter")
         at.screen.query_one("#ready-line").focus()
         await at.press("down", "down", "enter")
-        await said(at, "Ready to start.", "9 trials")
+        await said(at, "Ready to start.", "9 trials", "Tried: optim.name = momentum, adam, adamw")
         assert at.screen.query_one("#base-line", Input).value == "report"
         await at.press("ctrl+s")
         await at.until(lambda: managed, "the start")

@@ -78,19 +78,30 @@ class _Work:
     def interrupt(self) -> bool:
         """From another thread: raises Cancelled in this one, between two instructions; False if it has to wait."""
         with self._lock:
-            if self.at_work and _imports(sys._current_frames().get(self._thread)):
+            if self.at_work and self._has_to_end():
                 return False
             if self.at_work and self._is_main:
                 signal.pthread_kill(self._thread, _INTERRUPT)
             elif self.at_work:
                 _raise_in(self._thread, Cancelled)
+                if self._has_to_end():  # begun between the look and the exception
+                    _raise_in(self._thread, None)
+                    return False
         return True
 
+    def _has_to_end(self) -> bool:
+        return _has_to_end(sys._current_frames().get(self._thread))
 
-def _imports(frame: FrameType | None) -> bool:
-    """Whether modules are being imported. Half of torch or timm would stay, and every later import of them fail."""
+
+def _has_to_end(frame: FrameType | None) -> bool:
+    """Whether something goes on that must not be left half-way: an import, or the start of a thread.
+
+    Half of torch or timm would stay, and every later import of them fail. A thread that is being started bears the
+    number of the one that starts it until it runs: it would get the exception, and the other one wait for it for good.
+    """
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        code = frame.f_code
+        if code.co_filename.startswith("<frozen importlib") or code is threading.Thread.start.__code__:
             return True
         frame = frame.f_back
     return False
@@ -289,7 +300,7 @@ class Server:
         """In the main thread, between two instructions: a request that was answered meanwhile is left alone."""
         work = self._main_work
         if work is not None and work.at_work and work.number in self._cancelled:
-            if _imports(frame):
+            if _has_to_end(frame):
                 self._interrupt_later(work.number)
                 return
             work.at_work = False

@@ -85,6 +85,11 @@ class SweepDraft:
             return str(error)
         return ""
 
+    def tried(self) -> dict[str, str]:
+        """The keys of which several values are tried, as they were typed."""
+        fixed = self._fixed()
+        return {key: text for key, text in self.keys.items() if key not in fixed}
+
     def _fixed(self) -> dict[str, str]:
         """The keys with one value for all trials."""
         return {key: text for key, text in self.keys.items() if not is_tried(typed_values(key, text))}
