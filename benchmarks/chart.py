@@ -7,7 +7,7 @@ import time
 import numpy as np
 from result_file import ResultFile
 
-from screens.widgets.chart_raster import Line, View, draw
+from screens.widgets.chart_raster import Line, Viewport, draw
 
 
 def main() -> None:
@@ -18,11 +18,11 @@ def main() -> None:
     noise = np.random.default_rng(0)
     x = np.arange(points, dtype=float)
     lines = [Line(x, np.exp(-x / points) + noise.normal(0, 0.1, points)) for _ in range(4)]
-    view = View(0, points - 1, -0.5, 1.5)
+    viewport = Viewport(0, points - 1, -0.5, 1.5)
     clock, cpu = [], []
     for _ in range(20):
         began, used = time.perf_counter(), time.process_time()
-        draw(lines, view, 120, 40).text()
+        draw(lines, viewport, 120, 40).text()
         clock.append(time.perf_counter() - began)
         cpu.append(time.process_time() - used)
     result.say(

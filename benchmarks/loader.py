@@ -60,7 +60,7 @@ def main() -> None:
         pictures = report_loader(folder, recipe).dataset
         for _ in range(arguments.rounds):
             for processes in PROCESSES:
-                loader = Loader(dataset, seed=0, batch_size=size, workers=processes)
+                loader = Loader(dataset, seed=0, batch_size=size, processes=processes)
                 note(ours, processes, rate(loader.batches(0), size, steps))
                 loader.close()
                 report = DataLoader(pictures, batch_size=size, shuffle=True, num_workers=processes)

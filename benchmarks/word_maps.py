@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from result_file import ResultFile
 from torch import Tensor
 
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.network import Captioner
-from vitbench.captions.reading import read_caption
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.captions.word_maps import all_word_maps
 

@@ -32,8 +32,8 @@ from screens.look import DEFAULT_THEME, THEMES, StableNumbers, glyphs, key_sign
 from screens.navigation import SCREENS, Opening, ScreenDeclaration, make_screen, openings, without_key
 from screens.palette import ActionCommands
 from screens.paths import full_path, typed_path
+from screens.remembered import Remembered
 from screens.restoring import Restoring
-from screens.settings import Settings
 from screens.snapshot import LIVE_STATES, Snapshot
 from screens.themes import offered_themes, readable, remembered_theme
 from screens.typed_work import leave_after_asking
@@ -86,11 +86,11 @@ class Workbench(ColouredApp[str]):
         self.first_run = run_id
         self.store = Store(store)
         self.store_folder = store
-        self.settings = Settings(store)
+        self.remembered = Remembered(store)
         self.snapshot = Snapshot()
         self.colours = StableNumbers()
-        remembered = map(Path, self.settings.texts("logs"))
-        self.watcher = Watcher(self.store, self._post_snapshot, logs=tuple(dict.fromkeys([*logs, *remembered])))
+        logs_opened_before = map(Path, self.remembered.texts("logs"))
+        self.watcher = Watcher(self.store, self._post_snapshot, logs=tuple(dict.fromkeys([*logs, *logs_opened_before])))
         self.inspector = Inspector(store)
         self.evaluator = Evaluator(self)
         self.caption_sessions: dict[str, CaptionSession] = {}
@@ -110,7 +110,7 @@ class Workbench(ColouredApp[str]):
         for theme in THEMES:
             self.register_theme(theme)
         self.look_for_colours()
-        self.theme, problem = remembered_theme(self.settings.text("theme", DEFAULT_THEME), self.available_themes)
+        self.theme, problem = remembered_theme(self.remembered.text("theme", DEFAULT_THEME), self.available_themes)
         self.set_class(glyphs().ascii, "-ascii")
         ScrollBar.renderer = PlainScrollBar if glyphs().ascii else ScrollBarRender
         self.theme_changed_signal.subscribe(self, self._theme_changed)
@@ -125,7 +125,7 @@ class Workbench(ColouredApp[str]):
             self.set_interval(LOOK_EVERY, self._inspector_start.look)
             if complaint:
                 self.tell(complaint, "warning")
-        for sentence in filter(None, (*self.settings.problems, problem)):
+        for sentence in filter(None, (*self.remembered.problems, problem)):
             self.tell(sentence, "warning")
 
     @work(thread=True, group="packages")
@@ -158,7 +158,7 @@ class Workbench(ColouredApp[str]):
         for screen in self.screen_stack:
             if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
                 screen.recolour(self.snapshot)
-        self.call_after_refresh(self.settings.remember, "theme", theme.name)
+        self.call_after_refresh(self.remembered.set, "theme", theme.name)
 
     def get_css_variables(self) -> dict[str, str]:
         """The theme's colours; those of other makers' themes made readable on every ground of these screens."""
@@ -284,11 +284,11 @@ class Workbench(ColouredApp[str]):
 
     def colour_setting(self) -> str:
         """What the palette's `Colours: ...` has chosen."""
-        return self.settings.text("colours", "auto")
+        return self.remembered.text("colours", "auto")
 
     def choose_colours(self, choice: str) -> None:
         """The palette's choice: remembered, shown at once, and said."""
-        self.settings.remember("colours", choice)
+        self.remembered.set("colours", choice)
         super().choose_colours(choice)
         self.tell(f"Colours: {self.terminal_colours.depth.words} ({self.terminal_colours.source}).")
 

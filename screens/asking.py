@@ -16,7 +16,7 @@ from vitbench.figures.remote import scp_line
 from vitbench.figures.sheet import Sheet, sheet_from
 from vitbench.inspector.client import InspectorError, Superseded
 from vitbench.requests.base import Request
-from vitbench.requests.drawing import Drawing
+from vitbench.requests.drawing import ARRAYS_ENDING, FIGURE_ENDINGS, Drawing
 from vitbench.runs.store import Run
 from vitbench.text import clean
 
@@ -103,13 +103,15 @@ class AskingScreen(WorkbenchScreen):
 
     def _export_sheet(self, request: Request, proposal: Path, *, arrays: bool = False) -> None:
         """Asks where to, as what and how wide, then saves the figure of a request, or the `arrays` behind it."""
-        from screens.export_dialog import ARRAYS, PICTURES, Export, ExportDialog
+        from screens.export_dialog import Export, ExportDialog
 
         def answered(export: Export | None) -> None:
             if export is not None:
                 self._save_as(request, export.file, Drawing.of_style(export.style()))
 
-        self.app.push_screen(ExportDialog(proposal, "figure", (*PICTURES, *([ARRAYS] if arrays else []))), answered)
+        self.app.push_screen(
+            ExportDialog(proposal, "figure", (*FIGURE_ENDINGS, *([ARRAYS_ENDING] if arrays else []))), answered
+        )
 
     @work(group="save")
     async def _save_as(self, request: Request, file: Path, drawing: Drawing) -> None:

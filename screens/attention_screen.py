@@ -13,7 +13,7 @@ from screens.attention_keys import AttentionKeys
 from screens.attention_view import AttentionSheet, HeadNumber, TopClasses
 from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picture import Picture, Pixels
 from screens.widgets.picture_sheet import PictureSheet
@@ -85,13 +85,13 @@ class AttentionScreen(AttentionKeys):
         self._seen_step = -1
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Horizontal(id="attention-pictures"):
             yield Picture(id="attention-picture")
             yield Picture(id="attention-overlay")
             yield PictureSheet(id="attention-sheet")
         yield PictureSheet(id="attention-strip")
-        yield Line(id="attention-facts")
+        yield TextLine(id="attention-facts")
         yield TopClasses(id="attention-classes")
         yield Note(id="note")
 
@@ -189,7 +189,7 @@ class AttentionScreen(AttentionKeys):
             sheet = self.query_one("#attention-sheet", PictureSheet)
             sheet.display = not single
             sheet.show(() if single else seen.panels())
-            self.query_one("#attention-facts", Line).show(
+            self.query_one("#attention-facts", TextLine).show(
                 Text(f" {clean(self._sentence(seen))}", self.app.theme_variables["foreground"])
             )
             marked = seen.target_label or (seen.top[0].label if seen.top else "")
@@ -225,7 +225,7 @@ class AttentionScreen(AttentionKeys):
             left.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
             left.append(f"  {self.number + 1:,} of {len(self.files):,}", colours["secondary"])
         named = self._named(self.network if self.seen is None else str(self.seen.facts["reference"]))
-        self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 
     # Layers, heads, patches
 
@@ -310,5 +310,5 @@ SCREEN = ScreenDeclaration(
     screen=AttentionScreen,
     actions=ACTIONS,
     opened=Opening("runs", "i", alone="I"),
-    place=50,
+    order=50,
 )

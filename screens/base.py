@@ -21,7 +21,7 @@ from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.searching import Searchable, SearchLine
 from vitbench.errors import UserError
-from vitbench.export.formats import FORMATS
+from vitbench.export.formats import EXPORT_FORMATS
 from vitbench.text import clean
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ class RunControls(WorkbenchScreen):
         if run is None:
             return
         known = {other.id for other in self.workbench.snapshot.runs}
-        marked = tuple(name for name in self.workbench.settings.texts("marked") if name in known)
+        marked = tuple(name for name in self.workbench.remembered.texts("marked") if name in known)
 
         def answered(choices: ReportChoices | None) -> None:
             if choices is not None:
@@ -328,12 +328,12 @@ class RunControls(WorkbenchScreen):
         def answered(form: str | None) -> None:
             if form:
                 self._ask_folder(
-                    f'Export "{run.title}" for {FORMATS[form].title} into the folder',
+                    f'Export "{run.title}" for {EXPORT_FORMATS[form].title} into the folder',
                     f"{run.id}-{form}",
                     lambda folder: self.workbench.export_network(run.id, form, folder),
                 )
 
-        choices = [Choice(one.name, one.title) for one in FORMATS.values()]
+        choices = [Choice(one.name, one.title) for one in EXPORT_FORMATS.values()]
         self.app.push_screen(choose(f'Export the network of "{run.title}" for', choices), answered)
 
     def _free_run(self) -> RunRow | None:

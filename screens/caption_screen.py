@@ -14,7 +14,7 @@ from screens.caption_keys import CaptionKeys
 from screens.caption_view import CaptionSession, CaptionSheet, Written
 from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picture import Picture
 from screens.widgets.picture_sheet import PictureSheet
@@ -78,7 +78,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         self._asking = 0
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Horizontal(id="caption-top"):
             yield Picture(id="caption-picture")
             yield Picture(id="caption-map")
@@ -244,7 +244,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
             step = checkpoint_words(named.partition("@")[2])
             newest = "newest checkpoint, " if self.captioner.endswith("@last") else "checkpoint: "
             named = f"{run.title}{', training' if run.state == 'running' else ''}: {newest}{step}"
-        self.query_one("#title", Line).show(left, Text(f"{clean(named)} ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text(f"{clean(named)} ", colours["secondary"]))
 
     def _show_note(self, seen: CaptionSheet) -> None:
         place = next((n for n, one in enumerate(self.beam) if one.ids == seen.request.ids), None)
@@ -288,5 +288,5 @@ SCREEN = ScreenDeclaration(
     screen=CaptionScreen,
     actions=ACTIONS,
     opened=Opening("runs", "w", alone="W"),
-    place=80,
+    order=80,
 )

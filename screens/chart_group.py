@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 from screens.curves import AXES
-from screens.settings import Settings
+from screens.remembered import Remembered
 from screens.widgets.chart import SMOOTHINGS, Chart
-from screens.widgets.chart_axis import Range
+from screens.widgets.chart_axis import AxisRange
 from screens.widgets.chart_navigation import ChartNavigation
 
 
 class ChartGroup:
     """What the charts of a screen share. Axis and smoothing are remembered."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        remembered = settings.text("axis", AXES[0])
-        self.axis = remembered if remembered in AXES else AXES[0]
+    def __init__(self, remembered: Remembered) -> None:
+        self._remembered = remembered
+        axis = remembered.text("axis", AXES[0])
+        self.axis = axis if axis in AXES else AXES[0]
         try:
-            self.smoothing = float(settings.text("smoothing", "0.6"))
+            self.smoothing = float(remembered.text("smoothing", "0.6"))
         except ValueError:
             self.smoothing = 0.0
         if self.smoothing not in SMOOTHINGS:
@@ -26,13 +26,13 @@ class ChartGroup:
     def next_axis(self) -> str:
         """Step, epoch, time, and round again."""
         self.axis = AXES[(AXES.index(self.axis) + 1) % len(AXES)]
-        self._settings.remember("axis", self.axis)
+        self._remembered.set("axis", self.axis)
         return self.axis
 
     def next_smoothing(self) -> float:
         """More, and after the most none."""
         self.smoothing = SMOOTHINGS[(SMOOTHINGS.index(self.smoothing) + 1) % len(SMOOTHINGS)]
-        self._settings.remember("smoothing", str(self.smoothing))
+        self._remembered.set("smoothing", str(self.smoothing))
         return self.smoothing
 
     def smoothing_words(self) -> str:
@@ -49,7 +49,7 @@ class ChartGroup:
                 chart.cursor_x = x
 
     @staticmethod
-    def share_window(charts: Iterable[Chart], source: ChartNavigation, window: Range | None) -> None:
+    def share_window(charts: Iterable[Chart], source: ChartNavigation, window: AxisRange | None) -> None:
         """Shows in all charts the part that `source` shows."""
         for chart in charts:
             if chart is not source:

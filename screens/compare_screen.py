@@ -14,11 +14,11 @@ from screens.export import chart_csv
 from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import GROWING_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted
-from screens.widgets.chart import Chart, Curve, Spread
+from screens.widgets.chart import Chart, Curve, SpreadBand
 from screens.widgets.chart_raster import at_or_before
 from screens.widgets.compare_table import CompareTable
 from screens.widgets.disagreements import Disagreements
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice
 from screens.widgets.words_panel import WordsPanel
 from vitbench.listing.groups import group_of, group_row
@@ -64,16 +64,16 @@ class CompareScreen(CompareViews):
         self._shown: tuple[object, ...] = ()
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield CompareGrid(id="charts")
         yield CompareTable(id="values")
         yield WordsPanel(id="differences")
         yield Disagreements(id="pictures")
 
     def on_mount(self) -> None:
-        self.chosen = self.workbench.settings.texts("compare_scalars")
-        self.grouped = self.workbench.settings.flag("grouped", False)
-        self.group = ChartGroup(self.workbench.settings)
+        self.chosen = self.workbench.remembered.texts("compare_scalars")
+        self.grouped = self.workbench.remembered.flag("grouped", False)
+        self.group = ChartGroup(self.workbench.remembered)
         for chart in self._grid.charts():
             chart.smoothing = self.group.smoothing
             chart.show_legend = False
@@ -112,7 +112,7 @@ class CompareScreen(CompareViews):
     def action_group(self) -> None:
         """Runs that differ by their seed alone as one line with a band, or each for itself."""
         self.grouped = not self.grouped
-        self.workbench.settings.remember("grouped", self.grouped)
+        self.workbench.remembered.set("grouped", self.grouped)
         said = "Runs that differ by their seed alone are one line: the mean, in a band from the least to the greatest."
         self.workbench.tell(said if self.grouped else "Each run has a line of its own.")
         self._shown = ()
@@ -167,9 +167,9 @@ class CompareScreen(CompareViews):
         if self._one and known:
             place = f"{known.index(self.tag) + 1} of {counted(len(known), 'scalar')}"
         left = Text.assemble((" Compare ", f"bold {colours['accent']}"), f" {counted(len(self._details), 'run')}")
-        self.query_one("#title", Line).show(left, Text(place + " ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text(place + " ", colours["secondary"]))
 
-    def _curves(self, tag: str) -> tuple[list[Curve], list[Spread]]:
+    def _curves(self, tag: str) -> tuple[list[Curve], list[SpreadBand]]:
         """A curve for each line that has the scalar; those of a group with a band."""
         curves, spreads = [], []
         for row, own, colour in self.shown_lines():
@@ -278,7 +278,7 @@ class CompareScreen(CompareViews):
 
     def _choose(self, tags: list[str]) -> None:
         self.chosen = list(tags)
-        self.workbench.settings.remember("compare_scalars", self.chosen)
+        self.workbench.remembered.set("compare_scalars", self.chosen)
         self.workbench.show_snapshot()
 
     def action_maximise(self) -> None:
@@ -328,5 +328,5 @@ SCREEN = ScreenDeclaration(
     screen=CompareScreen,
     actions=ACTIONS,
     opened=Opening("runs", "c"),
-    place=40,
+    order=40,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from screens.snapshot import Floats, Measured, RunDetail
-from screens.widgets.chart import Curve, Spread
+from screens.widgets.chart import Curve, SpreadBand
 from screens.widgets.chart_raster import Band, smooth
 from vitbench.comparing.bands import mean_band
 from vitbench.watching.tags import loss_and_accuracy
@@ -15,7 +15,7 @@ AXES = ("step", "epoch", "time")
 
 
 @dataclass(frozen=True)
-class Panel:
+class ChartPanel:
     """One chart of a run: its title and the tags that it draws, with their names in the legend."""
 
     name: str
@@ -26,8 +26,8 @@ class Panel:
     """Whether it draws what was set and not what was measured."""
 
 
-LOSS = Panel("loss", "Loss", (("train/loss", "train"), ("validation/loss", "validation")))
-ACCURACY = Panel(
+LOSS = ChartPanel("loss", "Loss", (("train/loss", "train"), ("validation/loss", "validation")))
+ACCURACY = ChartPanel(
     "accuracy",
     "Accuracy",
     (
@@ -40,7 +40,7 @@ ACCURACY = Panel(
         ("test/accuracy", "test"),
     ),
 )
-GROUNDING = Panel(
+GROUNDING = ChartPanel(
     "grounding",
     "Grounding AUC",
     (
@@ -50,10 +50,10 @@ GROUNDING = Panel(
         ("validation/grounding_auc/SIZE", "sizes"),
     ),
 )
-LEARNING_RATE = Panel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),), is_setting=True)
-THROUGHPUT = Panel("throughput", "Examples a second", (("train/pictures_per_second", "rate"),))
-GRADIENT = Panel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
-LOAD = Panel(
+LEARNING_RATE = ChartPanel("learning-rate", "Learning rate", (("train/learning_rate", "rate"),), is_setting=True)
+THROUGHPUT = ChartPanel("throughput", "Examples a second", (("train/pictures_per_second", "rate"),))
+GRADIENT = ChartPanel("gradient", "Gradient norm", (("train/gradient_norm", "norm"),))
+LOAD = ChartPanel(
     "load",
     "Load",
     (
@@ -61,8 +61,8 @@ LOAD = Panel(
         ("system/cpu_percent", "CPU %"),
     ),
 )
-WAITING = Panel("waiting", "Data wait", (("train/data_wait_share", "share"),))
-MEMORY = Panel("memory", "Memory, GiB", (("system/gpu_memory_gib", "GPU"), ("system/memory_gib", "host")))
+WAITING = ChartPanel("waiting", "Data wait", (("train/data_wait_share", "share"),))
+MEMORY = ChartPanel("memory", "Memory, GiB", (("system/gpu_memory_gib", "GPU"), ("system/memory_gib", "host")))
 CURVE_PANELS = (LOSS, ACCURACY, GROUNDING)
 """Grounding is shown for runs that measure it."""
 MORE_PANELS = (LEARNING_RATE, THROUGHPUT)
@@ -70,7 +70,7 @@ MORE_PANELS = (LEARNING_RATE, THROUGHPUT)
 SYSTEM_PANELS = (LEARNING_RATE, THROUGHPUT, GRADIENT, WAITING, LOAD, MEMORY)
 
 
-def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Curve]:
+def panel_curves(panel: ChartPanel, detail: RunDetail, axis: str = "step") -> list[Curve]:
     """The curves of a panel that the run has measured. A tag keeps its colour whether the others are there or not."""
     return [
         Curve(tag, name, along(detail.scalars[tag], axis, detail), detail.scalars[tag].values, number)
@@ -79,7 +79,7 @@ def panel_curves(panel: Panel, detail: RunDetail, axis: str = "step") -> list[Cu
     ]
 
 
-def mini_curves(panel: Panel, details: Sequence[RunDetail]) -> tuple[list[Curve], list[Spread]]:
+def mini_curves(panel: ChartPanel, details: Sequence[RunDetail]) -> tuple[list[Curve], list[SpreadBand]]:
     """As `panel_curves`, with bands for a group of seeds; of another tool's log the one scalar that looks most like
     what the panel draws."""
     if not details:
@@ -101,7 +101,7 @@ def mini_curves(panel: Panel, details: Sequence[RunDetail]) -> tuple[list[Curve]
 
 def group_curve(
     tag: str, name: str, details: Sequence[RunDetail], axis: str, colour: int, smoothing: float = 0.0
-) -> tuple[Curve, Spread] | None:
+) -> tuple[Curve, SpreadBand] | None:
     """The mean of one scalar of several runs and the band from the least to the greatest; None if none has it.
 
     The band is that of the curves smoothed with the weight `smoothing`, as the chart smooths the mean.
@@ -112,12 +112,12 @@ def group_curve(
     mean = mean_band(measured)
     band = mean_band([(x, smooth(y, smoothing)) for x, y in measured]) if smoothing else mean
     key = f"{details[0].row.id}+{len(details)}/{tag}"
-    return Curve(key, name, mean.x, mean.mean, colour), Spread(
+    return Curve(key, name, mean.x, mean.mean, colour), SpreadBand(
         Band(band.x, band.low, band.high), colour, key, Band(mean.x, mean.low, mean.high)
     )
 
 
-def measures(panel: Panel, detail: RunDetail) -> bool:
+def measures(panel: ChartPanel, detail: RunDetail) -> bool:
     """Whether the run has measured anything of a panel."""
     return any(tag in detail.scalars for tag, _ in panel.tags)
 

@@ -67,7 +67,7 @@ class Desk(RunControls):
 
     def action_watch_logs(self) -> None:
         """Another tool's TensorBoard logs are read too, from now on; a folder that is read already is taken away."""
-        watcher, settings = self.workbench.watcher, self.workbench.settings
+        watcher, remembered = self.workbench.watcher, self.workbench.remembered
 
         def answered(path: str | None) -> None:
             if not path:
@@ -83,7 +83,7 @@ class Desk(RunControls):
                 rest = [*watcher.log_roots, folder]
                 said = f"The TensorBoard logs below {folder} are read too."
             watcher.watch_logs(rest)
-            settings.remember("logs", [str(root) for root in rest])
+            remembered.set("logs", [str(root) for root in rest])
             self.workbench.tell(said)
 
         def places(typed: str) -> list[Choice]:

@@ -4,10 +4,10 @@ import time
 from typing import TYPE_CHECKING
 
 from screens import wording
-from screens.endings import ENDS, ended_since, in_words
+from screens.endings import ended_since, in_words
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from vitbench.errors import UserError
-from vitbench.settings import read_settings
+from vitbench.settings import ENDS, read_settings
 
 if TYPE_CHECKING:
     from screens.app import Workbench
@@ -30,13 +30,13 @@ class EndingNotices:
         """Says when a run ends; one that died is offered to be resumed. A store that is not read whole yet waits."""
         if snapshot.left:
             return
-        settings = self._app.settings
+        remembered = self._app.remembered
         states = {run.id: run.state for run in snapshot.runs}
         before, self.states = self.states, states
         if before is None:
-            since = settings.number("last_look")
+            since = remembered.number("last_look")
             self.words = in_words(ended_since(snapshot.runs, since)) if since else ""
-        seen = settings.texts("seen_crashes")
+        seen = remembered.texts("seen_crashes")
         for run in snapshot.runs:
             was = None if before is None else before.get(run.id)
             if was == run.state:
@@ -49,7 +49,7 @@ class EndingNotices:
                 self._app.tell(f"{run.title} has finished: accuracy {accuracy}.")
             if was in LIVE_STATES and run.state in ENDS:
                 self._ring(f"{run.title} is {run.state}")
-        settings.remember("last_look", str(int(time.time()) // _LOOK_NOTED * _LOOK_NOTED))
+        remembered.set("last_look", str(int(time.time()) // _LOOK_NOTED * _LOOK_NOTED))
 
     def _ring(self, words: str) -> None:
         """The terminal's bell and notice, unless the person's settings say otherwise."""
@@ -64,5 +64,5 @@ class EndingNotices:
     def _notice_crash(self, run_id: str) -> None:
         from screens.dialogs import CrashNotice
 
-        self._app.settings.add("seen_crashes", run_id)
+        self._app.remembered.add("seen_crashes", run_id)
         self._app.push_screen(CrashNotice(run_id))

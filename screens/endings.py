@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 
 from screens.snapshot import RunRow
+from vitbench.settings import ENDS
 from vitbench.text import clean, shortened
 
-ENDS = ("finished", "failed", "diverged", "crashed")
-"""States that come by themselves; pause, stop and kill are a person's own doing."""
 _MOST_NAMED = 3
 _LONGEST = 200
 

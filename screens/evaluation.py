@@ -27,7 +27,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class ShownEvaluation:
     """`confusion` int64 [classes, classes]: pictures of the row's class that were taken for the column's."""
 
     split: str
@@ -64,7 +64,7 @@ def preferred(names: tuple[str, ...]) -> str | None:
     return tests[-1] if tests else (names[-1] if names else None)
 
 
-def read_evaluation(file: Path) -> Evaluation:
+def read_evaluation(file: Path) -> ShownEvaluation:
     """Raises UserError for a file that cannot be read as an evaluation."""
     try:
         document = read_json_object(file, EVALUATION, allow_nan=True)
@@ -76,7 +76,7 @@ def read_evaluation(file: Path) -> Evaluation:
             Mistake(Path(m["file"]), str(m["label"]), str(m["predicted"]), float(m["probability"]), float(m["loss"]))
             for m in document["worst"]
         )
-        return Evaluation(
+        return ShownEvaluation(
             split=str(document["split"]),
             step=int(document["step"]),
             classes=classes,

@@ -11,8 +11,8 @@ from textual import work
 from screens.asking import SAID_AFTER
 from screens.base import WorkbenchScreen
 from screens.look import SERIES_ON_LIGHT
-from screens.widgets.chart import Chart, Curve, Spread
-from vitbench.comparing.curves import Line, lines_csv
+from screens.widgets.chart import Chart, Curve, SpreadBand
+from vitbench.comparing.curves import ComparedCurve, lines_csv
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
 from vitbench.files.outputs import Outputs
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from screens.export_dialog import Export
 
 
-def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[Spread, ...] = ()) -> str:
+def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[SpreadBand, ...] = ()) -> str:
     """What a chart shows as a table, as `lines_csv` writes it."""
     bands = {spread.key: spread.values for spread in spreads if spread.key}
     lines = [
-        Line(curve.name, curve.x, curve.y, *((band.low, band.high) if (band := bands.get(curve.key)) else ()))
+        ComparedCurve(curve.name, curve.x, curve.y, *((band.low, band.high) if (band := bands.get(curve.key)) else ()))
         for curve in curves
     ]
     return lines_csv(lines, x_name)
@@ -38,13 +38,13 @@ def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[Spread, ...
 
 def chart_figure(chart: Chart) -> dict[str, object]:
     """The values of a `CurvesRequest` for what a chart shows."""
-    view = chart.view
+    viewport = chart.viewport
     bands = {spread.key: spread.band for spread in chart.spreads if spread.key}
     return {
         "title": chart.title,
         "x_name": chart.x_name if not chart.clock else "time, seconds",
-        "x_range": [view.x_low, view.x_high] if chart.window is not None else None,
-        "y_range": [view.y_low, view.y_high] if chart.y_window is not None else None,
+        "x_range": [viewport.x_low, viewport.x_high] if chart.window is not None else None,
+        "y_range": [viewport.y_low, viewport.y_high] if chart.y_window is not None else None,
         "x_log": chart.x_log,
         "y_log": chart.y_log,
         "y_name": chart.title,

@@ -14,17 +14,16 @@ from textual.widgets.option_list import Option
 
 from screens.paths import typed_path
 from screens.typed_work import FormDialog
+from vitbench.requests.drawing import FIGURE_ENDINGS
 from vitbench.text import clean
 
-FORMATS = {
+_TITLES = {
     ".png": "PNG   a picture",
     ".pdf": "PDF   for a paper",
     ".svg": "SVG   for the web",
     ".csv": "CSV   the numbers",
     ".npz": "NPZ   the arrays",
 }
-PICTURES = (".png", ".pdf", ".svg")
-ARRAYS = ".npz"
 _WIDTHS, _RESOLUTIONS = (2.0, 100.0), (30, 1200)
 
 
@@ -50,7 +49,9 @@ class Export:
 class ExportDialog(FormDialog[Export]):
     """Asks for an export. Enter in a line saves by the file's ending; a format from the list changes the ending."""
 
-    def __init__(self, proposal: Path, what: str = "chart", endings: tuple[str, ...] = (*PICTURES, ".csv")) -> None:
+    def __init__(
+        self, proposal: Path, what: str = "chart", endings: tuple[str, ...] = (*FIGURE_ENDINGS, ".csv")
+    ) -> None:
         """`what` is saved, as one of `endings`: `.csv` or `.npz` only where numbers are behind it."""
         super().__init__()
         self._proposal, self._what, self._endings = proposal, what, endings
@@ -65,7 +66,7 @@ class ExportDialog(FormDialog[Export]):
                 yield Static("  Pixels per inch ")
                 yield Input("300", id="resolution", compact=True)
                 yield Checkbox("Caption", True, id="caption", compact=True)
-            yield OptionList(*(Option(FORMATS[ending], id=ending) for ending in self._endings), compact=True)
+            yield OptionList(*(Option(_TITLES[ending], id=ending) for ending in self._endings), compact=True)
             yield Static(id="export-problem")
 
     def on_mount(self) -> None:
@@ -78,7 +79,7 @@ class ExportDialog(FormDialog[Export]):
     @on(OptionList.OptionSelected)
     def _format(self, event: OptionList.OptionSelected) -> None:
         file = typed_path(self.query_one("#file", Input).value.strip())
-        known = file.suffix.lower() in FORMATS
+        known = file.suffix.lower() in _TITLES
         self._save(file.with_suffix(event.option_id or "") if known else Path(f"{file}{event.option_id}"))
 
     def _save(self, file: Path) -> None:

@@ -15,7 +15,7 @@ from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
 from screens.paths import data_places, folders_below, full_path
 from screens.snapshot import Snapshot
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.picture_sheet import PictureSheet
@@ -86,9 +86,9 @@ class FeaturesScreen(AskingScreen):
         self._seen_step = -1
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield PictureSheet(id="features-sheet")
-        yield Line(id="features-facts")
+        yield TextLine(id="features-facts")
         yield Note(id="note")
 
     def on_mount(self) -> None:
@@ -172,7 +172,7 @@ class FeaturesScreen(AskingScreen):
                 title.append(f" {clean(Path(self.files[self.number]).name)}", colours["foreground"])
                 title.append(f"  {self.number + 1:,} of {len(self.files):,}", colours["secondary"])
             named = self._named(self.network if seen is None else str(seen.facts["reference"]))
-            self.query_one("#title", Line).show(title, Text(f"{clean(named)} ", colours["secondary"]))
+            self.query_one("#title", TextLine).show(title, Text(f"{clean(named)} ", colours["secondary"]))
             if seen is None:
                 return
             self.query_one(PictureSheet).show([(panel.title, panel.picture) for panel in seen.panels])
@@ -183,7 +183,7 @@ class FeaturesScreen(AskingScreen):
             )
             if self.request is not None:
                 words += f": {_SAID[self.request.view]}"
-            self.query_one("#features-facts", Line).show(Text(words, colours["foreground"]))
+            self.query_one("#features-facts", TextLine).show(Text(words, colours["foreground"]))
             self._show_note(seen)
 
     def _show_note(self, seen: Sheet) -> None:
@@ -382,5 +382,5 @@ SCREEN = ScreenDeclaration(
     screen=FeaturesScreen,
     actions=ACTIONS,
     opened=Opening("runs", "f"),
-    place=70,
+    order=70,
 )

@@ -14,7 +14,7 @@ from screens.actions import BACK, Action, bindings
 from screens.asking import AskingScreen
 from screens.evaluation import read_preview
 from screens.navigation import Opening, ScreenDeclaration
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.picture import Picture, Pixels
@@ -53,7 +53,7 @@ class FiguresScreen(AskingScreen):
         self.figures: list[SavedFigure] = []
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Horizontal():
             yield OptionList(id="figures-list")
             with Vertical(id="figures-side"):
@@ -111,7 +111,7 @@ class FiguresScreen(AskingScreen):
         whose = (run.title if run is not None else self.run_id) or "all runs, and wherever else they were saved"
         title = Text.assemble((" Figures ", f"bold {colours['accent']}"), (f" {clean(whose)}", colours["foreground"]))
         count = f"{len(self.figures):,} figure{'s' * (len(self.figures) != 1)} "
-        self.query_one("#title", Line).show(title, Text(count, colours["secondary"]))
+        self.query_one("#title", TextLine).show(title, Text(count, colours["secondary"]))
 
     def _entry(self, figure: SavedFigure) -> Text:
         colours = self.app.theme_variables
@@ -226,5 +226,5 @@ SCREEN = ScreenDeclaration(
     screen=FiguresScreen,
     actions=ACTIONS,
     opened=Opening("runs", "F"),
-    place=85,
+    order=85,
 )

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from screens.actions import BACK, COPY, bindings
 from screens.base import WorkbenchScreen
 from screens.navigation import Opening, ScreenDeclaration
-from screens.widgets.lines import Line
-from screens.widgets.machine_view import GIB, History, MachineView, Meter, gigabytes, holder_line
+from screens.widgets.lines import TextLine
+from screens.widgets.machine_view import GIB, MachineView, Meter, MeterHistory, gigabytes, holder_line
 from screens.widgets.picker import Choice
 from vitbench.errors import UserError
 from vitbench.machine.gpus import GpuReading
@@ -36,10 +36,10 @@ class MachineScreen(WorkbenchScreen):
     def __init__(self) -> None:
         super().__init__()
         self.seen: MachineSnapshot | None = None
-        self._history = History()
+        self._history = MeterHistory()
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield MachineView(id="machine")
 
     def on_mount(self) -> None:
@@ -82,7 +82,7 @@ class MachineScreen(WorkbenchScreen):
         colours = self.app.theme_variables
         cores = f"{counted(len(self.seen.cores), 'processor')}" if self.seen else "looking ..."
         left = Text.assemble((" Machine ", f"bold {colours['accent']}"), f" {socket.gethostname()}")
-        self.query_one("#title", Line).show(left, Text(f"{cores} ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text(f"{cores} ", colours["secondary"]))
 
     def _measured(self, seen: MachineSnapshot) -> dict[str, Meter]:
         """All bars, each with its curve."""
@@ -170,5 +170,5 @@ SCREEN = ScreenDeclaration(
     screen=MachineScreen,
     actions=ACTIONS,
     opened=Opening("runs", "M"),
-    place=95,
+    order=95,
 )

@@ -43,13 +43,13 @@ class ScreenDeclaration:
     screen: "type[WorkbenchScreen]"
     actions: tuple[Action, ...]
     opened: Opening | None = None
-    within: "tuple[Part, ...]" = ()
-    place: int = 1000
+    within: "tuple[ScreenPart, ...]" = ()
+    order: int = 1000
     """Where it stands in lists."""
 
 
 @dataclass(frozen=True)
-class Part:
+class ScreenPart:
     """A part of a screen with keys of its own, and the key of the screen that shows it."""
 
     name: str
@@ -78,7 +78,7 @@ class _Screens(Declarations[ScreenDeclaration]):
                 yield importlib.import_module(module.name).SCREEN
 
 
-SCREENS = _Screens("screen", ScreenDeclaration, "screens", "SCREEN", lambda one: one.place)
+SCREENS = _Screens("screen", ScreenDeclaration, "screens", "SCREEN", lambda one: one.order)
 
 
 def make_screen(name: str, **subject: Any) -> "WorkbenchScreen":

@@ -20,7 +20,7 @@ from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.verdict import Verdict, has_gpu
 from screens.widgets.chart import Chart, Curve
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice, Picker
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
@@ -59,13 +59,13 @@ class NewRunScreen(WorkbenchScreen):
         self._reading = DataReading(self, self.draft, self._check)
 
     def body(self) -> ComposeResult:
-        settings = self.workbench.settings
-        self.draft.preset = self.draft.preset or settings.text("preset", "")
+        remembered = self.workbench.remembered
+        self.draft.preset = self.draft.preset or remembered.text("preset", "")
         if self.draft.preset not in preset_names():
             self.draft.preset = _USUAL if has_gpu() else _USUAL_ON_CPU
-        self.draft.data = self.draft.data or settings.text("data", "")
+        self.draft.data = self.draft.data or remembered.text("data", "")
         self._at_first = (self.draft.preset, self.draft.data, self.draft.model)
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Vertical(id="choices"):
             yield Picker("Preset", self._presets, self.draft.preset, id="preset")
             yield Picker("Data", self._data, self.draft.data, "a folder, a CSV file, or scenes:", id="data")
@@ -84,7 +84,7 @@ class NewRunScreen(WorkbenchScreen):
 
     def apply(self, snapshot: Snapshot) -> None:
         left = Text.assemble((" New run ", f"bold {self.app.theme_variables['accent']}"))
-        self.query_one("#title", Line).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
 
     def recolour(self, snapshot: Snapshot) -> None:
         super().recolour(snapshot)
@@ -226,8 +226,8 @@ class NewRunScreen(WorkbenchScreen):
         from vitbench.runs.launcher import launch
 
         assert self.draft.recipe is not None
-        self.workbench.settings.remember("preset", self.draft.preset)
-        self.workbench.settings.remember("data", self.draft.data)
+        self.workbench.remembered.set("preset", self.draft.preset)
+        self.workbench.remembered.set("data", self.draft.data)
         try:
             run = self.workbench.store.create(self.draft.recipe, name, preset=self.draft.preset)
             launch(run)
@@ -271,5 +271,5 @@ SCREEN = ScreenDeclaration(
     screen=NewRunScreen,
     actions=ACTIONS,
     opened=Opening("runs", "n"),
-    place=20,
+    order=20,
 )

@@ -20,7 +20,7 @@ from screens.recipe_draft import Field, RecipeDraft
 from screens.recipe_questions import Checked, check_recipe, estimate
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
@@ -80,15 +80,15 @@ class NewSweepScreen(WorkbenchScreen):
         self._starting = False
 
     def body(self) -> ComposeResult:
-        settings, draft = self.workbench.settings, self.draft
-        draft.base = draft.base or settings.text("preset", "fast")
+        remembered, draft = self.workbench.remembered, self.draft
+        draft.base = draft.base or remembered.text("preset", "fast")
         if draft.base not in preset_names() and not Path(draft.base).is_file():
             draft.base = "fast"
         is_file = draft.base not in preset_names()
         if not draft.data and not is_file:
-            draft.data = settings.text("data", "")
+            draft.data = remembered.text("data", "")
         self._at_first = self._typed()
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Vertical(id="choices"):
             ready = f"your own search; ready to use: {', '.join(plan_names())}"
             yield Picker("Search", self._ready, "", ready, id="ready", free=False)
@@ -113,7 +113,7 @@ class NewSweepScreen(WorkbenchScreen):
 
     def apply(self, snapshot: Snapshot) -> None:
         left = Text.assemble((" New sweep ", f"bold {self.app.theme_variables['accent']}"))
-        self.query_one("#title", Line).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
 
     def recolour(self, snapshot: Snapshot) -> None:
         super().recolour(snapshot)
@@ -303,10 +303,10 @@ class NewSweepScreen(WorkbenchScreen):
             self.workbench.tell(problem or "The sweep is incomplete.", "warning")
         elif not self._starting:
             self._starting = True
-            settings = self.workbench.settings
-            settings.remember("data", self.draft.data)
+            remembered = self.workbench.remembered
+            remembered.set("data", self.draft.data)
             if self.draft.base in preset_names():
-                settings.remember("preset", self.draft.base)
+                remembered.set("preset", self.draft.base)
             self._start(self.plan, self._whole_draft().to_toml(), self.draft.name or "sweep")
 
     @work(thread=True, exclusive=True, group="start")
@@ -365,5 +365,5 @@ SCREEN = ScreenDeclaration(
     screen=NewSweepScreen,
     actions=ACTIONS,
     opened=Opening("runs", "ctrl+n"),
-    place=95,
+    order=95,
 )

@@ -17,7 +17,7 @@ from screens.navigation import Opening, ScreenDeclaration
 from screens.networks import classifiers
 from screens.snapshot import Snapshot
 from screens.tiles import TilesPicture
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picture import Picture
 from screens.widgets.run_details import Facts
@@ -122,13 +122,13 @@ class PositionsScreen(AskingScreen):
         self._seen_step = -1
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         with Horizontal(id="positions-pictures"):
             for name in ("grid", "other", "tile"):
                 with Vertical(id=f"positions-{name}-side", classes="positions-side"):
-                    yield Line(id=f"positions-{name}-name")
+                    yield TextLine(id=f"positions-{name}-name")
                     yield (Picture if name == "tile" else TilesPicture)(id=f"positions-{name}")
-        yield Line(id="positions-profile")
+        yield TextLine(id="positions-profile")
         yield Facts(id="positions-scores")
         yield Note(id="note")
 
@@ -184,7 +184,7 @@ class PositionsScreen(AskingScreen):
             title = Text.assemble((" Positions ", f"bold {colours['accent']}"))
             if seen is not None:
                 title.append(f" {seen.sheet.facts['kind']}", colours["foreground"])
-            self.query_one("#title", Line).show(title, Text(f"{clean(named)} ", colours["secondary"]))
+            self.query_one("#title", TextLine).show(title, Text(f"{clean(named)} ", colours["secondary"]))
             beside = None if seen is None else seen.beside
             self.query_one("#positions-other-side").display = beside is not None
             if seen is None:
@@ -197,7 +197,7 @@ class PositionsScreen(AskingScreen):
             row, column = self.cursor
             tile = seen.profile_of(self.cursor)
             words = f" row {row + 1}, column {column + 1}   along its row {profile(tile[row])}"
-            self.query_one("#positions-profile", Line).show(
+            self.query_one("#positions-profile", TextLine).show(
                 Text(f"{words}   along its column {profile(tile[:, column])}", colours["foreground"])
             )
             self.query_one(Facts).show(self._score_lines(seen))
@@ -216,7 +216,7 @@ class PositionsScreen(AskingScreen):
         self._put_name(name, f"{network}: {part} of {size}" if part else known)
 
     def _put_name(self, name: str, words: str) -> None:
-        line = self.query_one(f"#positions-{name}-name", Line)
+        line = self.query_one(f"#positions-{name}-name", TextLine)
         line.show(Text(clean(words), self.app.theme_variables["secondary"]))
 
     def _show_tile(self) -> None:
@@ -331,5 +331,5 @@ SCREEN = ScreenDeclaration(
     screen=PositionsScreen,
     actions=ACTIONS,
     opened=Opening("runs", "v", alone="V"),
-    place=60,
+    order=60,
 )

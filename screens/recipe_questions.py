@@ -25,7 +25,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What a run of a recipe (TOML) costs, measured on a few steps; in words why it is not known."""
 
     recipe: str = ""
@@ -49,19 +49,19 @@ async def check_recipe(inspector: Inspector, recipe: str, progress: Progress = s
     return Checked(recipe, "", "", recognised, problems, int(answer.values.get("pictures", 0)), ways)
 
 
-async def estimate(inspector: Inspector, recipe: str, progress: Progress = silent) -> Estimate | None:
+async def estimate(inspector: Inspector, recipe: str, progress: Progress = silent) -> CostEstimate | None:
     """Memory and time of a run; None where a newer estimate took the place of this one."""
     try:
         answer = await inspector.ask("estimate", recipe=recipe, progress=progress, replaces="estimate")
     except Superseded:
         return None
     except UserError as error:
-        return Estimate(recipe, str(error))
+        return CostEstimate(recipe, str(error))
     except InspectorError as error:
-        return Estimate(recipe, f"No estimate: {error}.")
+        return CostEstimate(recipe, f"No estimate: {error}.")
     seconds = answer.values.get("epoch_seconds")
     known = float(seconds) if isinstance(seconds, int | float) else None
-    return Estimate(recipe, estimate_words(answer.values), known, str(answer.values.get("device", "")))
+    return CostEstimate(recipe, estimate_words(answer.values), known, str(answer.values.get("device", "")))
 
 
 def estimate_words(values: dict[str, object]) -> str:

@@ -5,7 +5,7 @@ from textual import work
 from screens.ask_dialog import choose
 from screens.base import RunControls
 from screens.evaluating import Evaluating
-from screens.evaluation import Evaluation, preferred, read_evaluation
+from screens.evaluation import ShownEvaluation, preferred, read_evaluation
 from screens.snapshot import RunDetail
 from screens.widgets.confusion_view import ConfusionView
 from screens.widgets.mistakes_view import MistakesView
@@ -69,7 +69,7 @@ class RunEvaluations(RunControls):
         assert isinstance(widget, ConfusionView | MistakesView)
         widget.say(sentence)
 
-    def _evaluation_read(self, view: str, evaluation: Evaluation) -> None:
+    def _evaluation_read(self, view: str, evaluation: ShownEvaluation) -> None:
         widget = self.query_one(f"#{view}")
         assert isinstance(widget, ConfusionView | MistakesView)
         widget.show(evaluation)

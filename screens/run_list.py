@@ -15,7 +15,7 @@ from screens.columns import COLUMNS, column_named
 from screens.desk import Desk
 from screens.snapshot import RunRow, Snapshot
 from screens.widgets.filter_input import FilterInput
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice
 from screens.widgets.run_table import RunTable
 from vitbench.errors import UserError
@@ -46,7 +46,7 @@ class FilterLine(FilterInput):
 
 
 class RunList(Desk):
-    """Subclasses have a RunTable, an Input `filter` and a Line `completions`."""
+    """Subclasses have a RunTable, an Input `filter` and a TextLine `completions`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,16 +65,16 @@ class RunList(Desk):
 
     def restore_list(self) -> None:
         """Filter, order, columns and groups as they were left; says what cannot be as it was."""
-        table, settings = self.table, self.workbench.settings
-        self._set_columns(settings.texts("columns") or [USUAL])
-        column = settings.text("sort", "age")
+        table, remembered = self.table, self.workbench.remembered
+        self._set_columns(remembered.texts("columns") or [USUAL])
+        column = remembered.text("sort", "age")
         if column_named(column) is not None and column != "curve":
-            table.sort_column, table.sort_reverse = column, settings.flag("sort_reverse", False)
+            table.sort_column, table.sort_reverse = column, remembered.flag("sort_reverse", False)
         else:
             self.workbench.tell(f'The runs cannot be sorted by "{column}", as remembered; by age instead.', "warning")
-        self.grouped = settings.flag("grouped", False)
+        self.grouped = remembered.flag("grouped", False)
         line = self.query_one("#filter", Input)
-        line.value = settings.text("filter", "")
+        line.value = remembered.text("filter", "")
         line.display = bool(line.value)
         if line.value:
             self.workbench.tell(f"The filter of last time is on: {line.value}. Esc takes it away.")
@@ -116,8 +116,8 @@ class RunList(Desk):
         self._remember_order()
 
     def _remember_order(self) -> None:
-        self.workbench.settings.remember("sort", self.table.sort_column)
-        self.workbench.settings.remember("sort_reverse", self.table.sort_reverse)
+        self.workbench.remembered.set("sort", self.table.sort_column)
+        self.workbench.remembered.set("sort_reverse", self.table.sort_reverse)
         self.workbench.show_snapshot()
 
     # Columns and groups
@@ -142,7 +142,7 @@ class RunList(Desk):
 
     def _choose_columns(self, names: Sequence[str]) -> None:
         self._set_columns(names)
-        self.workbench.settings.remember("columns", list(names))
+        self.workbench.remembered.set("columns", list(names))
         self.table.forget_drawn()
         self.workbench.show_snapshot()
 
@@ -159,7 +159,7 @@ class RunList(Desk):
     def action_group(self) -> None:
         """Runs that differ by their seed alone as one line, or each for itself."""
         self.grouped = not self.grouped
-        self.workbench.settings.remember("grouped", self.grouped)
+        self.workbench.remembered.set("grouped", self.grouped)
         said = "Runs that differ by their seed alone are one line: the mean, with the least and the greatest."
         self.workbench.tell(said if self.grouped else "Each run has a line of its own.")
         self.workbench.show_snapshot()
@@ -180,7 +180,7 @@ class RunList(Desk):
             self.filter_problem = str(error)
         else:
             self.filter_problem = ""
-        self.workbench.settings.remember("filter", event.value)
+        self.workbench.remembered.set("filter", event.value)
         if event.value != self._completing[0]:
             self._completing = ("", 0)
             self._complete_anew()
@@ -195,7 +195,7 @@ class RunList(Desk):
         self._show_completions()
 
     def _show_completions(self) -> None:
-        shown = self.query_one("#completions", Line)
+        shown = self.query_one("#completions", TextLine)
         shown.display = bool(self._completions) and self.query_one("#filter", Input).has_focus
         if not shown.display:
             return

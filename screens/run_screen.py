@@ -29,7 +29,7 @@ from screens.curves import (
     GROUNDING,
     MORE_PANELS,
     SYSTEM_PANELS,
-    Panel,
+    ChartPanel,
     furthest,
     measures,
     panel_curves,
@@ -37,13 +37,13 @@ from screens.curves import (
 )
 from screens.export import Exports
 from screens.look import STATE_COLOURS, glyphs
-from screens.navigation import Opening, Part, ScreenDeclaration
+from screens.navigation import Opening, ScreenDeclaration, ScreenPart
 from screens.run_evaluations import RunEvaluations
 from screens.snapshot import GROWING_STATES, RunDetail, RunRow, Snapshot
 from screens.watcher import Wanted, row_of
 from screens.widgets.chart import Chart
 from screens.widgets.confusion_view import ConfusionView
-from screens.widgets.lines import Line, ProgressLine, ViewLine
+from screens.widgets.lines import ProgressLine, TextLine, ViewLine
 from screens.widgets.log_view import LogView
 from screens.widgets.mistakes_view import MistakesView
 from screens.widgets.note import Note
@@ -96,11 +96,11 @@ class RunScreen(RunEvaluations, Exports):
         self._first_row: RunRow | None = None
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield ProgressLine(id="progress")
         yield ViewLine(VIEWS, id="views")
         yield Note(id="evaluating", least=1)
-        yield Line(id="moment")
+        yield TextLine(id="moment")
         with ContentSwitcher(initial="curves", id="view"):
             with Vertical(id="curves"):
                 with Grid(id="pair"):
@@ -118,7 +118,7 @@ class RunScreen(RunEvaluations, Exports):
             yield MistakesView(id="mistakes")
 
     def on_mount(self) -> None:
-        self.group = ChartGroup(self.workbench.settings)
+        self.group = ChartGroup(self.workbench.remembered)
         for chart in self.query(Chart):
             chart.smoothing = self.group.smoothing
         for panel in (*MORE_PANELS, *SYSTEM_PANELS):
@@ -184,7 +184,7 @@ class RunScreen(RunEvaluations, Exports):
             about = ""  # the reason needs the room, and the recipe says the rest
         else:
             about = _about(run, self.app.size.width - title.cell_len - 3)
-        self.query_one("#title", Line).show(title, Text(about + " ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(title, Text(about + " ", colours["secondary"]))
         parts = [
             clean(run.doing),
             f"epoch {wording.epochs(run.epoch, run.epochs)}" if run.epochs else "",
@@ -217,7 +217,7 @@ class RunScreen(RunEvaluations, Exports):
             case "confusion" | "mistakes":
                 self.show_evaluation(detail.evaluations)
 
-    def _show_charts(self, panels: tuple[Panel, ...], detail: RunDetail, prefix: str = "") -> None:
+    def _show_charts(self, panels: tuple[ChartPanel, ...], detail: RunDetail, prefix: str = "") -> None:
         end = furthest(detail, self.group.axis)
         for panel in panels:
             self.query_one(f"#{prefix}{panel.name}", Chart).show(
@@ -302,7 +302,7 @@ class RunScreen(RunEvaluations, Exports):
         """The log line of the cursor's moment, where the log itself is not to be seen."""
         seen = self.view == "curves" and not self.query_one("#curves").has_class("-alone")
         words = "" if line is None or seen else f" {line.step:,}  {clean(line.text)}"
-        self.query_one("#moment", Line).show(Text(words, self.app.theme_variables["accent"]))
+        self.query_one("#moment", TextLine).show(Text(words, self.app.theme_variables["accent"]))
 
     @on(Chart.WindowMoved)
     def _window_moved(self, message: Chart.WindowMoved) -> None:
@@ -370,6 +370,6 @@ SCREEN = ScreenDeclaration(
     screen=RunScreen,
     actions=ACTIONS,
     opened=Opening("runs", "enter"),
-    within=(Part("confusion", "5"), Part("mistakes", "6"), Part("chart", "1")),
-    place=30,
+    within=(ScreenPart("confusion", "5"), ScreenPart("mistakes", "6"), ScreenPart("chart", "1")),
+    order=30,
 )

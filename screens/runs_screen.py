@@ -15,7 +15,7 @@ from screens.navigation import ScreenDeclaration
 from screens.run_list import FilterLine, RunList
 from screens.snapshot import LIVE_STATES, RunRow, Snapshot
 from screens.watcher import Wanted
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.note import Note
 from screens.widgets.picker import Choice
 from screens.widgets.run_details import RunDetails
@@ -102,14 +102,14 @@ class RunsScreen(RunList):
         self._details_wanted = True
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield FilterLine(
             moves=lambda key: self.query_one(RunTable).move(key),
             placeholder="words, state:running, accuracy>0.9, age<2h, -word",
             id="filter",
             compact=True,
         )
-        yield Line(id="completions")
+        yield TextLine(id="completions")
         yield Welcome()
         with Horizontal(id="panels"):
             yield RunTable(id="table")
@@ -118,13 +118,13 @@ class RunsScreen(RunList):
         yield Note(id="evaluating", least=1)
 
     def on_mount(self) -> None:
-        table, settings = self.query_one(RunTable), self.workbench.settings
+        table, remembered = self.query_one(RunTable), self.workbench.remembered
         self.query_one("#completions").display = False
         self.restore_list()
-        table.marked = set(settings.texts("marked"))
+        table.marked = set(remembered.texts("marked"))
         for run_id in table.marked:
             table.colours[run_id] = self.workbench.colours.number(run_id)
-        self._details_wanted = settings.flag("details", True)
+        self._details_wanted = remembered.flag("details", True)
 
     def on_resize(self) -> None:
         self.workbench.show_snapshot()
@@ -208,7 +208,7 @@ class RunsScreen(RunList):
         colours = self.app.theme_variables
         if self.filter_problem:
             problem = Text(f" {glyphs().nan} {clean(self.filter_problem)}", colours["error"])
-            self.query_one("#title", Line).show(problem)
+            self.query_one("#title", TextLine).show(problem)
             return
         text = Text.assemble((" vitbench ", f"bold {colours['accent']}"))
         text.append(f" {counted(len(snapshot.runs) - snapshot.logs, 'run')}", colours["foreground"])
@@ -229,12 +229,12 @@ class RunsScreen(RunList):
         table = self.query_one(RunTable)
         if self.query_one(Welcome).display:
             store = wording.fit_start(str(self.workbench.store_folder), self.app.size.width - text.cell_len - 3)
-            self.query_one("#title", Line).show(text, Text(f"{store.strip()} ", colours["secondary"]))
+            self.query_one("#title", TextLine).show(text, Text(f"{store.strip()} ", colours["secondary"]))
             return
         order = f"by {table.sort_column} {glyphs().falling if table.sort_reverse else glyphs().rising}"
         room = self.app.size.width - text.cell_len - len(order) - 6
         store = wording.fit_start(str(self.workbench.store_folder), min(60, room)).strip() if room > 8 else ""
-        self.query_one("#title", Line).show(text, Text(f"{order}   {store} ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(text, Text(f"{order}   {store} ", colours["secondary"]))
 
     def current_run(self) -> RunRow | None:
         return self.query_one(RunTable).current
@@ -278,7 +278,7 @@ class RunsScreen(RunList):
         table = self.query_one(RunTable)
         ids = dict.fromkeys(one.id for run in rows for one in (run.members or (run,)))
         table.marked = table.marked - set(ids) if ids.keys() <= table.marked else table.marked | set(ids)
-        self.workbench.settings.remember("marked", sorted(table.marked))
+        self.workbench.remembered.set("marked", sorted(table.marked))
         for run_id in (*ids, *(run.id for run in rows if run.members)):
             table.colours[run_id] = self.workbench.colours.number(run_id)
 
@@ -310,7 +310,7 @@ class RunsScreen(RunList):
 
     def action_details(self) -> None:
         self._details_wanted = not self._details_wanted
-        self.workbench.settings.remember("details", self._details_wanted)
+        self.workbench.remembered.set("details", self._details_wanted)
         self.workbench.show_snapshot()
 
     def action_remove(self) -> None:
@@ -344,5 +344,5 @@ SCREEN = ScreenDeclaration(
     help="All runs of the store, and what becomes of them.",
     screen=RunsScreen,
     actions=ACTIONS,
-    place=10,
+    order=10,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from screens.widgets.chart import Chart, Curve, Spread
+from screens.widgets.chart import Chart, Curve, SpreadBand
 from screens.widgets.chart_raster import Band
 from vitbench.sweeps.curves import Slice, TrialCurve
 from vitbench.sweeps.plan import describe
@@ -17,7 +17,7 @@ def show_survivors(chart: Chart, found: Sequence[TrialCurve], metric: str) -> No
             for colour, one in enumerate(found)
         ],
         spreads=[
-            Spread(Band(one.steps, one.low, one.high), colour)
+            SpreadBand(Band(one.steps, one.low, one.high), colour)
             for colour, one in enumerate(found)
             if one.seeds > 1 and len(one.steps) > 1
         ],

@@ -15,7 +15,7 @@ from screens.navigation import Opening, ScreenDeclaration
 from screens.snapshot import Snapshot
 from screens.sweep_charts import show_slice, show_survivors
 from screens.widgets.chart import Chart
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice
 from screens.widgets.sweep_view import SweepView, value_words
 from vitbench.errors import UserError
@@ -91,7 +91,7 @@ class SweepScreen(Exports):
         self._slices: list[Slice] = []
 
     def body(self) -> ComposeResult:
-        yield Line(id="title")
+        yield TextLine(id="title")
         yield Static(id="sweep-state")
         with Horizontal(id="sweep-panels"):
             yield SweepView(id="sweep")
@@ -167,7 +167,7 @@ class SweepScreen(Exports):
         right = f"{place} of {len(self.sweeps)}" if len(self.sweeps) > 1 else ""
         name = self.history.plan.name if self.history else ""
         left = Text.assemble((" Sweep ", f"bold {colours['accent']}"), f" {name or self.sweep_id}")
-        self.query_one("#title", Line).show(left, Text(f"{right} ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left, Text(f"{right} ", colours["secondary"]))
         self.query_one("#sweep-state", Static).update(Text(self._state_words(), colours["foreground"]))
         coloured = {one.trial.number: colour for colour, one in enumerate(self._curves)}
         self.query_one(SweepView).show(self.history, self._effects, coloured)
@@ -344,5 +344,5 @@ SCREEN = ScreenDeclaration(
     screen=SweepScreen,
     actions=ACTIONS,
     opened=Opening("runs", "S"),
-    place=96,
+    order=96,
 )

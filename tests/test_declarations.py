@@ -8,7 +8,7 @@ from vitbench.declarations import all_kinds, left_out, loaded
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, offered
 from vitbench.methods.base import Option
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.kinds import FIGURE_KINDS
 
 
 @pytest.mark.parametrize("declared", all_kinds(), ids=lambda declared: declared.group)
@@ -26,7 +26,7 @@ def test_all_that_is_declared_can_be_computed(declared):
 
 
 def test_the_figures_are_those_of_their_requests():
-    assert all(kind.request.kind == name for name, kind in KINDS.items())
+    assert all(kind.request.kind == name for name, kind in FIGURE_KINDS.items())
 
 
 def test_methods_with_a_caution_are_offered_last():

@@ -106,12 +106,12 @@ def save(sheet: "Sheet", path: PathLike, *, overwrite: bool = False, **drawing: 
     `vitbench figure again FILE` makes it again. A file that vitbench did not write is replaced only with `overwrite`.
     Raises UserError.
     """
-    from vitbench.figures.save import ARRAYS, FORMATS, check_figure_ending, saved_bytes
+    from vitbench.figures.save import check_figure_ending, saved_bytes
     from vitbench.files.outputs import Outputs
-    from vitbench.requests.drawing import Drawing
+    from vitbench.requests.drawing import ARRAYS_ENDING, FIGURE_ENDINGS, Drawing
 
     path = Path(path)
-    check_figure_ending(path, (*FORMATS, ARRAYS))
+    check_figure_ending(path, (*FIGURE_ENDINGS, ARRAYS_ENDING))
     outputs = Outputs(open_store().folder, overwrite=overwrite)
     outputs.plan(path)
     return outputs.write(path, saved_bytes(sheet, path.suffix, Drawing.read(drawing)))

@@ -21,7 +21,7 @@ Positions = Literal["absolute", "rotary", "relative_bias", "none", ""]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One network. What only a plain Vision Transformer has is 0, empty or None for any other."""
 
     name: str
@@ -65,14 +65,14 @@ def _document() -> dict[str, Any]:
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogueEntry, ...]:
     """All networks, sorted naturally."""
     fields = _document()["fields"]
     found = [_entry(dict(zip(fields, row, strict=True))) for row in _document()["networks"]]
     return tuple(sorted([*found, *_demo()], key=lambda entry: natural_key(entry.name)))
 
 
-def entry(name: str) -> Entry | None:
+def entry(name: str) -> CatalogueEntry | None:
     """The facts about `timm:NAME[.TAG]`, `pretrained_vit:NAME`, `demo` or a bare timm name; None if there are none."""
     door, colon, bare = name.rpartition(":")
     full = name if name == "demo" else f"{door if colon else 'timm'}:{bare.partition('.')[0]}"
@@ -97,7 +97,7 @@ def timm_version() -> str:
     return str(_document()["timm"])
 
 
-def matching(pattern: str) -> list[Entry]:
+def matching(pattern: str) -> list[CatalogueEntry]:
     """The entries whose name, with or without its door, fits a shell pattern (`vit*`), or contains a plain text."""
     wanted = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     return [
@@ -123,7 +123,7 @@ class LocalWeights:
         self._on_hub = set(_names(self.hub))
         self._of_torch = set(_names(self.torch))
 
-    def tags(self, entry: Entry) -> tuple[str, ...]:
+    def tags(self, entry: CatalogueEntry) -> tuple[str, ...]:
         """The tags of `entry` whose weights are here."""
         pairs = zip(entry.tags, entry.sources, strict=True)
         return tuple(tag for tag, source in pairs if self._is_here(source))
@@ -148,11 +148,11 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _entry(values: dict[str, Any]) -> Entry:
+def _entry(values: dict[str, Any]) -> CatalogueEntry:
     patch = values["patch_size"]
     pairs = [tag if isinstance(tag, list) else [tag, ""] for tag in values["tags"]]
     bare = values["name"].rpartition(":")[2]
-    return Entry(
+    return CatalogueEntry(
         name=values["name"],
         family=values["family"],
         parameters=values["parameters"],
@@ -168,7 +168,7 @@ def _entry(values: dict[str, Any]) -> Entry:
     )
 
 
-def _demo() -> list[Entry]:
+def _demo() -> list[CatalogueEntry]:
     """The package's own classifier, as the card beside its weights describes it, if it is there."""
     card = shipped_weights() / "classifier.catalogue.json"
     if not card.is_file() or not card.with_name("classifier.safetensors").is_file():

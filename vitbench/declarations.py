@@ -34,14 +34,14 @@ T = TypeVar("T", bound=Declaration)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9 _-]{0,40}")
 
-KINDS = (
+DECLARED = (
     "vitbench.methods:METHODS",
     "vitbench.data.layouts.registry:FORMS",
-    "vitbench.captions.formats.registry:FORMATS",
+    "vitbench.captions.formats.registry:CAPTION_FORMATS",
     "vitbench.augmentations:AUGMENTATIONS",
     "vitbench.schedules:SCHEDULES",
     "vitbench.model_sources:SOURCES",
-    "vitbench.requests.kinds:KINDS",
+    "vitbench.requests.kinds:FIGURE_KINDS",
 )
 """Where the declarations of each kind are; those of screens are the app's (`screens/navigation.py`)."""
 
@@ -153,7 +153,7 @@ class _Unfit(Exception):
 
 def all_kinds() -> "list[Declarations[Any]]":
     """The declarations of each kind."""
-    return [loaded(name) for name in KINDS]
+    return [loaded(name) for name in DECLARED]
 
 
 def any_packages() -> bool:

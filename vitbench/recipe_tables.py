@@ -41,13 +41,13 @@ def description(field: FieldInfo) -> str:
     return ": ".join([*names, *filter(None, [field.description])])
 
 
-class Table(BaseModel):
+class RecipeTable(BaseModel):
     """A table of the recipe: an unknown key is an error, and so is a value of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class ModelTable(Table):
+class ModelTable(RecipeTable):
     """Which network, where its weights come from, and how much of it learns."""
 
     name: str = Field("timm:vit_base_patch16_224", min_length=1, description="timm:NAME, pretrained_vit:NAME or demo")
@@ -70,7 +70,7 @@ class ModelTable(Table):
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of timm's create_model")
 
 
-class DataTable(Table):
+class DataTable(RecipeTable):
     """Which pictures, and what is done to them on the way."""
 
     path: str = Field("", description="folder, CSV file, or scenes:new?count=3700&size=96&seed=0")
@@ -105,7 +105,7 @@ class DataTable(Table):
     )
 
 
-class TrainTable(Table):
+class TrainTable(RecipeTable):
     """How long, how large, how exact, and what to do when something goes wrong."""
 
     epochs: Positive = Field(20, description="times through the training pictures")
@@ -140,7 +140,7 @@ class TrainTable(Table):
     head_epochs: int = Field(0, ge=0, description="first epochs, which train the head on frozen features")
 
 
-class OptimTable(Table):
+class OptimTable(RecipeTable):
     """The optimizer."""
 
     name: str = Field("adamw", min_length=1, description="any timm optimizer; momentum is SGD, sgd is Nesterov's")
@@ -156,7 +156,7 @@ class OptimTable(Table):
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments, such as eps or betas")
 
 
-class ScheduleTable(Table):
+class ScheduleTable(RecipeTable):
     """The learning rate over time; `vitbench recipe NAME --curve out.png` draws it."""
 
     name: Annotated[str, OneOf("vitbench.schedules:SCHEDULES")] = "cosine"
@@ -166,7 +166,7 @@ class ScheduleTable(Table):
     decay_fraction: float = Field(0.2, gt=0, le=1, description="wsd: the share of what follows the warm-up that decays")
 
 
-class LaunchTable(Table):
+class LaunchTable(RecipeTable):
     """Where a run computes, and in how many processes; the result does not depend on it but by rounding and dropout."""
 
     gpus: Positive = Field(1, description="GPUs that train it together (torch elastic, DDP); of each node")
@@ -203,7 +203,7 @@ class LaunchTable(Table):
             yield f"train.batch_size = {batch_size} (must be at least {self.world}: a picture for each process)"
 
 
-class CaptionTable(Table):
+class CaptionTable(RecipeTable):
     """The captioner's decoder and words; used when task = "caption"."""
 
     embed_dim: Positive = Field(256, description="width of the decoder")

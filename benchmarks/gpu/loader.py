@@ -19,10 +19,10 @@ def run(bench: Bench) -> None:
     task, _ = open_classification(chosen, folder, bench.store, torch.device("cpu"), lambda *_: None)
     size = chosen.train.batch_size
     bench.note("processors", os.cpu_count() or 0)
-    for workers in (0, 1) if bench.small else (0, 1, 2, 4, 8, 16):
-        loader = Loader(task.train, seed=0, batch_size=size, workers=workers, normalize=False, epochs=1000)
+    for processes in (0, 1) if bench.small else (0, 1, 2, 4, 8, 16):
+        loader = Loader(task.train, seed=0, batch_size=size, processes=processes, normalize=False, epochs=1000)
         seconds, most = (0.3, 0.5) if bench.small else (3.0, 4.0)
-        bench.note(f"{workers} loader processes", _rate(loader, seconds, most), "pictures/s")
+        bench.note(f"{processes} loader processes", _rate(loader, seconds, most), "pictures/s")
         loader.close()
 
 

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from screens.look import glyphs
-from screens.widgets.chart_axis import Range, clock, fitted, number, place, stepped_clock_end, stepped_end
+from screens.widgets.chart_axis import AxisRange, clock, fitted, number, place, stepped_clock_end, stepped_end
 from screens.widgets.chart_drawing import (
     Gutter,
     Paint,
@@ -26,10 +26,10 @@ from screens.widgets.chart_drawing import (
     plot_rows,
     x_axis_row,
 )
-from screens.widgets.chart_navigation import ChartNavigation, Curve, Spread
-from screens.widgets.chart_raster import Floats, Line, View, at_or_before, draw, smooth
+from screens.widgets.chart_navigation import ChartNavigation, Curve, SpreadBand
+from screens.widgets.chart_raster import Floats, Line, Viewport, at_or_before, draw, smooth
 
-__all__ = ["SMOOTHINGS", "Chart", "Curve", "Spread"]
+__all__ = ["SMOOTHINGS", "Chart", "Curve", "SpreadBand"]
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97, 0.99)
 
@@ -55,20 +55,20 @@ class Chart(ChartNavigation, can_focus=True):
         self.growing = True
         self.end: float | None = None
         self.curves: tuple[Curve, ...] = ()
-        self.spreads: tuple[Spread, ...] = ()
+        self.spreads: tuple[SpreadBand, ...] = ()
         self.empty_text = "nothing measured yet"
         self.show_legend = True
         self.smoothable = True
         """Whether its curves are measured; settings such as a learning rate are as they are, and never smoothed."""
         self._rows: list[Row] = []
         self._smoothed: dict[tuple[str, float], tuple[int, float, Floats]] = {}
-        self._y_range: Range | None = None
+        self._y_range: AxisRange | None = None
 
     def show(
         self,
         curves: Sequence[Curve],
         *,
-        spreads: Sequence[Spread] = (),
+        spreads: Sequence[SpreadBand] = (),
         x_name: str = "step",
         clock: bool = False,
         growing: bool = True,
@@ -122,14 +122,14 @@ class Chart(ChartNavigation, can_focus=True):
             high = stepped_clock_end(high) if self.clock else stepped_end(high)
         return low, high
 
-    def _x_range(self, curves: Sequence[Curve]) -> Range:
+    def _x_range(self, curves: Sequence[Curve]) -> AxisRange:
         low, high = (self.window.low, self.window.high) if self.window is not None else self.whole_range(curves)
         if self.x_log and low <= 0:
             positive = [float(curve.x[curve.x > 0].min()) for curve in curves if (curve.x > 0).any()]
             low = min([*positive, high / 10 if high > 0 else 1.0])
-        return Range(low, high) if high > low else Range(low, low + 1)
+        return AxisRange(low, high) if high > low else AxisRange(low, low + 1)
 
-    def _y_fit(self, lines: Sequence[Line], x: Range) -> Range:
+    def _y_fit(self, lines: Sequence[Line], x: AxisRange) -> AxisRange:
         """Round bounds around all values in view."""
         if self.y_window is not None:
             return self.y_window
@@ -140,7 +140,7 @@ class Chart(ChartNavigation, can_focus=True):
             if seen.size:
                 least, greatest = min(least, float(seen.min())), max(greatest, float(seen.max()))
         if not np.isfinite(least):
-            return Range(0.1, 1.0) if self.y_log else Range(0.0, 1.0)
+            return AxisRange(0.1, 1.0) if self.y_log else AxisRange(0.0, 1.0)
         return fitted(least, greatest, self.y_log, self._y_range)
 
     def smoothed(self, curve: Curve) -> Floats:
@@ -180,15 +180,15 @@ class Chart(ChartNavigation, can_focus=True):
             lines.append(Line(curve.x, y, dash=paint.dash(curve.colour), linked=curve.linked))
         x = self._x_range(curves)
         self._y_range = y_range = self._y_fit(lines, x)
-        self.view = View(x.low, x.high, y_range.low, y_range.high, self.x_log, self.y_log)
-        gutter = Gutter.of(self.view, height - 1)
+        self.viewport = Viewport(x.low, x.high, y_range.low, y_range.high, self.x_log, self.y_log)
+        gutter = Gutter.of(self.viewport, height - 1)
         self.plot = Region(gutter.width, top, width - gutter.width, height - 1)
-        raster = draw(lines, self.view, self.plot.width, self.plot.height, [spread.band for spread in self.spreads])
+        raster = draw(lines, self.viewport, self.plot.width, self.plot.height, [spread.band for spread in self.spreads])
         colours = [paint.series(curve.colour) for curve in smoothed + curves]
         bands = [paint.series(spread.colour) for spread in self.spreads]
         return [
-            *plot_rows(paint, raster, gutter, colours, bands, len(smoothed), self.view, self.cursor_x),
-            x_axis_row(paint, gutter, self.plot.width, self.view, self.x_name, self.clock),
+            *plot_rows(paint, raster, gutter, colours, bands, len(smoothed), self.viewport, self.cursor_x),
+            x_axis_row(paint, gutter, self.plot.width, self.viewport, self.x_name, self.clock),
         ]
 
     def _head(self, paint: Paint, curves: list[Curve]) -> list[Row]:

@@ -9,7 +9,7 @@ _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1
 
 
 @dataclass(frozen=True)
-class Range:
+class AxisRange:
     """A closed interval of an axis."""
 
     low: float
@@ -37,7 +37,7 @@ def stepped_clock_end(seconds: float) -> float:
     return unit * stepped_end(seconds / unit)
 
 
-def fitted(low: float, high: float, log: bool, previous: Range | None = None) -> Range:
+def fitted(low: float, high: float, log: bool, previous: AxisRange | None = None) -> AxisRange:
     """Round bounds around the data from `low` to `high`.
 
     `previous` is kept while the data fit into it and fill more than half of it: an axis that moves with
@@ -51,12 +51,12 @@ def fitted(low: float, high: float, log: bool, previous: Range | None = None) ->
     step = nice_step(high - low, 8)
     if log:
         step = min(step, 1.0)
-    bounds = Range(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
+    bounds = AxisRange(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
     if previous is not None:
-        kept = Range(math.log10(previous.low), math.log10(previous.high)) if log and previous.low > 0 else previous
+        kept = AxisRange(math.log10(previous.low), math.log10(previous.high)) if log and previous.low > 0 else previous
         if kept.low <= low and high <= kept.high and (high - low) > 0.5 * kept.span:
             return previous
-    return Range(10**bounds.low, 10**bounds.high) if log else bounds
+    return AxisRange(10**bounds.low, 10**bounds.high) if log else bounds
 
 
 def nice_step(span: float, wanted: int) -> float:
@@ -68,7 +68,7 @@ def nice_step(span: float, wanted: int) -> float:
     return next(step * power for step in (*_TICK_STEPS, 20.0) if step * power >= rough * (1 - 1e-9))
 
 
-def ticks(bounds: Range, wanted: int, log: bool) -> list[float]:
+def ticks(bounds: AxisRange, wanted: int, log: bool) -> list[float]:
     """Round values inside `bounds`, about `wanted` of them."""
     if wanted < 1 or not bounds.span > 0:
         return []
@@ -90,7 +90,7 @@ def ticks(bounds: Range, wanted: int, log: bool) -> list[float]:
     return [index * step for index in range(first_index, last_index + 1)]
 
 
-def clock_ticks(bounds: Range, wanted: int) -> list[float]:
+def clock_ticks(bounds: AxisRange, wanted: int) -> list[float]:
     """Times inside `bounds` at round seconds, minutes, hours or days, about `wanted` of them."""
     if wanted < 1 or not bounds.span > 0:
         return []

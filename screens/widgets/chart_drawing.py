@@ -13,8 +13,8 @@ from textual.color import Color
 from textual.strip import Strip
 
 from screens.look import SERIES_ON_DARK, Glyphs, series_colour
-from screens.widgets.chart_axis import Range, clock, clock_ticks, nice_step, number, ticks
-from screens.widgets.chart_raster import Raster, View, column_of
+from screens.widgets.chart_axis import AxisRange, clock, clock_ticks, nice_step, number, ticks
+from screens.widgets.chart_raster import Raster, Viewport, column_of
 from vitbench.text import clean
 
 Row = list[Segment]
@@ -70,18 +70,18 @@ class Gutter:
     labels: dict[int, str]
 
     @classmethod
-    def of(cls, view: View, rows: int) -> "Gutter":
+    def of(cls, viewport: Viewport, rows: int) -> "Gutter":
         """The labels for a view of so many rows; never much wider or narrower, so that plots line up."""
-        bounds, wanted = Range(view.y_low, view.y_high), max(2, rows // 3)
-        values = ticks(bounds, wanted, view.y_log)
-        step = None if view.y_log else nice_step(bounds.span, wanted)
-        labels = {_row_of(value, view, rows): number(value, step) for value in values}
+        bounds, wanted = AxisRange(viewport.y_low, viewport.y_high), max(2, rows // 3)
+        values = ticks(bounds, wanted, viewport.y_log)
+        step = None if viewport.y_log else nice_step(bounds.span, wanted)
+        labels = {_row_of(value, viewport, rows): number(value, step) for value in values}
         return cls(max([5, *map(len, labels.values())]) + 1, labels)
 
 
-def _row_of(value: float, view: View, rows: int) -> int:
-    low, high = view.y_low, view.y_high
-    if view.y_log:
+def _row_of(value: float, viewport: Viewport, rows: int) -> int:
+    low, high = viewport.y_low, viewport.y_high
+    if viewport.y_log:
         value, low, high = float(np.log(value)), float(np.log(low)), float(np.log(high))
     return int((1 - (value - low) / (high - low)) * (rows * 4 - 1) + 0.5) // 4
 
@@ -125,13 +125,13 @@ def plot_rows(
     colours: Sequence[Color],
     bands: Sequence[Color],
     faint_lines: int,
-    view: View,
+    viewport: Viewport,
     cursor_x: float | None,
 ) -> list[Row]:
     """The rows of the plot with their labels. `colours` has one entry a line; the first `faint_lines` are faint."""
     rows, columns = raster.dots.shape
     styles = _Styles(paint, colours, bands, faint_lines)
-    cursor = column_of(cursor_x, view, columns) if cursor_x is not None else None
+    cursor = column_of(cursor_x, viewport, columns) if cursor_x is not None else None
     marks = {(mark.row, mark.column): mark for mark in raster.marks}
     texts = ascii_text(raster.dots) if paint.glyphs.ascii else raster.text()
     owners, behind = raster.owner.tolist(), raster.band.tolist()
@@ -156,15 +156,15 @@ def plot_rows(
     return drawn
 
 
-def x_axis_row(paint: Paint, gutter: Gutter, columns: int, view: View, name: str, as_clock: bool) -> Row:
+def x_axis_row(paint: Paint, gutter: Gutter, columns: int, viewport: Viewport, name: str, as_clock: bool) -> Row:
     """The labels below the plot; those that would touch are left out."""
-    bounds, wanted = Range(view.x_low, view.x_high), max(2, columns // 12)
-    found = clock_ticks(bounds, wanted) if as_clock and not view.x_log else ticks(bounds, wanted, view.x_log)
-    step = found[1] - found[0] if len(found) > 1 and not view.x_log else None
+    bounds, wanted = AxisRange(viewport.x_low, viewport.x_high), max(2, columns // 12)
+    found = clock_ticks(bounds, wanted) if as_clock and not viewport.x_log else ticks(bounds, wanted, viewport.x_log)
+    step = found[1] - found[0] if len(found) > 1 and not viewport.x_log else None
     line = [" "] * (gutter.width + columns)
     end = 0
     for tick in found:
-        column = column_of(tick, view, columns)
+        column = column_of(tick, viewport, columns)
         if column is None:
             continue
         label = clock(tick) if as_clock else number(tick, step)

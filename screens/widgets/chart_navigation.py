@@ -11,8 +11,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from screens.actions import bindings
-from screens.widgets.chart_axis import Range
-from screens.widgets.chart_raster import Band, Floats, View, nearest
+from screens.widgets.chart_axis import AxisRange
+from screens.widgets.chart_raster import Band, Floats, Viewport, nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Spread:
+class SpreadBand:
     """A band of a chart, in the colour of the palette that has its number, around the curve with this key.
 
     `measured` is the band before smoothing, which tables give; None where nothing is smoothed.
@@ -56,9 +56,9 @@ class ChartNavigation(Widget):
     x_log: reactive[bool] = reactive(False)
     y_log: reactive[bool] = reactive(False)
     cursor_x: reactive[float | None] = reactive(None)
-    window: reactive[Range | None] = reactive(None)
+    window: reactive[AxisRange | None] = reactive(None)
     """The part of the horizontal axis that is seen; None follows the data."""
-    y_window: reactive[Range | None] = reactive(None)
+    y_window: reactive[AxisRange | None] = reactive(None)
 
     class CursorMoved(Message):
         """The person moved the cursor; `x` is None when it is hidden."""
@@ -71,12 +71,12 @@ class ChartNavigation(Widget):
     class WindowMoved(Message):
         """The person zoomed or panned along the horizontal axis; None shows the whole."""
 
-        def __init__(self, chart: "ChartNavigation", window: Range | None) -> None:
+        def __init__(self, chart: "ChartNavigation", window: AxisRange | None) -> None:
             super().__init__()
             self.chart = chart
             self.window = window
 
-    view = View(0, 1, 0, 1)
+    viewport = Viewport(0, 1, 0, 1)
     """The part of the plane that is drawn."""
     plot = Region(0, 0, 0, 0)
     """Where the curves are drawn, in cells."""
@@ -104,7 +104,7 @@ class ChartNavigation(Widget):
             return
         points = np.unique(np.concatenate([curve.x[np.isfinite(curve.x)] for curve in curves]))
         if self.cursor_x is None:
-            inside = points[(points >= self.view.x_low) & (points <= self.view.x_high)]
+            inside = points[(points >= self.viewport.x_low) & (points <= self.viewport.x_high)]
             wanted = float(inside[-1]) if inside.size else float(points[-1])
         else:
             wanted = self._moved(points, columns)
@@ -126,8 +126,8 @@ class ChartNavigation(Widget):
         assert self.cursor_x is not None
         share = columns / max(1, self.plot.width)
         if self.x_log and self.cursor_x > 0:
-            return float(self.cursor_x * (self.view.x_high / self.view.x_low) ** share)
-        return self.cursor_x + share * (self.view.x_high - self.view.x_low)
+            return float(self.cursor_x * (self.viewport.x_high / self.viewport.x_low) ** share)
+        return self.cursor_x + share * (self.viewport.x_high - self.viewport.x_low)
 
     def action_cursor_to(self, place: str) -> None:
         curves = self.visible_curves()
@@ -140,38 +140,42 @@ class ChartNavigation(Widget):
 
     def _put_cursor(self, x: float | None) -> None:
         self.cursor_x = x
-        if x is not None and not self.view.x_low <= x <= self.view.x_high:
-            half = (self.view.x_high - self.view.x_low) / 2
-            self._move_window(Range(x - half, x + half))
+        if x is not None and not self.viewport.x_low <= x <= self.viewport.x_high:
+            half = (self.viewport.x_high - self.viewport.x_low) / 2
+            self._move_window(AxisRange(x - half, x + half))
         self.post_message(self.CursorMoved(self, x))
 
     def action_zoom(self, factor: float) -> None:
         """Zooms around the cursor, else around the newest point in view."""
         if not self.visible_curves():
             return
-        view = self.view
+        viewport = self.viewport
         centre = self.cursor_x if self.cursor_x is not None else self._anchor()
         if self.x_log:
-            low, high = (np.log(v) for v in (view.x_low, view.x_high))
+            low, high = (np.log(v) for v in (viewport.x_low, viewport.x_high))
             at = float(np.log(centre)) if centre > 0 else float(high)
-            self._move_window(Range(float(np.exp(at - (at - low) * factor)), float(np.exp(at + (high - at) * factor))))
+            self._move_window(
+                AxisRange(float(np.exp(at - (at - low) * factor)), float(np.exp(at + (high - at) * factor)))
+            )
         else:
-            self._move_window(Range(centre - (centre - view.x_low) * factor, centre + (view.x_high - centre) * factor))
+            self._move_window(
+                AxisRange(centre - (centre - viewport.x_low) * factor, centre + (viewport.x_high - centre) * factor)
+            )
 
     def _anchor(self) -> float:
         newest = max(float(curve.x.max()) for curve in self.visible_curves())
-        return min(max(newest, self.view.x_low), self.view.x_high)
+        return min(max(newest, self.viewport.x_low), self.viewport.x_high)
 
     def action_pan(self, share: float) -> None:
-        view = self.view
+        viewport = self.viewport
         if self.x_log:
-            factor = (view.x_high / view.x_low) ** share
-            self._move_window(Range(view.x_low * factor, view.x_high * factor))
+            factor = (viewport.x_high / viewport.x_low) ** share
+            self._move_window(AxisRange(viewport.x_low * factor, viewport.x_high * factor))
         else:
-            way = (view.x_high - view.x_low) * share
-            self._move_window(Range(view.x_low + way, view.x_high + way))
+            way = (viewport.x_high - viewport.x_low) * share
+            self._move_window(AxisRange(viewport.x_low + way, viewport.x_high + way))
 
-    def _move_window(self, window: Range) -> None:
+    def _move_window(self, window: AxisRange) -> None:
         """Keeps the window on the data: beyond the whole it is the whole."""
         curves = self.visible_curves()
         if not curves:
@@ -181,31 +185,34 @@ class ChartNavigation(Widget):
             self._set_window(None)
         elif window.span > 1e-9 * max(abs(low), abs(high), 1e-9):
             start = min(max(window.low, low), high - window.span)
-            self._set_window(Range(start, start + window.span))
+            self._set_window(AxisRange(start, start + window.span))
 
-    def _set_window(self, window: Range | None) -> None:
+    def _set_window(self, window: AxisRange | None) -> None:
         self.set_reactive(ChartNavigation.window, window)
         self.redraw(fit=True)
         self.post_message(self.WindowMoved(self, window))
 
     def action_zoom_vertical(self, factor: float) -> None:
-        view = self.view
+        viewport = self.viewport
         if self.y_log:
-            middle, half = np.sqrt(view.y_low * view.y_high), np.sqrt(view.y_high / view.y_low) ** factor
-            self.y_window = Range(float(middle / half), float(middle * half))
+            middle, half = (
+                np.sqrt(viewport.y_low * viewport.y_high),
+                np.sqrt(viewport.y_high / viewport.y_low) ** factor,
+            )
+            self.y_window = AxisRange(float(middle / half), float(middle * half))
         else:
-            middle, half = (view.y_low + view.y_high) / 2, (view.y_high - view.y_low) / 2 * factor
-            self.y_window = Range(middle - half, middle + half)
+            middle, half = (viewport.y_low + viewport.y_high) / 2, (viewport.y_high - viewport.y_low) / 2 * factor
+            self.y_window = AxisRange(middle - half, middle + half)
 
     def action_pan_vertical(self, share: float) -> None:
         if self.y_window is None:
             return
         if self.y_log:
             factor = (self.y_window.high / self.y_window.low) ** share
-            self.y_window = Range(self.y_window.low * factor, self.y_window.high * factor)
+            self.y_window = AxisRange(self.y_window.low * factor, self.y_window.high * factor)
         else:
             way = self.y_window.span * share
-            self.y_window = Range(self.y_window.low + way, self.y_window.high + way)
+            self.y_window = AxisRange(self.y_window.low + way, self.y_window.high + way)
 
     def action_reset(self) -> None:
         self.y_window = None
@@ -231,10 +238,10 @@ class ChartNavigation(Widget):
         if not curves or not self.plot.contains(event.x, event.y):
             return
         share = (event.x - self.plot.x + 0.5) / self.plot.width
-        view = self.view
-        x = view.x_low + share * (view.x_high - view.x_low)
+        viewport = self.viewport
+        x = viewport.x_low + share * (viewport.x_high - viewport.x_low)
         if self.x_log:
-            x = view.x_low * (view.x_high / view.x_low) ** share
+            x = viewport.x_low * (viewport.x_high / viewport.x_low) ** share
         points = np.unique(np.concatenate([curve.x for curve in curves]))
         index = nearest(points, x)
         if index is not None:

@@ -52,7 +52,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class View:
+class Viewport:
     """The part of the plane that is seen. On a log axis the bounds are positive."""
 
     x_low: float
@@ -137,7 +137,7 @@ def _moving_average(values: Floats, weight: float) -> Floats:
     return averages.reshape(-1)[: values.size]
 
 
-def draw(lines: Sequence[Line], view: View, columns: int, rows: int, bands: Sequence[Band] = ()) -> Raster:
+def draw(lines: Sequence[Line], viewport: Viewport, columns: int, rows: int, bands: Sequence[Band] = ()) -> Raster:
     """The raster of `lines` (later ones on top) over `bands`, in `columns` x `rows` cells."""
     width, height = columns * DOTS_ACROSS, rows * DOTS_DOWN
     dots = np.zeros((rows, columns), np.uint8)
@@ -145,7 +145,7 @@ def draw(lines: Sequence[Line], view: View, columns: int, rows: int, bands: Sequ
     marks: list[Mark] = []
     faint = np.array([*(line.faint for line in lines), False])  # the last one is that of a cell without a line
     for index in sorted(range(len(lines)), key=lambda index: not lines[index].faint):
-        spans = _spans(lines[index], view, width, height)
+        spans = _spans(lines[index], viewport, width, height)
         if spans is None:
             continue
         if not lines[index].faint:
@@ -156,7 +156,7 @@ def draw(lines: Sequence[Line], view: View, columns: int, rows: int, bands: Sequ
             dots[used & faint[owner]] = 0
         dots |= cells
         owner[used] = index
-    return Raster(dots, owner, _draw_bands(bands, view, columns, rows), tuple(marks))
+    return Raster(dots, owner, _draw_bands(bands, viewport, columns, rows), tuple(marks))
 
 
 @dataclass(frozen=True)
@@ -168,29 +168,29 @@ class _Spans:
     marks: list[tuple[int, int, str]]
 
 
-def _spans(line: Line, view: View, width: int, height: int) -> _Spans | None:
+def _spans(line: Line, viewport: Viewport, width: int, height: int) -> _Spans | None:
     x, y = _in_order(line.x, line.y)
-    x, y = _seen(x, y, view)
+    x, y = _seen(x, y, viewport)
     if x.size == 0:
         return None
     finite = np.isfinite(y)
-    drawable = finite & (y > 0) if view.y_log else finite
+    drawable = finite & (y > 0) if viewport.y_log else finite
     whole = bool(drawable.all())
     if not whole:
         y = np.where(drawable, y, np.nan)
 
     # Points are grouped by dot column through the columns' edges, so that only a few of them need to be scaled.
-    limits = np.concatenate(([0], np.searchsorted(x, _column_edges(view, width), "left"), [x.size]))
+    limits = np.concatenate(([0], np.searchsorted(x, _column_edges(viewport, width), "left"), [x.size]))
     filled = limits[1:] > limits[:-1]
     group = np.arange(-1, width + 1)[filled]
     first, last = limits[:-1][filled], limits[1:][filled] - 1
     least, greatest = np.fmin.reduceat(y, first), np.fmax.reduceat(y, first)
 
     def down(values: Floats) -> Floats:
-        return (1 - _scale(values, view.y_low, view.y_high, view.y_log)) * (height - 1)
+        return (1 - _scale(values, viewport.y_low, viewport.y_high, viewport.y_log)) * (height - 1)
 
     def across(values: Floats) -> Floats:
-        return _scale(values, view.x_low, view.x_high, view.x_log) * (width - 1)
+        return _scale(values, viewport.x_low, viewport.x_high, viewport.x_log) * (width - 1)
 
     top, bottom = np.full(width, np.inf), np.full(width, -np.inf)
     inside = (group >= 0) & (group < width) & np.isfinite(least)
@@ -211,13 +211,13 @@ def _spans(line: Line, view: View, width: int, height: int) -> _Spans | None:
     return _Spans(top, bottom, marks)
 
 
-def _column_edges(view: View, width: int) -> Floats:
+def _column_edges(viewport: Viewport, width: int) -> Floats:
     """The x at which one dot column ends and the next begins, `width + 1` of them, from edge to edge of the view."""
     share = np.clip((np.arange(width + 1) - 0.5) / max(1, width - 1), 0.0, 1.0)
     share[-1] += 1e-12
-    if view.x_log:
-        return np.asarray(np.exp(np.log(view.x_low) + share * np.log(view.x_high / view.x_low)))
-    return np.asarray(view.x_low + share * (view.x_high - view.x_low))
+    if viewport.x_log:
+        return np.asarray(np.exp(np.log(viewport.x_low) + share * np.log(viewport.x_high / viewport.x_low)))
+    return np.asarray(viewport.x_low + share * (viewport.x_high - viewport.x_low))
 
 
 def _in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -228,10 +228,10 @@ def _in_order(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _seen(x: Floats, y: Floats, view: View) -> tuple[Floats, Floats]:
-    """The points in view, and one beyond each edge so that the line runs out of the picture."""
-    first = max(0, int(np.searchsorted(x, view.x_low, "left")) - 1)
-    last = int(np.searchsorted(x, view.x_high, "right")) + 1
+def _seen(x: Floats, y: Floats, viewport: Viewport) -> tuple[Floats, Floats]:
+    """The points in viewport, and one beyond each edge so that the line runs out of the picture."""
+    first = max(0, int(np.searchsorted(x, viewport.x_low, "left")) - 1)
+    last = int(np.searchsorted(x, viewport.x_high, "right")) + 1
     return x[first:last], y[first:last]
 
 
@@ -304,7 +304,7 @@ def _mark_at(across: float, down: float, kind: str, width: int, height: int) -> 
     return [(row // DOTS_DOWN, column // DOTS_ACROSS, kind)]
 
 
-def _draw_bands(bands: Sequence[Band], view: View, columns: int, rows: int) -> NDArray[np.int16]:
+def _draw_bands(bands: Sequence[Band], viewport: Viewport, columns: int, rows: int) -> NDArray[np.int16]:
     """Which band lies behind each cell's centre, between its edges interpolated over x."""
     behind = np.full((rows, columns), -1, np.int16)
     share = (np.arange(columns) + 0.5) / columns
@@ -312,9 +312,9 @@ def _draw_bands(bands: Sequence[Band], view: View, columns: int, rows: int) -> N
     for index, band in enumerate(bands):
         if band.x.size == 0:
             continue
-        place = _scale(band.x, view.x_low, view.x_high, view.x_log)
-        low = (1 - _scale(band.low, view.y_low, view.y_high, view.y_log)) * rows - 0.5
-        high = (1 - _scale(band.high, view.y_low, view.y_high, view.y_log)) * rows - 0.5
+        place = _scale(band.x, viewport.x_low, viewport.x_high, viewport.x_log)
+        low = (1 - _scale(band.low, viewport.y_low, viewport.y_high, viewport.y_log)) * rows - 0.5
+        high = (1 - _scale(band.high, viewport.y_low, viewport.y_high, viewport.y_log)) * rows - 0.5
         bottom = np.interp(share, place, low, left=np.nan, right=np.nan)
         top = np.interp(share, place, high, left=np.nan, right=np.nan)
         with np.errstate(invalid="ignore"):
@@ -322,9 +322,9 @@ def _draw_bands(bands: Sequence[Band], view: View, columns: int, rows: int) -> N
     return behind
 
 
-def column_of(x: float, view: View, columns: int) -> int | None:
+def column_of(x: float, viewport: Viewport, columns: int) -> int | None:
     """The cell column in which `x` lies, or None outside the view."""
-    share = float(_scale(np.array([x], float), view.x_low, view.x_high, view.x_log)[0])
+    share = float(_scale(np.array([x], float), viewport.x_low, viewport.x_high, viewport.x_log)[0])
     if not 0 <= share <= 1:
         return None
     return int(np.floor(share * (columns * DOTS_ACROSS - 1) + 0.5)) // DOTS_ACROSS

@@ -19,9 +19,9 @@ from textual.widgets.option_list import Option
 
 from screens import wording
 from screens.actions import bindings
-from screens.evaluation import Evaluation, split_words
+from screens.evaluation import ShownEvaluation, split_words
 from screens.look import glyphs
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.searching import Searchable
 from vitbench.text import clean
 
@@ -47,14 +47,14 @@ class ConfusionMatrix(ScrollView, Searchable, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.evaluation: Evaluation | None = None
+        self.evaluation: ShownEvaluation | None = None
         self.row = self.column = 0
         self._pairs: list[tuple[int, int]] = []
         self._cell_width, self._heads, self._lying = _CELL, 3, False
         self._first_column = 0
         self._styles: dict[tuple[int, bool, bool], Style] = {}
 
-    def show(self, evaluation: Evaluation) -> None:
+    def show(self, evaluation: ShownEvaluation) -> None:
         """Replaces the matrix; the cursor goes to the most frequent confusion."""
         self.evaluation = evaluation
         self._shares = evaluation.shares()
@@ -227,7 +227,7 @@ class ConfusionView(Vertical):
     """
 
     def compose(self) -> ComposeResult:
-        yield Line(id="confusion-words")
+        yield TextLine(id="confusion-words")
         yield Static(id="confusion-none")
         with Horizontal():
             yield ConfusionMatrix(id="confusion-matrix")
@@ -236,12 +236,12 @@ class ConfusionView(Vertical):
     def say(self, sentence: str) -> None:
         """Shows a sentence in place of a matrix."""
         self.query_one(ConfusionMatrix).display = self.query_one(OptionList).display = False
-        self.query_one(Line).show(Text())
+        self.query_one(TextLine).show(Text())
         none = self.query_one("#confusion-none", Static)
         none.display = True
         none.update(Text(clean(sentence)))
 
-    def show(self, evaluation: Evaluation) -> None:
+    def show(self, evaluation: ShownEvaluation) -> None:
         """Shows an evaluation."""
         matrix, pairs = self.query_one(ConfusionMatrix), self.query_one(OptionList)
         matrix.display = True
@@ -269,7 +269,7 @@ class ConfusionView(Vertical):
         where = f"{split}, step {evaluation.step:,}"
         head = f"{where}: {evaluation.correct:,} of {evaluation.pictures:,} right"
         quiet = self.app.theme_variables["secondary"]
-        self.query_one(Line).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
+        self.query_one(TextLine).show(Text(wording.fit(words, 200).strip()), Text(head + " ", quiet))
 
     @on(OptionList.OptionHighlighted)
     def _pair(self, event: OptionList.OptionHighlighted) -> None:

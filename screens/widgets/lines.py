@@ -24,10 +24,10 @@ _NAMED_SIGNS = ("slash", "minus", "plus", "underscore", "at", "backslash")
 """Signs whose key names Textual does not turn back into a character."""
 
 
-class Line(Widget):
+class TextLine(Widget):
     """One row of text in two parts: what is at the left gives way to what is at the right."""
 
-    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+    DEFAULT_CSS = "TextLine { height: 1; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str = "") -> None:
         super().__init__(id=id, classes=classes)

@@ -30,7 +30,7 @@ class Meter:
     history: tuple[float, ...] = ()
 
 
-class History:
+class MeterHistory:
     """The shares of each meter over the last looks, by name."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from screens import wording
 from screens.actions import bindings
-from screens.evaluation import Evaluation, Mistake, split_words
+from screens.evaluation import Mistake, ShownEvaluation, split_words
 from screens.widgets.picture_list import PictureList
 from vitbench.text import clean, counted
 
@@ -22,7 +22,7 @@ class MistakesView(PictureList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.evaluation: Evaluation | None = None
+        self.evaluation: ShownEvaluation | None = None
         self._width = 0
         """The width for which the list was filled."""
 
@@ -42,7 +42,7 @@ class MistakesView(PictureList):
     def action_open_mistake(self) -> None:
         self.post_message(self.Opened())
 
-    def show(self, evaluation: Evaluation) -> None:
+    def show(self, evaluation: ShownEvaluation) -> None:
         """Shows an evaluation."""
         self.evaluation = evaluation
         wrong = evaluation.pictures - evaluation.correct

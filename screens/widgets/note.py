@@ -3,10 +3,10 @@
 from rich.text import Text
 from textual.app import RenderResult
 
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 
 
-class Note(Line):
+class Note(TextLine):
     """A line that may take several rows. `least` are always kept for it, so that what is above does not jump."""
 
     DEFAULT_CSS = "Note { height: auto; max-height: 6; width: 1fr; }"

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from screens import wording
 from screens.coloured_app import ColourHint
 from screens.evaluation import read_preview
-from screens.widgets.lines import Line
+from screens.widgets.lines import TextLine
 from screens.widgets.picture import Picture, Pixels
 from vitbench.errors import UserError
 from vitbench.text import clean
@@ -37,15 +37,15 @@ class PictureList(Vertical):
         """A row is to be looked into."""
 
     def compose(self) -> ComposeResult:
-        yield Line(id="listed-words")
+        yield TextLine(id="listed-words")
         yield Static(id="listed-none")
         with Horizontal():
             with Vertical(id="listed-left"):
-                yield Line(id="listed-head")
+                yield TextLine(id="listed-head")
                 yield OptionList(compact=True)
             with Vertical(id="listed-side"):
                 yield Picture()
-                yield Line(id="listed-file")
+                yield TextLine(id="listed-file")
         yield ColourHint()
 
     def file_of(self, index: int) -> Path | None:
@@ -73,14 +73,14 @@ class PictureList(Vertical):
 
     def put_rows(self, head: Text, rows: Sequence[Text], selected: int) -> None:
         """Replaces the rows, and what heads their columns."""
-        self.query_one("#listed-head", Line).show(head)
+        self.query_one("#listed-head", TextLine).show(head)
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options([Option(row) for row in rows])
         options.highlighted = selected if rows else None
 
     def _put_words(self, words: str) -> None:
-        self.query_one("#listed-words", Line).show(Text(words))
+        self.query_one("#listed-words", TextLine).show(Text(words))
 
     @on(OptionList.OptionSelected)
     def _opened(self, event: OptionList.OptionSelected) -> None:
@@ -111,4 +111,4 @@ class PictureList(Vertical):
         width = self.query_one("#listed-side").size.width - 2
         fit = wording.fit if pixels is None else wording.fit_start
         shown = Text(fit(words, max(10, width)), self.app.theme_variables["secondary"])
-        self.query_one("#listed-file", Line).show(shown)
+        self.query_one("#listed-file", TextLine).show(shown)

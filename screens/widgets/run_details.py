@@ -14,7 +14,7 @@ from screens.curves import ACCURACY, LOSS, mini_curves
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import BROKEN_STATES, RunDetail, RunRow
 from screens.widgets.chart import Chart
-from screens.widgets.lines import Line, ProgressLine
+from screens.widgets.lines import ProgressLine, TextLine
 from vitbench.listing.groups import row_spread, seeds, spread_words
 from vitbench.text import clean
 
@@ -76,7 +76,7 @@ class RunDetails(VerticalScroll, can_focus=True):
         self.brief = False
 
     def compose(self) -> ComposeResult:
-        yield Line(id="name")
+        yield TextLine(id="name")
         yield ProgressLine(id="bar")
         yield Facts(id="words")
         for panel in (LOSS, ACCURACY):
@@ -94,7 +94,7 @@ class RunDetails(VerticalScroll, can_focus=True):
         colour = STATE_COLOURS[run.state]
         sign = glyphs().states[run.state]
         state = (f"{sign} {run.state_word}  ", self.app.theme_variables[colour])
-        self.query_one("#name", Line).show(Text.assemble(state, (clean(run.title), "bold")))
+        self.query_one("#name", TextLine).show(Text.assemble(state, (clean(run.title), "bold")))
         eta = f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else ""
         self.query_one(ProgressLine).show(run.progress, eta or wording.percent(run.progress, 0), colour)
         self.query_one("#words", Facts).show(_brief_facts(run) if self.brief else _facts(run))

@@ -209,7 +209,7 @@ def masks(place: Path) -> Attempt:
 
 def settings(place: Path) -> Attempt:
     """The app's remembered settings. A file with content that does not fit may be set aside, and never vanishes."""
-    from screens.settings import Settings
+    from screens.remembered import Remembered
 
     document = {"theme": "vitbench", "ascending": True, "seen_crashes": ["a", "b"], "colours": "auto"}
 
@@ -217,11 +217,11 @@ def settings(place: Path) -> Attempt:
         for file in place.iterdir():
             remove(file)
         what = put(place / "screens.json", json_bytes(document, seed), seed)
-        remembered = Settings(place)
+        remembered = Remembered(place)
         values = (remembered.text("theme", "x"), remembered.flag("ascending", False), remembered.texts("seen_crashes"))
         if not (isinstance(values[0], str) and isinstance(values[1], bool) and isinstance(values[2], list)):
             raise Harm(f"settings of other types: {values!r}")
-        remembered.remember("theme", "vitbench")
+        remembered.set("theme", "vitbench")
         return what
 
     return attempt

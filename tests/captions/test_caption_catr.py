@@ -12,9 +12,9 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import FrozenBatchNorm2d
 
+from tests.captions.described import describe_picture
 from vitbench.captions.catr import Catr, CatrSizes, build_catr
 from vitbench.captions.decoding import greedy
-from vitbench.captions.describing import describe_picture
 from vitbench.captions.open import open_captioner
 from vitbench.errors import UserError
 
@@ -148,11 +148,11 @@ def test_scores_and_maps_equal_the_references(reference):
     assert (memory.rows, memory.columns) == (math.ceil(70 / 16), math.ceil(99 / 16))
     torch.testing.assert_close(module.decode(IDS, memory), expected, atol=1e-4, rtol=1e-4)
 
-    from vitbench.captions.reading import read_caption
+    from vitbench.captions.caption_pass import read_caption
 
-    reading = read_caption(module, memory, IDS[0].tolist())
+    caption_pass = read_caption(module, memory, IDS[0].tolist())
     for number, layer in enumerate(reference.transformer.decoder.layers):
-        torch.testing.assert_close(reading.attention[number], layer.weights[0], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(caption_pass.attention[number], layer.weights[0], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.captions.described import describe_picture
 from vitbench.captions.captioner import new_captioner
-from vitbench.captions.describing import Decoding, describe_picture
+from vitbench.captions.encoded import Decoding
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import DecoderSizes, save_captioner
 from vitbench.captions.tokenizer import WordTokenizer

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from tests.captions.write_folder import picture
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.decoding import beam_search, greedy
 from vitbench.captions.open import open_captioner
-from vitbench.captions.reading import read_caption
 
 transformers = pytest.importorskip("transformers")
 
@@ -84,8 +84,8 @@ def test_tokens_equal_those_of_generate(decoder, generation, tmp_path):
                 pixels, max_length=12, num_beams=3, length_penalty=0.0, early_stopping="never", do_sample=False
             )[0].tolist()
             assert list(best) == theirs[: len(best)]
-        reading = read_caption(captioner.module, memory, list(plain))
-        assert float((reading.attention.sum(-1) - 1).abs().max()) < 1e-4
+        caption_pass = read_caption(captioner.module, memory, list(plain))
+        assert float((caption_pass.attention.sum(-1) - 1).abs().max()) < 1e-4
     if isinstance(generation.get("eos_token_id"), list):
         assert ended & set(generation["eos_token_id"]), "no caption ended, so the test shows nothing"
 

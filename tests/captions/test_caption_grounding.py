@@ -9,13 +9,13 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.captioner import new_captioner
 from vitbench.captions.formats.rows import Region
 from vitbench.captions.grounding import Seen, WordTruth, against, auc, cut, ground, truths_of
 from vitbench.captions.grounding_table import grounding_table, to_csv, to_markdown
 from vitbench.captions.index import CaptionedPicture, open_captions
 from vitbench.captions.masks import on_grid, region_mask
-from vitbench.captions.reading import read_caption
 from vitbench.captions.saved import DecoderSizes
 from vitbench.captions.tokenizer import WordTokenizer
 from vitbench.captions.word_maps import MapSettings
@@ -110,9 +110,9 @@ def test_deletion_blanks_the_words_own_patches(captioner, pictures):
     module = captioner.module
     with torch.no_grad():
         memory = module.encode(prepared.pixels)
-        reading = read_caption(module, memory, ids)
+        caption_pass = read_caption(module, memory, ids)
         word = 3
-        scores = reading.attention.mean((0, 1))[word][1:].numpy()
+        scores = caption_pass.attention.mean((0, 1))[word][1:].numpy()
         top = np.argsort(-scores, kind="stable")[:4]  # a tenth of 36 patches
         blanked = prepared.pixels.clone()
         for patch in top:

@@ -9,12 +9,12 @@ import tokenizers
 import torch
 from PIL import Image
 
+from tests.captions.described import describe_picture
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.decoder import DecoderCache
 from vitbench.captions.decoding import beam_search, greedy
-from vitbench.captions.describing import describe_picture
 from vitbench.captions.hugging_face import FolderTokenizer
 from vitbench.captions.open import open_captioner
-from vitbench.captions.reading import read_caption
 from vitbench.errors import UserError
 
 WORDS = ["<|endoftext|>", "a", "cat", "on", "grass", "two", "red", "hearts", "small", "##s"]
@@ -102,8 +102,8 @@ def test_scores_maps_and_captions_are_transformers_own(folder, picture):
     torch.testing.assert_close(
         captioner.module.decode(torch.tensor([ids]), memory), answer.logits, atol=1e-5, rtol=1e-4
     )
-    reading = read_caption(captioner.module, memory, ids)
-    torch.testing.assert_close(reading.attention, torch.stack(answer.cross_attentions)[:, 0], atol=1e-5, rtol=1e-4)
+    caption_pass = read_caption(captioner.module, memory, ids)
+    torch.testing.assert_close(caption_pass.attention, torch.stack(answer.cross_attentions)[:, 0], atol=1e-5, rtol=1e-4)
 
     generated = theirs.generate(pixels, max_length=9, do_sample=False, num_beams=1)[0].tolist()
     found = greedy(captioner.module, memory, captioner.tokenizer, max_length=9)[0]

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from screens.caption_view import CaptionSheet
+from tests.captions.described import describe_picture
 from vitbench.captions import encoded as encoded_module
 from vitbench.captions.captioner import new_captioner
-from vitbench.captions.describing import Decoding, describe_picture
+from vitbench.captions.encoded import Decoding
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.saved import DecoderSizes, save_captioner
 from vitbench.captions.tokenizer import WordTokenizer

@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 
-from vitbench.captions.scene_data import caption_ids, captioned_scenes, scene_vocabulary, shuffled_batches
+from vitbench.captions.scene_data import caption_ids, scene_vocabulary
 from vitbench.captions.scene_scores import align, scene_scores
-from vitbench.data.scenes import NEW_KINDS, describe, make_scene, render
+from vitbench.data.scenes import NEW_KINDS, describe, make_scene, render, scene_arrays, scene_of
 
 
 @pytest.fixture(scope="module")
-def data():
-    return captioned_scenes(40, split="val", seed=3, size=48)
+def drawn():
+    """40 pictures, their captions, and the scenes that they were made from."""
+    pixels, _, captions = scene_arrays(40, split="val", seed=3, size=48)
+    scenes = [scene_of("val", index, seed=3, kinds="base", width=48, height=48) for index in range(40)]
+    return pixels, captions, scenes
 
 
 def truth(scene):
@@ -22,36 +24,23 @@ def words_of(scene):
     return [word.text for word in describe(scene).words]
 
 
-def test_truth_belongs_to_the_picture(data):
+def test_truth_belongs_to_the_picture(drawn):
+    pixels, captions, scenes = drawn
     for index in (0, 7, 39):
-        scene = data.scene(index)
-        assert str(describe(scene)) == data.captions[index]
-        np.testing.assert_array_equal(render(scene).pixels, data.pixels[index])
+        assert str(describe(scenes[index])) == captions[index]
+        np.testing.assert_array_equal(render(scenes[index]).pixels, pixels[index])
 
 
-def test_every_caption_survives_the_tokens_and_no_kind_is_unknown(data):
-    tokenizer = scene_vocabulary(data.captions, "new")
-    ids = caption_ids(data.captions, tokenizer)
-    assert [tokenizer.decode(row.tolist()) for row in ids] == data.captions
+def test_every_caption_survives_the_tokens_and_no_kind_is_unknown(drawn):
+    _, captions, _ = drawn
+    tokenizer = scene_vocabulary(captions, "new")
+    ids = caption_ids(captions, tokenizer)
+    assert [tokenizer.decode(row.tolist()) for row in ids] == captions
     assert all(tokenizer.unknown_id not in tokenizer.encode(kind) for kind in NEW_KINDS)
 
 
-def test_an_epoch_shows_each_picture_once_with_its_own_caption(data):
-    ids = torch.arange(40)[:, None].expand(40, 3) + 1
-    pixels = np.broadcast_to(np.arange(40, dtype=np.uint8)[:, None, None, None], (40, 2, 2, 3))
-    seen = []
-    for picture, caption in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=2):
-        assert (picture[:, 0, 0, 0] + 1 == caption[:, 0]).all()
-        seen += caption[:, 0].tolist()
-    assert sorted(seen) == list(range(1, 41))
-    again = [s[:, 0].tolist() for _, s in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=2)]
-    other = [s[:, 0].tolist() for _, s in shuffled_batches(pixels, ids, batch_size=8, seed=1, epoch=3)]
-    flat = [[number for batch in epoch for number in batch] for epoch in (again, other)]
-    assert flat[0] == seen != flat[1]
-
-
-def test_the_truth_scores_one_and_nothing_is_made_up(data):
-    scenes = data.scenes()
+def test_the_truth_scores_one_and_nothing_is_made_up(drawn):
+    _, _, scenes = drawn
     scores = scene_scores([[*words_of(scene), "."] for scene in scenes], [truth(scene) for scene in scenes])
     assert (scores.exact_match, scores.slot, scores.hallucination) == (1.0, 1.0, 0.0)
     assert set(scores.slots.values()) == {1.0}

@@ -8,9 +8,9 @@ import pytest
 import timm
 import torch
 
+from vitbench.captions.caption_pass import decoder_calls, read_caption
 from vitbench.captions.decoder import CaptionDecoder
 from vitbench.captions.network import Captioner
-from vitbench.captions.reading import decoder_calls, read_caption
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import SubwordTokenizer, WordTokenizer
 from vitbench.captions.word_maps import METHODS, MapSettings, WordMaps, all_word_maps, attention_maps, word_maps
@@ -55,7 +55,7 @@ def memory(captioner, pixels):
 
 
 @pytest.fixture(scope="module")
-def reading(captioner, memory):
+def caption_pass(captioner, memory):
     return read_caption(captioner, memory, IDS)
 
 
@@ -93,29 +93,29 @@ def attention_by_hand(captioner, memory, ids):
     return torch.stack(crosses), torch.stack(owns), scores[0]
 
 
-def test_one_pass_shows_all_layers_and_heads(captioner, memory, reading):
+def test_one_pass_shows_all_layers_and_heads(captioner, memory, caption_pass):
     cross, own, scores = attention_by_hand(captioner, memory, IDS)
-    torch.testing.assert_close(reading.attention, cross, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(reading.self_attention, own, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(caption_pass.attention, cross, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(caption_pass.self_attention, own, atol=1e-5, rtol=1e-4)
     log_probs = scores.log_softmax(-1)
     expected = [float(log_probs[place, token]) for place, token in enumerate(IDS[1:])]
-    assert reading.log_probs.tolist() == pytest.approx(expected, abs=1e-4)
+    assert caption_pass.log_probs.tolist() == pytest.approx(expected, abs=1e-4)
     ranks = [
         sorted(log_probs[place].tolist(), reverse=True).index(log_probs[place, token]) + 1
         for place, token in enumerate(IDS[1:])
     ]
-    assert reading.ranks.tolist() == ranks
-    assert reading.attention.shape[-1] == 3 + 2 * 3
+    assert caption_pass.ranks.tolist() == ranks
+    assert caption_pass.attention.shape[-1] == 3 + 2 * 3
 
 
-def test_the_open_pass_equals_the_tap_and_the_fused_pass(captioner, memory, reading):
+def test_the_open_pass_equals_the_hooks_and_the_fused_pass(captioner, memory, caption_pass):
     names = [name for pair in captioner.decoder_attentions for name in pair]
     with torch.no_grad(), AttentionHooks(captioner, names=names) as hooks:
         scores = captioner.decode(torch.tensor([IDS]), memory)[0].log_softmax(-1)
     calls = decoder_calls(captioner, hooks.calls)
-    torch.testing.assert_close(reading.attention, torch.cat([cross.kept for _, cross in calls]))
-    torch.testing.assert_close(reading.self_attention, torch.cat([own.kept for own, _ in calls]))
-    torch.testing.assert_close(reading.log_probs, scores[range(4), IDS[1:]])
+    torch.testing.assert_close(caption_pass.attention, torch.cat([cross.kept for _, cross in calls]))
+    torch.testing.assert_close(caption_pass.self_attention, torch.cat([own.kept for own, _ in calls]))
+    torch.testing.assert_close(caption_pass.log_probs, scores[range(4), IDS[1:]])
 
 
 def test_a_network_of_nan_is_refused(captioner, memory):
@@ -124,30 +124,30 @@ def test_a_network_of_nan_is_refused(captioner, memory):
         read_caption(captioner, broken, IDS)
 
 
-def test_a_word_has_its_predicting_row_and_on_request_its_reading_row(reading):
+def test_a_word_has_its_predicting_row_and_on_request_its_reading_row(caption_pass):
     for row, offset in (("predicting", 1), ("reading", 0)):
-        found = attention_maps(reading, TOKENIZER, MapSettings(layer=-1, head=1, row=row))
+        found = attention_maps(caption_pass, TOKENIZER, MapSettings(layer=-1, head=1, row=row))
         assert found.words == ("a", "b", "c", "<end>")
         for number in range(4):
-            whole = reading.attention[-1, 1, number + 1 - offset]
+            whole = caption_pass.attention[-1, 1, number + 1 - offset]
             patches = whole[3:].numpy()
             np.testing.assert_allclose(found.maps[number], (patches / patches.sum()).reshape(2, 3), rtol=1e-5)
             assert found.prefix_mass[number] == pytest.approx(float(whole[:3].sum()), abs=1e-5)
 
 
-def test_mean_of_layers_and_heads_by_default(reading):
-    found = attention_maps(reading, TOKENIZER, MapSettings())
-    mean = reading.attention.mean((0, 1))[0, 3:].numpy()
+def test_mean_of_layers_and_heads_by_default(caption_pass):
+    found = attention_maps(caption_pass, TOKENIZER, MapSettings())
+    mean = caption_pass.attention.mean((0, 1))[0, 3:].numpy()
     np.testing.assert_allclose(found.maps[0].ravel(), mean / mean.sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("row", ["predicting", "reading"])
-def test_all_maps_in_one_go_are_those_of_each_layer_and_head(reading, row):
-    found = all_word_maps(reading, TOKENIZER, row)
+def test_all_maps_in_one_go_are_those_of_each_layer_and_head(caption_pass, row):
+    found = all_word_maps(caption_pass, TOKENIZER, row)
     assert found.shape == (LAYERS, HEADS, 4, 2, 3)
     for layer in range(LAYERS):
         for head in range(HEADS):
-            single = attention_maps(reading, TOKENIZER, MapSettings(layer=layer, head=head, row=row))
+            single = attention_maps(caption_pass, TOKENIZER, MapSettings(layer=layer, head=head, row=row))
             np.testing.assert_allclose(found[layer, head], single.maps, atol=1e-6)
 
 
@@ -165,18 +165,18 @@ def test_pieces_become_words(captioner, memory):
         class tokenizer:  # noqa: N801
             id_to_token = staticmethod(lambda number: TOKENIZER.tokens[number])
 
-    reading = read_caption(captioner, memory, IDS)
-    found = attention_maps(reading, Pieces(["a", "b", "c"]), MapSettings(layer=0, head=0))
+    caption_pass = read_caption(captioner, memory, IDS)
+    found = attention_maps(caption_pass, Pieces(["a", "b", "c"]), MapSettings(layer=0, head=0))
     assert found.words == ("ab", "c", "<end>")
-    mean = reading.attention[0, 0, 0:2].mean(0)[3:].numpy()
+    mean = caption_pass.attention[0, 0, 0:2].mean(0)[3:].numpy()
     np.testing.assert_allclose(found.maps[0].ravel(), mean / mean.sum(), rtol=1e-5)
-    assert found.log_probs[0] == pytest.approx(float(reading.log_probs[:2].sum()), abs=1e-5)
+    assert found.log_probs[0] == pytest.approx(float(caption_pass.log_probs[:2].sum()), abs=1e-5)
 
 
-def test_minus_the_mean_keeps_what_stands_out(reading):
-    raw = attention_maps(reading, TOKENIZER, MapSettings()).maps
+def test_minus_the_mean_keeps_what_stands_out(caption_pass):
+    raw = attention_maps(caption_pass, TOKENIZER, MapSettings()).maps
     above = np.clip(raw - raw.mean(0), 0, None)
-    found = attention_maps(reading, TOKENIZER, MapSettings("raw_minus_mean")).maps
+    found = attention_maps(caption_pass, TOKENIZER, MapSettings("raw_minus_mean")).maps
     np.testing.assert_allclose(found, above / above.sum((1, 2), keepdims=True), atol=1e-6)
 
 
@@ -212,7 +212,7 @@ def gradients_by_hand(captioner, pixels, place, token, *, delta=1e-3):
     return score, found
 
 
-def test_gradient_times_attention_equals_small_differences(captioner, pixels, memory, reading):
+def test_gradient_times_attention_equals_small_differences(captioner, pixels, memory, caption_pass):
     double, big = captioner.double(), pixels.double()
     try:
         with torch.no_grad():
@@ -278,16 +278,16 @@ def plain_relevancy(captioner, pixels, place, token):
     return both[place]
 
 
-def test_relevancy_follows_the_papers_rules(captioner, pixels, reading):
-    found = relevancy(captioner, pixels, reading)
+def test_relevancy_follows_the_papers_rules(captioner, pixels, caption_pass):
+    found = relevancy(captioner, pixels, caption_pass)
     assert found.shape == (5, 9)
     for place in range(4):
         expected = plain_relevancy(captioner, pixels, place, IDS[place + 1])
         np.testing.assert_allclose(found[place].numpy(), expected, atol=1e-5 * max(1, expected.max()))
 
 
-def test_occlusion_is_the_fall_of_each_words_log_probability(captioner, pixels, reading):
-    found = occlusion(captioner, pixels, reading)
+def test_occlusion_is_the_fall_of_each_words_log_probability(captioner, pixels, caption_pass):
+    found = occlusion(captioner, pixels, caption_pass)
     blanked = pixels.clone()
     blanked[..., 8:16, 16:24] = 0  # patch 5: second row, third column
     with torch.no_grad():

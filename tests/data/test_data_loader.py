@@ -1,9 +1,10 @@
-"""Batches: the same whatever the workers, whatever the start; no draw from the global generators; no orphan."""
+"""Batches: the same whatever the processes, whatever the start; no draw from the global generators; no orphan."""
 
 import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from vitbench.data.augment import augmentation
 from vitbench.data.cache import open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import open_index
-from vitbench.data.loader import Batch, Loader, batches
+from vitbench.data.loader import Batch, Loader
 from vitbench.data.on_device import on_device
 from vitbench.data.pictures import open_picture
 from vitbench.data.preprocessing import Preprocessing
@@ -38,6 +39,11 @@ def dataset(index, store):
     return Dataset(index, index.positions("train"), chosen, seed=4, cache=cache)
 
 
+def batches(dataset: Dataset, *, epoch: int, first_batch: int = 0, **options) -> Iterator[Batch]:
+    """The batches of one epoch."""
+    return Loader(dataset, **options).batches(epoch, first_batch)
+
+
 def same(first: list[Batch], second: list[Batch]) -> bool:
     return len(first) == len(second) and all(
         torch.equal(one.pixels, other.pixels)
@@ -47,15 +53,15 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
     )
 
 
-def test_the_same_with_workers_from_the_middle_and_without_cache(dataset):
+def test_the_same_with_processes_from_the_middle_and_without_cache(dataset):
     torch.manual_seed(3)
     np.random.seed(3)
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     whole = list(batches(dataset, epoch=1, seed=0, batch_size=5))
     assert [len(batch) for batch in whole] == [5, 5, 5, 5, 3]
-    assert same(list(batches(dataset, epoch=1, seed=0, batch_size=5, workers=2)), whole)
+    assert same(list(batches(dataset, epoch=1, seed=0, batch_size=5, processes=2)), whole)
     assert same(list(batches(dataset, epoch=1, seed=0, batch_size=5, first_batch=3)), whole[3:])
-    assert same(list(batches(dataset, epoch=1, seed=0, batch_size=5, first_batch=2, workers=1)), whole[2:])
+    assert same(list(batches(dataset, epoch=1, seed=0, batch_size=5, first_batch=2, processes=1)), whole[2:])
     assert same(list(batches(replace(dataset, cache=None), epoch=1, seed=0, batch_size=5)), whole)
     assert list(batches(dataset, epoch=1, seed=0, batch_size=5, first_batch=5)) == []
     # Negative controls: another epoch, another order, another augmentation.
@@ -110,27 +116,27 @@ def test_bytes_for_the_gpu(dataset):
     assert all(torch.equal(NETWORK.normalize(one.pixels), two.pixels) for one, two in zip(raw, normalized, strict=True))
 
 
-def test_workers_stay_from_epoch_to_epoch(dataset):
+def test_processes_stay_from_epoch_to_epoch(dataset):
     plain = Loader(dataset, seed=0, batch_size=5)
-    loader = Loader(dataset, seed=0, batch_size=5, workers=2)
+    loader = Loader(dataset, seed=0, batch_size=5, processes=2)
     before = set(psutil.Process().children())
     assert same(list(loader.batches(0)), list(plain.batches(0)))
-    workers = set(psutil.Process().children()) - before
-    assert len(workers) == 2
+    processes = set(psutil.Process().children()) - before
+    assert len(processes) == 2
     # Left in the middle, as a pause does.
     next(loader.batches(1))
     assert same(list(loader.batches(2, first_batch=1)), list(plain.batches(2, first_batch=1)))
-    assert set(psutil.Process().children()) - before == workers
+    assert set(psutil.Process().children()) - before == processes
     loader.close()
     assert set(psutil.Process().children()) - before == set()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_file_that_went_bad_is_left_out_by_name(index, workers):
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_file_that_went_bad_is_left_out_by_name(index, processes):
     dataset = Dataset(index, index.positions("train"), augmentation("none", NETWORK))
     bad = dataset.sample(4)
     index.path(bad).write_bytes(b"")
-    found = list(batches(dataset, epoch=0, seed=0, batch_size=5, shuffle=False, workers=workers))
+    found = list(batches(dataset, epoch=0, seed=0, batch_size=5, shuffle=False, processes=processes))
     assert [len(batch) for batch in found] == [4, 5, 5, 5, 3]
     assert [(problem.file, problem.reason) for problem in found[0].left_out] == [(bad.file, "the file is empty")]
     assert found[0].indices.tolist() == [0, 1, 2, 3]
@@ -146,7 +152,7 @@ def test_a_disk_that_is_gone_ends_with_a_sentence(index):
 
 def train_forever(dataset: Dataset, pids: Path) -> None:
     os.setsid()
-    loader = Loader(dataset, seed=0, batch_size=1, workers=2)
+    loader = Loader(dataset, seed=0, batch_size=1, processes=2)
     for epoch in range(1000):
         for _ in loader.batches(epoch):
             children = [child.pid for child in psutil.Process().children()]
@@ -163,15 +169,15 @@ def test_no_worker_outlives_a_killed_trainer(dataset, tmp_path):
     while not pids.exists() or len(pids.read_text().split()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    workers = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+    processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
     os.kill(trainer.pid, signal.SIGKILL)
     trainer.join()
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def test_workers_go_on_into_the_next_epoch_and_anywhere_else_when_asked(dataset, monkeypatch):
-    loader = Loader(dataset, seed=0, batch_size=5, workers=2, epochs=3)
+def test_processes_go_on_into_the_next_epoch_and_anywhere_else_when_asked(dataset, monkeypatch):
+    loader = Loader(dataset, seed=0, batch_size=5, processes=2, epochs=3)
     begun, real = [], loader._ahead
 
     def ahead():

@@ -53,14 +53,13 @@ def test_equals_the_reports_transform():
     assert torch.equal(ours.normalize(ours.resized(picture(500, 333))), theirs(picture(500, 333)))
 
 
-def test_normalize_takes_any_leading_shape_and_comes_back():
+def test_normalize_takes_any_leading_shape():
     pixels = torch.randint(0, 256, (2, 3, 5, 7, 3), dtype=torch.uint8)
     preprocessing = Preprocessing(5, 7, mean=MEAN, std=STD)
     normalized = preprocessing.normalize(pixels)
     assert normalized.shape == (2, 3, 3, 5, 7)
     one = (pixels[1, 2].double() / 255 - torch.tensor(MEAN).double()) / torch.tensor(STD).double()
     torch.testing.assert_close(normalized[1, 2].double(), one.movedim(-1, 0), rtol=1e-5, atol=1e-6)
-    assert np.array_equal(preprocessing.denormalize(normalized), pixels.numpy())
 
 
 @pytest.mark.parametrize(("resize", "fraction"), [("squash", 1.0), ("squash", 0.8), ("crop", 1.0), ("crop", 0.875)])

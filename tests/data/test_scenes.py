@@ -51,9 +51,9 @@ def test_the_same_seed_gives_the_same_scene_at_any_size():
 
 
 @pytest.mark.slow
-def test_arrays_do_not_depend_on_the_number_of_workers():
-    one = scene_arrays(260, size=24, workers=1)
-    two = scene_arrays(260, size=24, workers=2)
+def test_arrays_do_not_depend_on_the_number_of_processes():
+    one = scene_arrays(260, size=24, processes=1)
+    two = scene_arrays(260, size=24, processes=2)
     assert (one[0] == two[0]).all()
     assert (one[1] == two[1]).all()
     assert one[2] == two[2]

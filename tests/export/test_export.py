@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.export.exporting import export_network
-from vitbench.export.formats import FORMATS
+from vitbench.export.formats import EXPORT_FORMATS
 from vitbench.files.outputs import Outputs
 from vitbench.models.adaptation import set_image_size, state_on_cpu
 from vitbench.models.network import Network, build_network, open_network
@@ -131,7 +131,7 @@ def test_onnx_takes_any_number_of_pictures(kind, tmp_path):
     assert close(logits(network, pixels), logits(open_network(str(found.folder)), pixels))
 
 
-@pytest.mark.parametrize("form", [form if form == "timm" else slow(form) for form in FORMATS])
+@pytest.mark.parametrize("form", [form if form == "timm" else slow(form) for form in EXPORT_FORMATS])
 def test_half_precision_gives_the_same_classes(form, tmp_path):
     needed(form)
     network = checkpoint(tmp_path / "own", "vit")

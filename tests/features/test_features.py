@@ -21,7 +21,7 @@ from vitbench.compose.sources import Sources
 from vitbench.data.index import open_index
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.features.components import as_colours, components, fit, largest_part, turned_to
+from vitbench.features.components import as_colours, components, fit, turned_to
 from vitbench.features.extraction import PatchFeatures, patch_features
 from vitbench.features.neighbours import Embeddings, nearest, vote
 from vitbench.features.similarity import cosine_map, patch_vector
@@ -136,7 +136,6 @@ def test_the_foreground_is_what_is_like_the_class_token_else_what_is_off_the_bor
         assert by in found.by
         for mask in found.foreground:
             np.testing.assert_array_equal(mask, object_there)
-    assert largest_part(with_token.foreground[0]) == (2, 3, 4, 7)
 
 
 def test_outliers_are_left_out_of_the_basis_only_when_asked():

@@ -9,7 +9,6 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from vitbench.figures import fonts
-from vitbench.figures.lettering import label
 from vitbench.figures.save import sheet_bytes
 from vitbench.figures.sheet import Panel, Sheet
 from vitbench.requests.drawing import Drawing
@@ -71,20 +70,11 @@ def test_a_font_of_the_machine_draws_what_the_own_one_lacks(machine, tmp_path, c
     assert b"Squares" not in saved("a", ".pdf")
 
 
-def test_the_labels_of_panels_use_it_too(machine, tmp_path):
-    make_font(tmp_path / "cat.ttf", CAT)
-    machine(tmp_path / "cat.ttf")
-    strip = label(np.zeros((0, 60, 3), np.uint8), CAT)
-    # A filled square has more ink than the outline of a box.
-    assert (strip < 100).all(axis=2).sum() > 60
-
-
 def test_what_no_font_has_is_said_once_in_one_sentence(machine, tmp_path, caplog):
     machine()
     with caplog.at_level(logging.WARNING):
         saved(CAT * 3 + "犬")
         saved(CAT, ".svg")
-        label(np.zeros((0, 60, 3), np.uint8), CAT)
     assert len(caplog.records) == 1
     assert "No font on this machine has 犬猫" in caplog.text
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from vitbench.errors import UserError
-from vitbench.figures import lettering, raster
+from vitbench.figures import raster
 from vitbench.figures.colours import MISSING, colour_table, colourise
 from vitbench.requests.colour_maps import COLOUR_MAPS
 
@@ -100,14 +100,6 @@ def test_tile_grid_puts_each_row_of_the_matrix_in_its_tile():
         raster.tile_grid(matrix, 3, 3)
 
 
-def test_label_adds_a_strip_and_shortens_what_does_not_fit():
-    picture = np.zeros((20, 60, 3), dtype=np.uint8)
-    labelled = lettering.label(picture, "a very long label with \x1b[31mescape codes and no end in sight")
-    assert labelled.shape == (20 + 22, 60, 3)
-    assert np.array_equal(labelled[22:], picture)
-    assert (labelled[:22] < 100).any()
-
-
 def test_fit_keeps_proportions():
     picture = np.zeros((10, 20, 3), dtype=np.uint8)
     fitted = raster.fit(picture, 40, 40)
@@ -122,9 +114,3 @@ def test_marked_patch_is_outlined_where_it_lies():
     changed = np.argwhere(marked.any(axis=2))
     assert changed.min(axis=0).tolist() >= [100, 200]
     assert changed.max(axis=0).tolist() <= [200, 300]
-
-
-def test_letters_of_other_alphabets_are_drawn_and_not_boxes():
-    empty = np.zeros((0, 60, 3), np.uint8)
-    drawn = [lettering.label(empty, letter, size=16) for letter in "àüβжłş"]
-    assert len({strip.tobytes() for strip in drawn}) == len(drawn)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.files.reading import MIB, Kind, MissingFile, Unreadable, open_file, read_bytes, read_tail, read_text
+from vitbench.files.reading import MIB, Kind, MissingFile, Unreadable, open_file, read_bytes, read_text
 from vitbench.files.writing import Unwritable, temporary_name, write_whole
 
 SMALL = Kind("note", 1000)
@@ -97,7 +97,6 @@ def test_a_sparse_file_of_twenty_gigabytes_costs_nothing(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(Unreadable, match="it has 21 GB"):
         read_bytes(tmp_path / "sparse", Kind("picture", 512 * MIB))
-    assert read_tail(tmp_path / "sparse", 4096) == b""
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
@@ -113,24 +112,6 @@ def test_too_little_memory_is_a_sentence(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path / "large"], capture_output=True, text=True)
     assert "there is not enough memory for it" in done.stdout, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("content", "size", "tail"),
-    [
-        (b"", 10, b""),
-        (b"one\ntwo\n", 100, b"one\ntwo\n"),
-        (b"one\ntwo\n", 4, b"two\n"),
-        (b"one\ntwo\n", 5, b"two\n"),
-        (b"one\ntwo\n", 3, b""),
-        (b"one\ntwo\nthr", 100, b"one\ntwo\n"),
-        (b"one\ntwo\nthr", 8, b"two\n"),
-        (b"one line without an end", 5, b""),
-    ],
-)
-def test_a_tail_has_whole_lines(tmp_path, content, size, tail):
-    (tmp_path / "log").write_bytes(content)
-    assert read_tail(tmp_path / "log", size) == tail
 
 
 def test_text_that_is_not_utf_8_is_named_with_its_line(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from vitbench.errors import UserError
 from vitbench.inspector.arguments import ARGUMENTS, check_arguments
 from vitbench.inspector.client import Inspector, InspectorError
-from vitbench.inspector.protocol import read_frame
+from vitbench.inspector.protocol import announced, byte_count, parse_header
 
 SERVER = str(Path(__file__).with_name("inspector_for_tests.py"))
 
@@ -52,9 +52,11 @@ def talk(*lines: bytes) -> tuple[list[dict], int]:
         writing.start()
         answers = []
         while not answers or answers[-1]["id"] != 1234:
-            frame = read_frame(process.stdout)
-            assert frame is not None, "it ended"
-            answers.append(frame[0])
+            line = process.stdout.readline()
+            assert line.endswith(b"\n"), "it ended"
+            answers.append(parse_header(line))
+            for entry in announced(answers[-1]):
+                process.stdout.read(byte_count(entry))
         writing.join()
         process.stdin.close()
         return answers, process.wait(timeout=30)

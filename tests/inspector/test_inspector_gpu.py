@@ -98,17 +98,17 @@ def test_nothing_is_taken_while_a_run_waits(store, gpu):
 
 
 def test_a_waiting_run_gets_the_gpu_between_two_questions(store, gpu, tmp_path, monkeypatch):
-    networks = OpenNetworks(store, gpu=gpu)
-    moved = []
+    sources = Sources(store, gpu)
+    networks, moved = sources.networks, []
     monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: moved.append(str(device)) or module)
     reference = tiny_checkpoint(tmp_path / "net")
     moved.clear()
     networks.open(reference, silent)
     assert moved[-1] == "cuda:0"
-    networks.yield_gpu()
+    sources.yield_gpu()
     assert gpu.held == "GPU-one", "nobody waits"
     a_run_waits(store)
-    networks.yield_gpu()
+    sources.yield_gpu()
     assert moved[-1] == "cpu"
     assert gpu.held is None
     assert networks.held == [reference]

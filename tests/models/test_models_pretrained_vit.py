@@ -120,14 +120,11 @@ def test_a_representation_layer_is_left_out_as_they_leave_it_out(small_name):
     ours((96, 96)).load_state_dict(pretrained_vit.to_timm_state(state))
 
 
-def test_an_export_loads_in_their_package_at_another_size(small_name, tmp_path):
+def test_weights_go_back_into_their_package_at_another_size(small_name):
     module = ours((96, 160)).eval()
     set_image_size(module, (64, 128), "it")
-    file = tmp_path / "back.pth"
-    pretrained_vit.export_state(module, file)
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["back.pth"]
     reader = ViT(small_name, image_size=(64, 128), num_classes=7).eval()
-    reader.load_state_dict(torch.load(file, weights_only=True))
+    reader.load_state_dict(pretrained_vit.to_pretrained_vit_state(module))
     pixels = torch.randn(1, 3, 64, 128)
     with torch.no_grad():
         assert largest_difference(reader(pixels), module(pixels)) < 1e-5
@@ -144,16 +141,10 @@ def test_an_export_loads_in_their_package_at_another_size(small_name, tmp_path):
         ("deit_tiny_distilled_patch16_224", "not VisionTransformerDistilled"),
     ],
 )
-def test_networks_that_they_cannot_compute_are_not_exported(name, why, tmp_path):
+def test_networks_that_they_cannot_compute_are_not_exported(name, why):
     module = timm_networks.create(name, size=None, num_classes=2, depth=1, embed_dim=48, num_heads=3)
     with pytest.raises(UserError, match=why):
-        pretrained_vit.export_state(module, tmp_path / "x.pth")
-    assert not (tmp_path / "x.pth").exists()
-
-
-def test_a_folder_that_does_not_exist_is_said_in_words(tmp_path):
-    with pytest.raises(UserError, match="could not be written"):
-        pretrained_vit.export_state(ours((96, 96)), tmp_path / "no" / "x.pth")
+        pretrained_vit.to_pretrained_vit_state(module)
 
 
 def test_preprocessing_and_head_are_theirs(small_name, tmp_path):

@@ -18,7 +18,7 @@ from vitbench.models.adaptation import state_on_cpu
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe import parse_recipe
 from vitbench.recipe_tables import ModelTable
-from vitbench.report.document import Code, Document, Figure, Listing, Missing, Paragraph, Section, Table
+from vitbench.report.document import Code, Document, FigureBlock, Listing, Missing, Paragraph, Section, TableBlock
 from vitbench.report.making import make_report, to_pdf
 from vitbench.report.markdown import to_markdown
 from vitbench.report.page import to_html
@@ -193,11 +193,11 @@ EVIL = "1. # <b>&\"'`*_[x](y)| $z$\x1b[31m\n- next"
 
 
 def test_renderers_escape_everything(tmp_path):
-    figure = Figure("name", EVIL, b"png", b"pdf")
+    figure = FigureBlock("name", EVIL, b"png", b"pdf")
     blocks = (
         Paragraph(EVIL),
         Listing((EVIL,)),
-        Table((EVIL,), ((EVIL,),), EVIL),
+        TableBlock((EVIL,), ((EVIL,),), EVIL),
         Code(EVIL),
         figure,
         Missing(EVIL, EVIL),

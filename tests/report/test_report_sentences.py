@@ -18,7 +18,7 @@ from vitbench.compose.sources import Sources
 from vitbench.models.adaptation import state_on_cpu
 from vitbench.models.network import open_network
 from vitbench.recipe import parse_recipe
-from vitbench.report.document import Figure
+from vitbench.report.document import FigureBlock
 from vitbench.report.drawing import Drawer
 from vitbench.report.facts import (
     AttentionFacts,
@@ -187,7 +187,7 @@ def test_an_exact_match_is_of_labels_or_of_captions():
 
 
 def no_figure(name, request, caption):
-    return Figure(name, caption, b"", b"")
+    return FigureBlock(name, caption, b"", b"")
 
 
 def test_what_was_tried_names_the_best_and_its_spread(tmp_path):
@@ -343,7 +343,7 @@ def test_energy_is_the_area_below_the_power_without_pauses():
 
 
 def test_captions_are_told_with_their_figures(tmp_path, monkeypatch):
-    monkeypatch.setattr(Drawer, "figure", lambda drawer, name, sheet, caption="": Figure(name, caption, b"", b""))
+    monkeypatch.setattr(Drawer, "figure", lambda drawer, name, sheet, caption="": FigureBlock(name, caption, b"", b""))
     asked = ReportRequest(run="any", captions="demo", captions_data="scenes:base?count=12&size=48&seed=5", count=10)
     drawer = Drawer(Sources(tmp_path / "store"))
     found = gather_captions(asked, "classify", "timm:any", drawer, drawer.progress)

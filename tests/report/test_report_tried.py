@@ -7,7 +7,7 @@ import pytest
 from tests.report.test_report_sentences import words_of
 from vitbench.errors import UserError
 from vitbench.recipe import parse_recipe
-from vitbench.report.document import Figure, Section
+from vitbench.report.document import FigureBlock, Section
 from vitbench.report.facts import SettingFacts, TriedFacts
 from vitbench.report.gather_run import gather_result
 from vitbench.report.gather_tried import gather_sweep, gather_tried, named
@@ -102,7 +102,7 @@ def checkpointed(folder, values, step, scalars):
     log(run, step, scalars)
 
     def draw(name, request, caption=""):
-        return Figure(name, caption, b"", b"")
+        return FigureBlock(name, caption, b"", b"")
 
     facts = gather_result(run, step, draw)
     setting = SettingFacts(run.recipe(), "finished", step, step)

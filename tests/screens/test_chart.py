@@ -6,7 +6,7 @@ from textual.geometry import Region
 
 from screens.export import chart_csv
 from screens.widgets.chart import Chart, Curve
-from screens.widgets.chart_axis import Range
+from screens.widgets.chart_axis import AxisRange
 
 
 def curve(points: int, key: str = "a", colour: int = 0) -> Curve:
@@ -73,7 +73,7 @@ async def test_every_point_is_reached_by_the_cursor_when_zoomed_in() -> None:
     async with app.run_test(size=(80, 20)) as pilot:
         app.chart.show([curve(1000)], growing=False)
         await pilot.pause()
-        app.chart.window = Range(10, 20)
+        app.chart.window = AxisRange(10, 20)
         app.chart.cursor_x = 12.0
         await pilot.press("right", "right", "right")
         assert app.chart.cursor_x == 15.0
@@ -85,11 +85,11 @@ async def test_zoom_and_pan_stay_on_the_data() -> None:
         app.chart.show([curve(1001)], growing=False)
         await pilot.pause()
         await pilot.press("plus", "plus")
-        assert app.chart.window == Range(750, 1000)
+        assert app.chart.window == AxisRange(750, 1000)
         await pilot.press("greater_than_sign")
-        assert app.chart.window == Range(750, 1000)
+        assert app.chart.window == AxisRange(750, 1000)
         await pilot.press("less_than_sign")
-        assert app.chart.window == Range(687.5, 937.5)
+        assert app.chart.window == AxisRange(687.5, 937.5)
         await pilot.press("minus", "minus", "minus")
         assert app.chart.window is None
 
@@ -100,19 +100,19 @@ async def test_log_axes_and_vertical_zoom() -> None:
         app.chart.show([curve(1001)], growing=False)
         await pilot.pause()
         await pilot.press("l")
-        assert app.chart.view.y_log
-        assert 0 < app.chart.view.y_low <= 1e-3
+        assert app.chart.viewport.y_log
+        assert 0 < app.chart.viewport.y_low <= 1e-3
         # 1 / (1 + x) over log axes is nearly straight: the dots of the last row lie at the right.
         await pilot.press("L")
-        assert app.chart.view.x_low > 0
+        assert app.chart.viewport.x_low > 0
         await pilot.press("l", "L")
-        before = app.chart.view
+        before = app.chart.viewport
         await pilot.press("shift+up")
-        assert (app.chart.view.y_high - app.chart.view.y_low) * 2 == before.y_high - before.y_low
+        assert (app.chart.viewport.y_high - app.chart.viewport.y_low) * 2 == before.y_high - before.y_low
         await pilot.press("up")
-        assert app.chart.view.y_low > before.y_low
+        assert app.chart.viewport.y_low > before.y_low
         await pilot.press("0")
-        assert app.chart.view.y_high == before.y_high
+        assert app.chart.viewport.y_high == before.y_high
 
 
 async def test_names_from_outside_are_words() -> None:

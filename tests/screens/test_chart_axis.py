@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screens.widgets.chart_axis import Range, clock, fitted, number, stepped_end, ticks
+from screens.widgets.chart_axis import AxisRange, clock, fitted, number, stepped_end, ticks
 
 
 @given(st.floats(1e-6, 1e12))
@@ -49,16 +49,16 @@ def test_a_constant_gets_room() -> None:
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-2, 1e4), st.integers(2, 8))
 def test_ticks_lie_inside(low: float, span: float, wanted: int) -> None:
-    bounds = Range(low, low + span)
+    bounds = AxisRange(low, low + span)
     found = ticks(bounds, wanted, log=False)
     assert 1 <= len(found) <= wanted + 1
     assert all(bounds.low - 1e-9 * span <= tick <= bounds.high + 1e-9 * span for tick in found)
 
 
 def test_log_ticks_are_powers_of_ten_or_1_2_5() -> None:
-    assert ticks(Range(1e-4, 1.0), 8, log=True) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1])
-    assert ticks(Range(1.0, 10.0), 8, log=True) == pytest.approx([1, 2, 5, 10])
-    assert len(ticks(Range(1e-12, 1.0), 4, log=True)) <= 5
+    assert ticks(AxisRange(1e-4, 1.0), 8, log=True) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1])
+    assert ticks(AxisRange(1.0, 10.0), 8, log=True) == pytest.approx([1, 2, 5, 10])
+    assert len(ticks(AxisRange(1e-12, 1.0), 4, log=True)) <= 5
 
 
 @pytest.mark.parametrize(

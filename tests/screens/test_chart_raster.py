@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from screens.widgets.chart_raster import Band, Line, Mark, View, column_of, draw, nearest, smooth
+from screens.widgets.chart_raster import Band, Line, Mark, Viewport, column_of, draw, nearest, smooth
 
-UNIT = View(0.0, 1.0, 0.0, 1.0)
+UNIT = Viewport(0.0, 1.0, 0.0, 1.0)
 
 
 def line(x: list[float], y: list[float], **options) -> Line:
@@ -26,15 +26,15 @@ def dot_grid(raster) -> np.ndarray:
     return grid
 
 
-def polyline_by_hand(x, y, view: View, width: int, height: int) -> np.ndarray:
+def polyline_by_hand(x, y, viewport: Viewport, width: int, height: int) -> np.ndarray:
     """For each dot column, every row between the least and the greatest y of the piece of the polyline inside it."""
 
     def share(value, low, high, log):
         return (np.log(value / low) / np.log(high / low)) if log else (value - low) / (high - low)
 
     grid = np.zeros((height, width), bool)
-    across = [share(value, view.x_low, view.x_high, view.x_log) * (width - 1) for value in x]
-    down = [(1 - share(value, view.y_low, view.y_high, view.y_log)) * (height - 1) for value in y]
+    across = [share(value, viewport.x_low, viewport.x_high, viewport.x_log) * (width - 1) for value in x]
+    down = [(1 - share(value, viewport.y_low, viewport.y_high, viewport.y_log)) * (height - 1) for value in y]
     points = list(zip(across, down, strict=True))
     for column in range(width):
         found = []
@@ -84,9 +84,9 @@ def test_equals_the_slow_drawing(seed: int, log: bool) -> None:
     points = int(random.integers(2, 60))
     x = np.sort(random.uniform(0.01, 1.0, points))
     y = random.uniform(0.01, 1.0, points)
-    view = View(0.05, 0.9, 0.1, 0.8, x_log=log, y_log=log)
-    grid = dot_grid(draw([Line(x, y)], view, 17, 6))
-    wanted = polyline_by_hand(x, y, view, 34, 24)
+    viewport = Viewport(0.05, 0.9, 0.1, 0.8, x_log=log, y_log=log)
+    grid = dot_grid(draw([Line(x, y)], viewport, 17, 6))
+    wanted = polyline_by_hand(x, y, viewport, 34, 24)
     # A line through the border between two dots may fall to either side by rounding: not more than a dot in 300.
     assert np.count_nonzero(grid != wanted) <= 2
     assert wanted.sum() > 20
@@ -120,7 +120,7 @@ def test_nothing_drawable() -> None:
     nothing = draw([line([0, 1], [np.nan, np.nan])], UNIT, 4, 2)
     assert not nothing.dots.any()
     assert [mark.kind for mark in nothing.marks] == ["nan"]
-    assert not draw([line([0, 1], [-1, 0])], View(0.0, 1.0, 0.1, 1.0, y_log=True), 4, 2).dots.any()
+    assert not draw([line([0, 1], [-1, 0])], Viewport(0.0, 1.0, 0.1, 1.0, y_log=True), 4, 2).dots.any()
 
 
 def test_a_single_point_is_marked() -> None:
@@ -187,8 +187,8 @@ def test_smoothing_refuses_a_weight_of_one() -> None:
 
 def test_points_that_are_not_linked_are_marks_without_a_line():
     x, y = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0])
-    view = View(0, 2, 0, 1)
-    linked, alone = (draw([Line(x, y, linked=linked)], view, 20, 5) for linked in (True, False))
+    viewport = Viewport(0, 2, 0, 1)
+    linked, alone = (draw([Line(x, y, linked=linked)], viewport, 20, 5) for linked in (True, False))
     assert [mark.kind for mark in alone.marks] == ["point"] * 3
     assert not linked.marks
     assert np.count_nonzero(alone.dots) == 3 < np.count_nonzero(linked.dots)

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 
 from screens.coloured_app import ColourHint
 from screens.colours import DepthFilter
-from screens.settings import Settings
+from screens.remembered import Remembered
 from screens.widgets.dithering import to_palette
 from screens.widgets.oklab import oklab
 from screens.widgets.picture import Picture
@@ -157,7 +157,7 @@ async def test_the_palette_changes_colours_and_remembers(store) -> None:
         await at.press("enter")
         await at.until(lambda: at.app.colour_depth is Depth.PALETTE)
         await at.until(lambda: any("256 colours" in notice.message for notice in at.app._notifications))
-    assert Settings(store).text("colours", "") == "256"
+    assert Remembered(store).text("colours", "") == "256"
 
 
 def test_text_that_would_vanish_in_few_colours_is_drawn_in_black_or_white() -> None:

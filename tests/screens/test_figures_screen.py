@@ -149,7 +149,7 @@ async def test_a_report_and_an_export_are_asked_for_by_key(saved, store, monkeyp
         await app.until(lambda: asked, "the report")
         folder = str(tmp_path / f"report-{saved.id}")
         assert asked.pop() == ("report", {"request": {"run": saved.id}, "folder": folder})
-        app.app.settings.remember("marked", sorted([saved.id, other.id]))
+        app.app.remembered.set("marked", sorted([saved.id, other.id]))
         await app.press("R")
         await app.see("Compare", "Measured")
         assert app.screen.query_one("#compare").value == other.id

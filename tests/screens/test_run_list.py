@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from screens.compare_screen import CompareScreen
-from screens.settings import Settings
+from screens.remembered import Remembered
 from screens.widgets.chart import Chart
 from screens.widgets.disagreements import Disagreements
 from screens.widgets.run_table import RunTable
@@ -81,7 +81,7 @@ async def test_seeds_are_one_line_with_a_band_in_list_charts_and_export(seeds, s
         assert low <= mean_ <= high
         await at.press("U")
         await at.until(lambda: len(chart.curves) == 4 and not chart.spreads, "each run for itself")
-    assert not Settings(store).flag("grouped", True)
+    assert not Remembered(store).flag("grouped", True)
 
 
 async def test_columns_are_chosen_remembered_and_sorted_by(seeds, store):
@@ -103,7 +103,7 @@ async def test_columns_are_chosen_remembered_and_sorted_by(seeds, store):
         await at.until(lambda: at.screen.query_one(RunTable).rows[-1].name == "other", "sorted by the learning rate")
         await at.press("O")
         await at.until(lambda: at.screen.query_one(RunTable).rows[0].name == "other", "turned round")
-    remembered = Settings(store)
+    remembered = Remembered(store)
     assert remembered.texts("columns") == ["usual", "optim.lr", "best:validation/loss"]
     assert remembered.text("sort", "") == "optim.lr"
     file = store / "screens.json"
@@ -160,7 +160,7 @@ async def test_logs_of_another_tool_live_in_the_list_and_in_charts(store, tmp_pa
         await at.press("c")
         await at.see("Compare  2 runs", "own")
         await at.until(lambda: len(at.screen.query_one(Chart).curves) == 2, "both in one chart")
-    assert Settings(store).texts("logs") == [str(logs)]
+    assert Remembered(store).texts("logs") == [str(logs)]
     async with opened(store, size) as at:
         await at.see("lightning_logs/")
         await at.press("J")

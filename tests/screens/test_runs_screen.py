@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from screens.settings import Settings
+from screens.remembered import Remembered
 from screens.snapshot import RunRow
 from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable, fitting_columns
@@ -230,7 +230,7 @@ async def test_the_theme_is_remembered(store):
         await at.press("ctrl+t")
         assert at.app.theme != before
         chosen = at.app.theme
-    assert Settings(store).text("theme", "") == chosen
+    assert Remembered(store).text("theme", "") == chosen
     async with opened(store) as at:
         assert at.app.theme == chosen
 

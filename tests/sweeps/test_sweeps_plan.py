@@ -7,7 +7,7 @@ import pytest
 
 from vitbench.errors import UserError
 from vitbench.sweeps.plan import load_plan, parse_plan
-from vitbench.sweeps.space import Choice, Range, drawn, grid
+from vitbench.sweeps.space import Categorical, Range, drawn, grid
 from vitbench.sweeps.suggest import suggestion
 
 RECIPE = {"data": {"path": "pictures"}, "model": {"name": "demo"}}
@@ -43,7 +43,7 @@ def test_ranges_on_their_scale():
 
 
 def test_a_random_trial_depends_on_its_number_alone():
-    space = {"optim.lr": Range(**LR), "optim.name": Choice(values=("adam", "sgd"))}
+    space = {"optim.lr": Range(**LR), "optim.name": Categorical(values=("adam", "sgd"))}
     once = [drawn(space, 7, number) for number in range(20)]
     assert [drawn(space, 7, number) for number in reversed(range(20))] == once[::-1]
     assert drawn(space, 8, 3) != once[3]
@@ -51,7 +51,10 @@ def test_a_random_trial_depends_on_its_number_alone():
 
 
 def test_grid_of_choices_alone():
-    assert grid({"a": Choice(values=(1, 2)), "b": Choice(values=("x",))}, 3) == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}]
+    assert grid({"a": Categorical(values=(1, 2)), "b": Categorical(values=("x",))}, 3) == [
+        {"a": 1, "b": "x"},
+        {"a": 2, "b": "x"},
+    ]
 
 
 def test_repeats_are_seeds():

@@ -113,4 +113,4 @@ def _train(folder: Path, recipe: Recipe, ranks: JoinedRanks | None, task: dict[s
     monitor.record = note  # type: ignore[method-assign]
     assert train(training, monitor) == "finished"
     seen = training.task.seen if isinstance(training.task, TinyTask) else {}
-    return {"weights": training.weights.state_dict(), "losses": losses, "seen": seen, "step": training.step}
+    return {"weights": training.plain_module.state_dict(), "losses": losses, "seen": seen, "step": training.step}

@@ -94,7 +94,7 @@ def test_no_checkpoint_is_lost_with_its_index(run, tmp_path, finished, damage):
     assert steps(run) == before
     training, monitor, _ = start(tmp_path, tiny_recipe(**EVERY), run)
     assert training.step == 18
-    assert same_weights(training.weights, finished[1].weights)
+    assert same_weights(training.plain_module, finished[1].plain_module)
     assert any("none is deleted" in remark for remark in monitor.checkpoints.remarks)
     monitor.save(training)
     assert set(before) <= set(steps(run))
@@ -259,11 +259,11 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on_from_the_one_befo
     training, monitor, _ = start(tmp_path, tiny_recipe(**EVERY), run)
     if "flipped" in damage and training.step == 18:
         # The byte meant nothing (padding): all that was written is there.
-        assert same_weights(training.weights, finished[1].weights)
+        assert same_weights(training.plain_module, finished[1].plain_module)
         assert same_state(training.optimizer.state_dict(), finished[1].optimizer.state_dict())
         return
     assert training.step == before
-    assert all(bool(weight.isfinite().all()) for weight in training.weights.parameters())
+    assert all(bool(weight.isfinite().all()) for weight in training.plain_module.parameters())
     aside = run.folder / "checkpoints" / "step-00000018.damaged"
     assert aside.is_dir()
     assert any("step-00000018.damaged" in remark and "\n" not in remark for remark in monitor.checkpoints.remarks)
@@ -277,7 +277,7 @@ def test_after_a_damage_it_ends_with_the_same_bits(run, tmp_path, finished):
     (run.checkpoint("last").folder / "state.pt").write_bytes(b"")
     training, monitor, _ = start(tmp_path, tiny_recipe(**EVERY), run)
     train(training, monitor)
-    assert same_weights(training.weights, finished[1].weights)
+    assert same_weights(training.plain_module, finished[1].plain_module)
 
 
 def test_without_a_whole_one_nothing_is_touched_and_the_run_does_not_begin_again(run, tmp_path):

@@ -73,8 +73,8 @@ def test_a_run_keeps_weights_to_look_back_and_resumes_bit_for_bit(tmp_path):
     assert {entry.step for entry in without.checkpoints()} == read_index(without.folder / "checkpoints").wanted
     assert len(without.checkpoints()) <= 2
     for other in (broken, plain):
-        for name, value in straight.weights.state_dict().items():
-            assert torch.equal(value, other.weights.state_dict()[name]), name
+        for name, value in straight.plain_module.state_dict().items():
+            assert torch.equal(value, other.plain_module.state_dict()[name]), name
     assert len(read_index(resumed.folder / "checkpoints").history) == 5
 
 
@@ -88,8 +88,8 @@ def test_a_damaged_last_checkpoint_goes_back_to_one_that_can_be_resumed(tmp_path
     assert again.step == best
     assert not any("no state.pt" in remark for remark in monitor.checkpoints.remarks)
     train(again, monitor)
-    for name, value in training.weights.state_dict().items():
-        assert torch.equal(value, again.weights.state_dict()[name]), name
+    for name, value in training.plain_module.state_dict().items():
+        assert torch.equal(value, again.plain_module.state_dict()[name]), name
     index = read_index(run.folder / "checkpoints")
     assert len(index.history) == 5
     assert {entry.step for entry in run.checkpoints()} == index.wanted

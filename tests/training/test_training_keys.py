@@ -10,7 +10,7 @@ from tests.training.test_training_captioning import recipe_for, write_coco
 from tests.training.worker_for_tests import worker_recipe, write_pictures
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
-from vitbench.recipe_tables import Table
+from vitbench.recipe_tables import RecipeTable
 from vitbench.runs.store import Run, Store
 from vitbench.training import worker
 
@@ -41,7 +41,7 @@ def asked(monkeypatch):
     """The keys that are read after the recipe was parsed, as `table.key`."""
     keys, parsing = set(), [True]
     names = {table: name for name, table in TABLES.items()}
-    original, parse = Table.__getattribute__, Run.recipe
+    original, parse = RecipeTable.__getattribute__, Run.recipe
 
     def read(self, key):
         if not parsing[-1] and type(self) in names and key in type(self).model_fields:
@@ -56,7 +56,7 @@ def asked(monkeypatch):
             parsing.pop()
             parsing[0] = False
 
-    monkeypatch.setattr(Table, "__getattribute__", read, raising=False)
+    monkeypatch.setattr(RecipeTable, "__getattribute__", read, raising=False)
     monkeypatch.setattr(Run, "recipe", recipe)
     return keys
 

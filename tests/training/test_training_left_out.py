@@ -117,13 +117,13 @@ def test_the_features_of_a_frozen_network_keep_their_labels(store, tmp_path):
     assert len(task.left_out) == 4
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_step_is_the_mean_over_the_pictures_that_are_there(store, tmp_path, workers):
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_step_is_the_mean_over_the_pictures_that_are_there(store, tmp_path, processes):
     """Against a step written by hand on the pictures that are left, with micro-batches that are short or empty."""
     pictures = write_pictures(tmp_path / "pictures")
     tables = {**PLAIN, "train": {**PLAIN["train"], "batch_size": 2, "accumulate": 5}}
     tables["model"] = {"drop_rate": 0.0, "drop_path_rate": 0.0}
-    tables["data"] = {**PLAIN["data"], "workers": workers}
+    tables["data"] = {**PLAIN["data"], "workers": processes}
     recipe = worker_recipe(pictures, **tables)
     task, _ = open_classification(recipe, tmp_path, store, CPU, silent)
     order = task._loader_of(2).order(0)[:10]
@@ -137,7 +137,7 @@ def test_a_step_is_the_mean_over_the_pictures_that_are_there(store, tmp_path, wo
     pixels, numbers, problems = task.train.pixels(left, 0)
     assert not problems
     training.optimizer.zero_grad()
-    logits = training.weights(task.network.preprocessing.normalize(torch.from_numpy(pixels)))
+    logits = training.plain_module(task.network.preprocessing.normalize(torch.from_numpy(pixels)))
     labels = torch.from_numpy(task.train.labels[numbers])
     by_hand = torch.nn.functional.cross_entropy(logits, labels)
     by_hand.backward()

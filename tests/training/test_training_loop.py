@@ -63,7 +63,7 @@ def test_equals_a_hand_written_loop(tmp_path: Path) -> None:
     logged = scalars(run, "train/loss")
     assert list(logged) == list(range(1, len(losses) + 1))
     assert list(logged.values()) == pytest.approx(losses, rel=1e-6)  # event files hold 32-bit numbers
-    assert same_weights(training.weights, module)
+    assert same_weights(training.plain_module, module)
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     train(first, monitor)
     second, monitor, _ = start(tmp_path / "b", tiny_recipe(train={"seed": 1}))
     train(second, monitor)
-    assert not same_weights(first.weights, second.weights)
+    assert not same_weights(first.plain_module, second.plain_module)
 
 
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"accumulate": 2, "batch_size": 4, "clip": 0.5}])
@@ -90,7 +90,7 @@ def test_paused_twice_and_resumed_ends_with_the_same_bits(tmp_path: Path, settin
         training, monitor, run = start(tmp_path, recipe, run)
         assert training.step == stop_at
     assert train(training, monitor) == "finished"
-    assert same_weights(training.weights, whole.weights)
+    assert same_weights(training.plain_module, whole.plain_module)
     assert same_weights(training.evaluated_module, whole.evaluated_module)
     assert training.best == whole.best
     assert list(scalars(run, "train/loss")) == list(range(1, training.total_steps + 1))
@@ -130,7 +130,7 @@ def test_paused_in_an_evaluation_evaluates_after_the_resume(tmp_path: Path) -> N
     train(resumed, monitor)
     whole, monitor, other = start(tmp_path / "whole", recipe)
     train(whole, monitor)
-    assert same_weights(resumed.weights, whole.weights)
+    assert same_weights(resumed.plain_module, whole.plain_module)
     assert scalars(run, "validation/accuracy") == scalars(other, "validation/accuracy")
 
 
@@ -183,7 +183,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path) -> N
     parts, monitor, _ = start(tmp_path / "parts", tiny_recipe(train={"batch_size": 2, "accumulate": 4}, **options))
     train(parts, monitor)
     assert parts.step == whole.step
-    for mine, theirs in zip(parts.weights.parameters(), whole.weights.parameters(), strict=True):
+    for mine, theirs in zip(parts.plain_module.parameters(), whole.plain_module.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -195,7 +195,7 @@ def test_out_of_memory_halves_the_batch_and_repeats_the_step(tmp_path: Path) -> 
     assert (training.batch_size, training.accumulate) == (2, 4)
     smaller, monitor, _ = start(tmp_path / "small", tiny_recipe(train={"batch_size": 2, "accumulate": 4}))
     train(smaller, monitor)
-    assert same_weights(training.weights, smaller.weights)
+    assert same_weights(training.plain_module, smaller.plain_module)
     warnings = [line for line in run.log.read_text().splitlines() if "Out of memory" in line]
     assert len(warnings) == 2
     resumed, _, _ = start(tmp_path, recipe, run)
@@ -222,11 +222,11 @@ def test_out_of_memory_later_in_the_run_keeps_the_pictures_of_the_step(tmp_path:
 
 def test_out_of_memory_names_the_largest_batch_that_fits(tmp_path: Path) -> None:
     training, monitor, _ = start(tmp_path, tiny_recipe())
-    before = [weight.clone() for weight in training.weights.parameters()]
+    before = [weight.clone() for weight in training.plain_module.parameters()]
     training.task.largest_batch = 3
     with pytest.raises(UserError, match=r"train\.batch_size = 8 on cpu; 2 fits: .* train\.accumulate = 4"):
         train(training, monitor)
-    assert all(torch.equal(*pair) for pair in zip(before, training.weights.parameters(), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(before, training.plain_module.parameters(), strict=True))
 
     training, monitor, _ = start(tmp_path, tiny_recipe())
     training.task.largest_batch = 0
@@ -243,7 +243,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path: Pat
     assert [entry.step for entry in run.checkpoints()] == [6]
     resumed, _, _ = start(tmp_path, tiny_recipe(), run)
     assert resumed.step == 6
-    assert all(weight.isfinite().all() for weight in resumed.weights.parameters())
+    assert all(weight.isfinite().all() for weight in resumed.plain_module.parameters())
 
 
 def test_early_stopping(tmp_path: Path) -> None:
@@ -280,4 +280,4 @@ def test_autocast_trains(tmp_path: Path, amp: str) -> None:
     train(training, monitor)
     losses = list(scalars(run, "train/loss").values())
     assert sum(losses[-6:]) < 0.8 * sum(losses[:6])
-    assert all(weight.dtype == torch.float32 for weight in training.weights.parameters())
+    assert all(weight.dtype == torch.float32 for weight in training.plain_module.parameters())

@@ -38,7 +38,7 @@ def test_the_first_update_is_taken_back_and_done_again_with_smaller_batches(tmp_
     fail_in_update(training, {1})
     assert train(training, monitor) == "finished"
     assert (training.batch_size, training.accumulate) == (4, 2)
-    assert same_weights(training.weights, halved.weights)
+    assert same_weights(training.plain_module, halved.plain_module)
     assert same_weights(training.evaluated_module, halved.evaluated_module)
     assert any("Out of memory with 8 pictures per batch: going on with 4" in line.text for line in read_log(run.log))
 
@@ -48,13 +48,13 @@ def test_after_a_resume_the_first_update_is_taken_back_too(tmp_path):
     training, monitor, run = start(tmp_path, recipe)
     monitor.request = lambda: "pause" if training.step == 4 else None
     assert train(training, monitor) == "paused"
-    before = copied_to_cpu(training.weights.state_dict())
+    before = copied_to_cpu(training.plain_module.state_dict())
     again, monitor, _ = start(tmp_path, recipe, run)
     state = copied_to_cpu(again.optimizer.state_dict())
     fail_in_update(again, {1})
     monitor.request = lambda: "pause"
     monitor.warn = lambda training, text: seen.append(
-        (copied_to_cpu(training.weights.state_dict()), copied_to_cpu(training.optimizer.state_dict()))
+        (copied_to_cpu(training.plain_module.state_dict()), copied_to_cpu(training.optimizer.state_dict()))
     )
     seen: list = []
     train(again, monitor)

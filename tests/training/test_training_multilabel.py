@@ -19,13 +19,13 @@ from vitbench.data.split import read_own_split, read_split, with_validation, wri
 from vitbench.errors import UserError
 from vitbench.export import transformers_folder
 from vitbench.export.card import Origin, model_card
-from vitbench.export.formats import FORMATS
+from vitbench.export.formats import EXPORT_FORMATS
 from vitbench.faithfulness.pictures import open_masks
 from vitbench.faithfulness.study import study
 from vitbench.models.network import open_network
 from vitbench.progress import silent
 from vitbench.recipe import parse_recipe
-from vitbench.report.document import Figure
+from vitbench.report.document import FigureBlock
 from vitbench.report.gather_run import gather_result
 from vitbench.report.say_labels import label_blocks
 from vitbench.runs.store import Store
@@ -163,14 +163,14 @@ def leaves_with_its_labels(run, tmp_path, capsys):
     store = Store(run.folder.parent.parent)
     network = open_network(f"{run.id}@{best.step}", store)
 
-    facts = gather_result(run, best.step, lambda name, request, caption: Figure(name, caption, b"", b""))
+    facts = gather_result(run, best.step, lambda name, request, caption: FigureBlock(name, caption, b"", b""))
     assert [one.mean_average_precision for one in facts.labels] == [pytest.approx(best.value)]
     page = str(label_blocks(facts.labels, ["the validation split"]))
     assert f"the mean average precision is {best.value:.1%}" in page
     assert "'red'" in page
     assert not any("captioner" in one.what for one in facts.missing)
 
-    card = model_card(network, Origin(run, best.step), FORMATS["hf"], "folder", False, "", ())
+    card = model_card(network, Origin(run, best.step), EXPORT_FORMATS["hf"], "folder", False, "", ())
     assert f"| val | {facts.labels[0].pictures} | {best.value:.1%} |" in card
     assert "names one of" not in card
     assert transformers_folder._config(network, transformers_folder.VIT)["problem_type"] == "multi_label_classification"

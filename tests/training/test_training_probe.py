@@ -51,7 +51,7 @@ def test_each_head_is_what_it_would_be_alone(tmp_path, store):
     pictures = write_pictures(tmp_path / "pictures")
     together = training_of(probe_recipe(pictures), store, tmp_path / "a")
     loss, extras = steps(together, 4)
-    backbone = {name: value.clone() for name, value in together.weights.state_dict().items()}
+    backbone = {name: value.clone() for name, value in together.plain_module.state_dict().items()}
     for number, rate in enumerate(RATES):
         other = 2.0 if rate != 2.0 else 3.0
         alone = training_of(probe_recipe(pictures, sorted([rate, other])), store, tmp_path / f"b{number}")
@@ -62,7 +62,7 @@ def test_each_head_is_what_it_would_be_alone(tmp_path, store):
     assert 0 < float(loss) < 50
     assert "accuracy" in extras
     assert not any("probe" in name for name in backbone), "the heads are no part of the network's weights"
-    first = training_of(probe_recipe(pictures), store, tmp_path / "c").weights.state_dict()
+    first = training_of(probe_recipe(pictures), store, tmp_path / "c").plain_module.state_dict()
     assert all(torch.equal(value, first[name]) for name, value in backbone.items()), "the backbone is frozen"
 
 

@@ -15,9 +15,9 @@ from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
+from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
 from vitbench.weights.export import export
 from vitbench.weights.lessons import Lessons, collated, scene_for
-from vitbench.weights.looking import look_loss, watched_class_attention
 from vitbench.weights.make import take_weights
 from vitbench.weights.teaching import Only, Teaching, _owned, _place_loss
 
@@ -31,7 +31,7 @@ def teaching(only: Only | None = None) -> Teaching:
     encoder.preprocessing = Preprocessing(96, 96)
     words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
     sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
-    return Teaching(new_captioner(encoder, words, sizes), epochs=1, workers=0, only=only)
+    return Teaching(new_captioner(encoder, words, sizes), epochs=1, processes=0, only=only)
 
 
 def test_the_label_loss_is_the_formula_and_every_part_learns():
@@ -96,7 +96,7 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
             )
             wanted = own**2 / (own**2).sum()
             expected += sum(float(w * (w / r).log()) for w, r in zip(wanted, row[place], strict=True) if w > 0)
-    assert abs(float(look_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
+    assert abs(float(attention_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
 
 
 def test_captions_alone_teach_no_label():

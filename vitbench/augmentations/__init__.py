@@ -4,5 +4,5 @@ from vitbench.augmentations.base import AugmentationDeclaration
 from vitbench.declarations import Declarations
 
 AUGMENTATIONS = Declarations(
-    "augmentation", AugmentationDeclaration, "vitbench.augmentations", "AUGMENTATION", lambda one: one.place
+    "augmentation", AugmentationDeclaration, "vitbench.augmentations", "AUGMENTATION", lambda one: one.order
 )

@@ -10,7 +10,7 @@ AUGMENTATION = AugmentationDeclaration(
     summary="crop-flip, then AutoAugment (ImageNet's policy)",
     compute="vitbench.augmentations.autoaugment:changes",
     crops=True,
-    place=50,
+    order=50,
 )
 
 

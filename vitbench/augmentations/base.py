@@ -29,7 +29,7 @@ class AugmentationDeclaration:
     """Whether a change cuts out a part: pictures are then not resized to the network's size before, only shrunk."""
     squashes: bool = False
     """Whether the resize before ignores the picture's shape, whatever the network's authors did."""
-    place: int = 1000
+    order: int = 1000
     """Where it stands in lists."""
 
     def changes(self, preprocessing: "Preprocessing") -> "tuple[Callable[[Image], Image], ...]":

@@ -9,7 +9,7 @@ AUGMENTATION = AugmentationDeclaration(
     summary="a random part (8 to 100% of the area), every second one mirrored",
     compute="vitbench.augmentations.crop_flip:changes",
     crops=True,
-    place=40,
+    order=40,
 )
 
 

@@ -8,7 +8,7 @@ AUGMENTATION = AugmentationDeclaration(
     name="flip",
     summary="resized as for evaluation, every second one mirrored",
     compute="vitbench.augmentations.flip:changes",
-    place=20,
+    order=20,
 )
 
 

@@ -8,7 +8,7 @@ AUGMENTATION = AugmentationDeclaration(
     name="none",
     summary="resized as for evaluation",
     compute="vitbench.augmentations.none:changes",
-    place=10,
+    order=10,
 )
 
 

@@ -10,7 +10,7 @@ AUGMENTATION = AugmentationDeclaration(
     summary="crop-flip, then RandAugment (2 operations, magnitude 9 of 30)",
     compute="vitbench.augmentations.randaugment:changes",
     crops=True,
-    place=60,
+    order=60,
 )
 
 

@@ -9,7 +9,7 @@ AUGMENTATION = AugmentationDeclaration(
     summary="resized whatever the shape, then AutoAugment (ImageNet's policy)",
     compute="vitbench.augmentations.report:changes",
     squashes=True,
-    place=30,
+    order=30,
 )
 
 

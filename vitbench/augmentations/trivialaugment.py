@@ -10,7 +10,7 @@ AUGMENTATION = AugmentationDeclaration(
     summary="crop-flip, then TrivialAugment (1 operation of any magnitude)",
     compute="vitbench.augmentations.trivialaugment:changes",
     crops=True,
-    place=70,
+    order=70,
 )
 
 

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from vitbench.captions.captioner import Box, OpenedCaptioner
+from vitbench.captions.captioner import Box
 from vitbench.captions.decoding import Hypothesis
-from vitbench.captions.encoded import Decoding, EncodedPicture, ReadCaption
-from vitbench.captions.word_maps import MapSettings, WordMaps
+from vitbench.captions.encoded import ReadCaption
+from vitbench.captions.word_maps import WordMaps
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
-from vitbench.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -73,26 +71,6 @@ class Described:
                 for other in self.alternatives
             ],
         }
-
-
-def describe_picture(
-    captioner: OpenedCaptioner,
-    picture: Image.Image,
-    *,
-    text: str | None = None,
-    decoding: Decoding | None = None,
-    settings: MapSettings | None = None,
-    progress: Progress = silent,
-) -> Described:
-    """Describes an RGB picture, or reads the caption `text` on it instead of finding one.
-
-    Raises UserError for a caption that is empty or too long, and for settings that do not exist.
-    """
-    encoded = EncodedPicture(captioner, picture)
-    found = [] if text is not None else encoded.written(decoding or Decoding())
-    read = encoded.read(found[0].ids if text is None else encoded.ids_of(text))
-    maps = read.maps(settings or MapSettings(), progress)
-    return described(read, found, maps)
 
 
 def described(read: ReadCaption, found: Sequence[Hypothesis], maps: WordMaps) -> Described:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from PIL import Image
 
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis, beam_search, greedy, sample
-from vitbench.captions.reading import read_caption
 from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -36,7 +36,7 @@ class ReadCaption:
         module = picture.captioner.module
         self.picture = picture
         self.ids = tuple(ids)
-        self.reading = read_caption(module, picture.memory, self.ids)
+        self.caption_pass = read_caption(module, picture.memory, self.ids)
         self.caption = picture.captioner.tokenizer.decode(self.ids)
         self._maps: dict[MapSettings, WordMaps] = {}
 
@@ -56,7 +56,7 @@ class ReadCaption:
                 self.ids,
                 settings,
                 memory=picture.memory,
-                reading=self.reading,
+                caption_pass=self.caption_pass,
                 progress=progress,
             )
         return self._maps[settings]

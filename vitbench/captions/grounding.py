@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.captioner import Box, OpenedCaptioner, device_of
 from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.index import CaptionedPicture
 from vitbench.captions.lexicon import regions_of, role_of
 from vitbench.captions.masks import Mask, on_grid, word_masks
-from vitbench.captions.reading import read_caption
 from vitbench.captions.relevance import blank
 from vitbench.captions.scene_scores import align
 from vitbench.captions.tokenizer import UNKNOWN
@@ -120,8 +120,8 @@ def _of_picture(
     ids = [tokenizer.start_id, *tokenizer.encode(picture.captions[0]), tokenizer.end_id][: module.max_length]
     with torch.no_grad():
         memory = module.encode(pixels)
-    reading = read_caption(module, memory, ids)
-    maps = word_maps(module, tokenizer, pixels, ids, settings, memory=memory, reading=reading)
+    caption_pass = read_caption(module, memory, ids)
+    maps = word_maps(module, tokenizer, pixels, ids, settings, memory=memory, caption_pass=caption_pass)
     fitted = fitted_masks(picture.file, picture.regions)
     problems += fitted.problems
     truths = truths_of(picture, maps.words, fitted.masks)

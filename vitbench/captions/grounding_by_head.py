@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.grounding import Seen, against, truths_of
 from vitbench.captions.index import CaptionedPicture
-from vitbench.captions.reading import read_caption
 from vitbench.captions.word_maps import all_word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
@@ -116,8 +116,8 @@ def _of_picture(
     prepared = captioner.prepare(open_picture(picture.file))
     pixels = prepared.pixels.to(device_of(captioner))
     ids = [tokenizer.start_id, *tokenizer.encode(picture.captions[0]), tokenizer.end_id][: module.max_length]
-    reading = read_caption(module, module.encode(pixels), ids)
-    maps = all_word_maps(reading, tokenizer, row)
+    caption_pass = read_caption(module, module.encode(pixels), ids)
+    maps = all_word_maps(caption_pass, tokenizer, row)
     words = [span.text for span in tokenizer.words(ids)]
     truths = truths_of(picture, words, fitted_masks(picture.file, picture.regions).masks)
     found = []
@@ -128,7 +128,7 @@ def _of_picture(
         per_head = np.empty(maps.shape[:2], dtype=object)
         for at in np.ndindex(*maps.shape[:2]):
             per_head[at] = against(maps[(*at, word)], seen)
-        mean = reading.attention[..., reading.num_prefix_tokens :].float().mean(dim=(0, 1)).cpu().numpy()
+        mean = caption_pass.attention[..., caption_pass.num_prefix_tokens :].float().mean(dim=(0, 1)).cpu().numpy()
         span, offset = tokenizer.words(ids)[word], 1 if row == "predicting" else 0
         of_all = mean[span.first - offset : span.stop - offset].mean(0).reshape(maps.shape[3:])
         found.append((per_head, against(of_all, seen)))

@@ -7,9 +7,9 @@ the likeliest one. L is the number of the caption's tokens, N that of the pictur
 import torch
 from torch import Tensor
 
+from vitbench.captions.caption_pass import CaptionPass, decoder_calls, encoder_calls
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import CaptionModule
-from vitbench.captions.reading import Reading, decoder_calls, encoder_calls
 from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.inference import quiet
 from vitbench.progress import Progress, silent
@@ -17,12 +17,12 @@ from vitbench.progress import Progress, silent
 _PICTURES_AT_ONCE = 32
 
 
-def gradient_attention(module: CaptionModule, memory: Memory, reading: Reading) -> Tensor:
+def gradient_attention(module: CaptionModule, memory: Memory, caption_pass: CaptionPass) -> Tensor:
     """Mean over heads of relu(A * dy/dA) for each layer's cross-attention A: [layers, L, N].
 
     One pass forward and back: the caption stands L times in a batch, and entry r answers for position r.
     """
-    ids, targets = _ids_and_targets(reading, memory.tokens.device)
+    ids, targets = _ids_and_targets(caption_pass, memory.tokens.device)
     length = len(ids)
     repeated = memory.repeated(length)
     with quiet(_as_module(module)), torch.enable_grad(), AttentionHooks(_as_module(module), keep=_in_graph) as hooks:
@@ -35,14 +35,14 @@ def gradient_attention(module: CaptionModule, memory: Memory, reading: Reading) 
     return torch.stack([product[places, places] for product in products])
 
 
-def relevancy(module: CaptionModule, pixels: Tensor, reading: Reading, progress: Progress = silent) -> Tensor:
+def relevancy(module: CaptionModule, pixels: Tensor, caption_pass: CaptionPass, progress: Progress = silent) -> Tensor:
     """Relevancy of Chefer, Gur and Wolf (ICCV 2021), section 3, for an encoder-decoder: [L, N].
 
     Relevance of the picture's tokens for each other comes from the encoder's attention (equation 6), that of words for
     words and of tokens for words from the decoder's (equations 6, 10 and 11, with row-normalised self-relevance).
     Where the encoder has no attention over all tokens its part is the identity.
     """
-    ids, targets = _ids_and_targets(reading, pixels.device)
+    ids, targets = _ids_and_targets(caption_pass, pixels.device)
     length = len(ids)
     with quiet(_as_module(module)), torch.enable_grad(), AttentionHooks(_as_module(module), keep=_in_graph) as hooks:
         memory = module.encode(pixels)
@@ -106,13 +106,13 @@ def explained_away(attention: Tensor, self_attention: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def occlusion(module: CaptionModule, pixels: Tensor, reading: Reading, progress: Progress = silent) -> Tensor:
+def occlusion(module: CaptionModule, pixels: Tensor, caption_pass: CaptionPass, progress: Progress = silent) -> Tensor:
     """Fall of each position's log-probability when one patch is blanked (set to 0, the mean after normalising): [L, T].
 
     Rises count as 0. One pass of encoder and decoder a patch: slow, and the truth for faithfulness.
     """
-    ids, targets = _ids_and_targets(reading, pixels.device)
-    rows, columns = reading.rows, reading.columns
+    ids, targets = _ids_and_targets(caption_pass, pixels.device)
+    rows, columns = caption_pass.rows, caption_pass.columns
     with quiet(_as_module(module)):
         whole = _log_probs(module, pixels, ids, targets)[0]
         falls = []
@@ -141,9 +141,9 @@ def _log_probs(module: CaptionModule, pixels: Tensor, ids: Tensor, targets: Tens
     return scores.float().log_softmax(-1).gather(2, targets.expand(len(pixels), -1)[..., None])[..., 0]
 
 
-def _ids_and_targets(reading: Reading, device: torch.device) -> tuple[Tensor, Tensor]:
-    ids = torch.tensor(reading.ids, device=device)
-    return ids, torch.cat((ids[1:], reading.likeliest[-1:].to(device)))
+def _ids_and_targets(caption_pass: CaptionPass, device: torch.device) -> tuple[Tensor, Tensor]:
+    ids = torch.tensor(caption_pass.ids, device=device)
+    return ids, torch.cat((ids[1:], caption_pass.likeliest[-1:].to(device)))
 
 
 def _in_graph(attention: Tensor) -> Tensor:

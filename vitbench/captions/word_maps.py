@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vitbench.captions.caption_pass import CaptionPass, read_caption
 from vitbench.captions.decoder import Memory
 from vitbench.captions.network import CaptionModule
-from vitbench.captions.reading import Reading, read_caption
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.errors import UserError
@@ -114,12 +114,12 @@ def word_maps(
     settings: MapSettings | None = None,
     *,
     memory: Memory | None = None,
-    reading: Reading | None = None,
+    caption_pass: CaptionPass | None = None,
     progress: Progress = silent,
 ) -> WordMaps:
     """The maps of the words of the caption `ids` (with start) on one normalised picture [1, 3, H, W].
 
-    `memory` and `reading` are taken if they are there already (the encoded picture, `read_caption`'s answer).
+    `memory` and `caption_pass` are taken if they are there already (the encoded picture, `read_caption`'s answer).
     Raises UserError for an unknown method, layer or head, and for a caption that is too long.
     """
     settings = settings or MapSettings()
@@ -128,58 +128,58 @@ def word_maps(
     if memory is None:
         with torch.no_grad():
             memory = module.encode(pixels)
-    reading = reading or read_caption(module, memory, ids)
+    caption_pass = caption_pass or read_caption(module, memory, ids)
     if settings.method in OF_ATTENTION:
-        return attention_maps(reading, tokenizer, settings)
+        return attention_maps(caption_pass, tokenizer, settings)
     if settings.method == "gradient_attention":
-        relevance = _layer(gradient_attention(module, memory, reading), settings.layer, "layers")
+        relevance = _layer(gradient_attention(module, memory, caption_pass), settings.layer, "layers")
     elif settings.method == "relevancy":
-        relevance = relevancy(module, pixels, reading, progress)
+        relevance = relevancy(module, pixels, caption_pass, progress)
     else:
-        patches = occlusion(module, pixels, reading, progress)
-        relevance = torch.nn.functional.pad(patches, (reading.num_prefix_tokens, 0))
-    return _words(reading, tokenizer, relevance, settings)
+        patches = occlusion(module, pixels, caption_pass, progress)
+        relevance = torch.nn.functional.pad(patches, (caption_pass.num_prefix_tokens, 0))
+    return _words(caption_pass, tokenizer, relevance, settings)
 
 
-def attention_maps(reading: Reading, tokenizer: Tokenizer, settings: MapSettings) -> WordMaps:
+def attention_maps(caption_pass: CaptionPass, tokenizer: Tokenizer, settings: MapSettings) -> WordMaps:
     """`word_maps` for the methods of attention alone: arithmetic on what one pass has shown, no pass of its own."""
-    attention = _layer(_layer(reading.attention, settings.layer, "layers"), settings.head, "heads")
+    attention = _layer(_layer(caption_pass.attention, settings.layer, "layers"), settings.head, "heads")
     if settings.method == "explained_away":
-        attention = explained_away(attention, reading.self_attention.mean((0, 1)))
-    found = _words(reading, tokenizer, attention, settings)
+        attention = explained_away(attention, caption_pass.self_attention.mean((0, 1)))
+    found = _words(caption_pass, tokenizer, attention, settings)
     if settings.method == "raw_minus_mean":
         above = np.clip(found.maps - found.maps.mean(0), 0, None)
         return replace(found, maps=_scaled(above))
     return found
 
 
-def all_word_maps(reading: Reading, tokenizer: Tokenizer, row: Row = "predicting") -> NDArray[np.float32]:
+def all_word_maps(caption_pass: CaptionPass, tokenizer: Tokenizer, row: Row = "predicting") -> NDArray[np.float32]:
     """Raw cross-attention of every layer and head, word by word: [layers, heads, words, rows, columns], each of sum 1.
 
     Equal to `attention_maps` for each layer and head, in one go.
     """
-    spans = tokenizer.words(reading.ids)
+    spans = tokenizer.words(caption_pass.ids)
     offset = 1 if row == "predicting" else 0
-    patches = reading.attention[..., reading.num_prefix_tokens :].float().cpu().numpy()
+    patches = caption_pass.attention[..., caption_pass.num_prefix_tokens :].float().cpu().numpy()
     merged = [patches[:, :, span.first - offset : span.stop - offset].mean(2) for span in spans]
     maps = np.stack(merged, axis=2)
-    return _scaled(maps.reshape(*maps.shape[:3], reading.rows, reading.columns))
+    return _scaled(maps.reshape(*maps.shape[:3], caption_pass.rows, caption_pass.columns))
 
 
-def _words(reading: Reading, tokenizer: Tokenizer, relevance: Tensor, settings: MapSettings) -> WordMaps:
+def _words(caption_pass: CaptionPass, tokenizer: Tokenizer, relevance: Tensor, settings: MapSettings) -> WordMaps:
     """Positions [L, N] to words: the chosen row of each piece, the mean over a word's pieces, prefix tokens dropped."""
-    spans = tokenizer.words(reading.ids)
+    spans = tokenizer.words(caption_pass.ids)
     if not spans:
         raise UserError("The caption has no words.")
     offset = 1 if settings.row == "predicting" else 0
     values = relevance.float().cpu().numpy()
     rows = np.stack([values[span.first - offset : span.stop - offset].mean(0) for span in spans])
-    prefix, patches = rows[:, : reading.num_prefix_tokens], rows[:, reading.num_prefix_tokens :]
+    prefix, patches = rows[:, : caption_pass.num_prefix_tokens], rows[:, caption_pass.num_prefix_tokens :]
     total = np.maximum(rows.sum(1), 1e-12)
-    log_probs, ranks = reading.log_probs.cpu().numpy(), reading.ranks.cpu().numpy()
+    log_probs, ranks = caption_pass.log_probs.cpu().numpy(), caption_pass.ranks.cpu().numpy()
     return WordMaps(
         words=tuple(span.text for span in spans),
-        maps=_scaled(patches.reshape(len(spans), reading.rows, reading.columns)),
+        maps=_scaled(patches.reshape(len(spans), caption_pass.rows, caption_pass.columns)),
         prefix_mass=(prefix.sum(1) / total).astype(np.float32),
         log_probs=np.array([log_probs[span.first - 1 : span.stop - 1].sum() for span in spans], dtype=np.float32),
         ranks=np.array([ranks[span.first - 1 : span.stop - 1].max() for span in spans], dtype=np.int64),

@@ -6,9 +6,8 @@ from pathlib import Path
 from vitbench.commands._outputs import say
 from vitbench.errors import UserError
 from vitbench.figures.remote import scp_line
-from vitbench.figures.save import FORMATS
 from vitbench.files.streams import is_stream
-from vitbench.requests.drawing import Drawing
+from vitbench.requests.drawing import FIGURE_ENDINGS, Drawing
 
 
 def figure_path(out: Path | None, name: str) -> Path:
@@ -17,8 +16,8 @@ def figure_path(out: Path | None, name: str) -> Path:
         return Path(f"{name}.png")
     if out.is_dir() or (not out.suffix and not is_stream(out)):
         return out / f"{name}.png"
-    if out.suffix.lower() not in FORMATS:
-        raise UserError(f"A figure is saved as {', '.join(FORMATS)}; {out.name} ends otherwise.")
+    if out.suffix.lower() not in FIGURE_ENDINGS:
+        raise UserError(f"A figure is saved as {', '.join(FIGURE_ENDINGS)}; {out.name} ends otherwise.")
     return out
 
 

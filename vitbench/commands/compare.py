@@ -44,9 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out).expanduser() if arguments.out else None
     curves = Path(arguments.curves).expanduser() if arguments.curves else None
     if curves is not None and curves.suffix.lower() != ".csv":
-        from vitbench.figures.save import FORMATS, check_figure_ending
+        from vitbench.figures.save import check_figure_ending
+        from vitbench.requests.drawing import FIGURE_ENDINGS
 
-        check_figure_ending(curves, (*FORMATS, ".csv"))
+        check_figure_ending(curves, (*FIGURE_ENDINGS, ".csv"))
     for file in (out, curves):
         if file is not None:
             outputs.plan(file)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitbench.commands._outputs import add_overwrite, outputs_of
-from vitbench.export.formats import FORMATS
+from vitbench.export.formats import EXPORT_FORMATS
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     words = "a run (RUN@best), demo, timm:NAME, pretrained_vit:NAME, or a checkpoint folder"
     parser.add_argument("network", metavar="RUN|MODEL", help=words)
-    said = "; ".join(f"{one.name}: {one.title}" for one in FORMATS.values())
-    parser.add_argument("--format", required=True, choices=list(FORMATS), help=said)
+    said = "; ".join(f"{one.name}: {one.title}" for one in EXPORT_FORMATS.values())
+    parser.add_argument("--format", required=True, choices=list(EXPORT_FORMATS), help=said)
     parser.add_argument("--checkpoint", metavar="best|last|STEP", help="of a run (default: best)")
     parser.add_argument("--half", action="store_true", help="store the weights in half precision (fp16)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="a folder (default: NAME-FORMAT)")
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         notes = list(exported.notes)
         print_json({"folder": str(folder), "format": exported.format, "checked": exported.checked, "notes": notes})
         return 0
-    print(clean(f"{folder}: {FORMATS[exported.format].title}"))
+    print(clean(f"{folder}: {EXPORT_FORMATS[exported.format].title}"))
     for line in (exported.checked, *exported.notes):
         print(clean(line))
     return 0

@@ -14,7 +14,7 @@ from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress, moment
 from vitbench.requests.base import Request
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.kinds import FIGURE_KINDS
 from vitbench.runs.store import Store
 from vitbench.text import clean, shortened
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "make",
         help="make a figure of any kind from its request",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(["kinds:", *(f"  {kind.name:<16}{kind.summary}" for kind in KINDS.values())]),
+        epilog="\n".join(["kinds:", *(f"  {kind.name:<16}{kind.summary}" for kind in FIGURE_KINDS.values())]),
     )
     make.add_argument("kind", metavar="KIND", help="which; see below")
     make.add_argument("values", metavar="KEY=VALUE", nargs="*", help="what the request asks for; lists with commas")
@@ -57,7 +57,7 @@ def _make(arguments: argparse.Namespace) -> int:
     """A figure of any kind; what its request is not told has the request's own default."""
     from vitbench.figures.save import check_figure_ending, sheet_bytes
 
-    kind = KINDS.find(arguments.kind)
+    kind = FIGURE_KINDS.find(arguments.kind)
     fields = kind.request.model_fields
     values: dict[str, Any] = {}
     for given in arguments.values:

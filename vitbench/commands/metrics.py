@@ -8,7 +8,7 @@ from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
 from vitbench.output import complain, print_json, print_row
 from vitbench.paths import expanded
-from vitbench.runs.logs import event_files_below, read_logs
+from vitbench.watching.event_files import event_files_below, read_event_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     path = expanded(arguments.run)
     if not os.path.lexists(path) or (path.is_dir() and not event_files_below(path) and _is_run(arguments)):
         path = find_run(arguments).folder
-    logs = read_logs(path)
-    for problem in logs.problems:
+    found = read_event_files(path)
+    for problem in found.problems:
         complain(problem)
-    unknown = sorted(set(arguments.tag or ()) - set(logs.series))
+    unknown = sorted(set(arguments.tag or ()) - set(found.series))
     if unknown:
-        raise UserError(f"There is no scalar {unknown[0]!r} in {path.name}; it has: {', '.join(sorted(logs.series))}.")
-    chosen = {tag: series for tag, series in sorted(logs.series.items()) if tag in (arguments.tag or logs.series)}
+        raise UserError(f"There is no scalar {unknown[0]!r} in {path.name}; it has: {', '.join(sorted(found.series))}.")
+    chosen = {tag: series for tag, series in sorted(found.series.items()) if tag in (arguments.tag or found.series)}
     if arguments.json:
         document = {
             tag: {

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from vitbench import catalogue
-from vitbench.catalogue import Entry, LocalWeights
+from vitbench.catalogue import CatalogueEntry, LocalWeights
 from vitbench.output import print_json
 
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _described(entry: Entry, local: LocalWeights) -> dict[str, Any]:
+def _described(entry: CatalogueEntry, local: LocalWeights) -> dict[str, Any]:
     return {
         "name": entry.name,
         "family": entry.family,

@@ -6,14 +6,14 @@ import sys
 from vitbench.errors import UserError
 from vitbench.output import print_json
 from vitbench.paths import store_folder
-from vitbench.runs.disk_usage import KINDS, Item, free, freeable
+from vitbench.runs.disk_usage import DISK_KINDS, Item, free, freeable
 from vitbench.runs.store import Store
 from vitbench.text import clean, size_in_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("kinds", metavar="KIND", nargs="+", choices=KINDS, help=", ".join(KINDS))
+    parser.add_argument("kinds", metavar="KIND", nargs="+", choices=DISK_KINDS, help=", ".join(DISK_KINDS))
     parser.add_argument(
         "--run", metavar="RUN", action="append", default=[], help="only of this run; repeat for several"
     )

@@ -13,7 +13,7 @@ from vitbench.comparing.scores import plain_number, read_scalars
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class ComparedCurve:
     """`x` and `y` [places]; of a mean over seeds `low` and `high`, the edges of its band, on the same places."""
 
     name: str
@@ -23,7 +23,7 @@ class Line:
     high: Floats | None = None
 
 
-def lines_of(found: Comparison, tag: str, grouped: bool) -> list[Line]:
+def lines_of(found: Comparison, tag: str, grouped: bool) -> list[ComparedCurve]:
     """A line for each run that has a scalar; with `grouped` one for runs that differ by their seed alone."""
     measured = [read_scalars(run).get(tag) for run in found.runs]
     groups = found.groups if grouped else [[number] for number in range(len(found.runs))]
@@ -36,14 +36,14 @@ def lines_of(found: Comparison, tag: str, grouped: bool) -> list[Line]:
             if (series := measured[number]) is not None and len(series)
         ]
         if curves and len(group) == 1:
-            drawn.append(Line(names[0], *curves[0]))
+            drawn.append(ComparedCurve(names[0], *curves[0]))
         elif curves:
             band = mean_band(curves)
-            drawn.append(Line(f"{names[0]} ({len(group)} seeds)", band.x, band.mean, band.low, band.high))
+            drawn.append(ComparedCurve(f"{names[0]} ({len(group)} seeds)", band.x, band.mean, band.low, band.high))
     return drawn
 
 
-def lines_csv(lines: Sequence[Line], x_name: str) -> str:
+def lines_csv(lines: Sequence[ComparedCurve], x_name: str) -> str:
     """A row for each x that any line has, a column for each line; empty where a line has no value.
 
     A line with a band is a mean: the least and the greatest stand in columns of their own behind it.

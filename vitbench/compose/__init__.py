@@ -8,7 +8,7 @@ from vitbench.declarations import loaded
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
 from vitbench.requests.base import Request
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.kinds import FIGURE_KINDS
 
 if TYPE_CHECKING:
     from vitbench.compose.sources import Sources
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def read_request(kind: str, values: dict[str, Any]) -> Request:
     """The request of a kind from plain values. Raises UserError for an unknown kind, and for what does not fit."""
-    return KINDS.find(kind).request.read(values)
+    return FIGURE_KINDS.find(kind).request.read(values)
 
 
 def sources_for(kind: str, folder: Path) -> "Sources | None":
@@ -24,7 +24,7 @@ def sources_for(kind: str, folder: Path) -> "Sources | None":
 
     PyTorch is imported here, and not before. Raises UserError for an unknown kind.
     """
-    if not KINDS.find(kind).networks:
+    if not FIGURE_KINDS.find(kind).networks:
         return None
     from vitbench.compose.sources import Sources
 
@@ -33,5 +33,5 @@ def sources_for(kind: str, folder: Path) -> "Sources | None":
 
 def compose(request: Request, sources: "Sources | None", progress: Progress = silent) -> Sheet:
     """The one maker of pictures: what `request` asks to see. Raises UserError where that cannot be shown."""
-    made: Callable[[Request, Sources | None, Progress], Sheet] = loaded(KINDS.find(request.kind).compose)
+    made: Callable[[Request, Sources | None, Progress], Sheet] = loaded(FIGURE_KINDS.find(request.kind).compose)
     return made(request, sources, progress)

@@ -12,7 +12,7 @@ from vitbench.figures.save import sheet_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.requests.base import Request
 from vitbench.requests.drawing import Drawing
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.kinds import FIGURE_KINDS
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def compose_again(
     figure cannot be made again, and, unless `anyway`, where weights or pictures have changed; `remedy` says what to do
     then.
     """
-    if recorded["kind"] not in KINDS:
+    if recorded["kind"] not in FIGURE_KINDS:
         raise UserError(f"{file} is a figure of kind {recorded['kind']!r}, which cannot be made again.")
     if recorded.get("format") != FORMAT:
         raise UserError(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.attention.tutorial import tutorial_attention
-from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View, head_count
+from vitbench.compose.attention_maps import AttentionMaps, FoundMap, NetworkAndPicture, head_count
 from vitbench.compose.attention_words import (
-    Part,
+    PicturePanels,
     arrays_of,
     class_title,
     heading,
@@ -47,7 +47,7 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
     """
     request, instead = _explainable(_pinned(request, sources), sources, progress)
     maps = AttentionMaps(request, sources, progress)
-    parts: list[Part] = []
+    parts: list[PicturePanels] = []
     for number, file in enumerate(request.pictures):
         if len(request.pictures) > 1:
             progress(number, len(request.pictures), "explaining")
@@ -58,8 +58,8 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         panels += in_rows(part.panels, columns, next_row(panels))
     if request.grid == "checkpoints":
         panels = _strips(request, parts)
-    first = parts[0].view
-    networks = {part.view.named: part.view.network for part in parts}
+    first = parts[0].pair
+    networks = {part.pair.named: part.pair.network for part in parts}
     inputs = {f"weights of {name}": sources.weights_hash(name, network) for name, network in networks.items()}
     if request.other is not None:
         other = sources.network(request.other, progress, request.image_size)
@@ -134,57 +134,57 @@ def _is_table(request: AttentionRequest) -> bool:
 # The panels of one picture, by grid
 
 
-def _single(maps: AttentionMaps, reference: str, file: str) -> Part:
-    view = maps.view(reference, file)
-    found = maps.explained(view, maps.request.method)
-    return _with_picture(maps, view, [(map_title(maps.request, view, found), found)])
+def _single(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
+    pair = maps.pair(reference, file)
+    found = maps.explained(pair, maps.request.method)
+    return _with_picture(maps, pair, [(map_title(maps.request, pair, found), found)])
 
 
-def _heads(maps: AttentionMaps, reference: str, file: str) -> Part:
-    view, layer = maps.view(reference, file), maps.request.layer
-    count = maps.attention(view).layers[0].shape[1]
+def _heads(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
+    pair, layer = maps.pair(reference, file), maps.request.layer
+    count = maps.attention(pair).layers[0].shape[1]
     heads: list[int | None] = [None, *range(1, count + 1)]
     return _with_picture(
         maps,
-        view,
-        [("mean" if head is None else f"head {head}", maps.raw(view, layer, head)) for head in heads],
+        pair,
+        [("mean" if head is None else f"head {head}", maps.raw(pair, layer, head)) for head in heads],
     )
 
 
-def _layers(maps: AttentionMaps, reference: str, file: str) -> Part:
-    view, head = maps.view(reference, file), maps.request.head
-    count = len(maps.attention(view).layers)
-    return _with_picture(maps, view, [(f"layer {layer}", maps.raw(view, layer, head)) for layer in range(1, count + 1)])
+def _layers(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
+    pair, head = maps.pair(reference, file), maps.request.head
+    count = len(maps.attention(pair).layers)
+    return _with_picture(maps, pair, [(f"layer {layer}", maps.raw(pair, layer, head)) for layer in range(1, count + 1)])
 
 
-def _methods(maps: AttentionMaps, reference: str, file: str) -> Part:
+def _methods(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
     """One map a method. Where none is named, those that the network does not have are left out, and said."""
-    view, request = maps.view(reference, file), maps.request
+    pair, request = maps.pair(reference, file), maps.request
     found, refusals = [], {}
     names = request.shown_methods()
     for number, name in enumerate(names):
         maps.progress(number, len(names), "explaining")
         try:
-            one = maps.explained(view, name)
+            one = maps.explained(pair, name)
         except UserError as error:
             if request.methods:
                 raise
             refusals[name] = error
             continue
-        found.append((map_title(request, view, one, with_class=False), one))
+        found.append((map_title(request, pair, one, with_class=False), one))
     if not found:
         raise next(iter(refusals.values()))
-    part = _with_picture(maps, view, found)
+    part = _with_picture(maps, pair, found)
     if refusals:
         part.words = f"; left out, because the network has no such map: {', '.join(refusals)}"
     return part
 
 
-def _compared(maps: AttentionMaps, reference: str, file: str) -> Part:
+def _compared(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
     """Both networks' maps, each for a class of its own network, and one minus the other."""
     request = maps.request
     assert request.other is not None
-    first, second = maps.view(reference, file), maps.view(request.other, file)
+    first, second = maps.pair(reference, file), maps.pair(request.other, file)
     mine, theirs = maps.explained(first, request.method), maps.explained(second, request.method)
     part = _with_picture(maps, first, [(network_title(request, maps, first, mine), mine)])
     title = network_title(request, maps, second, theirs)
@@ -199,14 +199,16 @@ def _compared(maps: AttentionMaps, reference: str, file: str) -> Part:
     return part
 
 
-def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, theirs: FoundMap) -> Panel:
+def _difference(
+    maps: AttentionMaps, first: NetworkAndPicture, mine: FoundMap, second: NetworkAndPicture, theirs: FoundMap
+) -> Panel:
     """One map minus the other on the picture's own pixels, so that grids and preparations may differ."""
     request, shown = maps.request, first.picture.shown
     height, width = shown.shape[:2]
     placed = []
-    for view, found in ((first, mine), (second, theirs)):
+    for pair, found in ((first, mine), (second, theirs)):
         relative = found.values / found.values.abs().max().clamp(min=1e-12)
-        placed.append(place(relative.numpy(), height, width, view.picture.box, request.smooth))
+        placed.append(place(relative.numpy(), height, width, pair.picture.box, request.smooth))
     values = placed[0] - placed[1]
     seen = np.isfinite(values)
     most = (float(np.abs(values[seen]).max()) if seen.any() else 0.0) or 1.0
@@ -215,31 +217,31 @@ def _difference(maps: AttentionMaps, first: View, mine: FoundMap, second: View, 
     return Panel(overlay_placed(shown, values, style), "first minus second", scale=scale, box=first.picture.box)
 
 
-def _classes(maps: AttentionMaps, reference: str, file: str) -> Part:
+def _classes(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
     """One map a class: of those named, else of the likeliest; of several labels a picture, of each that it is given."""
-    view, request = maps.view(reference, file), maps.request
+    pair, request = maps.pair(reference, file), maps.request
     wanted: Sequence[str | None] = request.targets
     if not wanted:
-        first = maps.explained(view, request.method, None)
-        count = _MOST_LABELS if view.network.multilabel else LIKELIEST
-        top = top_classes(first.logits, view.network, count)
-        if view.network.multilabel:
+        first = maps.explained(pair, request.method, None)
+        count = _MOST_LABELS if pair.network.multilabel else LIKELIEST
+        top = top_classes(first.logits, pair.network, count)
+        if pair.network.multilabel:
             top = [guess for guess in top if guess.get("probability", 0.0) >= _GIVEN] or top[:1]
         wanted = [str(guess["class"]) for guess in top]
     found = []
     for number, target in enumerate(wanted):
         maps.progress(number, len(wanted), "explaining")
-        one = maps.explained(view, request.method, target)
-        found.append((class_title(view, one), one))
-    part = _with_picture(maps, view, found)
+        one = maps.explained(pair, request.method, target)
+        found.append((class_title(pair, one), one))
+    part = _with_picture(maps, pair, found)
     part.of_classes = True
     return part
 
 
-def _tutorial(maps: AttentionMaps, reference: str, file: str) -> Part:
+def _tutorial(maps: AttentionMaps, reference: str, file: str) -> PicturePanels:
     """q k of block 1 as a known tutorial draws it, above the true attention of that block."""
-    view = maps.view(reference, file)
-    network, picture, request = view.network, view.picture, maps.request
+    pair = maps.pair(reference, file)
+    network, picture, request = pair.network, pair.picture, maps.request
     drawn = tutorial_attention(network, picture.pixels)
     heads = drawn.drawn.shape[1]
 
@@ -262,13 +264,13 @@ def _tutorial(maps: AttentionMaps, reference: str, file: str) -> Part:
         "; q k of block 1 without norm, scale and softmax, above the attention of block 1; correlation by head "
         + ", ".join(f"{value:.2f}" for value in correlations)
     )
-    logits = maps.attention(view).logits[0]
+    logits = maps.attention(pair).logits[0]
     facts = {"top": top_classes(logits, network), "token": drawn.token, "correlation": correlations}
     arrays = {"as_in_the_tutorial": drawn.drawn[0].cpu().numpy(), "true": drawn.true[0].cpu().numpy()}
-    return Part(view, panels, [], words, 1 + heads, facts, arrays | {"logits": logits.cpu().numpy()})
+    return PicturePanels(pair, panels, [], words, 1 + heads, facts, arrays | {"logits": logits.cpu().numpy()})
 
 
-_PARTS: dict[str | None, Callable[[AttentionMaps, str, str], Part]] = {
+_PARTS: dict[str | None, Callable[[AttentionMaps, str, str], PicturePanels]] = {
     None: _single,
     "heads": _heads,
     "layers": _layers,
@@ -280,27 +282,27 @@ _PARTS: dict[str | None, Callable[[AttentionMaps, str, str], Part]] = {
 }
 
 
-def _with_picture(maps: AttentionMaps, view: View, found: Sequence[tuple[str, FoundMap]]) -> Part:
+def _with_picture(maps: AttentionMaps, pair: NetworkAndPicture, found: Sequence[tuple[str, FoundMap]]) -> PicturePanels:
     """The picture first, the patch that looks outlined on it, then a panel a map."""
-    shown = view.picture.shown
+    shown = pair.picture.shown
     if maps.request.query is not None and any("query" in one.method.options for _, one in found):
-        shown = maps.marked(view, shown)
-    panels = [Panel(shown, picture_title(maps.request, view), box=view.picture.box)]
-    panels += [_map_panel(maps, view, title, one) for title, one in found]
-    return Part(view, panels, [one for _, one in found])
+        shown = maps.marked(pair, shown)
+    panels = [Panel(shown, picture_title(maps.request, pair), box=pair.picture.box)]
+    panels += [_map_panel(maps, pair, title, one) for title, one in found]
+    return PicturePanels(pair, panels, [one for _, one in found])
 
 
-def _map_panel(maps: AttentionMaps, view: View, title: str, found: FoundMap) -> Panel:
+def _map_panel(maps: AttentionMaps, pair: NetworkAndPicture, title: str, found: FoundMap) -> Panel:
     return Panel(
-        maps.overlaid(view, found),
+        maps.overlaid(pair, found),
         title,
         scale=found.scale(maps.request),
-        box=view.picture.box,
-        facts=map_facts(view, found),
+        box=pair.picture.box,
+        facts=map_facts(pair, found),
     )
 
 
-def _strips(request: AttentionRequest, parts: Sequence[Part]) -> list[Panel]:
+def _strips(request: AttentionRequest, parts: Sequence[PicturePanels]) -> list[Panel]:
     """The picture, then its map by each checkpoint, titled with the step and the likeliest class."""
     panels: list[Panel] = []
     count = len(request.steps)
@@ -308,10 +310,10 @@ def _strips(request: AttentionRequest, parts: Sequence[Part]) -> list[Panel]:
         strip = parts[start : start + count]
         maps = []
         for part in strip:
-            top = top_classes(part.maps[0].logits, part.view.network, 1)
-            title = f"step {step_of(part.view)}" + (f": {guess_in_words(top[0], 0)}" if top else "")
+            top = top_classes(part.maps[0].logits, part.pair.network, 1)
+            title = f"step {step_of(part.pair)}" + (f": {guess_in_words(top[0], 0)}" if top else "")
             maps.append(replace(part.panels[1], title=title))
-        picture = replace(strip[0].panels[0], title=Path(strip[0].view.picture.file).name)
+        picture = replace(strip[0].panels[0], title=Path(strip[0].pair.picture.file).name)
         panels += in_rows([picture, *maps], None, next_row(panels))
 
     return panels

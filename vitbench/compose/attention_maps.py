@@ -29,7 +29,7 @@ FEW, MOST_OF_A_MAP = 0.01, 0.5
 
 
 @dataclass(frozen=True)
-class View:
+class NetworkAndPicture:
     """One network, one picture as it is prepared for it. `named` is the network's reference with its checkpoint."""
 
     named: str
@@ -86,7 +86,7 @@ class AttentionMaps:
         self.sources = sources
         self.progress = progress
 
-    def view(self, reference: str, file: str) -> View:
+    def pair(self, reference: str, file: str) -> NetworkAndPicture:
         """Opens network and picture. Raises UserError if there is no such picture or network."""
         named, network = self.sources.network(reference, self.progress, self.request.image_size)
         if self.request.classes is not None and reference != self.request.other:
@@ -96,33 +96,35 @@ class AttentionMaps:
         preprocessing = self.preprocessing(network)
         key = (named, *file_key(file), self.request.preprocess, network.image_size)
         picture = self.sources.recent("picture", key, lambda: prepare_picture(file, preprocessing))
-        return View(named, network, picture, key)
+        return NetworkAndPicture(named, network, picture, key)
 
     def preprocessing(self, network: Network) -> Preprocessing:
         """How pictures are prepared for the network."""
         return chosen_preprocessing(network.preprocessing, self.request.preprocess)
 
-    def attention(self, view: View) -> KeptAttention:
+    def attention(self, pair: NetworkAndPicture) -> KeptAttention:
         """The attention of all layers and heads. Raises UserError where the network has none of the whole picture."""
-        make = lambda: all_attention(view.network, view.picture.pixels).cpu()  # noqa: E731
-        return self.sources.recent("attention", view.key, make)
+        make = lambda: all_attention(pair.network, pair.picture.pixels).cpu()  # noqa: E731
+        return self.sources.recent("attention", pair.key, make)
 
-    def raw(self, view: View, layer: int | None, head: int | None) -> FoundMap:
+    def raw(self, pair: NetworkAndPicture, layer: int | None, head: int | None) -> FoundMap:
         """Attention as it is, of a layer and head counted from 1."""
-        kept, query = self.attention(view), self._from_zero(self.request.query)
+        kept, query = self.attention(pair), self._from_zero(self.request.query)
         values = kept.map(None if layer is None else layer - 1, None if head is None else head - 1, query)[0]
-        return self._finished(view, FoundMap(values, kept.logits[0], METHODS["raw"]))
+        return self._finished(pair, FoundMap(values, kept.logits[0], METHODS["raw"]))
 
-    def explained(self, view: View, name: str, target_class: str | Literal[False] | None = False) -> FoundMap:
+    def explained(
+        self, pair: NetworkAndPicture, name: str, target_class: str | Literal[False] | None = False
+    ) -> FoundMap:
         """The map of a method, with those of the request's options that it knows, of the request's class.
 
         `target_class` is another one in its place, None the likeliest.
         """
         method, request = METHODS[name], self.request
         if name == "raw":
-            return self.raw(view, request.layer, request.head)
+            return self.raw(pair, request.layer, request.head)
         wanted = request.target if target_class is False else target_class
-        target = class_number(wanted, view.network) if method.needs_class else None
+        target = class_number(wanted, pair.network) if method.needs_class else None
         query = self._from_zero(request.query) if method.has("query") else None
         given: dict[str, Any] = dict(request.options_of(method))
         if query is not None:
@@ -130,47 +132,47 @@ class AttentionMaps:
 
         def make() -> Explanation:
             self.progress(0, 0, method.title)
-            return explain(view.network, view.picture.pixels, name, target, progress=self.progress, **given).cpu()
+            return explain(pair.network, pair.picture.pixels, name, target, progress=self.progress, **given).cpu()
 
-        found = self.sources.recent("map", (*view.key, name, target, *sorted(given.items())), make)
+        found = self.sources.recent("map", (*pair.key, name, target, *sorted(given.items())), make)
         error = None if found.completeness_error is None else float(found.completeness_error[0])
         explained = int(found.targets[0]) if method.needs_class else None
-        return self._finished(view, FoundMap(found.maps[0], found.logits[0], method, explained, error))
+        return self._finished(pair, FoundMap(found.maps[0], found.logits[0], method, explained, error))
 
-    def overlaid(self, view: View, found: FoundMap) -> Picture:
+    def overlaid(self, pair: NetworkAndPicture, found: FoundMap) -> Picture:
         """The map over the picture, in the request's style, the patch that looks outlined."""
         request, scale = self.request, found.scale(self.request)
         style = OverlayStyle(request.colour_map, request.strength, request.smooth, scale.low, scale.high)
-        result = overlay(view.picture.shown, found.values.numpy(), style, view.picture.box)
+        result = overlay(pair.picture.shown, found.values.numpy(), style, pair.picture.box)
         if request.query is not None and found.method.has("query"):
-            result = self.marked(view, result)
+            result = self.marked(pair, result)
         return result
 
-    def marked(self, view: View, picture: Picture) -> Picture:
+    def marked(self, pair: NetworkAndPicture, picture: Picture) -> Picture:
         """The picture with an outline around the patch that looks: one of the network's grid, whatever the map's is."""
         query = self._from_zero(self.request.query)
         assert query is not None
-        grid = view.network.backbone.patch_grid(*view.picture.pixels.shape[-2:])
-        return mark_patch(picture, grid, query, view.picture.box)
+        grid = pair.network.backbone.patch_grid(*pair.picture.pixels.shape[-2:])
+        return mark_patch(picture, grid, query, pair.picture.box)
 
-    def _finished(self, view: View, found: FoundMap) -> FoundMap:
-        outliers = self._outliers(view)
+    def _finished(self, pair: NetworkAndPicture, found: FoundMap) -> FoundMap:
+        outliers = self._outliers(pair)
         if outliers is None or not bool(outliers.outliers.any()):
             return found
         mass = float(outliers.mass(found.values[None])[0])
         values = outliers.masked(found.values[None])[0] if self.request.mask_outliers else found.values
         return replace(found, values=values, outliers=int(outliers.outliers.sum()), outlier_mass=mass)
 
-    def _outliers(self, view: View) -> OutlierTokens | None:
+    def _outliers(self, pair: NetworkAndPicture) -> OutlierTokens | None:
         """Outlier tokens, where the network has one grid of tokens."""
-        if view.network.backbone.refusal is not None:
+        if pair.network.backbone.refusal is not None:
             return None
 
         def make() -> OutlierTokens:
-            found = outlier_tokens(view.network, view.picture.pixels)
+            found = outlier_tokens(pair.network, pair.picture.pixels)
             return replace(found, norms=found.norms.cpu(), outliers=found.outliers.cpu())
 
-        return self.sources.recent("outliers", view.key, make)
+        return self.sources.recent("outliers", pair.key, make)
 
     @staticmethod
     def _from_zero(patch: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.compose.attention_maps import AttentionMaps, FoundMap, View
+from vitbench.compose.attention_maps import AttentionMaps, FoundMap, NetworkAndPicture
 from vitbench.compose.prepared import class_name, likeliest, top_classes
 from vitbench.figures.sheet import Panel
 from vitbench.methods import METHODS
@@ -19,10 +19,10 @@ from vitbench.text import counted, small_error
 
 
 @dataclass
-class Part:
+class PicturePanels:
     """The panels of one picture (and of one checkpoint, where several are asked for), and what is told of it."""
 
-    view: View
+    pair: NetworkAndPicture
     panels: list[Panel]
     maps: list[FoundMap]
     words: str = ""
@@ -45,7 +45,7 @@ def heading(request: AttentionRequest) -> str:
     return words if request.query is None else f"{words}, from row {request.query[0]}, column {request.query[1]}"
 
 
-def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_class: bool = True) -> str:
+def map_title(request: AttentionRequest, pair: NetworkAndPicture, found: FoundMap, *, with_class: bool = True) -> str:
     """What a map is, in one line: the method, and those of the options that it obeys."""
     method = found.method
     parts = [method.title]
@@ -57,51 +57,51 @@ def map_title(request: AttentionRequest, view: View, found: FoundMap, *, with_cl
         parts.append(f"from row {request.query[0]}, column {request.query[1]}")
     parts += [f"{name} {value}" for name, value in request.options_of(method).items()]
     if with_class and found.target is not None:
-        parts.append(f"for {class_name(found.target, view.network)}")
+        parts.append(f"for {class_name(found.target, pair.network)}")
     return ", ".join(parts)
 
 
-def network_title(request: AttentionRequest, maps: AttentionMaps, view: View, found: FoundMap) -> str:
+def network_title(request: AttentionRequest, maps: AttentionMaps, pair: NetworkAndPicture, found: FoundMap) -> str:
     """A network and the class that its map explains."""
-    words = maps.sources.title(view.named)
-    return words if found.target is None else f"{words}, for {class_name(found.target, view.network)}"
+    words = maps.sources.title(pair.named)
+    return words if found.target is None else f"{words}, for {class_name(found.target, pair.network)}"
 
 
-def class_title(view: View, found: FoundMap) -> str:
+def class_title(pair: NetworkAndPicture, found: FoundMap) -> str:
     """The explained class, and how likely the network thinks it."""
     assert found.target is not None
-    name = class_name(found.target, view.network)
+    name = class_name(found.target, pair.network)
     if found.logits.numel() < 2:
         return f"for {name}"
-    return f"for {name}, {float(view.network.probabilities(found.logits)[found.target]):.1%}"
+    return f"for {name}, {float(pair.network.probabilities(found.logits)[found.target]):.1%}"
 
 
-def picture_title(request: AttentionRequest, view: View) -> str:
+def picture_title(request: AttentionRequest, pair: NetworkAndPicture) -> str:
     """The picture's file, with its folder where another has that name; the checkpoint where there are several."""
-    file = Path(view.picture.file)
+    file = Path(pair.picture.file)
     names = [Path(other).name for other in dict.fromkeys(map(str, request.pictures))]
     name = f"{file.parent.name}/{file.name}" if names.count(file.name) > 1 else file.name
-    return f"{name}, step {step_of(view)}" if request.steps else name
+    return f"{name}, step {step_of(pair)}" if request.steps else name
 
 
-def step_of(view: View) -> str:
+def step_of(pair: NetworkAndPicture) -> str:
     """The step of a run's checkpoint."""
-    return f"{int(view.named.partition('@')[2]):,}"
+    return f"{int(pair.named.partition('@')[2]):,}"
 
 
-def part_name(request: AttentionRequest, part: Part) -> str:
+def part_name(request: AttentionRequest, part: PicturePanels) -> str:
     """What a sentence of the caption begins with."""
-    return picture_title(request, part.view)
+    return picture_title(request, part.pair)
 
 
-def map_facts(view: View, found: FoundMap) -> dict[str, Any]:
+def map_facts(pair: NetworkAndPicture, found: FoundMap) -> dict[str, Any]:
     """What is told of one map: whose it is, what that network says, which class it explains, and for trust."""
     return {
-        "reference": view.named,
+        "reference": pair.named,
         "method": found.method.name,
-        "top": top_classes(found.logits, view.network),
+        "top": top_classes(found.logits, pair.network),
         "target": found.target,
-        "target_label": "" if found.target is None else class_name(found.target, view.network),
+        "target_label": "" if found.target is None else class_name(found.target, pair.network),
         "completeness_error": found.completeness_error,
         "outliers": found.outliers,
         "outlier_mass": found.outlier_mass,
@@ -111,20 +111,20 @@ def map_facts(view: View, found: FoundMap) -> dict[str, Any]:
     }
 
 
-def picture_facts(part: Part) -> dict[str, Any]:
+def picture_facts(part: PicturePanels) -> dict[str, Any]:
     """The numbers of one picture, for people and for `--json`."""
-    facts: dict[str, Any] = {"file": part.view.picture.file, "network": part.view.named}
-    if part.view.network.no_classes:
-        facts["no_classes"] = part.view.network.no_classes
+    facts: dict[str, Any] = {"file": part.pair.picture.file, "network": part.pair.named}
+    if part.pair.network.no_classes:
+        facts["no_classes"] = part.pair.network.no_classes
     if part.maps:
         first = part.maps[0]
-        facts["top"] = top_classes(first.logits, part.view.network)
+        facts["top"] = top_classes(first.logits, part.pair.network)
         explained = next((one.target for one in part.maps if one.target is not None), None)
         if explained is not None:
-            facts |= {"target": explained, "target_label": class_name(explained, part.view.network)}
+            facts |= {"target": explained, "target_label": class_name(explained, part.pair.network)}
         several = part.of_classes
         errors = {
-            f"{one.method.name} for {class_name(one.target or 0, part.view.network)}"
+            f"{one.method.name} for {class_name(one.target or 0, part.pair.network)}"
             if several
             else one.method.name: one.completeness_error
             for one in part.maps
@@ -139,9 +139,9 @@ def picture_facts(part: Part) -> dict[str, Any]:
     return facts | (part.facts or {})
 
 
-def sentence(request: AttentionRequest, part: Part) -> str:
+def sentence(request: AttentionRequest, part: PicturePanels) -> str:
     """One picture in words: its likeliest class, what the maps are of, and how far they can be trusted."""
-    network = part.view.network
+    network = part.pair.network
     facts = picture_facts(part)
     words = likeliest(facts["top"])
     explained = facts.get("target_label")
@@ -150,7 +150,7 @@ def sentence(request: AttentionRequest, part: Part) -> str:
     elif explained:
         words += f", map for {explained}"
     if len(part.maps) == 1 and not explained:
-        words += f", {map_title(request, part.view, part.maps[0], with_class=False)}"
+        words += f", {map_title(request, part.pair, part.maps[0], with_class=False)}"
     if errors := facts.get("completeness_error"):
         words += "; completeness error " + ", ".join(f"{name} {small_error(error)}" for name, error in errors.items())
     if empty := [one.method for one in part.maps if one.is_empty]:
@@ -174,7 +174,7 @@ def why_empty(methods: Sequence[Method]) -> str:
     return "all that it finds speaks against the class, and only what speaks for it is drawn"
 
 
-def _concentrated(request: AttentionRequest, part: Part) -> str:
+def _concentrated(request: AttentionRequest, part: PicturePanels) -> str:
     """That a map lies on a few patches, and what shows the rest."""
     found = [one for one in part.maps if one.concentration()]
     if not found or request.scale == "robust":
@@ -190,7 +190,7 @@ def _has_grid(network: Network) -> bool:
     return network.backbone.refusal is None
 
 
-def arrays_of(part: Part) -> dict[str, NDArray[np.float32]]:
+def arrays_of(part: PicturePanels) -> dict[str, NDArray[np.float32]]:
     """The maps of one picture by title, and its logits."""
     if part.arrays is not None:
         return part.arrays

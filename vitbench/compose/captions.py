@@ -97,8 +97,8 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
         "captioner": captioner.name,
         "tag": captioner.tag,
         "source": captioner.source,
-        "layers": int(read.reading.attention.shape[0]),
-        "heads": int(read.reading.attention.shape[1]),
+        "layers": int(read.caption_pass.attention.shape[0]),
+        "heads": int(read.caption_pass.attention.shape[1]),
         "unknown": unknown_words(captioner.tokenizer, request.text or ""),
         "minus": minus.what if minus else "",
     }
@@ -118,22 +118,22 @@ def _arrays(read: ReadCaption, maps: NDArray[np.float32]) -> Computed:
     """The `maps` of the panels [words, rows, columns], and all behind them: `layers_and_heads` [layers, heads, words,
     rows, columns] of the predicting rows, scaled to sum 1, and `attention` [layers, heads, tokens, prefix + patches]
     as it was."""
-    reading, tokenizer = read.reading, read.picture.captioner.tokenizer
+    caption_pass, tokenizer = read.caption_pass, read.picture.captioner.tokenizer
     spans = tokenizer.words(read.ids)
     return Computed(
         {
             "maps": lambda: maps,
-            "layers_and_heads": lambda: all_word_maps(reading, tokenizer),
-            "attention": lambda: reading.attention.cpu().numpy(),
-            "self_attention": lambda: reading.self_attention.cpu().numpy(),
-            "log_probs": lambda: reading.log_probs.cpu().numpy(),
-            "ranks": lambda: reading.ranks.cpu().numpy(),
+            "layers_and_heads": lambda: all_word_maps(caption_pass, tokenizer),
+            "attention": lambda: caption_pass.attention.cpu().numpy(),
+            "self_attention": lambda: caption_pass.self_attention.cpu().numpy(),
+            "log_probs": lambda: caption_pass.log_probs.cpu().numpy(),
+            "ranks": lambda: caption_pass.ranks.cpu().numpy(),
             "ids": lambda: np.array(read.ids),
             "words": lambda: np.array([span.text for span in spans]),
             "first_token": lambda: np.array([span.first for span in spans]),
             "stop_token": lambda: np.array([span.stop for span in spans]),
-            "grid": lambda: np.array([reading.rows, reading.columns]),
-            "num_prefix_tokens": lambda: np.array(reading.num_prefix_tokens),
+            "grid": lambda: np.array([caption_pass.rows, caption_pass.columns]),
+            "num_prefix_tokens": lambda: np.array(caption_pass.num_prefix_tokens),
         }
     )
 

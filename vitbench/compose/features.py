@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.compose.checkpoints import pinned_steps
-from vitbench.compose.neighbours import Neighbours
+from vitbench.compose.neighbours import NearestPictures
 from vitbench.compose.prepared import PreparedPicture, prepare_picture
 from vitbench.compose.sources import Sources, file_key
 from vitbench.errors import UserError
@@ -25,7 +25,7 @@ from vitbench.requests.features import FeaturesRequest
 
 
 @dataclass
-class Subject:
+class NetworkFeatures:
     """One network with the pictures as it sees them and their features, in the order of the request."""
 
     named: str
@@ -52,7 +52,7 @@ def compose_features(request: FeaturesRequest, sources: Sources, progress: Progr
     subjects = _subjects(request, sources, progress)
     arrays: dict[str, NDArray[Any]] = {}
     if request.view == "nearest":
-        rows = Neighbours(request, sources, progress).rows(subjects, arrays)
+        rows = NearestPictures(request, sources, progress).rows(subjects, arrays)
     else:
         rows = _VIEWS[request.view](request, subjects, arrays)
     panels: list[Panel] = []
@@ -108,7 +108,7 @@ def _pinned(request: FeaturesRequest, sources: Sources) -> FeaturesRequest:
     return request.changed(network=sources.networks.pinned(request.network), other=other)
 
 
-def _subjects(request: FeaturesRequest, sources: Sources, progress: Progress) -> list[Subject]:
+def _subjects(request: FeaturesRequest, sources: Sources, progress: Progress) -> list[NetworkFeatures]:
     """The networks from left to right: what was before stands first, another network second, steps in order."""
     size = request.image_size
     if request.steps:
@@ -133,7 +133,7 @@ def _subjects(request: FeaturesRequest, sources: Sources, progress: Progress) ->
             prepared, one = _looked_at(request, sources, named, network, file)
             pictures.append(prepared)
             features.append(one)
-        found.append(Subject(named, title, network, pictures, features))
+        found.append(NetworkFeatures(named, title, network, pictures, features))
     return found
 
 
@@ -152,7 +152,7 @@ def _looked_at(
 # Views: a list of panels a picture
 
 
-def _components(request: FeaturesRequest, subjects: Sequence[Subject], arrays: dict[str, NDArray[Any]]) -> Rows:
+def _components(request: FeaturesRequest, subjects: Sequence[NetworkFeatures], arrays: dict[str, NDArray[Any]]) -> Rows:
     """The picture, then for each network its patches in colours."""
     rows: Rows = [[_picture(subjects[0], number)] for number in range(len(request.pictures))]
     found = [
@@ -208,7 +208,7 @@ def _component_facts(found: Components) -> dict[str, Any]:
     }
 
 
-def _component_words(request: FeaturesRequest, subject: Subject, found: Components, *, turned: bool) -> str:
+def _component_words(request: FeaturesRequest, subject: NetworkFeatures, found: Components, *, turned: bool) -> str:
     shares = ", ".join(f"{share:.0%}" for share in found.shares)
     if request.only_foreground:
         words = f"red, green and blue are the first components of the foreground ({shares} of its variance)"
@@ -223,7 +223,7 @@ def _component_words(request: FeaturesRequest, subject: Subject, found: Componen
     return words + _outlier_words(request, subject, "left out of the basis and grey")
 
 
-def _similarity(request: FeaturesRequest, subjects: Sequence[Subject], arrays: dict[str, NDArray[Any]]) -> Rows:
+def _similarity(request: FeaturesRequest, subjects: Sequence[NetworkFeatures], arrays: dict[str, NDArray[Any]]) -> Rows:
     """The picture, the patch outlined, then for each network how alike its patches are to that one."""
     rows: Rows = [[_picture(subjects[0], number)] for number in range(len(request.pictures))]
     found = []
@@ -259,23 +259,23 @@ def _similarity(request: FeaturesRequest, subjects: Sequence[Subject], arrays: d
     return rows
 
 
-_VIEWS: dict[str, Callable[[FeaturesRequest, Sequence[Subject], dict[str, NDArray[Any]]], Rows]] = {
+_VIEWS: dict[str, Callable[[FeaturesRequest, Sequence[NetworkFeatures], dict[str, NDArray[Any]]], Rows]] = {
     "components": _components,
     "similarity": _similarity,
 }
 
 
-def _patch(request: FeaturesRequest, subject: Subject) -> tuple[int, int]:
+def _patch(request: FeaturesRequest, subject: NetworkFeatures) -> tuple[int, int]:
     rows, columns = subject.features[0].grid
     return request.patch or (rows // 2 + 1, columns // 2 + 1)
 
 
-def _picture(subject: Subject, number: int) -> Panel:
+def _picture(subject: NetworkFeatures, number: int) -> Panel:
     prepared = subject.pictures[number]
     return Panel(prepared.shown, Path(prepared.file).name, box=prepared.box)
 
 
-def _outlier_words(request: FeaturesRequest, subject: Subject, hidden: str) -> str:
+def _outlier_words(request: FeaturesRequest, subject: NetworkFeatures, hidden: str) -> str:
     count = sum(subject.outliers)
     if not count:
         return "; there are no outlier tokens to leave out" if request.mask_outliers else ""
@@ -283,7 +283,7 @@ def _outlier_words(request: FeaturesRequest, subject: Subject, hidden: str) -> s
     return f"{what}, {hidden}" if request.mask_outliers else f"{what}; --mask-outliers leaves them out"
 
 
-def _subject_facts(subject: Subject) -> dict[str, Any]:
+def _subject_facts(subject: NetworkFeatures) -> dict[str, Any]:
     first = subject.features[0]
     return {
         "reference": subject.named,
@@ -297,7 +297,7 @@ def _subject_facts(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _sentence(subject: Subject) -> str:
+def _sentence(subject: NetworkFeatures) -> str:
     """One network in words."""
     network, first = subject.network, subject.features[0]
     whose = f"{subject.title}: " if subject.title else ""

@@ -20,13 +20,13 @@ from vitbench.requests.features import FeaturesRequest
 from vitbench.text import counted
 
 if TYPE_CHECKING:
-    from vitbench.compose.features import Rows, Subject
+    from vitbench.compose.features import NetworkFeatures, Rows
 
 _OF_THE_MAP = 0.625
 """A neighbour's side beside the picture's: previews, of which many stand in a row."""
 
 
-class Neighbours:
+class NearestPictures:
     """Looks in one folder for what is nearest to each picture, by each network."""
 
     def __init__(self, request: FeaturesRequest, sources: Sources, progress: Progress) -> None:
@@ -35,7 +35,7 @@ class Neighbours:
         self.data, self.unlabelled = _opened(request.data, sources, progress)
         self.side = round(PANEL_SIDE * _OF_THE_MAP)
 
-    def rows(self, subjects: Sequence["Subject"], arrays: dict[str, NDArray[Any]]) -> "Rows":
+    def rows(self, subjects: Sequence["NetworkFeatures"], arrays: dict[str, NDArray[Any]]) -> "Rows":
         """For each picture a row by each network: the picture, then its neighbours with cosine and label."""
         by_subject = [self._embedded(subject) for subject in subjects]
         rows: Rows = []
@@ -52,14 +52,14 @@ class Neighbours:
             subject.words = self._words(pool, found, voted)
         return rows
 
-    def _embedded(self, subject: "Subject") -> tuple[Embeddings, str]:
+    def _embedded(self, subject: "NetworkFeatures") -> tuple[Embeddings, str]:
         request, network = self.request, subject.network
         pool = chosen_pool(subject.features[0], request.pool, network.name)
         key = (subject.named, id(network), network.image_size, request.layer, pool, self.data.fingerprint)
         make = lambda: embed(network, self.data, request.layer, pool, self.progress)  # noqa: E731
         return self.sources.recent("embeddings", key, make), pool
 
-    def _row(self, subject: "Subject", number: int, file: str, found: Embeddings, pool: str) -> list[Panel]:
+    def _row(self, subject: "NetworkFeatures", number: int, file: str, found: Embeddings, pool: str) -> list[Panel]:
         vector = embedding(subject.features[number], pool)[0]
         own = self._own_number(file)
         cosines, which = nearest(vector, found.vectors, self.request.count + 1)

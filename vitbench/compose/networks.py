@@ -19,7 +19,7 @@ MOST_BYTES = 3 * 2**30
 CPU = torch.device("cpu")
 
 
-class Gpu(Protocol):
+class HeldGpu(Protocol):
     """A GPU that is held while nobody else needs it; see `vitbench.inspector.borrowed_gpu`."""
 
     @property
@@ -35,7 +35,7 @@ class Gpu(Protocol):
 class OpenNetworks:
     """Classifiers by reference, each opened once."""
 
-    def __init__(self, store: Path, most_bytes: int = MOST_BYTES, gpu: Gpu | None = None) -> None:
+    def __init__(self, store: Path, most_bytes: int = MOST_BYTES, gpu: HeldGpu | None = None) -> None:
         """With `gpu`, networks compute there while it can be had."""
         self.store = store
         self.gpu = gpu
@@ -74,11 +74,6 @@ class OpenNetworks:
         self._networks.clear()
         if self.gpu is not None:
             self.gpu.give_back()
-
-    def yield_gpu(self) -> None:
-        """Frees the GPU if a run waits for one."""
-        if self.gpu is not None and self.gpu.held is not None and self.gpu.is_wanted():
-            self.leave_gpu()
 
     def leave_gpu(self) -> None:
         """Frees the GPU; the networks stay, in main memory."""

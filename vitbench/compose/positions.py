@@ -19,7 +19,7 @@ from vitbench.figures.raster import Picture, enlarge, mosaic, tile_grid
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet
 from vitbench.models.network import Network
 from vitbench.positions.embeddings import Positions, components_as_colour, filter_components, positions, spectrum
-from vitbench.positions.scores import Floats, Score
+from vitbench.positions.scores import Floats, ScorecardLine
 from vitbench.progress import Progress, silent
 from vitbench.requests.positions import PositionRequest
 from vitbench.text import counted
@@ -30,7 +30,7 @@ GAP = 255
 
 
 @dataclass(frozen=True)
-class _Subject:
+class _NetworkPositions:
     """One of the networks, and how it marks place."""
 
     named: str
@@ -96,12 +96,12 @@ def compose_positions(request: PositionRequest, sources: Sources, progress: Prog
     )
 
 
-def _subjects(request: PositionRequest, sources: Sources, progress: Progress) -> list[_Subject]:
+def _subjects(request: PositionRequest, sources: Sources, progress: Progress) -> list[_NetworkPositions]:
     """The networks from left to right: what was before stands first, another network second."""
 
-    def subject(title: str, named: str, network: Network) -> _Subject:
+    def subject(title: str, named: str, network: Network) -> _NetworkPositions:
         places = sources.recent("positions", (named, id(network)), lambda: positions(network))
-        return _Subject(named, title, network, places)
+        return _NetworkPositions(named, title, network, places)
 
     named, network = sources.network(request.network, progress, request.image_size)
     if request.before:
@@ -113,20 +113,20 @@ def _subjects(request: PositionRequest, sources: Sources, progress: Progress) ->
     return [subject(sources.title(named), named, network), subject(sources.title(other), other, beside)]
 
 
-def _number(request: PositionRequest, subject: _Subject) -> int:
+def _number(request: PositionRequest, subject: _NetworkPositions) -> int:
     """Which of the kinds is meant, from 0; the main one where another network has fewer."""
     number = (request.of_kind or 1) - 1
     return number if number < len(subject.places) else 0
 
 
 def _scores(
-    request: PositionRequest, sources: Sources, subjects: Sequence[_Subject], progress: Progress
+    request: PositionRequest, sources: Sources, subjects: Sequence[_NetworkPositions], progress: Progress
 ) -> dict[str, list[dict[str, Any]]]:
     """The scorecard of each kind of position of each network; NaN as None, since JSON has no NaN."""
     if not request.permutations:
         return {}
 
-    def scorecard(subject: _Subject, place: Positions) -> list[Score]:
+    def scorecard(subject: _NetworkPositions, place: Positions) -> list[ScorecardLine]:
         key = ("scores", subject.named, id(subject.network), place.kind, request.permutations)
         return sources.recent("positions", key, lambda: place.scorecard(request.permutations, progress))
 
@@ -143,7 +143,7 @@ def _scores(
     }
 
 
-def _change(subjects: Sequence[_Subject]) -> float | None:
+def _change(subjects: Sequence[_NetworkPositions]) -> float | None:
     """The mean absolute difference of two networks' similarities; None for one network, or where grids differ."""
     if len(subjects) < 2:
         return None
@@ -154,7 +154,7 @@ def _change(subjects: Sequence[_Subject]) -> float | None:
 # Views
 
 
-def _grid(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _grid(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     """All tiles on one scale; tile (r, c) shows what patch (r, c) is similar to."""
     shown = subject.places if request.of_kind is None else [subject.places[_number(request, subject)]]
     panels = []
@@ -175,7 +175,7 @@ def _grid(request: PositionRequest, sources: Sources, subject: _Subject, progres
     return panels, words
 
 
-def _tile(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _tile(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     place = subject.places[_number(request, subject)]
     row, column = _patch(request, place)
     if not (1 <= row <= place.grid[0] and 1 <= column <= place.grid[1]):
@@ -190,7 +190,7 @@ def _tile(request: PositionRequest, sources: Sources, subject: _Subject, progres
     ], place.sentence
 
 
-def _norms(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _norms(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     place = subject.places[_number(request, subject)]
     norms = place.norms
     if norms is None:
@@ -207,7 +207,7 @@ def _norms(request: PositionRequest, sources: Sources, subject: _Subject, progre
     return [panel], "Length of the position vectors."
 
 
-def _components(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _components(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     place = subject.places[_number(request, subject)]
     colours, shares = components_as_colour(place)
     explained = ", ".join(f"{share:.0%}" for share in shares)
@@ -215,7 +215,7 @@ def _components(request: PositionRequest, sources: Sources, subject: _Subject, p
     return [Panel(_enlarged(colours), f"Components of {_words(place).lower()}", cells=_cells(place))], words
 
 
-def _filters(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _filters(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     pictures, shares = filter_components(subject.network)
     sheet = mosaic([enlarge(picture, max(1, 64 // picture.shape[0])) for picture in pictures], columns=7)
     words = (
@@ -225,7 +225,7 @@ def _filters(request: PositionRequest, sources: Sources, subject: _Subject, prog
     return [Panel(sheet, "Filters of the patch embedding")], words
 
 
-def _distance(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _distance(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     """A column a layer, a row a head."""
     network = subject.network
 
@@ -256,7 +256,7 @@ def _distances(network: Network, file: str) -> Floats:
     return all_attention(network, pixels).mean_distance()[0].T.double().cpu().numpy()
 
 
-def _spectrum(request: PositionRequest, sources: Sources, subject: _Subject, progress: Progress) -> Drawn:
+def _spectrum(request: PositionRequest, sources: Sources, subject: _NetworkPositions, progress: Progress) -> Drawn:
     place = subject.places[_number(request, subject)]
     power = np.log10(spectrum(place) + 1e-6)
     scale = Scale(request.colour_map, float(power.min()), float(power.max()), "log10 of the share of power")
@@ -274,7 +274,7 @@ def _spectrum(request: PositionRequest, sources: Sources, subject: _Subject, pro
     return [panel], "Power by spatial frequency, logarithmic, 0 in the middle."
 
 
-_VIEWS: dict[str, Callable[[PositionRequest, Sources, _Subject, Progress], Drawn]] = {
+_VIEWS: dict[str, Callable[[PositionRequest, Sources, _NetworkPositions, Progress], Drawn]] = {
     "grid": _grid,
     "tile": _tile,
     "norms": _norms,
@@ -323,5 +323,5 @@ def _patch(request: PositionRequest, place: Positions) -> tuple[int, int]:
     return request.patch or (place.grid[0] // 2 + 1, place.grid[1] // 2 + 1)
 
 
-def _facts(subject: _Subject, place: Positions) -> dict[str, Any]:
+def _facts(subject: _NetworkPositions, place: Positions) -> dict[str, Any]:
     return {"reference": subject.named, "kind": place.kind, "grid": list(place.grid)}

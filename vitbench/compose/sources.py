@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from vitbench.captions.captioner import OpenedCaptioner, move
 from vitbench.compose.before import network_before
-from vitbench.compose.networks import CPU, Gpu, OpenNetworks
+from vitbench.compose.networks import CPU, HeldGpu, OpenNetworks
 from vitbench.compose.turn import Turn
 from vitbench.errors import UserError
 from vitbench.figures.provenance import file_hash
@@ -28,7 +28,7 @@ class Sources:
     """Networks of one store, and recently used values of each kind. What is kept lies in main memory: a GPU may be
     given back between two questions."""
 
-    def __init__(self, folder: Path, gpu: Gpu | None = None) -> None:
+    def __init__(self, folder: Path, gpu: HeldGpu | None = None) -> None:
         self.folder = folder
         self.networks = OpenNetworks(folder, gpu=gpu)
         self.turn = Turn()

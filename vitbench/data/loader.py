@@ -1,4 +1,4 @@
-"""Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no worker outlives its parent."""
+"""Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no process outlives its parent."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ class _Request:
 
 
 class Loader:
-    """Makes the batches of one epoch after another; worker processes stay from epoch to epoch.
+    """Makes the batches of one epoch after another; loader processes stay from epoch to epoch.
 
     They work ahead over the end of an epoch, up to the end of `epochs`: the next epoch finds its first batches made.
     With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU. A network that
@@ -75,7 +75,7 @@ class Loader:
         *,
         seed: int,
         batch_size: int,
-        workers: int = 0,
+        processes: int = 0,
         shuffle: bool = True,
         balanced: bool = False,
         drop_last: bool = False,
@@ -92,19 +92,19 @@ class Loader:
         self.seed, self.batch_size = seed, batch_size
         self.balanced = balanced
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
-        self._workers: DataLoader[Batch] | None = None
+        self._processes: DataLoader[Batch] | None = None
         self._stream: Iterator[Batch] | None = None
         self._place: _Place = (-1, -1)
         """Epoch and batch with which the stream goes on, or at which it is to begin."""
-        if workers:
-            self._workers = DataLoader(
+        if processes:
+            self._processes = DataLoader(
                 _BatchMaker(dataset),
                 batch_size=None,
                 sampler=_Requests(self),
-                num_workers=workers,
+                num_workers=processes,
                 persistent_workers=True,
                 pin_memory=pin_memory and not normalize,
-                worker_init_fn=partial(_start_worker, os.getpid()),
+                worker_init_fn=partial(_start_process, os.getpid()),
                 # Its own, since an iterator draws from the global generator otherwise.
                 generator=torch.Generator(),
                 multiprocessing_context="fork",
@@ -149,8 +149,8 @@ class Loader:
             yield batch.pin_memory() if self.pin_memory and not batch.pixels.is_pinned() else batch
 
     def close(self) -> None:
-        """Ends the worker processes. They also end with the loader, and with this process however it ends."""
-        self._workers = self._stream = None
+        """Ends the loader processes. They also end with the loader, and with this process however it ends."""
+        self._processes = self._stream = None
 
     def requests(self, epoch: int, first_batch: int) -> Iterator[_Request]:
         """What is to be made from here to the end of the epoch."""
@@ -160,19 +160,19 @@ class Loader:
             yield _Request(epoch, self.share(self.whole(order, start, self.batch_size)))
 
     def _made(self, epoch: int, first_batch: int) -> Iterator[Batch]:
-        if self._workers is None:
+        if self._processes is None:
             make = _BatchMaker(self.dataset)
             yield from (make[request] for request in self.requests(epoch, first_batch))
             return
         for number in range(first_batch, len(self)):
-            yield self._next_of_workers((epoch, number))
+            yield self._next_of_processes((epoch, number))
 
-    def _next_of_workers(self, place: _Place) -> Batch:
+    def _next_of_processes(self, place: _Place) -> Batch:
         """The batch at `place`: where the stream is already, or where it begins anew."""
-        assert self._workers is not None
+        assert self._processes is not None
         if self._stream is None or self._place != place:
             self._place = place
-            self._stream = iter(self._workers)
+            self._stream = iter(self._processes)
         stream, self._stream = self._stream, None  # after an error it begins anew
         batch = next(stream)
         epoch, number = place
@@ -213,33 +213,8 @@ def check_disk(left_out: Sequence[Problem], in_a_row: int, pictures: int, where:
         )
 
 
-def batches(
-    dataset: Dataset,
-    *,
-    epoch: int,
-    seed: int,
-    batch_size: int,
-    first_batch: int = 0,
-    workers: int = 0,
-    shuffle: bool = True,
-    drop_last: bool = False,
-    pin_memory: bool = False,
-) -> Iterator[Batch]:
-    """The batches of one epoch, as `Loader.batches`; for several epochs with workers keep a `Loader`."""
-    loader = Loader(
-        dataset,
-        seed=seed,
-        batch_size=batch_size,
-        workers=workers,
-        shuffle=shuffle,
-        drop_last=drop_last,
-        pin_memory=pin_memory,
-    )
-    return loader.batches(epoch, first_batch)
-
-
 class _Requests:
-    """The sampler of the worker processes: each iteration begins where the loader stands."""
+    """The sampler of the loader processes: each iteration begins where the loader stands."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -249,7 +224,7 @@ class _Requests:
 
 
 class _BatchMaker(torch.utils.data.Dataset[Batch]):
-    """Makes uint8 batches; this is what runs in a worker process."""
+    """Makes uint8 batches; this is what runs in a loader process."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -260,7 +235,7 @@ class _BatchMaker(torch.utils.data.Dataset[Batch]):
         return Batch(torch.from_numpy(pixels), labels, torch.from_numpy(numbers), tuple(left_out))
 
 
-def _start_worker(parent: int, number: int) -> None:
+def _start_process(parent: int, number: int) -> None:
     """The loader must not live on when the trainer is killed, which may have happened before this line.
 
     Signals are the trainer's: SLURM sends them to all processes of a job, and a trainer whose loader is gone could not

@@ -87,13 +87,6 @@ class Preprocessing:
                 target[:, channel].copy_(source[:, channel]).div_(255).sub_(mean).div_(std)
         return normalized
 
-    def denormalize(self, pixels: torch.Tensor) -> np.ndarray:
-        """uint8 [..., height, width, 3] from what `normalize` made, or from a changed copy of it (clipped)."""
-        mean = pixels.new_tensor(self.mean).view(3, 1, 1)
-        std = pixels.new_tensor(self.std).view(3, 1, 1)
-        values = (pixels.float() * std + mean).mul(255).round().clamp(0, 255)
-        return values.movedim(-3, -1).to(torch.uint8).cpu().numpy()
-
     def box(self, width: int, height: int) -> Box:
         """The part of a `width` x `height` picture that the network sees: left, top, right, bottom in its pixels."""
         (scaled_width, scaled_height), (left, top) = self._placement(width, height)

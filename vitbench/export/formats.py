@@ -55,11 +55,11 @@ _ALL = (
         '(logits,) = session.run(None, {"pixels": pixels})  # float32 [batch, 3, height, width], normalised',
     ),
 )
-FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
+EXPORT_FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 
 
 def find_format(name: str) -> Format:
     """The format called `name`. Raises UserError, naming those that there are."""
-    if name not in FORMATS:
-        raise UserError(f"There is no format {name!r}; choose {', '.join(FORMATS)}.")
-    return FORMATS[name]
+    if name not in EXPORT_FORMATS:
+        raise UserError(f"There is no format {name!r}; choose {', '.join(EXPORT_FORMATS)}.")
+    return EXPORT_FORMATS[name]

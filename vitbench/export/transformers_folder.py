@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vitbench.data.hugging_face_preprocessing import FILE_NAME as PREPROCESSING_NAME
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.export.transformers_names import DEIT, DINOV2, DINOV2_REGISTERS, VIT, Kind, to_transformers
+from vitbench.export.transformers_names import DEIT, DINOV2, DINOV2_REGISTERS, VIT, TransformersKind, to_transformers
 from vitbench.models.hugging_face_folder import OWN_KEY
 from vitbench.models.network import Network
 from vitbench.models.token_and_mean import TOKEN_AND_MEAN
@@ -25,7 +25,7 @@ _RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 """Pillow's numbers."""
 
 
-def kind_of(network: Network) -> Kind:
+def kind_of(network: Network) -> TransformersKind:
     """Which network of transformers computes the same. Raises UserError with the first thing that none has."""
     module: Any = network.module
     if not isinstance(module, VisionTransformer):
@@ -103,7 +103,7 @@ def _is_gated(mlp: Any) -> bool:
     return gated and isinstance(mlp.norm, nn.Identity)
 
 
-def _config(network: Network, kind: Kind) -> dict[str, Any]:
+def _config(network: Network, kind: TransformersKind) -> dict[str, Any]:
     module: Any = network.module
     block = module.blocks[0]
     height, width = network.image_size

@@ -39,7 +39,7 @@ _QKV = {"q": "query", "k": "key", "v": "value"}
 
 
 @dataclass(frozen=True)
-class Kind:
+class TransformersKind:
     """A kind of network of transformers: its `model_type`, the prefix of its backbone, and its names."""
 
     model_type: str
@@ -52,8 +52,8 @@ class Kind:
     heads: Mapping[str, str]
 
 
-VIT = Kind("vit", "vit.", "ViTForImageClassification", "ViTModel", _BERT_PARTS, {"head.": "classifier."})
-DEIT = Kind(
+VIT = TransformersKind("vit", "vit.", "ViTForImageClassification", "ViTModel", _BERT_PARTS, {"head.": "classifier."})
+DEIT = TransformersKind(
     "deit",
     "deit.",
     "DeiTForImageClassificationWithTeacher",
@@ -61,8 +61,10 @@ DEIT = Kind(
     _BERT_PARTS,
     {"head.": "cls_classifier.", "head_dist.": "distillation_classifier."},
 )
-DINOV2 = Kind("dinov2", "dinov2.", "Dinov2ForImageClassification", "Dinov2Model", _DINO_PARTS, {"head.": "classifier."})
-DINOV2_REGISTERS = Kind(
+DINOV2 = TransformersKind(
+    "dinov2", "dinov2.", "Dinov2ForImageClassification", "Dinov2Model", _DINO_PARTS, {"head.": "classifier."}
+)
+DINOV2_REGISTERS = TransformersKind(
     "dinov2_with_registers",
     "dinov2_with_registers.",
     "Dinov2WithRegistersForImageClassification",
@@ -72,7 +74,7 @@ DINOV2_REGISTERS = Kind(
 )
 
 
-def to_transformers(state: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor]:
+def to_transformers(state: Mapping[str, Tensor], kind: TransformersKind) -> dict[str, Tensor]:
     """The same arrays under the names of `kind`. Raises ValueError naming a weight that has no place there.
 
     A network without a head has no prefix, as transformers saves its bare models.
@@ -95,7 +97,7 @@ def to_transformers(state: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor
     return _of_dinov2(converted, prefix, kind) if kind.parts is _DINO_PARTS else converted
 
 
-def _of_dinov2(converted: dict[str, Tensor], prefix: str, kind: Kind) -> dict[str, Tensor]:
+def _of_dinov2(converted: dict[str, Tensor], prefix: str, kind: TransformersKind) -> dict[str, Tensor]:
     """What DINOv2 has beyond: a token for masked patches, and a head that also reads the mean of the patches."""
     width = converted[f"{prefix}embeddings.cls_token"].shape[-1]
     some = converted[f"{prefix}embeddings.cls_token"]

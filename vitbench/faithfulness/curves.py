@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Curves:
+class BlankingAreas:
     """Areas for one map, all by trapezoids.
 
     `positive`, `negative`: 100 times the area, over shares 0 to 0.9, of 1 where the likeliest class is still the
@@ -46,7 +46,7 @@ def curves(
     order: NDArray[np.int64],
     blank: Tensor,
     multilabel: bool = False,
-) -> Curves:
+) -> BlankingAreas:
     """The four areas for one normalised picture [3, H, W]; `blank` [3, 1, 1] is the value of a blanked pixel.
 
     Of a `multilabel` network the label counts as given from a probability of 0.5 on, which is its sigmoid.
@@ -67,7 +67,7 @@ def curves(
     count = len(SHARES)
     # Nothing kept is everything removed, and the other way round.
     backwards = np.array([count - 1, *range(count, 2 * count - 2), 0])
-    return Curves(
+    return BlankingAreas(
         positive=100 * area(PERTURBED, likeliest[: count - 1]),
         negative=100 * area(PERTURBED, likeliest[backwards[::-1]][: count - 1]),
         deletion=area(SHARES, probability[:count]),

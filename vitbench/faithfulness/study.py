@@ -14,7 +14,7 @@ from vitbench.attribution.explanation import Explanation, explain
 from vitbench.attribution.perturbation import fill
 from vitbench.captions.masks import on_grid
 from vitbench.errors import UserError
-from vitbench.faithfulness.curves import Curves, curves, pixel_order
+from vitbench.faithfulness.curves import BlankingAreas, curves, pixel_order
 from vitbench.faithfulness.pictures import MaskedPicture, SeenPicture, seen_masks
 from vitbench.faithfulness.scores import MapScores, class_leak, on_pixels, score_map
 from vitbench.methods import find_method
@@ -61,7 +61,7 @@ class Record:
     scores: MapScores
     leak: float | None = None
     leak_chance: float | None = None
-    curves: Curves | None = None
+    curves: BlankingAreas | None = None
     completeness_error: float | None = None
     randomised: float | None = None
 

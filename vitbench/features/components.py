@@ -122,30 +122,6 @@ def turned_to(scores: Sequence[Floats], reference: Sequence[Floats]) -> list[Flo
     return [values @ (left @ right) for values in scores]
 
 
-def largest_part(mask: Mask) -> tuple[int, int, int, int] | None:
-    """The box (top, left, bottom, right), ends excluded, of the largest connected part of a foreground; None if it is
-    empty. Patches are neighbours across edges."""
-    left = mask.copy()
-    best: list[tuple[int, int]] = []
-    for start in zip(*np.nonzero(mask), strict=True):
-        if not left[start]:
-            continue
-        left[start] = False
-        part, at = [(int(start[0]), int(start[1]))], 0
-        while at < len(part):
-            row, column = part[at]
-            at += 1
-            for near in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-                if 0 <= near[0] < mask.shape[0] and 0 <= near[1] < mask.shape[1] and left[near]:
-                    left[near] = False
-                    part.append(near)
-        best = part if len(part) > len(best) else best
-    if not best:
-        return None
-    rows, columns = zip(*best, strict=True)
-    return min(rows), min(columns), max(rows) + 1, max(columns) + 1
-
-
 def _chosen(arrays: Sequence[Floats], where: Sequence[Mask]) -> Floats:
     """The vectors of all pictures at the chosen places: [T, D]."""
     return np.concatenate([array[mask] for array, mask in zip(arrays, where, strict=True)])

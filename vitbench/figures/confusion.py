@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
 from vitbench.figures.raster import enlarge
-from vitbench.figures.save import FORMATS, sheet_bytes
+from vitbench.figures.save import sheet_bytes
 from vitbench.figures.sheet import Cells, Panel, Scale, Sheet
 from vitbench.progress import Progress, silent
 from vitbench.requests.confusion import confusion_csv, confusion_request
+from vitbench.requests.drawing import FIGURE_ENDINGS
 from vitbench.requests.plots import ConfusionRequest
 from vitbench.text import clean
 
-ENDINGS = (*FORMATS, ".csv")
+CONFUSION_ENDINGS = (*FIGURE_ENDINGS, ".csv")
 
 _MATRIX = 800
 """Pixels of the matrix's side, about."""
@@ -32,7 +33,7 @@ def confusion_bytes(
     name: str = "",
     source: Path | None = None,
 ) -> bytes:
-    """The confusions of an evaluation's `document` as a file with one of the ENDINGS.
+    """The confusions of an evaluation's `document` as a file with one of the CONFUSION_ENDINGS.
 
     `name` is whose they are, for the title, and `source` the file that the document was read from.
     """
@@ -76,8 +77,8 @@ def _matrix(request: ConfusionRequest) -> NDArray[np.int64]:
 
 def check_ending(file: Path) -> None:
     """Raises UserError for a name that chooses no format; before an evaluation that takes minutes, say."""
-    if file.suffix.lower() not in ENDINGS:
-        raise UserError(f"A confusion matrix is saved as {', '.join(ENDINGS)}; {file.name} ends otherwise.")
+    if file.suffix.lower() not in CONFUSION_ENDINGS:
+        raise UserError(f"A confusion matrix is saved as {', '.join(CONFUSION_ENDINGS)}; {file.name} ends otherwise.")
 
 
 def _label(name: str) -> str:

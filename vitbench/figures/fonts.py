@@ -42,14 +42,6 @@ def fonts_for(characters: frozenset[str]) -> Fonts:
     return Fonts(tuple(files), "".join(sorted(missing.difference(*map(_characters, files)))))
 
 
-def font_file(text: str) -> Path:
-    """The one font that has most of the characters of `text`; says which ones it lacks."""
-    fonts = fonts_for(frozenset(text))
-    best = max(fonts.files, key=lambda file: len(_characters(file).intersection(text)))
-    _say(fonts.missing)
-    return best
-
-
 @contextmanager
 def every_glyph(figure: "Figure") -> Iterator[None]:
     """Within it a figure is drawn with fonts for all its characters; says once which ones no font here has."""

@@ -17,21 +17,19 @@ from vitbench.figures.fonts import every_glyph
 from vitbench.figures.provenance import KEY, provenance
 from vitbench.figures.sheet import Sheet
 from vitbench.figures.type import SETTINGS
-from vitbench.requests.drawing import Drawing
+from vitbench.requests.drawing import ARRAYS_ENDING, FIGURE_ENDINGS, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".pdf", ".svg")
-ARRAYS = ".npz"
 _COMPRESSION = 3
 """Of a PNG, 0 to 9: 6, which libraries take, makes figures smaller by a fifth in nearly twice the time."""
 
 
-def check_figure_ending(path: Path, formats: Sequence[str] = FORMATS) -> None:
-    """Raises UserError for a name that chooses none of the formats; before the work."""
-    if path.suffix.lower() not in formats:
-        raise UserError(f"A figure is saved as {', '.join(formats)}; {path.name} ends otherwise.")
+def check_figure_ending(path: Path, endings: Sequence[str] = FIGURE_ENDINGS) -> None:
+    """Raises UserError for a name with none of the endings; before the work."""
+    if path.suffix.lower() not in endings:
+        raise UserError(f"A figure is saved as {', '.join(endings)}; {path.name} ends otherwise.")
 
 
 def sheet_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
@@ -49,11 +47,11 @@ def sheet_files(sheet: Sheet, endings: Sequence[str], drawing: Drawing | None = 
 
 
 def saved_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> bytes:
-    """The sheet as a file of any of FORMATS, or the numbers behind it as ARRAYS. Raises UserError where it has none."""
-    if ending.lower() != ARRAYS:
+    """The sheet as a file of any of FIGURE_ENDINGS, or the numbers behind it. Raises UserError where it has none."""
+    if ending.lower() != ARRAYS_ENDING:
         return sheet_bytes(sheet, ending, drawing)
     if not sheet.arrays:
-        raise UserError(f"There are no arrays behind this figure, so it cannot be saved as {ARRAYS}.")
+        raise UserError(f"There are no arrays behind this figure, so it cannot be saved as {ARRAYS_ENDING}.")
     return array_bytes(sheet.arrays)
 
 

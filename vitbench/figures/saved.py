@@ -8,9 +8,9 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.figures.provenance import read_provenance
 from vitbench.files.ledger import Ledger
+from vitbench.requests.drawing import FIGURE_ENDINGS
 from vitbench.runs.store import Run, Store
 
-ENDINGS = (".png", ".pdf", ".svg")
 MOST = 2000
 
 
@@ -64,7 +64,7 @@ def remove_figure(figure: SavedFigure) -> None:
 
 def _add(found: dict[Path, SavedFigure], file: Path, run_id: str) -> None:
     """Notes a figure; links are no figures of ours."""
-    if file.suffix.lower() not in ENDINGS or file in found:
+    if file.suffix.lower() not in FIGURE_ENDINGS or file in found:
         return
     try:
         facts = file.lstat()

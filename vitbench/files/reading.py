@@ -111,22 +111,6 @@ def read_text(file: str | os.PathLike[str], kind: Kind, errors: str = "strict") 
             raise Unreadable(f"{_shown(file)}, line {line}: {reason}.", f"line {line}: {reason}") from error
 
 
-def read_tail(file: str | os.PathLike[str], size: int, kind: Kind = LOG) -> bytes:
-    """The whole lines within the last `size` bytes of a file, each with its end. Raises as `open_file` does.
-
-    A last line without its end is not there yet.
-    """
-    with open_file(file, kind) as stream, _bounded(file):
-        length = os.fstat(stream.fileno()).st_size
-        begin = max(0, length - size)
-        # One byte more: if it is a line's end, the line after it is whole.
-        stream.seek(max(0, begin - 1))
-        data = _read_some(stream, size + 1)
-    if begin:
-        data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
-    return data[: data.rfind(b"\n") + 1]
-
-
 def read_piece(file: str | os.PathLike[str], offset: int, size: int, kind: Kind) -> bytes:
     """At most `size` bytes of a file from `offset` on; fewer at its end. Raises as `open_file` does."""
     with open_file(file, kind) as stream, _bounded(file):

@@ -7,7 +7,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.files.parsing import json_type
 from vitbench.inspector.protocol import Question
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.kinds import FIGURE_KINDS
 from vitbench.text import shortened
 
 _LONGEST_TEXT = 2**18
@@ -87,6 +87,6 @@ def takes_long(request: Question) -> bool:
         return request.name in _ALWAYS_LONG
     kind, values = request.arguments.get("kind"), request.arguments.get("request")
     try:
-        return isinstance(values, dict) and KINDS.find(str(kind)).request.read(values).takes_long
+        return isinstance(values, dict) and FIGURE_KINDS.find(str(kind)).request.read(values).takes_long
     except UserError:
         return False  # its handler says what is wrong

@@ -120,15 +120,6 @@ def _number(value: object, name: str) -> int:
     return value
 
 
-def read_frame(stream: BinaryIO) -> tuple[Header, Arrays] | None:
-    """The next frame, or None when the stream has ended. Raises ValueError for what is not a frame."""
-    line = stream.readline()
-    if not line.endswith(b"\n"):
-        return None
-    header = parse_header(line)
-    return header, {entry["name"]: as_array(entry, stream.read(byte_count(entry))) for entry in announced(header)}
-
-
 def parse_header(line: bytes) -> Header:
     """The JSON object of a frame's first line. Raises ValueError if it is none."""
     header = parse_json(line, "a frame", allow_nan=True)

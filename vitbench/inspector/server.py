@@ -1,6 +1,6 @@
-"""The inspector: `python -m vitbench.inspector.server STORE` answers requests on stdin until it ends.
+"""The inspector: `python -m vitbench.inspector.server STORE` answers questions on stdin until it ends.
 
-One thread reads requests, so that a cancellation is seen while work goes on; the main thread answers one at a time.
+One thread reads questions, so that a cancellation is seen while work goes on; the main thread answers one at a time.
 What may take long is answered aside, each in a thread of its own, so that a quick question never waits for it.
 Whatever libraries print goes to stderr: stdout carries frames and nothing else.
 """
@@ -34,7 +34,7 @@ from vitbench.text import shortened
 
 _MOST_WAITING = 1000
 _MOST_ASIDE = 8
-"""Requests that are answered aside at once; more wait their turn."""
+"""Questions that are answered aside at once; more wait their turn."""
 
 _INTERRUPT, _PATIENCE = signal.SIGUSR1, 0.1
 """What ends a cancelled handler that has not reported progress for so many seconds."""
@@ -59,7 +59,7 @@ Handler = Callable[[dict[str, Any], Progress], Reply]
 
 
 class _Work:
-    """A request that a thread is at. It may be interrupted while `at_work`, never while a frame is written."""
+    """A question that a thread is at. It may be interrupted while `at_work`, never while a frame is written."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -115,24 +115,24 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 
 class Server:
-    """Reads requests from one stream and answers them on another with a table of handlers."""
+    """Reads questions from one stream and answers them on another with a table of handlers."""
 
     def __init__(
         self,
         handlers: Mapping[str, Handler] | Callable[[str, Progress], Handler | None],
-        requests: BinaryIO,
+        questions: BinaryIO,
         answers: BinaryIO,
-        aside: Callable[[Question], bool] = lambda request: False,
+        aside: Callable[[Question], bool] = lambda question: False,
         give_way: Callable[[], None] = lambda: None,
     ) -> None:
-        """`handlers` may be a function that finds the handler of a request, and reports if that takes long.
+        """`handlers` may be a function that finds the handler of a question, and reports if that takes long.
 
-        `aside` says which requests may take long; they call `give_way` whenever they report progress.
+        `aside` says which questions may take long; they call `give_way` whenever they report progress.
         """
         self._handlers = handlers
         self._aside = aside
         self._give_way = give_way
-        self.requests = requests
+        self.questions = questions
         self.answers = answers
         self._queue: deque[Question] = deque()
         self._open: set[int] = set()
@@ -151,7 +151,7 @@ class Server:
         between: Callable[[], None] | None = None,
         pause: float = 2.0,
     ) -> None:
-        """Answers until the requests end; calls `between` after each answer and each `pause` seconds while there is
+        """Answers until the questions end; calls `between` after each answer and each `pause` seconds while there is
         nothing to do, and `idle` each time nothing was asked for `idle_after` seconds."""
         if threading.current_thread() is threading.main_thread():
             self._can_interrupt = True
@@ -165,9 +165,9 @@ class Server:
                 )
                 if asked and not self._queue:
                     return
-                request = self._queue.popleft() if asked else None
-            if request is not None:
-                self._answer(request)
+                question = self._queue.popleft() if asked else None
+            if question is not None:
+                self._answer(question)
                 answered = time.monotonic()
             elif self._works:
                 answered = time.monotonic()
@@ -180,52 +180,52 @@ class Server:
     def _read(self) -> None:
         while True:
             try:
-                request = read_question(self.requests)
+                question = read_question(self.questions)
             except BadFrame as error:
                 with suppress(OSError):
                     self._send(_refusal(error.number, f"This is not a request: {error}."))
                 continue
             except OSError:
-                request = None
+                question = None
             with self._changed:
-                if request is None:
+                if question is None:
                     self._ended = True
                     self._queue.clear()
                     self._cancelled.add(-1)
                 else:
-                    with suppress(OSError):  # who asked is gone, which the end of the requests says too
-                        self._take(request)
+                    with suppress(OSError):  # who asked is gone, which the end of the questions says too
+                        self._take(question)
                 self._changed.notify()
-            if request is None:
+            if question is None:
                 return
 
-    def _take(self, request: Question | Cancel) -> None:
-        if isinstance(request, Cancel):
-            if request.number in self._open - self._cancelled:
-                self._cancelled.add(request.number)
+    def _take(self, question: Question | Cancel) -> None:
+        if isinstance(question, Cancel):
+            if question.number in self._open - self._cancelled:
+                self._cancelled.add(question.number)
                 if self._can_interrupt:
-                    self._interrupt_later(request.number)
+                    self._interrupt_later(question.number)
             return
-        if request.number in self._open:
-            self._send(_refusal(0, f"The id {request.number} belongs to a request that is not answered yet."))
+        if question.number in self._open:
+            self._send(_refusal(0, f"The id {question.number} belongs to a request that is not answered yet."))
             return
-        if request.replaces:
-            for waiting in [waiting for waiting in self._queue if waiting.replaces == request.replaces]:
+        if question.replaces:
+            for waiting in [waiting for waiting in self._queue if waiting.replaces == question.replaces]:
                 self._queue.remove(waiting)
                 self._open.discard(waiting.number)
                 self._cancelled.discard(waiting.number)
                 self._send({"id": waiting.number, "kind": "superseded"})
         if len(self._queue) >= _MOST_WAITING:
-            self._send(_refusal(request.number, f"{_MOST_WAITING:,} requests wait already."))
+            self._send(_refusal(question.number, f"{_MOST_WAITING:,} requests wait already."))
             return
-        self._open.add(request.number)
-        if self._aside(request) and len(self._works) < _MOST_ASIDE:
-            threading.Thread(target=self._answer, args=(request,), daemon=True).start()
+        self._open.add(question.number)
+        if self._aside(question) and len(self._works) < _MOST_ASIDE:
+            threading.Thread(target=self._answer, args=(question,), daemon=True).start()
         else:
-            self._queue.append(request)
+            self._queue.append(question)
 
-    def _answer(self, request: Question) -> None:
-        number = request.number
+    def _answer(self, question: Question) -> None:
+        number = question.number
         work = _Work(number)
         self._works[number] = work
         if threading.current_thread() is threading.main_thread():
@@ -242,31 +242,31 @@ class Server:
             work.at_work = True
 
         try:
-            header, reply = self._outcome(request, work, progress)
+            header, reply = self._outcome(question, work, progress)
             work.rest()
-        except Cancelled:  # an interruption that came late, of which there is one a request
+        except Cancelled:  # an interruption that came late, of which there is one a question
             header, reply = {"id": number, "kind": "cancelled"}, Reply()
         try:
-            self._send(header, reply, request.known)
+            self._send(header, reply, question.known)
         finally:
             with self._changed:
                 del self._works[number]
                 self._open.discard(number)
                 self._cancelled.discard(number)
 
-    def _outcome(self, request: Question, work: _Work, progress: Progress) -> tuple[Header, Reply]:
-        """What a request is answered with."""
-        number = request.number
+    def _outcome(self, question: Question, work: _Work, progress: Progress) -> tuple[Header, Reply]:
+        """What a question is answered with."""
+        number = question.number
         try:
             if number in self._cancelled:
                 raise Cancelled
             find = self._handlers
-            handler = find(request.name, progress) if callable(find) else find.get(request.name)
+            handler = find(question.name, progress) if callable(find) else find.get(question.name)
             if handler is None:
-                raise UserError(f"The inspector knows no request {shortened(request.name)!r}.")
-            check_arguments(request.name, request.arguments)
+                raise UserError(f"The inspector knows no request {shortened(question.name)!r}.")
+            check_arguments(question.name, question.arguments)
             work.at_work = True
-            reply = handler(dict(request.arguments), progress)
+            reply = handler(dict(question.arguments), progress)
             work.rest()
         except Cancelled:
             work.rest()
@@ -274,7 +274,7 @@ class Server:
         except UserError as error:
             work.rest()
             return _refusal(number, str(error)), Reply()
-        except Exception as error:  # noqa: BLE001 - the boundary: one bad request must not end the process
+        except Exception as error:  # noqa: BLE001 - the boundary: one bad question must not end the process
             work.rest()
             traceback.print_exc()
             if sentence := exhausted(error):
@@ -286,7 +286,7 @@ class Server:
         return {"id": number, "kind": "result", "values": reply.values}, reply
 
     def _interrupt(self, number: int) -> None:
-        """From another thread: ends the handler of a cancelled request that is still at work."""
+        """From another thread: ends the handler of a cancelled question that is still at work."""
         work = self._works.get(number)
         if work is not None and not work.interrupt():
             self._interrupt_later(number)
@@ -297,7 +297,7 @@ class Server:
         timer.start()
 
     def _stop_cancelled(self, frame: FrameType | None) -> None:
-        """In the main thread, between two instructions: a request that was answered meanwhile is left alone."""
+        """In the main thread, between two instructions: a question that was answered meanwhile is left alone."""
         work = self._main_work
         if work is not None and work.at_work and work.number in self._cancelled:
             if _has_to_end(frame):
@@ -307,7 +307,7 @@ class Server:
             raise Cancelled
 
     def announce(self, kind: str) -> None:
-        """Tells the client something that answers no request; a client that is gone needs it no more."""
+        """Tells the client something that answers no question; a client that is gone needs it no more."""
         with contextlib.suppress(BrokenPipeError):
             self._send({"id": 0, "kind": kind})
 
@@ -318,7 +318,7 @@ class Server:
 
 
 def free_memory() -> None:
-    """Gives back what nobody holds any more, and what torch keeps of a GPU's memory, so that the next request fits."""
+    """Gives back what nobody holds any more, and what torch keeps of a GPU's memory, so that the next question fits."""
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from vitbench.compose import compose, read_request
 from vitbench.compose.again import compose_again
 from vitbench.figures.provenance import read_provenance
-from vitbench.figures.save import ARRAYS, FORMATS, check_figure_ending, saved_bytes
+from vitbench.figures.save import check_figure_ending, saved_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
 from vitbench.inspector.server import Handler, Reply
 from vitbench.progress import Progress
 from vitbench.requests.base import Request
-from vitbench.requests.drawing import Drawing
-from vitbench.requests.kinds import KINDS
+from vitbench.requests.drawing import ARRAYS_ENDING, FIGURE_ENDINGS, Drawing
+from vitbench.requests.kinds import FIGURE_KINDS
 
 if TYPE_CHECKING:
     from vitbench.compose.sources import Sources
@@ -51,7 +51,7 @@ class SheetRequests:
         request = read_request(str(arguments["kind"]), dict(arguments["request"]))
         drawing = Drawing.read(dict(arguments.get("drawing") or {}))
         file = Path(arguments["file"])
-        check_figure_ending(file, (*FORMATS, ARRAYS))
+        check_figure_ending(file, (*FIGURE_ENDINGS, ARRAYS_ENDING))
         sheet = self._composed(request, progress)
         progress(0, 0, "drawing the figure")
         content = saved_bytes(sheet, file.suffix, drawing)
@@ -72,7 +72,7 @@ class SheetRequests:
 
     def _composed(self, request: Request, progress: Progress) -> Sheet:
         """The sheet; where it takes a look into the layers of networks, one at a time, aside as a long one."""
-        if not KINDS.find(request.kind).networks:
+        if not FIGURE_KINDS.find(request.kind).networks:
             return compose(request, None, progress)
         sources = self.sources(progress)
         if request.kind == "positions" and not getattr(request, "pictures", ()):

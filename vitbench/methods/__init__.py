@@ -6,7 +6,7 @@ Nothing in here imports torch at its top; `METHODS` is filled when it is first l
 from vitbench.declarations import Declarations
 from vitbench.methods.base import Method
 
-METHODS = Declarations("method", Method, "vitbench.methods", "METHOD", lambda one: one.place)
+METHODS = Declarations("method", Method, "vitbench.methods", "METHOD", lambda one: one.order)
 ALIASES = {"chefer_generic": "generic"}
 DEFAULT_METHOD = "libra"
 

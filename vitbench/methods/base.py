@@ -100,7 +100,7 @@ class Method:
     """Whether its map can be 0 everywhere."""
     quantity: str = "Attribution"
     """What the values of its map are, for a colour bar."""
-    place: int = 1000
+    order: int = 1000
     """Where it stands in lists; those of packages stand last."""
     caution: str = ""
     """What was measured that a person should know before trusting it, a sentence; it is then offered last."""

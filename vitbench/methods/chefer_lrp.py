@@ -17,7 +17,7 @@ METHOD = Method(
     quantity="Relevance",
     compute="vitbench.methods.chefer_lrp:chefer_lrp",
     options=(START_LAYER, QUERY),
-    place=50,
+    order=50,
 )
 
 

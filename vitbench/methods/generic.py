@@ -17,7 +17,7 @@ METHOD = Method(
     quantity="Relevance",
     compute="vitbench.methods.generic:generic",
     options=(START_LAYER, QUERY),
-    place=30,
+    order=30,
 )
 
 

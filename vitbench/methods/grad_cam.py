@@ -16,7 +16,7 @@ METHOD = Method(
     summary="the last block's attention, each head weighted by its mean gradient (Chefer et al., CVPR 2021)",
     compute="vitbench.methods.grad_cam:grad_cam",
     may_be_empty=True,
-    place=60,
+    order=60,
 )
 
 

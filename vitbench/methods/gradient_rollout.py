@@ -16,7 +16,7 @@ METHOD = Method(
     summary="rollout of the positive part of gradient times attention",
     compute="vitbench.methods.gradient_rollout:gradient_rollout",
     options=(START_LAYER, QUERY),
-    place=40,
+    order=40,
 )
 
 

@@ -17,7 +17,7 @@ METHOD = Method(
     compute="vitbench.methods.hires_cam:hires_cam",
     needs_attention=False,
     may_be_empty=True,
-    place=62,
+    order=62,
 )
 
 

@@ -25,7 +25,7 @@ METHOD = Method(
     slow=True,
     needs_attention=False,
     needs_blocks=False,
-    place=80,
+    order=80,
 )
 
 

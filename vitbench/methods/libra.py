@@ -17,7 +17,7 @@ METHOD = Method(
     compute="vitbench.methods.libra:libra",
     signed=True,
     needs_attention=False,
-    place=70,
+    order=70,
 )
 
 MOST_MOVED = 1e-3

@@ -26,7 +26,7 @@ METHOD = Method(
     needs_attention=False,
     needs_blocks=False,
     quantity="Fall of the logit",
-    place=90,
+    order=90,
 )
 
 PICTURES_AT_ONCE = 16

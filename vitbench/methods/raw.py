@@ -18,7 +18,7 @@ METHOD = Method(
     options=(LAYER, HEAD, QUERY),
     needs_class=False,
     quantity="Attention",
-    place=10,
+    order=10,
 )
 
 

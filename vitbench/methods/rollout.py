@@ -25,7 +25,7 @@ METHOD = Method(
     ),
     needs_class=False,
     quantity="Attention",
-    place=20,
+    order=20,
 )
 
 

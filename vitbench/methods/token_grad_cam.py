@@ -17,7 +17,7 @@ METHOD = Method(
     compute="vitbench.methods.token_grad_cam:token_grad_cam",
     needs_attention=False,
     may_be_empty=True,
-    place=64,
+    order=64,
     caution="It depends on the network: on the package's classifier its highest point lies on the object in 3% of"
     " pictures (chance 8%, hires_cam 84%), on a pretrained ViT-S/14 in 71% (chance 42%, hires_cam 90%).",
 )

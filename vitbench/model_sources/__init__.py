@@ -4,4 +4,4 @@ top, or comes with an installed package."""
 from vitbench.declarations import Declarations
 from vitbench.model_sources.base import ModelSource
 
-SOURCES = Declarations("model source", ModelSource, "vitbench.model_sources", "SOURCE", lambda one: one.place)
+SOURCES = Declarations("model source", ModelSource, "vitbench.model_sources", "SOURCE", lambda one: one.order)

@@ -76,7 +76,7 @@ class ModelSource:
     name: str
     summary: str
     compute: str
-    place: int = 1000
+    order: int = 1000
     """Where it stands in lists; the first one also knows names without a colon."""
 
     def source(self) -> Source:

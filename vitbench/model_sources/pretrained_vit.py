@@ -6,5 +6,5 @@ SOURCE = ModelSource(
     "pretrained_vit",
     "the networks of pytorch_pretrained_vit, converted weight by weight",
     "vitbench.models.pretrained_vit_source:PretrainedVitSource",
-    place=20,
+    order=20,
 )

@@ -2,4 +2,4 @@
 
 from vitbench.model_sources.base import ModelSource
 
-SOURCE = ModelSource("timm", "any network of timm, by its name", "vitbench.models.timm_source:TimmSource", place=10)
+SOURCE = ModelSource("timm", "any network of timm, by its name", "vitbench.models.timm_source:TimmSource", order=10)

@@ -6,7 +6,6 @@ Their state dicts differ in names, and in timm stacking query, key and value in 
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
-from vitbench.files.writing import writing
 from vitbench.models import timm_networks
 
 DROPOUT = 0.1
@@ -153,16 +151,6 @@ def to_pretrained_vit_state(module: nn.Module) -> dict[str, Tensor]:
         else:
             converted[f"transformer.blocks.{block[1]}.{_replaced_start(block[2], parts)}"] = tensor
     return converted
-
-
-def export_state(module: nn.Module, path: Path) -> None:
-    """Writes `module` as a `.pth` that `ViT(..., image_size=..., num_classes=...).load_state_dict` reads."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in to_pretrained_vit_state(module).items()}
-    try:
-        with writing(path) as stream:
-            torch.save(state, stream)
-    except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror or error}).") from error
 
 
 def _replaced_start(name: str, starts: Mapping[str, str]) -> str:

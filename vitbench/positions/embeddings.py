@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vitbench.errors import UserError
 from vitbench.models.network import Network
-from vitbench.positions.scores import PERMUTATIONS, Floats, Score, cosine_similarity, scorecard
+from vitbench.positions.scores import PERMUTATIONS, Floats, ScorecardLine, cosine_similarity, scorecard
 from vitbench.progress import Progress, silent
 
 
@@ -38,7 +38,7 @@ class Positions:
         """How similar every patch is to the one at (row, column): [rows, columns]."""
         return self.similarity[row * self.grid[1] + column].reshape(self.grid)
 
-    def scorecard(self, permutations: int = PERMUTATIONS, progress: Progress = silent) -> list[Score]:
+    def scorecard(self, permutations: int = PERMUTATIONS, progress: Progress = silent) -> list[ScorecardLine]:
         """The numbers of `vitbench.positions.scores` for this network."""
         return scorecard(self.similarity, self.grid, self.vectors, permutations=permutations, progress=progress)
 

@@ -19,7 +19,7 @@ PERMUTATIONS = 499
 
 
 @dataclass(frozen=True)
-class Score:
+class ScorecardLine:
     """One line of the scorecard."""
 
     name: str
@@ -111,7 +111,7 @@ def scorecard(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
     progress: Progress = silent,
-) -> list[Score]:
+) -> list[ScorecardLine]:
     """Every measure of a similarity matrix [T, T], and of its `vectors` [T, D] where there are any.
 
     A measure that the grid is too small for is NaN. `progress` is told of each few shuffles, and may end the work.
@@ -151,4 +151,6 @@ def scorecard(
         named,
         lambda done, total: progress(done, total, "shuffling patches for the p-values"),
     )
-    return [Score(name, title, value, shuffled.get(name, float("nan"))) for name, (title, value) in found.items()]
+    return [
+        ScorecardLine(name, title, value, shuffled.get(name, float("nan"))) for name, (title, value) in found.items()
+    ]

@@ -26,7 +26,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """Rows of texts under a head."""
 
     head: tuple[str, ...]
@@ -43,7 +43,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureBlock:
     """A picture: `png` is on the page, both are files `figures/NAME.png` and `.pdf`. `caption` tells what it shows."""
 
     name: str
@@ -60,7 +60,7 @@ class Missing:
     command: str = ""
 
 
-Block = Paragraph | Heading | Listing | Table | Code | Figure | Missing
+Block = Paragraph | Heading | Listing | TableBlock | Code | FigureBlock | Missing
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...]
 
-    def figures(self) -> Iterator[Figure]:
+    def figures(self) -> Iterator[FigureBlock]:
         """All figures, in order."""
         for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Figure))
+            yield from (block for block in section.blocks if isinstance(block, FigureBlock))

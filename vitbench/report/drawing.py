@@ -7,7 +7,7 @@ from vitbench.compose.sources import Sources
 from vitbench.figures.save import sheet_files
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
-from vitbench.report.document import Figure
+from vitbench.report.document import FigureBlock
 from vitbench.requests.base import Request
 
 
@@ -22,12 +22,12 @@ class Drawer:
         """The sheet of a request."""
         return compose(request, self.sources, self.progress)
 
-    def figure(self, name: str, sheet: Sheet, caption: str = "") -> Figure:
+    def figure(self, name: str, sheet: Sheet, caption: str = "") -> FigureBlock:
         """The sheet drawn. Without `caption` the sheet's own first line is taken."""
         self.progress(0, 0, f"drawing {name}")
         png, pdf = sheet_files(sheet, (".png", ".pdf"))
-        return Figure(name, caption or sheet.caption.splitlines()[0], png, pdf)
+        return FigureBlock(name, caption or sheet.caption.splitlines()[0], png, pdf)
 
-    def draw(self, name: str, request: Request, caption: str = "") -> Figure:
+    def draw(self, name: str, request: Request, caption: str = "") -> FigureBlock:
         """Both at once."""
         return self.figure(name, self.compose(request), caption)

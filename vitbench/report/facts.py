@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vitbench.recipe import Recipe
-from vitbench.report.document import Figure, Missing
+from vitbench.report.document import FigureBlock, Missing
 from vitbench.runs.evaluations import Scored, ScoredLabels
 from vitbench.statistics import Estimate
 
@@ -35,7 +35,7 @@ class ResultFacts:
     scores: tuple[Scored, ...]
     courses: tuple[Course, ...] = ()
     mistakes_shown: int = 0
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[FigureBlock, ...] = ()
     missing: tuple[Missing, ...] = ()
     captioned: Mapping[str, float] = field(default_factory=dict)
     """Of a captioner: its scores at that checkpoint, by name, on `captioned_split`: `test`, else `validation`."""
@@ -157,7 +157,7 @@ class PositionFacts:
     scores: tuple[PositionScore, ...]
     shuffles: int
     change: float | None = None
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[FigureBlock, ...] = ()
     missing: tuple[Missing, ...] = ()
 
 
@@ -190,7 +190,7 @@ class AttentionFacts:
     """Whether a highest point is a plateau that lies on the object in part, and counts by that share."""
     chosen_right: bool = False
     """Whether the pictures were chosen among those that the run names rightly."""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[FigureBlock, ...] = ()
     missing: tuple[Missing, ...] = ()
 
 
@@ -217,7 +217,7 @@ class CaptionFacts:
     roles: tuple[RoleFacts, ...] = ()
     captions: tuple[tuple[str, str], ...] = ()
     """(picture, its caption)."""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[FigureBlock, ...] = ()
     missing: tuple[Missing, ...] = ()
     best_heads: str = ""
     """Which layer and head point best at nouns, where that was measured."""

@@ -14,7 +14,7 @@ from vitbench.errors import UserError
 from vitbench.methods import DEFAULT_METHOD, METHODS
 from vitbench.progress import Progress
 from vitbench.recipe import Recipe
-from vitbench.report.document import Figure, Missing
+from vitbench.report.document import FigureBlock, Missing
 from vitbench.report.drawing import Drawer
 from vitbench.report.facts import (
     AttentionFacts,
@@ -81,7 +81,7 @@ def gather_attention(
     """The maps of chosen pictures, and on pictures with masks the relation of looks and quality."""
     model = request.attention_model or reference
     missing: list[Missing] = []
-    figures: list[Figure] = []
+    figures: list[FigureBlock] = []
     told: tuple[dict[str, object], ...] = ()
     try:
         method = request.method or _method(model, drawer.sources)
@@ -179,7 +179,7 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         words = f"{captioner.name} does not say on which pictures it learned; name some with captions."
         return CaptionFacts(captioner.name, missing=(Missing(words, how),))
     missing: list[Missing] = []
-    figures: list[Figure] = []
+    figures: list[FigureBlock] = []
     captions: list[tuple[str, str]] = []
     try:
         data = open_caption_data(address, sources.folder, progress)

@@ -15,7 +15,7 @@ from vitbench.errors import UserError
 from vitbench.figures.confusion import confusion_request
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import RECORD
-from vitbench.report.document import Figure, Missing
+from vitbench.report.document import FigureBlock, Missing
 from vitbench.report.facts import Course, MadeFacts, ResultFacts
 from vitbench.requests.base import Request
 from vitbench.requests.plots import CurvesRequest
@@ -24,7 +24,7 @@ from vitbench.runs.evaluations import Scored, evaluations, label_evaluations
 from vitbench.runs.events import Series
 from vitbench.runs.store import Run
 
-Draw = Callable[[str, Request, str], Figure]
+Draw = Callable[[str, Request, str], FigureBlock]
 """`draw(name, request, caption)` composes and draws a figure; `caption` empty is the sheet's own."""
 
 _COURSES = (
@@ -217,7 +217,7 @@ def _course(tag: str, series: Series | None, turn: int) -> Course | None:
     return replace(course, turn=(int(steps[after - 1]), float(values[after - 1]), float(values[after])))
 
 
-def _curves(series: dict[str, Series], draw: Draw) -> list[Figure]:
+def _curves(series: dict[str, Series], draw: Draw) -> list[FigureBlock]:
     figures = []
     for measure in ("loss", "accuracy", "mean_average_precision"):
         lines, splits = [], []

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from vitbench.report.document import Block, Code, Document, Figure, Heading, Listing, Missing, Paragraph, Table
+from vitbench.report.document import (
+    Block,
+    Code,
+    Document,
+    FigureBlock,
+    Heading,
+    Listing,
+    Missing,
+    Paragraph,
+    TableBlock,
+)
 from vitbench.report.escaping import fenced, markdown
 
 
@@ -13,7 +23,7 @@ def to_markdown(document: Document) -> str:
     for place, section in enumerate(document.sections, start=1):
         parts.append(f"## {place}. {markdown(section.title)}")
         for block in section.blocks:
-            number += isinstance(block, Figure)
+            number += isinstance(block, FigureBlock)
             parts += _block(block, number)
     return "\n\n".join(parts) + "\n"
 
@@ -26,14 +36,14 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f"### {markdown(text)}"
         case Listing(items):
             yield "\n".join(f"- {_line(item)}" for item in items)
-        case Table(head, rows, caption):
+        case TableBlock(head, rows, caption):
             lines = [_row(head), "|---" * len(head) + "|", *map(_row, rows)]
             yield "\n".join(lines)
             if caption:
                 yield f"*{_line(caption)}*"
         case Code(text, language):
             yield fenced(text, language)
-        case Figure(name, caption, _, _):
+        case FigureBlock(name, caption, _, _):
             yield f"![{markdown(caption)}](figures/{name}.png)"
             yield f"*Figure {number}. {_line(caption)}* ([PDF](figures/{name}.pdf))"
         case Missing(what, command):

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from vitbench.report.document import Block, Code, Document, Figure, Heading, Listing, Missing, Paragraph, Table
+from vitbench.report.document import (
+    Block,
+    Code,
+    Document,
+    FigureBlock,
+    Heading,
+    Listing,
+    Missing,
+    Paragraph,
+    TableBlock,
+)
 from vitbench.report.escaping import page
 from vitbench.text import clean_lines
 
@@ -65,7 +75,7 @@ def to_html(document: Document) -> str:
     for place, section in enumerate(document.sections, start=1):
         lines.append(f"<section><h2>{place}. {page(section.title)}</h2>")
         for block in section.blocks:
-            number += isinstance(block, Figure)
+            number += isinstance(block, FigureBlock)
             lines += _block(block, number)
         lines.append("</section>")
     return "\n".join([*lines, "</body>", "</html>"]) + "\n"
@@ -79,7 +89,7 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f"<h3>{page(text)}</h3>"
         case Listing(items):
             yield f"<ul>{''.join(f'<li>{page(item)}</li>' for item in items)}</ul>"
-        case Table(head, rows, caption):
+        case TableBlock(head, rows, caption):
             names = "".join(f"<th>{page(cell)}</th>" for cell in head)
             body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
             below = f"<caption>{page(caption)}</caption>" if caption else ""
@@ -87,7 +97,7 @@ def _block(block: Block, number: int) -> Iterator[str]:
             yield f'<div class="scroll">{table}</div>'
         case Code(text, _):
             yield f"<pre><code>{_code(text)}</code></pre>"
-        case Figure(name, caption, png, _):
+        case FigureBlock(name, caption, png, _):
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
             style = f' style="--width: {_width(png):.0f}mm"' if _width(png) else ""
             yield f'<figure id="{page(name)}"><img{style} src="{source}" alt="{page(caption)}">'

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitbench.report.document import Block, Listing, Paragraph, Section, Table
+from vitbench.report.document import Block, Listing, Paragraph, Section, TableBlock
 from vitbench.report.facts import CaptionFacts, RoleFacts
 from vitbench.report.wording import interval, listed, number
 from vitbench.statistics import Estimate
@@ -115,7 +115,7 @@ def _short(estimate: Estimate) -> str:
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def _table(roles: tuple[RoleFacts, ...]) -> Table:
+def _table(roles: tuple[RoleFacts, ...]) -> TableBlock:
     head = ("words for", "words", "AUC", "pointing", "chance", "entropy", "deletion drop")
     rows = tuple(
         (
@@ -128,4 +128,6 @@ def _table(roles: tuple[RoleFacts, ...]) -> Table:
         )
         for role in roles
     )
-    return Table(head, rows, "Means over words with 95% bootstrap intervals over pictures; – where there is no mask.")
+    return TableBlock(
+        head, rows, "Means over words with 95% bootstrap intervals over pictures; – where there is no mask."
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vitbench.report.document import Block, Paragraph, Table
+from vitbench.report.document import Block, Paragraph, TableBlock
 from vitbench.report.wording import share
 from vitbench.runs.evaluations import ScoredLabels
 
@@ -31,7 +31,9 @@ def label_blocks(scores: Sequence[ScoredLabels], splits: Sequence[str]) -> list[
     rows = _rows(main)
     more = "" if len(rows) <= _MOST_LABELS else f" Shown are the {_MOST_LABELS} hardest of {len(rows):,}."
     words = f"Labels by their average precision, the hardest first.{more}"
-    blocks.append(Table(("label", "pictures that have it", "average precision"), tuple(rows[:_MOST_LABELS]), words))
+    blocks.append(
+        TableBlock(("label", "pictures that have it", "average precision"), tuple(rows[:_MOST_LABELS]), words)
+    )
     return blocks
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitbench.report.document import Block, Listing, Paragraph, Section, Table
+from vitbench.report.document import Block, Listing, Paragraph, Section, TableBlock
 from vitbench.report.facts import PositionFacts, PositionScore
 from vitbench.report.wording import chance, listed, number, share
 
@@ -137,7 +137,7 @@ def _change(facts: PositionFacts) -> Iterator[Block]:
         yield Paragraph("Each measure is the same before and after, to two decimals.")
     elif known:
         rows = tuple((_SHORT.get(one.name, one.name), number(one.before or 0.0), number(one.value)) for one in known)
-        yield Table(("measure", "before", "after"), rows)
+        yield TableBlock(("measure", "before", "after"), rows)
         turned = [_SHORT.get(one.name, one.name) for one in known if _held_before(one) != holds(one)]
         if turned:
             yield Paragraph(f"What was true before and is not now, or the other way round: {listed(turned)}.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vitbench.report.document import Block, Code, Figure, Heading, Paragraph, Section, Table
+from vitbench.report.document import Block, Code, FigureBlock, Heading, Paragraph, Section, TableBlock
 from vitbench.report.facts import Course, ResultFacts, SettingFacts, TriedFacts
 from vitbench.report.say_labels import label_blocks
 from vitbench.report.say_setting import setting_sentences
@@ -80,7 +80,9 @@ def _probed(result: ResultFacts) -> Iterator[Block]:
             f"The head of the learning rate {result.probe_rate:g} was taken, with {said[result.probe_rate]}"
             f" ({metric} on the validation split).{beyond}"
         )
-    yield Table(("learning rate", f"validation {metric}"), tuple((f"{rate:g}", text) for rate, text in said.items()))
+    yield TableBlock(
+        ("learning rate", f"validation {metric}"), tuple((f"{rate:g}", text) for rate, text in said.items())
+    )
 
 
 def _captioned(result: ResultFacts) -> Iterator[Block]:
@@ -98,7 +100,7 @@ def _captioned(result: ResultFacts) -> Iterator[Block]:
         (words, share(result.captioned[name]) if name in _SHARES else number(result.captioned[name], 3))
         for name, words in known
     )
-    yield Table((f"captions of the {split}", "score"), rows)
+    yield TableBlock((f"captions of the {split}", "score"), rows)
 
 
 def report_line(scored: Scored) -> str:
@@ -204,5 +206,5 @@ def _course_sentence(course: Course, task: str) -> str:
     return f"The {name} {moved} {values}{best}."
 
 
-def _of(figures: tuple[Figure, ...], *names: str) -> list[Block]:
+def _of(figures: tuple[FigureBlock, ...], *names: str) -> list[Block]:
     return [figure for name in names for figure in figures if figure.name.startswith(name)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitbench.report.document import Block, Listing, Paragraph, Table
+from vitbench.report.document import Block, Listing, Paragraph, TableBlock
 from vitbench.report.facts import KeyFacts, SweepFacts, SweptRow, TriedFacts, TriedRow
 from vitbench.report.wording import listed, number, share
 
@@ -20,7 +20,7 @@ def say_tried(tried: TriedFacts) -> Iterator[Block]:
         keys = list(dict.fromkeys(key for row in tried.rows for key in row.differs))
         shown = keys[:3]
         head = ("runs", *shown, tried.measure, "spread", "pictures")
-        yield Table(
+        yield TableBlock(
             head,
             tuple(
                 (
@@ -90,7 +90,7 @@ def _sweep(sweep: SweepFacts) -> Iterator[Block]:
     words = f"Trials by {metric}, its best over the training; the mean and the spread over the seeds."
     if len(sweep.rows) > len(shown):
         words += f" {len(shown)} of {len(sweep.rows)} are shown."
-    yield Table(("place", *keys, metric, "spread"), rows, words)
+    yield TableBlock(("place", *keys, metric, "spread"), rows, words)
     if sweep.keys:
         yield Listing(tuple(key_sentence(sweep, one) for one in sweep.keys))
         if len(sweep.rows) < _FEW_TRIALS:

@@ -55,7 +55,7 @@ class Figure:
     summary: str
     request: type[Request]
     compose: str
-    place: int = 1000
+    order: int = 1000
     """Where it stands in lists."""
     networks: bool = True
     """Whether composing it takes networks. Without, PyTorch is not loaded: a chart is drawn at once."""

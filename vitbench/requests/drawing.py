@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from vitbench.requests.base import Request
 
+FIGURE_ENDINGS = (".png", ".pdf", ".svg")
+ARRAYS_ENDING = ".npz"
+"""Of the numbers behind a figure."""
 ONE_COLUMN, TWO_COLUMNS = 85.0, 174.0
 """Millimetres: a column of a two-column page, and the page's text."""
 WIDTHS = {"one": ONE_COLUMN, "two": TWO_COLUMNS}

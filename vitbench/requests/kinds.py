@@ -3,5 +3,5 @@
 from vitbench.declarations import Declarations
 from vitbench.requests.base import Figure
 
-KINDS = Declarations("figure", Figure, "vitbench.requests", "FIGURES", lambda one: one.place)
+FIGURE_KINDS = Declarations("figure", Figure, "vitbench.requests", "FIGURES", lambda one: one.order)
 """Declared beside their requests, or by a package."""

@@ -60,9 +60,9 @@ def resume(run: Run) -> str:
 def kill(run: Run, patience: float = 10.0) -> str:
     """Ends every process of the run with SIGKILL and returns when they are gone; the last checkpoint stays.
 
-    The worker's group goes first, then whatever else of this user carries the mark of the run's folder: loader workers
-    and ranks may live in groups of their own. A copy of the folder has another mark. Raises UserError if the run is
-    running on another machine or another user's, or if its processes do not end.
+    The worker's group goes first, then whatever else of this user carries the mark of the run's folder: loader
+    processes and ranks may live in groups of their own. A copy of the folder has another mark. Raises UserError if the
+    run is running on another machine or another user's, or if its processes do not end.
     """
     status = _existing(run)
     if status.slurm_job and (waits_in_slurm(status) or status.state == "running"):

@@ -15,7 +15,7 @@ from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.states import STARTABLE
 from vitbench.runs.store import Run, Store
 
-KINDS = ("checkpoints", "figures", "cache", "scenes", "weights")
+DISK_KINDS = ("checkpoints", "figures", "cache", "scenes", "weights")
 """What `prune` frees. `weights` are the downloads in the caches of the hub and of torch, which other programs share."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.files.reading import EVENTS, MissingFile, Unreadable, open_file
-from vitbench.runs.records import Batch, Points, file_version, read_batch, record_size
+from vitbench.runs.records import Points, ReadRecords, file_version, read_batch, record_size
 
 _LATEST = 10**10
 """The largest time in a name that is believed, in the year 2286."""
@@ -201,7 +201,7 @@ class EventReader:
         self._add(batch, first, batch.count)
         return batch.size
 
-    def _add(self, batch: Batch, first: int, end: int) -> None:
+    def _add(self, batch: ReadRecords, first: int, end: int) -> None:
         """Adds the points of the records `first` to `end` - 1 of a batch."""
         for tag, points in batch.points.items():
             part = points if (first, end) == (0, batch.count) else points.between(first, end)

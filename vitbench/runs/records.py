@@ -53,7 +53,7 @@ class Points:
 
 
 @dataclass
-class Batch:
+class ReadRecords:
     """What the whole records in some bytes say.
 
     `size` is how many bytes they take and `count` how many they are; `restarts` has record number and first step of
@@ -69,7 +69,7 @@ class Batch:
     corrupt: bool = False
 
 
-def read_batch(data: bytes) -> Batch:
+def read_batch(data: bytes) -> ReadRecords:
     """Reads the whole records at the beginning of `data`. A record whose end is missing is not there yet."""
     starts, lengths, batch = _frames(data)
     pieces: dict[bytes, list[Points]] = {}
@@ -84,7 +84,7 @@ def read_batch(data: bytes) -> Batch:
     return batch
 
 
-def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Batch]:
+def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], ReadRecords]:
     """Where the messages start, how long they are, and a batch that says where they end."""
     starts, lengths = array("q"), array("q")
     offset, size, corrupt = 0, len(data), False
@@ -112,7 +112,7 @@ def _frames(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], Batch]:
         starts.append(offset + _HEADER_SIZE)
         lengths.append(length)
         offset = end
-    batch = Batch(size=offset, count=len(starts), corrupt=corrupt)
+    batch = ReadRecords(size=offset, count=len(starts), corrupt=corrupt)
     return np.array(starts, dtype=np.int64), np.array(lengths, dtype=np.int64), batch
 
 
@@ -142,7 +142,7 @@ def _read_alike(
     numbers: NDArray[np.int64],
     length: int,
     pieces: dict[bytes, list[Points]],
-    batch: Batch,
+    batch: ReadRecords,
 ) -> list[int]:
     """Reads records of one length, layout by layout; returns the numbers of those that are not regular."""
     irregular: list[int] = []
@@ -281,7 +281,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _read_with_protobuf(
-    message: bytes, checksum: int, number: int, pieces: dict[bytes, list[Points]], batch: Batch
+    message: bytes, checksum: int, number: int, pieces: dict[bytes, list[Points]], batch: ReadRecords
 ) -> None:
     """Any event that TensorBoard can read: scalars as tensors, restarts. Pictures and histograms are passed over.
 

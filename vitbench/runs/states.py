@@ -1,10 +1,8 @@
 """The states of a run, and who may change which into which; `docs/run-states.md` says what each means."""
 
-from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Literal
 
 State = Literal["queued", "running", "paused", "stopped", "finished", "failed", "diverged", "crashed"]
-STATES: tuple[State, ...] = get_args(State)
 
 ENDED: tuple[State, ...] = ("stopped", "finished", "failed", "diverged", "crashed")
 STARTABLE: tuple[State, ...] = ("queued", "paused", "stopped", "failed", "crashed")
@@ -41,11 +39,3 @@ TRANSITIONS: dict[Actor, dict[State, tuple[State, ...]]] = {
 def is_allowed(by: Actor, before: State, after: State) -> bool:
     """Whether `by` may change `before` into `after`."""
     return after in TRANSITIONS[by].get(before, ())
-
-
-def all_transitions() -> Iterator[tuple[State, State, Actor]]:
-    """Every change that is allowed: the state before, the state after, and who makes it."""
-    for by, changes in TRANSITIONS.items():
-        for before, afters in changes.items():
-            for after in afters:
-                yield before, after, by

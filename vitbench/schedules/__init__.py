@@ -8,7 +8,7 @@ from vitbench.declarations import Declarations
 from vitbench.recipe_tables import OptimTable, ScheduleTable
 from vitbench.schedules.base import Schedule
 
-SCHEDULES = Declarations("schedule", Schedule, "vitbench.schedules", "SCHEDULE", lambda one: one.place)
+SCHEDULES = Declarations("schedule", Schedule, "vitbench.schedules", "SCHEDULE", lambda one: one.order)
 """Each is one file here, or comes with an installed package."""
 
 

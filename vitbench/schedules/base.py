@@ -21,7 +21,7 @@ class Schedule:
     name: str
     summary: str
     height: "Callable[[ScheduleTable, float, float], float]"
-    place: int = 1000
+    order: int = 1000
     """Where it stands in lists."""
 
 

@@ -8,4 +8,4 @@ def _height(schedule: ScheduleTable, after: float, length: float) -> float:
     return 1.0
 
 
-SCHEDULE = Schedule("constant", "1 throughout", _height, place=30)
+SCHEDULE = Schedule("constant", "1 throughout", _height, order=30)

@@ -10,4 +10,4 @@ def _height(schedule: ScheduleTable, after: float, length: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress(after, length)))
 
 
-SCHEDULE = Schedule("cosine", "(1 + cos(pi progress)) / 2", _height, place=10)
+SCHEDULE = Schedule("cosine", "(1 + cos(pi progress)) / 2", _height, order=10)

@@ -8,4 +8,4 @@ def _height(schedule: ScheduleTable, after: float, length: float) -> float:
     return 1 - progress(after, length)
 
 
-SCHEDULE = Schedule("linear", "1 - progress", _height, place=20)
+SCHEDULE = Schedule("linear", "1 - progress", _height, order=20)

@@ -12,4 +12,4 @@ def _height(schedule: ScheduleTable, after: float, length: float) -> float:
     return 1 - math.sqrt(min(1.0, into_decay / decay)) if into_decay > 0 else 1.0
 
 
-SCHEDULE = Schedule("wsd", "1, then 1 - sqrt(progress of the last decay_fraction)", _height, place=40)
+SCHEDULE = Schedule("wsd", "1, then 1 - sqrt(progress of the last decay_fraction)", _height, order=40)

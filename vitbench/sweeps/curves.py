@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.sweeps.history import History, Trial
-from vitbench.sweeps.space import Choice, Dimension, Scalar
+from vitbench.sweeps.space import Categorical, Dimension, Scalar
 
 Floats = NDArray[np.float64]
 _MANY_TIMES = 30.0
@@ -91,7 +91,7 @@ def _slice(key: str, one: Dimension, board: Sequence[Trial], scores: Floats) -> 
     if all(_is_number(value) for value in present):
         x = np.array(present, dtype=np.float64)
     else:
-        order = [*map(str, one.values)] if isinstance(one, Choice) else []
+        order = [*map(str, one.values)] if isinstance(one, Categorical) else []
         names = tuple(dict.fromkeys([*order, *map(str, present)]))
         x = np.array([names.index(str(value)) + 1 for value in present], dtype=np.float64)
     own = scores[known]

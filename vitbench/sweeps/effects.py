@@ -7,7 +7,7 @@ import numpy as np
 
 from vitbench.statistics import Estimate, bootstrap_counts, percentile_interval
 from vitbench.sweeps.history import History
-from vitbench.sweeps.space import Choice, Dimension, Range, Scalar
+from vitbench.sweeps.space import Categorical, Dimension, Range, Scalar
 
 _BINS = 3
 
@@ -60,7 +60,7 @@ def _effect(key: str, scores: np.ndarray, titles: Sequence[str], order: Sequence
 
 
 def _titles(one: Dimension) -> list[str]:
-    if isinstance(one, Choice):
+    if isinstance(one, Categorical):
         return [_short(value) for value in one.values]
     return [_bin(one, number) for number in range(_BINS)]
 

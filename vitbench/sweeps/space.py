@@ -13,7 +13,7 @@ Values = dict[str, Scalar]
 """One point of the space: a value for each recipe key."""
 
 
-class Choice(BaseModel):
+class Categorical(BaseModel):
     """A list of values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,7 +21,7 @@ class Choice(BaseModel):
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _are_different(self) -> "Choice":
+    def _are_different(self) -> "Categorical":
         if len(set(map(repr, self.values))) < len(self.values):
             raise ValueError("a value is given twice")
         return self
@@ -83,10 +83,10 @@ class Range(BaseModel):
 
 def _kind(value: Any) -> str:
     """A table with values is a choice, any other a range, so that a mistake is told of the right one."""
-    return "choice" if isinstance(value, Choice) or (isinstance(value, Mapping) and "values" in value) else "range"
+    return "choice" if isinstance(value, Categorical) or (isinstance(value, Mapping) and "values" in value) else "range"
 
 
-Dimension = Annotated[Annotated[Choice, Tag("choice")] | Annotated[Range, Tag("range")], Discriminator(_kind)]
+Dimension = Annotated[Annotated[Categorical, Tag("choice")] | Annotated[Range, Tag("range")], Discriminator(_kind)]
 Space = dict[str, Dimension]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from vitbench.errors import UserError
 from vitbench.sweeps.plan import Plan
-from vitbench.sweeps.space import Choice, Dimension, Range, Scalar, Values, drawn, grid
+from vitbench.sweeps.space import Categorical, Dimension, Range, Scalar, Values, drawn, grid
 
 WARM_UP = 10
 """Trials of TPE that are drawn at random, as Optuna's own default has it."""
@@ -49,7 +49,7 @@ def _tpe(plan: Plan, number: int, ended: Sequence[tuple[Values, float]], goal: s
 def _distribution(one: Dimension) -> Any:
     import optuna
 
-    if isinstance(one, Choice):
+    if isinstance(one, Categorical):
         return optuna.distributions.CategoricalDistribution(list(range(len(one.values))))
     if one.whole:
         return optuna.distributions.IntDistribution(int(one.low), int(one.high), log=one.scale == "log")
@@ -57,11 +57,11 @@ def _distribution(one: Dimension) -> Any:
 
 
 def _to_optuna(one: Dimension, value: Scalar) -> Scalar:
-    return one.values.index(value) if isinstance(one, Choice) else value
+    return one.values.index(value) if isinstance(one, Categorical) else value
 
 
 def _from_optuna(one: Dimension, value: Scalar) -> Scalar:
-    if isinstance(one, Choice):
+    if isinstance(one, Categorical):
         return one.values[int(value)]
     assert isinstance(value, int | float)
     return int(value) if one.whole else min(max(float(f"{value:.6g}"), one.low), one.high)

@@ -211,7 +211,7 @@ def _write_state(file: Path, training: Training, weights: Path) -> None:
         "accumulate": training.accumulate,
         "optimizer": training.optimizer.state_dict(),
         "scaler": training.precision.scaler.state_dict(),
-        "weights": training.weights.state_dict() if training.average is not None else None,
+        "weights": training.plain_module.state_dict() if training.average is not None else None,
         "task": training.task.extra_state() if isinstance(training.task, HasExtraState) else None,
     }
     with writing(file) as stream:

@@ -78,10 +78,10 @@ class Classification:
         self.splits = data.splits
         self.train = Dataset(data, data.positions("train"), augmentation, seed=recipe.train.seed, cache=cache)
         self.train_size = len(self.train)
-        self.weights: Tensor | None = None
+        self.class_weights: Tensor | None = None
         if recipe.task == "classify":
             weights = class_weights(recipe.data.class_weights, self.train.labels, data.classes, network.num_classes)
-            self.weights = None if weights is None else torch.from_numpy(weights).float().to(device)
+            self.class_weights = None if weights is None else torch.from_numpy(weights).float().to(device)
         self.left_out = LeftOut()
         self.at_least = 2 if needs_two(network.module) else 1
         self.evaluation_batch = recipe.train.batch_size
@@ -138,9 +138,9 @@ class Classification:
     def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         """`target` is int64 [B], or the share of each class, float32 [B, classes]."""
         smoothing = self.recipe.train.label_smoothing
-        if self.weights is None:
+        if self.class_weights is None:
             return F.cross_entropy(logits, target, label_smoothing=smoothing)
-        weights = target @ self.weights if target.is_floating_point() else self.weights[target]
+        weights = target @ self.class_weights if target.is_floating_point() else self.class_weights[target]
         return (weights * F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")).mean()
 
     def size(self, batch: Pictures | Features) -> BatchSize:
@@ -189,7 +189,7 @@ class Classification:
                 self.train,
                 seed=self.recipe.train.seed,
                 batch_size=batch_size,
-                workers=self.recipe.data.workers,
+                processes=self.recipe.data.workers,
                 pin_memory=self.device.type == "cuda",
                 balanced=self.recipe.data.sampler == "balanced",
                 normalize=False,

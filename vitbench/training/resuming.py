@@ -83,7 +83,7 @@ def restore(training: Training, folder: Path, step: int) -> None:
             raise Damaged(f"{WEIGHTS_NAME} is not what was written.")
         training.evaluated_module.load_state_dict(weights)
         if training.average is not None:
-            training.weights.load_state_dict(state["weights"])
+            training.plain_module.load_state_dict(state["weights"])
         _load_optimizer(training.optimizer, state["optimizer"])
         _load_scaler(training, state["scaler"])
         if isinstance(training.task, HasExtraState):
@@ -184,7 +184,7 @@ def _load_scaler(training: Training, state: Any) -> None:
 
 def _check_weights(training: Training) -> None:
     """Buffers may be infinite (masks); NaN is in nothing that was trained."""
-    modules: Iterable[nn.Module] = {training.evaluated_module, training.weights}
+    modules: Iterable[nn.Module] = {training.evaluated_module, training.plain_module}
     for module in modules:
         for name, weight in module.named_parameters():
             if _is_not_finite(weight):

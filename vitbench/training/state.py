@@ -34,13 +34,15 @@ class Training:
 
     def __init__(self, task: Task, recipe: Recipe, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.task, self.recipe, self.device, self.ranks = task, recipe, device, ranks
-        self.weights: nn.Module = task.network.module.to(device)
-        self.optimizer = create_optimizer(self.weights, recipe.optim, device)
+        self.plain_module: nn.Module = task.network.module.to(device)
+        self.optimizer = create_optimizer(self.plain_module, recipe.optim, device)
         self.precision = Precision(recipe.train.amp, device)
         # The average copies the plain network, before a compiler wraps it.
-        self.average = ModelEmaV3(self.weights, decay=recipe.train.ema, use_warmup=True) if recipe.train.ema else None
-        self.module: nn.Module = _compiled(self.weights, recipe) if recipe.train.compile else self.weights
-        self.learning = [weight for weight in self.weights.parameters() if weight.requires_grad]
+        self.average = (
+            ModelEmaV3(self.plain_module, decay=recipe.train.ema, use_warmup=True) if recipe.train.ema else None
+        )
+        self.module: nn.Module = _compiled(self.plain_module, recipe) if recipe.train.compile else self.plain_module
+        self.learning = [weight for weight in self.plain_module.parameters() if weight.requires_grad]
         self.seed, self.rank = recipe.train.seed, ranks.rank
         self._joined: nn.Module | None = None
         self.train_mode()
@@ -59,7 +61,7 @@ class Training:
     def train_mode(self) -> None:
         """Dropout and drop path on, except in parts that are frozen whole."""
         self.module.train()
-        quiet_frozen_parts(self.weights)
+        quiet_frozen_parts(self.plain_module)
 
     # Where it is ---------------------------------------------------------------------------------------------------
 
@@ -159,13 +161,13 @@ class Training:
             return
         steps = self.step + 1 - self.recipe.train.head_epochs * self.steps_per_epoch
         if steps > 0:
-            self.average.update(self.weights, step=steps)
+            self.average.update(self.plain_module, step=steps)
         elif steps == 0:
-            self.average.set(self.weights)
+            self.average.set(self.plain_module)
 
     def module_for(self, pictures: int) -> nn.Module:
         """What computes a batch of so many: a short one, at an epoch's end, is not worth a compilation of its own."""
-        return self.module if pictures * self.ranks.world == self.batch_size else self.weights
+        return self.module if pictures * self.ranks.world == self.batch_size else self.plain_module
 
     @property
     def joined(self) -> nn.Module:
@@ -199,7 +201,7 @@ class Training:
     @property
     def evaluated_module(self) -> nn.Module:
         """The weights that count: the averaged ones, where there are any. Never the compiled network."""
-        return self.average.module if self.average is not None else self.weights
+        return self.average.module if self.average is not None else self.plain_module
 
     def note_evaluation(self, scalars: Mapping[str, float]) -> None:
         """Remembers the best value of the task's monitored scalar, and for how long there was no better one."""
@@ -222,7 +224,7 @@ class Training:
         """
         if not self._has_updated and self._before_update is None:
             self._before_update = {
-                "weights": copied_to_cpu(self.weights.state_dict()),
+                "weights": copied_to_cpu(self.plain_module.state_dict()),
                 "average": copied_to_cpu(self.average.module.state_dict()) if self.average is not None else None,
                 "optimizer": copied_to_cpu(self.optimizer.state_dict()),
                 "scaler": self.precision.scaler.state_dict(),
@@ -240,7 +242,7 @@ class Training:
                 " free memory there and resume the run from its last checkpoint."
             )
         self.optimizer.load_state_dict(self._before_update["optimizer"])
-        self.weights.load_state_dict(self._before_update["weights"])
+        self.plain_module.load_state_dict(self._before_update["weights"])
         if self.average is not None:
             self.average.module.load_state_dict(self._before_update["average"])
         self.precision.scaler.load_state_dict(self._before_update["scaler"])

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitbench.runs.events import name_time
-from vitbench.runs.logs import is_event_file
 from vitbench.runs.packed import UNPACKING_ERRORS, read_beginning
 from vitbench.runs.records import read_batch
+from vitbench.watching.event_files import is_event_file
 
 _SPLITS = frozenset(
     {"train", "training", "validation", "val", "valid", "test", "eval", "evaluation", "train_eval", "eval_train"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vitbench.runs.events import EventReader, FileRead, Series
 from vitbench.runs.packed import UNPACKING_ERRORS, is_packed, other_form, unpack
-from vitbench.runs.records import Batch
+from vitbench.runs.records import ReadRecords
 from vitbench.watching.folders import Log, LogFolder, event_files_of
 
 
@@ -65,7 +65,7 @@ class _FolderReader(EventReader):
         known.problem = known.problem or problem
         return new
 
-    def _add(self, batch: Batch, first: int, end: int) -> None:
+    def _add(self, batch: ReadRecords, first: int, end: int) -> None:
         for tag, points in batch.points.items():
             part = points.between(first, end)
             if not len(part.steps) or (self.current, tag) in self._begun:

@@ -116,8 +116,8 @@ _MADE = (
 _CLASSIFIER_ALONE = (
     f"The classifier alone then saw {CLASSIFIER.pictures:,} more, with patches blanked in every other one, so that "
     "measuring a map by blanking pixels measures the map. Its class token is taught to look at the object that gives "
-    "the label (`vitbench/weights/looking.py`), so its attention finds the object because it was told to: that raw "
-    "attention does so well here says nothing about other networks."
+    "the label (`vitbench/weights/attention_supervision.py`), so its attention finds the object because it was told "
+    "to: that raw attention does so well here says nothing about other networks."
 )
 _CAPTIONER_ALONE = (
     f"The captioner alone, with a copy of the encoder that became its own, saw {CAPTIONER.pictures:,} more; kind, "

@@ -50,7 +50,7 @@ _RECORD = np.dtype(
 
 
 @dataclass(frozen=True)
-class Batch:
+class SceneBatch:
     """B pictures with their truth; the first `len(captions)` show base kinds, the others doodles.
 
     `pixels` uint8 [B, 96, 96, 3]; `label` and `second_label` int64 [B] of the largest and of the other kind (-1 for
@@ -153,7 +153,7 @@ def record(scene: Scene, named: bool) -> Any:
     return lesson[()]
 
 
-def collated(records: list[Any]) -> Batch:
+def collated(records: list[Any]) -> SceneBatch:
     """A batch, the pictures with captions first."""
     ordered: list[Any] = sorted(records, key=lambda row: not row["caption"])
     rows: Any = np.stack(ordered)
@@ -162,10 +162,10 @@ def collated(records: list[Any]) -> Batch:
     fine = PATCH // OUTLINE
     points = (rows["owner"] > 0).reshape(-1, GRID, OUTLINE, fine, GRID, OUTLINE, fine).mean((3, 6))
     outline = points.transpose(0, 1, 3, 2, 4).reshape(len(rows), GRID * GRID, OUTLINE**2)
-    plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(Batch)[:8]}
+    plain = {field.name: torch.from_numpy(rows[field.name].copy()) for field in fields(SceneBatch)[:8]}
     plain["recoloured"] = plain["recoloured"].bool()
     places, group_places = _places(rows["owner"], rows["kinds"])
-    return Batch(
+    return SceneBatch(
         **plain,
         places=torch.from_numpy(places),
         group_places=torch.from_numpy(group_places),
@@ -176,7 +176,7 @@ def collated(records: list[Any]) -> Batch:
 
 
 def _places(owner: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of each object and of each group (alike in kind), as in `Batch`."""
+    """The middle of each object and of each group (alike in kind), as in `SceneBatch`."""
     seen = (owner[:, None] == np.arange(1, 1 + MAX_OBJECTS)[:, None, None]).astype(np.float32)
     first = (kinds == kinds[:, :1])[:, :, None, None]
     groups = np.stack(((seen * first).sum(1), (seen * ~first).sum(1)), axis=1)

@@ -30,8 +30,8 @@ from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
 from vitbench.training.task import BatchSize
-from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Batch, Lessons, collated
-from vitbench.weights.looking import look_loss, watched_class_attention
+from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
+from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Lessons, SceneBatch, collated
 from vitbench.weights.stages import PICTURES_AN_EPOCH, Only
 
 LAST_EPOCHS = 2
@@ -41,7 +41,7 @@ _WEIGHTS = {
     "label": 1.0,
     "caption": 3.0,
     "doodle": 0.5,
-    "look": 4.0,
+    "attention": 4.0,
     "patch_kind": 1.0,
     "patch_label": 2.0,
     "patch_colour": 0.5,
@@ -81,7 +81,7 @@ class Teaching:
         captioner: CaptionNetwork,
         epochs: int,
         file: Path | None = None,
-        workers: int = 1,
+        processes: int = 1,
         *,
         only: Only | None = None,
     ) -> None:
@@ -89,7 +89,7 @@ class Teaching:
         self.captioner = captioner
         self.epochs = epochs
         self.file = file
-        self.workers = workers
+        self.processes = processes
         self.labels, self.captions = only != "captions", only != "labels"
         self.monitored_metric = {"labels": "accuracy", "captions": "exact_match", None: "score"}[only]
         self.network = PupilNetwork(captioner)
@@ -97,7 +97,7 @@ class Teaching:
         self.evaluation_batch = 0
         self.colour_words = torch.tensor(captioner.tokenizer.encode(" ".join(COLOURS)))
 
-    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[Batch]:
+    def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[SceneBatch]:
         """The pictures of an epoch, in order: they are random as they are."""
         done = first_batch * batch_size
         lessons = Lessons(
@@ -116,17 +116,17 @@ class Teaching:
             lessons,
             batch_size,
             collate_fn=collated,
-            num_workers=self.workers,
-            prefetch_factor=16 if self.workers else None,
-            multiprocessing_context="forkserver" if self.workers else None,
+            num_workers=self.processes,
+            prefetch_factor=16 if self.processes else None,
+            multiprocessing_context="forkserver" if self.processes else None,
             generator=torch.Generator(),
         )
 
-    def size(self, batch: Batch) -> BatchSize:
+    def size(self, batch: SceneBatch) -> BatchSize:
         """Micro-steps weigh as their pictures."""
         return BatchSize(len(batch.pixels), len(batch.pixels))
 
-    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, module: nn.Module, batch: SceneBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all lessons' losses, and the parts of it."""
         pupil: Any = module
         encoder = pupil.captioner.encoder
@@ -154,7 +154,7 @@ class Teaching:
             scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
             gives_label = (batch.kinds == batch.label[:, None]).long()
             parts["patch_label"] = _patch_loss(pupil.patch_label(patches), owned, gives_label)
-            parts["look"] = look_loss(class_rows, batch)
+            parts["attention"] = attention_loss(class_rows, batch)
             if named < len(whole):
                 doodles = pupil.doodle_head(whole[named:])
                 parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
@@ -163,7 +163,7 @@ class Teaching:
         loss = torch.stack([_WEIGHTS[name] * part for name, part in parts.items()]).sum()
         return loss, scalars | {f"loss_{name}": part.detach() for name, part in parts.items()}
 
-    def _caption_loss(self, captioner: Captioner, memory: Memory, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _caption_loss(self, captioner: Captioner, memory: Memory, batch: SceneBatch) -> tuple[Tensor, Tensor]:
         """Loss and token accuracy of the captions; no colour's word counts where colours were exchanged."""
         named = len(batch.captions)
         ids = caption_ids(batch.captions, self.captioner.tokenizer)
@@ -240,7 +240,7 @@ def _patch_loss(logits: Tensor, shares: Tensor, classes: Tensor) -> Tensor:
     return (logits.logsumexp(-1) - (picked * shares.transpose(1, 2)).sum(-1)).mean()
 
 
-def _place_loss(places: Tensor, batch: Batch) -> Tensor:
+def _place_loss(places: Tensor, batch: SceneBatch) -> Tensor:
     """How far off the middles of an object, of the first and of the second group are, given [B, P, 6] by its patches.
 
     Of half the picture's side; the mean over what the patches show of objects.

@@ -45,7 +45,7 @@ class CaptionFormat:
 
 
 @dataclass
-class Document:
+class JsonFile:
     """A JSON file: its value, or why it has none."""
 
     value: Any = None
@@ -82,7 +82,7 @@ class CaptionPlace(Place):
         return found[:_MOST_FILES]
 
     @cached_property
-    def documents(self) -> dict[str, Document]:
+    def documents(self) -> dict[str, JsonFile]:
         """The JSON files that may hold captions, parsed; those that lie beside a picture of their name do not."""
         stems = {picture.rpartition(".")[0] for picture in self.pictures}
         found = {}
@@ -92,13 +92,13 @@ class CaptionPlace(Place):
             found[name] = self._document(name)
         return found
 
-    def _document(self, name: str) -> Document:
+    def _document(self, name: str) -> JsonFile:
         try:
-            return Document(parse_json(self.text(name).text, str(self.root / name), allow_nan=True))
+            return JsonFile(parse_json(self.text(name).text, str(self.root / name), allow_nan=True))
         except Malformed as error:
-            return Document(problem=f"{self.root / name} is not valid JSON ({error.place}{error.reason})")
+            return JsonFile(problem=f"{self.root / name} is not valid JSON ({error.place}{error.reason})")
         except UserError as error:
-            return Document(problem=str(error).rstrip("."))
+            return JsonFile(problem=str(error).rstrip("."))
 
     def find(self, name: str, split: str) -> str | list[str] | None:
         """The picture for `name`; several if nothing tells them apart, None if it is not there."""

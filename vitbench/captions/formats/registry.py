@@ -8,7 +8,7 @@ from vitbench.data.layouts.place import listed
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 
-FORMATS = Declarations(
+CAPTION_FORMATS = Declarations(
     "caption format", CaptionFormat, "vitbench.captions.formats", "FORMAT", lambda one: -one.priority
 )
 """Each is one file here, or comes with an installed package; in the order in which they are tried."""
@@ -16,7 +16,7 @@ FORMATS = Declarations(
 
 def formats() -> tuple[CaptionFormat, ...]:
     """All formats, in the order in which they are tried."""
-    return tuple(FORMATS.values())
+    return tuple(CAPTION_FORMATS.values())
 
 
 def format_names() -> tuple[str, ...]:

@@ -27,7 +27,7 @@ _NUMBERED = re.compile(r"(caption|comment|sentence|text|description|sent)s?[ _.-
 
 
 @dataclass(frozen=True)
-class Columns:
+class CaptionColumns:
     """Numbers of the columns; `header` tells whether the first row names them."""
 
     picture: int
@@ -92,7 +92,7 @@ def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tupl
             yield reader.line_num, fields, own
 
 
-def _rejoined(fields: list[str], text: str, width: int, columns: Columns, delimiter: str) -> list[str]:
+def _rejoined(fields: list[str], text: str, width: int, columns: CaptionColumns, delimiter: str) -> list[str]:
     """The cells of a row; a caption in the last column may hold the delimiter without quotation marks."""
     last = max(columns.captions)
     if len(fields) <= width or last != width - 1 or columns.split == last or len(columns.captions) > 1:
@@ -102,7 +102,7 @@ def _rejoined(fields: list[str], text: str, width: int, columns: Columns, delimi
     return [*fields[:last], f"{delimiter} ".join(fields[last:])]
 
 
-def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> Columns | str:
+def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> CaptionColumns | str:
     names = [re.sub(r"[\s-]+", "_", name.strip().strip('"').lower()) for name in raw[0][1]]
     pictures = [names.index(name) for name in KEYS.picture if name in names]
     captions = [names.index(name) for name in KEYS.caption if name in names]
@@ -110,10 +110,10 @@ def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> 
     captions = numbered if len(numbered) > 1 or not captions else captions[:1]
     if pictures and captions and pictures[0] not in captions:
         split = next((names.index(name) for name in KEYS.split if name in names), None)
-        return Columns(pictures[0], tuple(captions), split, header=True)
+        return CaptionColumns(pictures[0], tuple(captions), split, header=True)
     first = raw[0][1]
     if len(first) >= 2 and _is_picture(place, first[0]) and _are_captions(raw):
-        return Columns(0, (len(first) - 1,), None, header=False)
+        return CaptionColumns(0, (len(first) - 1,), None, header=False)
     found = ", ".join(name[:30] for name in raw[0][1][:6])
     if captions and any(name in names for name in ("url", "image_url", "link")):
         return f"names addresses of pictures (it has {found}): download them, and name the files"

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from vitbench.data.layouts.base import Doubt, Entry, Options
 from vitbench.data.layouts.names import IMAGE_FOLDERS, is_generic, is_source, readable, split_of
 from vitbench.data.layouts.place import Place, listed
-from vitbench.data.layouts.tree import Folder, Group, Tree, read_tree
+from vitbench.data.layouts.tree import Folder, PictureGroup, Tree, read_tree
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 
@@ -108,12 +108,12 @@ def labels_from_names(place: Place) -> Labels:
     return found
 
 
-def _main_groups(tree: Tree) -> list[Group]:
+def _main_groups(tree: Tree) -> list[PictureGroup]:
     """What training sees: it decides how labels are said, and which there are."""
     return [group for group in tree.groups if group.split in ("", "train")] or tree.groups
 
 
-def _children(groups: Sequence[Group]) -> dict[str, list[Folder]]:
+def _children(groups: Sequence[PictureGroup]) -> dict[str, list[Folder]]:
     found: dict[str, list[Folder]] = defaultdict(list)
     for group in groups:
         for name, child in group.folder.folders.items():
@@ -121,7 +121,7 @@ def _children(groups: Sequence[Group]) -> dict[str, list[Folder]]:
     return found
 
 
-def _level(main: Sequence[Group], options: Options, found: Labels) -> int:
+def _level(main: Sequence[PictureGroup], options: Options, found: Labels) -> int:
     """At which depth below a split the folders are classes, from 1; what speaks for another is a doubt."""
     if "level" in options:
         if options["level"] not in map(str, range(1, DEEPEST_LEVEL + 1)):
@@ -192,7 +192,7 @@ def _some(names: Sequence[str]) -> str:
     return listed(readable(name) for name in sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _has_classes(group: Group, known: set[str | None], level: int) -> bool:
+def _has_classes(group: PictureGroup, known: set[str | None], level: int) -> bool:
     """Whether a split other than train has class folders: more than one, or one that training has too."""
     names = {
         readable(parts[level - 1])
@@ -202,7 +202,7 @@ def _has_classes(group: Group, known: set[str | None], level: int) -> bool:
     return bool(names & known) or (len(names) > 1 and not all(is_source(name) for name in names))
 
 
-def _read_unlabelled(group: Group, known: set[str | None], found: Labels) -> None:
+def _read_unlabelled(group: PictureGroup, known: set[str | None], found: Labels) -> None:
     """A split without class folders: its names may carry the labels that train's folders have."""
     pictures = list(group.folder.all())
     for name in _PATTERNS:
@@ -218,7 +218,7 @@ def _read_unlabelled(group: Group, known: set[str | None], found: Labels) -> Non
     _unlabelled(group, pictures, found)
 
 
-def _unlabelled(group: Group, pictures: Iterable[str], found: Labels) -> None:
+def _unlabelled(group: PictureGroup, pictures: Iterable[str], found: Labels) -> None:
     found.unlabelled += [Entry(picture, None, group.split) for picture in pictures]
 
 
@@ -228,7 +228,7 @@ def _are_unknown(labels: Iterable[str], known: set[str | None]) -> bool:
     return not said or (len(said) > 2 and len(set(said)) == 1 and said[0] not in known)
 
 
-def _flat_pictures(group: Group) -> list[str]:
+def _flat_pictures(group: PictureGroup) -> list[str]:
     """The pictures whose names may carry labels: those in the folder itself, or in the only one in it."""
     children = list(group.folder.folders.values())
     if len(children) == 1 and len(children[0].pictures) > len(group.folder.pictures):
@@ -236,7 +236,7 @@ def _flat_pictures(group: Group) -> list[str]:
     return group.folder.pictures
 
 
-def _pattern_that_parts(main: Sequence[Group]) -> str | None:
+def _pattern_that_parts(main: Sequence[PictureGroup]) -> str | None:
     """How the names in the only folder of a split carry labels: several ones, each of several pictures."""
     stems = [_stem(picture) for group in main for picture in _flat_pictures(group)]
     name = _best_pattern(stems)

@@ -24,7 +24,7 @@ _LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
-class Line:
+class ListLine:
     """A line of a list: the picture, and what stands behind its name (empty in most lists)."""
 
     picture: str
@@ -38,7 +38,7 @@ class SplitList:
 
     file: str
     split: str
-    lines: tuple[Line, ...]
+    lines: tuple[ListLine, ...]
     missing: tuple[Problem, ...]
 
 
@@ -67,7 +67,7 @@ def _matlab_lists(place: Place) -> list[SplitList]:
         names = matlab.texts(place, file, "file_list") if split else []
         folders = ["Images", "images", ""]
         named = [(number, name, place.finder.find(name, folders)) for number, name in enumerate(names, start=1)]
-        lines = tuple(Line(there[0], "", number) for number, _, there in named if len(there) == 1)
+        lines = tuple(ListLine(there[0], "", number) for number, _, there in named if len(there) == 1)
         missing = [Problem(name, f"no such picture ({path.name}, entry {n})") for n, name, there in named if not there]
         if len(lines) * 2 > len(names):
             found.append(SplitList(file, split, lines, tuple(missing)))
@@ -87,7 +87,7 @@ def read_list(place: Place, file: str, split: str) -> SplitList | None:
     for tried, (number, line) in enumerate(rows, start=1):
         name, rest, pictures = _named(place, line, folder, split)
         if len(pictures) == 1:
-            lines.append(Line(pictures[0], rest, number))
+            lines.append(ListLine(pictures[0], rest, number))
         else:
             why = "no such picture" if not pictures else f"{len(pictures)} pictures have this name"
             missing.append(Problem(name, f"{why} ({PurePosixPath(file).name}, line {number})"))

@@ -46,7 +46,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Group:
+class PictureGroup:
     """Pictures that are read alike: those of one split; `label` is set where the class's folder came first."""
 
     folder: Folder
@@ -58,7 +58,7 @@ class Group:
 class Tree:
     """What the folders say before any label is read."""
 
-    groups: list[Group] = field(default_factory=list)
+    groups: list[PictureGroup] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
     mask_folders: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -206,9 +206,9 @@ def _resolve(folder: Folder, split: str, tree: Tree) -> None:
     by_class = _splits_in_classes(folder) if not split else {}
     for name, parts in by_class.items():
         for part, inner in parts.items():
-            tree.groups.append(Group(folder.folders[name].folders[part], inner, name))
+            tree.groups.append(PictureGroup(folder.folders[name].folders[part], inner, name))
     if not by_class:
-        tree.groups.append(Group(folder, split))
+        tree.groups.append(PictureGroup(folder, split))
 
 
 def _resolve_beside(folder: Folder, within: Folder, split: str, tree: Tree) -> None:

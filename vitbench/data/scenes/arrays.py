@@ -30,7 +30,7 @@ def scene_arrays(
     split: str = "train",
     kinds: str = "base",
     size: int = 96,
-    workers: int = 1,
+    processes: int = 1,
     progress: Progress = silent,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
     """`count` square scenes: pixels uint8 [count, size, size, 3], labels int64 [count], and their captions."""
@@ -40,8 +40,8 @@ def scene_arrays(
     chunk = partial(_chunk, seed=seed, split=split, kinds=kinds, size=size)
     starts = range(0, count, _CHUNK)
     ranges = [range(start, min(start + _CHUNK, count)) for start in starts]
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        answers = map(chunk, ranges) if workers == 1 else pool.map(chunk, ranges)
+    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+        answers = map(chunk, ranges) if processes == 1 else pool.map(chunk, ranges)
         for indices, (some_pixels, some_labels, some_captions) in zip(ranges, answers, strict=True):
             pixels[indices.start : indices.stop] = some_pixels
             labels[indices.start : indices.stop] = some_labels

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vitbench.data.scenes.kinds import plural
 from vitbench.data.scenes.render import Rendering
-from vitbench.data.scenes.scene import Group, Scene
+from vitbench.data.scenes.scene import ObjectGroup, Scene
 
 ROLES = (
     "NOUN",
@@ -66,7 +66,7 @@ def describe(scene: Scene) -> Caption:
     return Caption(tuple(words))
 
 
-def _phrase(group: Group) -> list[Word]:
+def _phrase(group: ObjectGroup) -> list[Word]:
     count = len(group.objects)
     first = Word("a", "DETERMINER", group.objects) if count == 1 else Word(_NUMBERS[count], "NUMBER", group.objects)
     noun = group.kind if count == 1 else plural(group.kind)

@@ -26,7 +26,7 @@ _WORTH_A_PROCESS = 100
 
 
 @dataclass(frozen=True)
-class Part:
+class SceneSplit:
     """The scenes of one split: `number` squares of `size` pixels."""
 
     split: str
@@ -36,7 +36,7 @@ class Part:
     kinds: str
 
 
-def draw_part(folder: Path, part: Part, cores: int | None = None) -> Generator[dict[str, Any]]:
+def draw_part(folder: Path, part: SceneSplit, cores: int | None = None) -> Generator[dict[str, Any]]:
     """Draws a split's pictures into `folder`, and tells of each in order: `file_name`, `caption`, `truth`, `instances`.
 
     `instances` are COCO's, numbered from 0 in each picture. Raises OSError where a picture cannot be written.
@@ -47,7 +47,7 @@ def draw_part(folder: Path, part: Part, cores: int | None = None) -> Generator[d
     return _drawn_elsewhere(folder, part, processes)
 
 
-def draw_one(folder: Path, part: Part, index: int) -> dict[str, Any]:
+def draw_one(folder: Path, part: SceneSplit, index: int) -> dict[str, Any]:
     """Draws scene number `index` of a split, and tells of it."""
     scene = scene_of(part.split, index, seed=part.seed, kinds=part.kinds, width=part.size, height=part.size)
     rendering = render(scene)
@@ -62,15 +62,15 @@ def draw_one(folder: Path, part: Part, index: int) -> dict[str, Any]:
     }
 
 
-def _drawn_elsewhere(folder: Path, part: Part, processes: int) -> Generator[dict[str, Any]]:
+def _drawn_elsewhere(folder: Path, part: SceneSplit, processes: int) -> Generator[dict[str, Any]]:
     command = [sys.executable, "-m", "vitbench.data.scenes.drawing", str(folder), json.dumps(asdict(part))]
-    workers = [
+    children = [
         subprocess.Popen([*command, f"{number}/{processes}"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         for number in range(processes)
     ]
     try:
         for index in range(part.number):
-            stream = workers[index % processes].stdout
+            stream = children[index % processes].stdout
             assert stream is not None
             line = stream.readline()
             if not line.endswith(b"\n"):
@@ -80,14 +80,14 @@ def _drawn_elsewhere(folder: Path, part: Part, processes: int) -> Generator[dict
                 raise OSError(told["errno"], told["error"])
             yield told
     finally:
-        for worker in workers:
-            worker.kill()
-            assert worker.stdout is not None
-            worker.stdout.close()
-            worker.wait()
+        for child in children:
+            child.kill()
+            assert child.stdout is not None
+            child.stdout.close()
+            child.wait()
 
 
-def _draw_share(folder: Path, part: Part, first: int, step: int) -> None:
+def _draw_share(folder: Path, part: SceneSplit, first: int, step: int) -> None:
     """Draws every `step`-th scene from `first` on, a line of JSON each on standard output."""
     try:
         for index in range(first, part.number, step):
@@ -101,4 +101,4 @@ def _draw_share(folder: Path, part: Part, first: int, step: int) -> None:
 if __name__ == "__main__":
     place, described, share = sys.argv[1:]
     number, processes = map(int, share.split("/"))
-    _draw_share(Path(place), Part(**json.loads(described)), number, processes)
+    _draw_share(Path(place), SceneSplit(**json.loads(described)), number, processes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.data.scenes.arrays import SPLITS
-from vitbench.data.scenes.drawing import Part, draw_part
+from vitbench.data.scenes.drawing import SceneSplit, draw_part
 from vitbench.data.scenes.kinds import KIND_SETS
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -67,7 +67,7 @@ def _write_split(
     captions: list[dict[str, Any]] = []
     instances: list[dict[str, Any]] = []
     truths: list[str] = []
-    part = Part(split, number, size, seed, kinds)
+    part = SceneSplit(split, number, size, seed, kinds)
     with closing(draw_part(folder / split, part)) as drawn:
         for index, told in enumerate(drawn):
             name = told["file_name"]

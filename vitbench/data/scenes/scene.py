@@ -45,7 +45,7 @@ class SceneObject:
 
 
 @dataclass(frozen=True)
-class Group:
+class ObjectGroup:
     """Objects that a caption names together: alike in kind, colour and size."""
 
     kind: str
@@ -73,7 +73,7 @@ class Scene:
     height: int
     background: Background
     objects: tuple[SceneObject, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[ObjectGroup, ...]
     relation: str | None
 
     @property
@@ -140,7 +140,7 @@ def make_scene(
         for look, side, (x, y) in zip(looks, sides, places, strict=True)
     )
     groups = tuple(
-        Group(kind, colour, size, tuple(i for i, look in enumerate(looks) if look == (kind, colour, size)))
+        ObjectGroup(kind, colour, size, tuple(i for i, look in enumerate(looks) if look == (kind, colour, size)))
         for kind, colour, size in dict.fromkeys(looks)
     )
     return Scene(width, height, background, objects, groups, relation)

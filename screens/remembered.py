@@ -37,7 +37,7 @@ _TYPES: dict[str, type] = {
 _EXPECTED = {str: "a text", bool: "true or false", list: "a list of texts"}
 
 
-class Settings:
+class Remembered:
     """Plain values by name. A file that cannot be read or written costs the memory and nothing else."""
 
     def __init__(self, store: Path) -> None:
@@ -103,10 +103,10 @@ class Settings:
     def add(self, name: str, text: str, most: int = 500) -> None:
         """Adds a text to a remembered list, behind what another app has put there meanwhile."""
         self._values |= self._read()
-        self.remember(name, [*self.texts(name), text][-most:])
+        self.set(name, [*self.texts(name), text][-most:])
 
-    def remember(self, name: str, value: str | bool | list[str]) -> None:
-        """Writes at once: the line may drop at any moment."""
+    def set(self, name: str, value: str | bool | list[str]) -> None:
+        """Remembers a value, written at once: the line may drop at any moment."""
         if self._values.get(name) == value:
             return
         self._values |= self._read()

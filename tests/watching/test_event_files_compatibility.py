@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from vitbench.errors import UserError
-from vitbench.runs.logs import read_logs
+from vitbench.watching.event_files import read_event_files
 
 
 def write_steps(folder: Path, *steps: int, number: int = 0, tag: str = "loss", version: bool = True) -> Path:
@@ -45,7 +45,7 @@ def as_tensorboard(folder: Path, tag: str = "loss") -> list[tuple[int, float]]:
 
 
 def points(folder: Path, tag: str = "loss") -> list[tuple[int, float]]:
-    series = read_logs(folder).series[tag]
+    series = read_event_files(folder).series[tag]
     return list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
 
 
@@ -56,7 +56,7 @@ def test_a_file_without_a_version_is_purged_where_its_steps_go_back(tmp_path):
     for name, steps in (("one", [0, 10, 20, 30, 40]), ("two", [0, 10, 15, 25])):
         assert [step for step, _ in points(tmp_path / name)] == steps
         assert points(tmp_path / name) == as_tensorboard(tmp_path / name)
-        assert read_logs(tmp_path / name).problems == []
+        assert read_event_files(tmp_path / name).problems == []
 
 
 def test_steps_that_go_back_are_said(tmp_path):
@@ -67,7 +67,7 @@ def test_steps_that_go_back_are_said(tmp_path):
     start = Event(step=20, session_log=SessionLog(status=SessionLog.START))
     write_events(tmp_path / "purged", [start], number=1)
     write_steps(tmp_path / "purged", 20, 40, number=2)
-    logs = read_logs(tmp_path)
+    logs = read_event_files(tmp_path)
     assert [problem.partition(":")[0] for problem in logs.problems] == ["alone/", "resumed/"]
     assert "the steps of loss go back (from 10 to 5): the run went on" in logs.problems[0]
     assert "from 30 to 20): 2 files were written here" in logs.problems[1]
@@ -80,7 +80,7 @@ def test_steps_that_go_back_are_said(tmp_path):
 def test_a_tag_that_is_also_a_folder_and_a_tag(tmp_path):
     write_steps(tmp_path, 1, tag="train/loss")
     write_steps(tmp_path / "train", 5)
-    logs = read_logs(tmp_path)
+    logs = read_event_files(tmp_path)
     assert {name: series.steps.tolist() for name, series in logs.series.items()} == {
         "train/loss": [1], "train:loss": [5],
     }  # fmt: skip
@@ -105,7 +105,7 @@ def test_a_packed_copy_beside_its_file(tmp_path):
     file = write_steps(tmp_path, 0, 1, 2)
     (tmp_path / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
     assert points(tmp_path) == [(0, 0.0), (1, 1.0), (2, 2.0)]
-    assert read_logs(tmp_path).problems == [f"{file.name}.gz is not read, since {file.name} lies beside it."]
+    assert read_event_files(tmp_path).problems == [f"{file.name}.gz is not read, since {file.name} lies beside it."]
 
 
 def test_logs_of_other_kinds_are_named(tmp_path):
@@ -124,4 +124,4 @@ def test_logs_of_other_kinds_are_named(tmp_path):
         "trainer": "report_to=tensorboard",
     }.items():
         with pytest.raises(UserError, match=words):
-            read_logs(tmp_path / path)
+            read_event_files(tmp_path / path)

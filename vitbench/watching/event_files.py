@@ -24,11 +24,11 @@ _OTHER_LOGS = {
     "history.csv": "a table of Keras's CSVLogger; its TensorBoard callback writes event files",
 }
 _OTHER_ENDINGS = {".wandb": "a log of Weights & Biases; sync_tensorboard=True keeps event files too"}
-"""Logs of other kinds, by the names of their files, with the way to event files."""
+"""EventFiles of other kinds, by the names of their files, with the way to event files."""
 
 
 @dataclass
-class Logs:
+class EventFiles:
     """The scalars of event files by tag, with `folder/` before it where they lie below the path that was named."""
 
     series: dict[str, Series] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def _files_below(path: Path) -> list[Path]:
     return found
 
 
-def read_logs(path: Path) -> Logs:
+def read_event_files(path: Path) -> EventFiles:
     """The scalars of the event files that `path` names. Raises UserError if there are none, or a file is none."""
     files = event_files_below(path)
     if not files:
@@ -69,23 +69,23 @@ def read_logs(path: Path) -> Logs:
     folders: dict[Path, list[Path]] = defaultdict(list)
     for file in files:
         folders[file.parent].append(file)
-    logs = Logs()
+    found = EventFiles()
     for folder, own in folders.items():
         prefix = "" if folder == root else f"{os.path.relpath(folder, root)}/"
         reader, unreadable = _read(own)
-        logs.problems += [f"{prefix}{problem}" for problem in (*_reader_problems(reader, own), *unreadable)]
-        logs.problems += [f"{prefix or root.name + '/'}: {said}" for said in _steps_that_go_back(reader, len(own))]
+        found.problems += [f"{prefix}{problem}" for problem in (*_reader_problems(reader, own), *unreadable)]
+        found.problems += [f"{prefix or root.name + '/'}: {said}" for said in _steps_that_go_back(reader, len(own))]
         for tag, series in reader.series.items():
             name = f"{prefix}{tag}"
-            if name in logs.series:
+            if name in found.series:
                 # TensorBoard calls the folders two runs, so nothing tells that these are one scalar.
                 name = f"{prefix.rstrip('/')}:{tag}"
                 said = f"{prefix}{tag} is a scalar of two folders; that of {prefix} is called {name}."
-                logs.problems.append(said)
-            logs.series[name] = series
-    if path.is_file() and not logs.series:
-        raise UserError(f"{path} holds no scalars of a TensorBoard event file{_why_not(path, logs.problems)}.")
-    return logs
+                found.problems.append(said)
+            found.series[name] = series
+    if path.is_file() and not found.series:
+        raise UserError(f"{path} holds no scalars of a TensorBoard event file{_why_not(path, found.problems)}.")
+    return found
 
 
 def _why_not(path: Path, problems: list[str]) -> str:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.weights.lessons import Batch
+from vitbench.weights.lessons import SceneBatch
 
 GUIDED_BLOCKS = 3
 """The last ones: what the class token sees before knows little of objects."""
@@ -43,7 +43,7 @@ def watched_class_attention(encoder: Any) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def look_loss(rows: list[Tensor], batch: Batch) -> Tensor:
+def attention_loss(rows: list[Tensor], batch: SceneBatch) -> Tensor:
     """Divergence (nats) of class rows [B, patches] from the patches of the objects that give the label; their mean.
 
     A patch counts by the square of what it shows of them: a wholly covered one four times as much as a half covered.

@@ -12,7 +12,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from vitbench.errors import UserError
-from vitbench.runs.logs import read_logs
+from vitbench.watching.event_files import read_event_files
 
 
 def write(folder: Path, tag: str = "loss", count: int = 3) -> Path:
@@ -35,7 +35,7 @@ def logs(tmp_path):
 
 
 def test_event_files_at_any_depth(logs):
-    found = read_logs(logs).series
+    found = read_event_files(logs).series
     assert set(found) == {
         "train/epoch_loss",
         "validation/epoch_loss",
@@ -52,9 +52,9 @@ def test_one_file_a_compressed_one_and_one_of_another_name(tmp_path):
     renamed = tmp_path / "my.tfevents"
     renamed.write_bytes(file.read_bytes())
     for path in (file, packed, renamed):
-        assert read_logs(path).series["loss"].steps.tolist() == [0, 1, 2]
+        assert read_event_files(path).series["loss"].steps.tolist() == [0, 1, 2]
     packed.write_bytes(packed.read_bytes()[:-20])
-    cut = read_logs(tmp_path)
+    cut = read_event_files(tmp_path)
     assert cut.series["run/loss"].steps.tolist() == [0, 1, 2]
     assert any("cannot be unpacked" in problem for problem in cut.problems)
 
@@ -63,10 +63,10 @@ def test_what_is_no_log_is_said(tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "loop").symlink_to(tmp_path / "logs")
     with pytest.raises(UserError, match="no TensorBoard event files"):
-        read_logs(tmp_path / "logs")
+        read_event_files(tmp_path / "logs")
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UserError, match="holds no scalars"):
-        read_logs(tmp_path / "notes.txt")
+        read_event_files(tmp_path / "notes.txt")
 
 
 def test_the_command_takes_any_path(logs, tmp_path):

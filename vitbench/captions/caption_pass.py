@@ -18,7 +18,7 @@ from vitbench.models.inference import quiet
 
 
 @dataclass(frozen=True)
-class Reading:
+class CaptionPass:
     """What one teacher-forced pass over the caption `ids` (L tokens, with start) of one picture shows.
 
     `attention` [layers, heads, L, N] is the cross-attention to N = num_prefix_tokens + rows * columns picture tokens,
@@ -37,7 +37,7 @@ class Reading:
     num_prefix_tokens: int
 
 
-def read_caption(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> Reading:
+def read_caption(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> CaptionPass:
     """All maps of all layers and heads of a caption, from one pass of the decoder over one picture's `memory`.
 
     `ids` begins with the start token; it may be the network's own caption or any other.
@@ -48,7 +48,7 @@ def read_caption(module: CaptionModule, memory: Memory, ids: Sequence[int]) -> R
     log_probs = scores.float().log_softmax(-1)
     following = torch.tensor(ids[1:], device=scores.device)
     chosen = log_probs[:-1].gather(1, following[:, None])
-    return Reading(
+    return CaptionPass(
         ids=tuple(ids),
         attention=cross,
         self_attention=own,
