@@ -122,7 +122,7 @@ class Workbench(ColouredApp[str]):
         if not self.is_headless:
             minutes, complaint = idle_minutes()
             self._inspector_start = InspectorStart(self.inspector, minutes)
-            self.set_interval(LOOK_EVERY, self._inspector_start.look)
+            self.set_interval(LOOK_EVERY, self._inspector_start.poll)
             if complaint:
                 self.tell(complaint, "warning")
         for sentence in filter(None, (*self.remembered.problems, problem)):
@@ -210,7 +210,7 @@ class Workbench(ColouredApp[str]):
         if self.snapshot.left and not message.snapshot.left:
             gc.freeze()  # thousands of rows that stay: Python's search for garbage among them takes a tenth of a second
         self.snapshot = message.snapshot
-        self.endings.look(self.snapshot)
+        self.endings.poll(self.snapshot)
         self.show_snapshot()
 
     def show_snapshot(self) -> None:

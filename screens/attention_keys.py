@@ -32,7 +32,7 @@ class AttentionKeys(AskingScreen):
     """All classes of the network, once they were asked for."""
     _path: str
 
-    def look(self, request: AttentionRequest | None = None, said: str = "") -> None:
+    def show_request(self, request: AttentionRequest | None = None, said: str = "") -> None:
         """Asks for the sheet; `said` is what a key has set."""
         raise NotImplementedError
 
@@ -57,7 +57,7 @@ class AttentionKeys(AskingScreen):
                 return
             if self.grid in ("methods", "heads", "layers") or not METHODS[name].needs_class:
                 self.grid, self.targets = (None if self.grid != "compare" else self.grid), ()
-            self.look(request.fitting(method=name, layer=None, head=None), METHODS[name].caution)
+            self.show_request(request.fitting(method=name, layer=None, head=None), METHODS[name].caution)
 
         self.app.push_screen(choose("The method of explaining", choices), chosen)
 
@@ -87,7 +87,7 @@ class AttentionKeys(AskingScreen):
                 return
             self.grid = "classes" if label == SIDE_BY_SIDE else None if self.grid == "classes" else self.grid
             self.targets = ()
-            self.look(request.changed(target=None if label in (LIKELIEST, SIDE_BY_SIDE) else label))
+            self.show_request(request.changed(target=None if label in (LIKELIEST, SIDE_BY_SIDE) else label))
 
         self.app.push_screen(choose("The class to explain", choices), answered)
 
@@ -96,36 +96,36 @@ class AttentionKeys(AskingScreen):
     def action_strength(self, step: int) -> None:
         if self.request is not None:
             request = stronger(self.request, step)
-            self.look(request, f"overlay at {request.strength:.0%}")
+            self.show_request(request, f"overlay at {request.strength:.0%}")
 
     def action_colours(self) -> None:
         if self.request is not None:
             request = next_colours(self.request)
-            self.look(request, f"colour map {request.colour_map}")
+            self.show_request(request, f"colour map {request.colour_map}")
 
     def action_smooth(self) -> None:
         if self.request is not None:
             request = self.request.changed(smooth=not self.request.smooth)
-            self.look(request, "patches are smooth" if request.smooth else "patches are squares")
+            self.show_request(request, "patches are smooth" if request.smooth else "patches are squares")
 
     def action_scale(self) -> None:
         """Colours up to the largest value, or to the 98th percentile, so that one patch does not hide the others."""
         if self.request is not None:
             scale = "full" if self.request.scale == "robust" else "robust"
             words = "to the 98th percentile" if scale == "robust" else "to the largest value"
-            self.look(self.request.fitting(scale=scale), f"colours go {words}")
+            self.show_request(self.request.fitting(scale=scale), f"colours go {words}")
 
     def action_mask_outliers(self) -> None:
         if self.request is not None:
             request = self.request.changed(mask_outliers=not self.request.mask_outliers)
-            self.look(request, "" if request.mask_outliers else "outlier patches are shown")
+            self.show_request(request, "" if request.mask_outliers else "outlier patches are shown")
 
     def action_preprocess(self) -> None:
         """The network's own preparation of pictures, or the report's."""
         if self.request is not None:
             choice = "report" if self.request.preprocess == "own" else "own"
             words = "the network's own" if choice == "own" else "the report's: squashed, the centre cut out"
-            self.look(self.request.changed(preprocess=choice), f"preprocessing: {words}")
+            self.show_request(self.request.changed(preprocess=choice), f"preprocessing: {words}")
 
     def action_image_size(self) -> None:
         """The network set to pictures of another size."""
@@ -134,7 +134,7 @@ class AttentionKeys(AskingScreen):
 
             def chosen(size: str | None) -> None:
                 try:
-                    self.look(request.changed(image_size=size, query=None))
+                    self.show_request(request.changed(image_size=size, query=None))
                 except UserError as error:
                     self._note(str(error), "warning")
 
@@ -147,7 +147,7 @@ class AttentionKeys(AskingScreen):
         """All heads, layers, methods, or the likeliest classes side by side, then one map again."""
         place = GRIDS.index(self.grid) if self.grid in GRIDS else 0
         self.grid, self.targets = GRIDS[(place + 1) % len(GRIDS)], ()
-        self.look()
+        self.show_request()
 
     def action_checkpoints(self) -> None:
         """The same picture over all checkpoints of the run."""
@@ -155,19 +155,19 @@ class AttentionKeys(AskingScreen):
             self._note(f"{self.network} is not a run, so there is only one network.", "warning")
             return
         self.grid = None if self.grid == "checkpoints" else "checkpoints"
-        self.look()
+        self.show_request()
 
     def action_compare(self) -> None:
         """Another network's map beside this one, and their difference."""
         if self.grid == "compare":
             self.grid, self.other = None, ""
-            self.look()
+            self.show_request()
             return
 
         def answered(network: str | None) -> None:
             if network:
                 self.grid, self.other = "compare", network
-                self.look()
+                self.show_request()
 
         self.app.push_screen(
             AskDialog("The network to compare with", lambda typed: classifiers(self.workbench, typed)), answered
@@ -180,7 +180,7 @@ class AttentionKeys(AskingScreen):
             self.number = (self.number + step) % len(self.files)
             if self.targets:
                 self.grid, self.targets = None, ()
-            self.look(None if self.request is None else self.request.changed(target=None))
+            self.show_request(None if self.request is None else self.request.changed(target=None))
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
@@ -197,7 +197,7 @@ class AttentionKeys(AskingScreen):
                     self.grid, self.targets = None, ()
                 request = self.request
                 plain = dict.fromkeys(("target", "layer", "head", "query", "image_size"))
-                self.look(None if request is None else request.changed(**plain))
+                self.show_request(None if request is None else request.changed(**plain))
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
 

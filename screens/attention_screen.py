@@ -109,7 +109,7 @@ class AttentionScreen(AttentionKeys):
         if run is not None and run.step != self._seen_step and self.seen is not None:
             self._seen_step = run.step
             if self._has_newer(self.network, str(self.seen.facts["reference"])):
-                self.look()
+                self.show_request()
 
     # Questions to the inspector
 
@@ -120,9 +120,9 @@ class AttentionScreen(AttentionKeys):
         answer = await self._ask("attention_pictures", network=self.network, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
-            self.look()
+            self.show_request()
 
-    def look(self, request: AttentionRequest | None = None, said: str = "") -> None:
+    def show_request(self, request: AttentionRequest | None = None, said: str = "") -> None:
         """Asks for the sheet; the last question wins. `said` is what a key has set."""
         if not self.files:
             return
@@ -237,7 +237,7 @@ class AttentionScreen(AttentionKeys):
             request, seen = both
             self._strip_of = "layers"
             now = request.layer or seen.layers
-            self._look_by("layer", (now - 1 + step) % seen.layers + 1)
+            self._change("layer", (now - 1 + step) % seen.layers + 1)
 
     def action_horizontal(self, step: int) -> None:
         """Pictures; in patch mode the patch moves."""
@@ -263,7 +263,7 @@ class AttentionScreen(AttentionKeys):
             self._note(f"The layer has {counted(self.seen.heads, 'head')}.", "warning")
             return
         self._strip_of = "heads"
-        self._look_by("head", number or None)
+        self._change("head", number or None)
 
     def _with_attention(self) -> tuple[AttentionRequest, AttentionSheet] | None:
         """What is looked at, if the network has attention over the whole picture; else that is said."""
@@ -276,16 +276,16 @@ class AttentionScreen(AttentionKeys):
             return None
         return request, seen
 
-    def _look_by(self, option: str, value: Any) -> None:
+    def _change(self, option: str, value: Any) -> None:
         """Changes a layer, a head or the patch that looks; by raw attention if the method at hand has none, which is
         said."""
         assert self.request is not None
         method = METHODS[self.request.method]
         if method.has(option) or value is None:
-            self.look(self.request.fitting(**{option: value}))
+            self.show_request(self.request.fitting(**{option: value}))
         else:
             said = f"{method.title} has no {'patch that looks' if option == 'query' else option}: now raw attention"
-            self.look(self.request.fitting(method="raw", **{option: value}), said)
+            self.show_request(self.request.fitting(method="raw", **{option: value}), said)
 
     def action_patch_mode(self) -> None:
         """Arrows move the patch that looks, or layers and pictures again."""
@@ -293,14 +293,14 @@ class AttentionScreen(AttentionKeys):
             return
         rows, columns = both[1].grid
         self.patch_mode = not self.patch_mode
-        self._look_by("query", [rows // 2 + 1, columns // 2 + 1] if self.patch_mode else None)
+        self._change("query", [rows // 2 + 1, columns // 2 + 1] if self.patch_mode else None)
 
     def _move_patch(self, down: int, right: int) -> None:
         assert self.seen is not None
         assert self.request is not None
         rows, columns = self.seen.grid
         row, column = self.request.query or (1, 1)
-        self._look_by("query", [min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
+        self._change("query", [min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
 
 
 SCREEN = ScreenDeclaration(

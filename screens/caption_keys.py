@@ -27,7 +27,7 @@ class CaptionKeys(AskingScreen):
         """Asks for the captioner's own caption, or for another one."""
         raise NotImplementedError
 
-    def look(self, request: CaptionRequest) -> object:
+    def show_request(self, request: CaptionRequest) -> object:
         """Asks for the same caption, looked at in another way."""
         raise NotImplementedError
 
@@ -45,7 +45,7 @@ class CaptionKeys(AskingScreen):
         """The next layer up or down; below the first is the mean of all."""
         seen, request = self.seen, self.request
         if seen is not None and self._has(WORD_METHODS[request.method].has_layers, "layers"):
-            self.look(request.changed(layer=((request.layer or 0) + step) % (seen.layers + 1) or None))
+            self.show_request(request.changed(layer=((request.layer or 0) + step) % (seen.layers + 1) or None))
 
     def action_next_head(self, step: int) -> None:
         """The next head; before the first is the mean of all."""
@@ -60,7 +60,7 @@ class CaptionKeys(AskingScreen):
         if number > seen.heads:
             self._note(f"The layer has {counted(seen.heads, 'head')}.", "warning")
         else:
-            self.look(self.request.changed(head=number or None))
+            self.show_request(self.request.changed(head=number or None))
 
     def _has(self, has: bool, what: str) -> bool:
         if not has:
@@ -78,19 +78,19 @@ class CaptionKeys(AskingScreen):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.look(seen.possible(self.request, method=name))
+                self.show_request(seen.possible(self.request, method=name))
 
         self.app.push_screen(choose("The method of making the maps", choices), chosen)
 
     def action_row(self) -> None:
         """The row that predicts a word, or the one that reads it."""
         if self.seen is not None:
-            self.look(self.request.changed(row="reading" if self.request.row == "predicting" else "predicting"))
+            self.show_request(self.request.changed(row="reading" if self.request.row == "predicting" else "predicting"))
 
     def action_scale(self) -> None:
         """One colour scale for all words, or one for each."""
         if self.seen is not None:
-            self.look(self.request.changed(one_scale=not self.request.one_scale))
+            self.show_request(self.request.changed(one_scale=not self.request.one_scale))
 
     # Captions
 
@@ -123,7 +123,7 @@ class CaptionKeys(AskingScreen):
         if seen is None:
             return
         if seen.facts["minus"]:
-            self.look(request.changed(minus_word=None, minus_method=None, minus_captioner=None))
+            self.show_request(request.changed(minus_word=None, minus_method=None, minus_captioner=None))
             return
         word = f"the map of {seen.words[self.word]}, from that of each word that you move to"
         choices = [
@@ -138,16 +138,16 @@ class CaptionKeys(AskingScreen):
 
         def chosen(value: str | None) -> None:
             if value == "word":
-                self.look(request.changed(minus_word=self.word + 1))
+                self.show_request(request.changed(minus_word=self.word + 1))
                 self.word = (self.word + 1) % len(seen.words)
             elif value == "captioner":
                 self.app.push_screen(AskDialog("The captioner to compare with", self._captioners), other)
             elif value is not None:
-                self.look(request.changed(minus_method=value))
+                self.show_request(request.changed(minus_method=value))
 
         def other(captioner: str | None) -> None:
             if captioner:
-                self.look(request.changed(minus_captioner=captioner))
+                self.show_request(request.changed(minus_captioner=captioner))
 
         self.app.push_screen(choose("Subtract from the map", choices), chosen)
 

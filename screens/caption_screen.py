@@ -186,7 +186,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         self.apply(self.workbench.snapshot)
 
     @work(exclusive=True, group="maps")
-    async def look(self, request: CaptionRequest) -> None:
+    async def show_request(self, request: CaptionRequest) -> None:
         """The same caption, looked at in another way."""
         before = self.seen
         seen = await self._sheet_of(request)

@@ -26,7 +26,7 @@ class EndingNotices:
         self.words = ""
         """What has ended since the app was last open, until a run is opened or Escape pressed."""
 
-    def look(self, snapshot: Snapshot) -> None:
+    def poll(self, snapshot: Snapshot) -> None:
         """Says when a run ends; one that died is offered to be resumed. A store that is not read whole yet waits."""
         if snapshot.left:
             return

@@ -101,7 +101,7 @@ class FeaturesScreen(AskingScreen):
         if run is not None and run.step != self._seen_step and self.seen is not None:
             self._seen_step = run.step
             if self._has_newer(self.network, str(self.seen.facts["reference"])):
-                self._look()
+                self._show_request()
 
     # Questions to the inspector
 
@@ -112,9 +112,9 @@ class FeaturesScreen(AskingScreen):
         answer = await self._ask("attention_pictures", network=self.network, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
-            self._look()
+            self._show_request()
 
-    def _look(self, said: str = "", **changes: Any) -> None:
+    def _show_request(self, said: str = "", **changes: Any) -> None:
         """Asks for the sheet with the `changes`; the last question wins. `said` is what a key has set."""
         if not self.files:
             return
@@ -201,7 +201,7 @@ class FeaturesScreen(AskingScreen):
         if self.request is not None:
             view = VIEWS[(VIEWS.index(self.request.view) + 1) % len(VIEWS)]
             self.patch_mode = self.patch_mode and view == "similarity"
-            self._look(view=view)
+            self._show_request(view=view)
 
     def action_vertical(self, step: int) -> None:
         """Layers; in patch mode the patch moves."""
@@ -211,7 +211,7 @@ class FeaturesScreen(AskingScreen):
             self._move_patch(-step, 0)
             return
         layers = int(self.seen.facts["layers"])
-        self._look(layer=((self.request.layer or layers) - 1 + step) % layers + 1)
+        self._show_request(layer=((self.request.layer or layers) - 1 + step) % layers + 1)
 
     def action_horizontal(self, step: int) -> None:
         """Pictures; in patch mode the patch moves."""
@@ -224,19 +224,19 @@ class FeaturesScreen(AskingScreen):
         """Likeness to a patch that the arrows move; or layers and pictures again."""
         if self.seen is not None:
             self.patch_mode = not self.patch_mode
-            self._look(**({"view": "similarity"} if self.patch_mode else {}))
+            self._show_request(**({"view": "similarity"} if self.patch_mode else {}))
 
     def _move_patch(self, down: int, right: int) -> None:
         assert self.seen is not None
         assert self.request is not None
         rows, columns = (int(side) for side in self.seen.facts["grid"])
         row, column = self.request.patch or (rows // 2 + 1, columns // 2 + 1)
-        self._look(patch=[min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
+        self._show_request(patch=[min(max(row + down, 1), rows), min(max(column + right, 1), columns)])
 
     def action_sheet(self) -> None:
         """Several pictures on one basis, or one again."""
         self.together = not self.together
-        self._look("one basis for all pictures that are shown" if self.together else "")
+        self._show_request("one basis for all pictures that are shown" if self.together else "")
 
     def action_foreground(self) -> None:
         """Colours of the foreground alone, or of all patches."""
@@ -245,7 +245,7 @@ class FeaturesScreen(AskingScreen):
         if self.request.view != "components":
             self._note("Only the view of components has a foreground; m goes there.", "warning")
             return
-        self._look(only_foreground=not self.request.only_foreground)
+        self._show_request(only_foreground=not self.request.only_foreground)
 
     def action_checkpoints(self) -> None:
         """Over all checkpoints of the run; then what it started from beside it; then the run alone."""
@@ -253,19 +253,19 @@ class FeaturesScreen(AskingScreen):
             self._note(f"{self.network} is not a run, so there is only one network.", "warning")
             return
         self.beside = {"checkpoints": "before", "before": ""}.get(self.beside, "checkpoints")
-        self._look()
+        self._show_request()
 
     def action_compare(self) -> None:
         """Another network beside this one."""
         if self.beside not in ("", "before", "checkpoints"):
             self.beside = ""
-            self._look()
+            self._show_request()
             return
 
         def answered(network: str | None) -> None:
             if network:
                 self.beside = network
-                self._look()
+                self._show_request()
 
         dialog = AskDialog("The network to compare with", lambda typed: classifiers(self.workbench, typed))
         self.app.push_screen(dialog, answered)
@@ -276,7 +276,7 @@ class FeaturesScreen(AskingScreen):
         def answered(folder: str | None) -> None:
             if folder:
                 self.folder = folder
-                self._look(view="nearest")
+                self._show_request(view="nearest")
 
         self.app.push_screen(AskDialog("Look for the nearest pictures in", folders_below), answered)
 
@@ -319,7 +319,7 @@ class FeaturesScreen(AskingScreen):
         now = self.request.drawn_strength
         nearest = min(range(len(STRENGTHS)), key=lambda place: abs(STRENGTHS[place] - now))
         strength = STRENGTHS[min(max(nearest + step, 0), len(STRENGTHS) - 1)]
-        self._look(f"colours at {strength:.0%}", strength=strength)
+        self._show_request(f"colours at {strength:.0%}", strength=strength)
 
     def action_colours(self) -> None:
         if self.request is None:
@@ -328,28 +328,28 @@ class FeaturesScreen(AskingScreen):
             self._note("Only the view of likeness has a colour map; m goes there.", "warning")
             return
         name = COLOUR_MAPS[(COLOUR_MAPS.index(self.request.colour_map) + 1) % len(COLOUR_MAPS)]
-        self._look(f"colour map {name}", colour_map=name)
+        self._show_request(f"colour map {name}", colour_map=name)
 
     def action_smooth(self) -> None:
         if self.request is not None and self.request.view != "nearest":
             smooth = not self.request.smooth
-            self._look("patches are smooth" if smooth else "patches are squares", smooth=smooth)
+            self._show_request("patches are smooth" if smooth else "patches are squares", smooth=smooth)
 
     def action_mask_outliers(self) -> None:
         if self.request is not None and self.request.view != "nearest":
             masked = not self.request.mask_outliers
-            self._look("" if masked else "outlier tokens are shown", mask_outliers=masked)
+            self._show_request("" if masked else "outlier tokens are shown", mask_outliers=masked)
 
     def action_image_size(self) -> None:
         """The network set to pictures of another size."""
         if self.request is not None:
             self.patch_mode = False
-            self._ask_size(self.request.image_size, lambda size: self._look(image_size=size, patch=None))
+            self._ask_size(self.request.image_size, lambda size: self._show_request(image_size=size, patch=None))
 
     def action_picture(self, step: int) -> None:
         if self.files:
             self.number = (self.number + step) % len(self.files)
-            self._look()
+            self._show_request()
 
     def action_open(self) -> None:
         """Any picture, or a folder of them."""
@@ -361,7 +361,7 @@ class FeaturesScreen(AskingScreen):
         def answered(network: str | None) -> None:
             if network:
                 self.network, self.seen, self.beside, self.patch_mode = network, None, "", False
-                self._look(layer=None, patch=None, image_size=None)
+                self._show_request(layer=None, patch=None, image_size=None)
 
         self.app.push_screen(AskDialog("The network", lambda typed: classifiers(self.workbench, typed)), answered)
 

@@ -50,7 +50,7 @@ class InspectorStart:
         self._touched = self._clock()
         self._wanted = self._minutes > 0
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Called now and then; starts or ends the inspector if it is time."""
         if self._inspector.is_running:
             self._wanted = False

@@ -45,18 +45,18 @@ class MachineScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         self.query_one(MachineView).focus()
         self._show_title()
-        self.set_interval(_EVERY, self._look)
-        self._look()
+        self.set_interval(_EVERY, self._poll)
+        self._poll()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self._look()
+        self._poll()
 
     def on_resize(self) -> None:
         self._show()
 
     @work(thread=True, exclusive=True, group="machine")
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self.app.screen is not self:
             return  # nobody sees it
         try:

@@ -190,7 +190,7 @@ class NewSweepScreen(WorkbenchScreen):
             self._checked, self._estimate = Checked(recipe, "Checking: looking at the data ..." if recipe else ""), ""
             self.workers.cancel_group(self, "check")
             if recipe:
-                self._look_at_data(recipe)
+                self._check_data(recipe)
         self.query_one(RecipeFields).show(self._fields())
         self._show_verdict()
 
@@ -214,7 +214,7 @@ class NewSweepScreen(WorkbenchScreen):
         ]
 
     @work(exclusive=True, group="check")
-    async def _look_at_data(self, recipe: str) -> None:
+    async def _check_data(self, recipe: str) -> None:
         await asyncio.sleep(_TYPING_PAUSE)
         began = time.monotonic()
 

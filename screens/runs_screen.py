@@ -197,10 +197,10 @@ class RunsScreen(RunList):
                 self.action_demo_attention()
             case _:
                 self.query_one(Welcome).show_machine(None)
-                self._look_at_machine()
+                self._poll_machine()
 
     @work(thread=True, exclusive=True, group="machine")
-    def _look_at_machine(self) -> None:
+    def _poll_machine(self) -> None:
         findings = examine(self.workbench.store_folder, self.workbench.colour_setting())
         self.app.call_from_thread(self.query_one(Welcome).show_machine, findings)
 

@@ -105,8 +105,8 @@ class SweepScreen(Exports):
         self.query_one("#sweep-slice", Chart).show_legend = False
         self.query_one(SweepView).focus()
         self._lay_out()
-        self.set_interval(_EVERY, self._look)
-        self._look()
+        self.set_interval(_EVERY, self._poll)
+        self._poll()
 
     def on_resize(self) -> None:
         self._lay_out()
@@ -128,7 +128,7 @@ class SweepScreen(Exports):
         return next((sweep for sweep in self.sweeps if sweep.id == self.sweep_id), None)
 
     @work(thread=True, exclusive=True, group="sweep")
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self.app.screen is not self and self.history is not None:
             return  # nobody sees it
         store = self.workbench.store
@@ -204,7 +204,7 @@ class SweepScreen(Exports):
         ids = [sweep.id for sweep in self.sweeps]
         place = ids.index(self.sweep_id) if self.sweep_id in ids else 0
         self.sweep_id, self.history = ids[(place + by) % len(ids)], None
-        self._look()
+        self._poll()
 
     def action_new_sweep(self) -> None:
         """Makes another sweep."""
@@ -261,7 +261,7 @@ class SweepScreen(Exports):
                 add_trials(sweep, int(text) if text.isdigit() else 0)
             except (UserError, OSError) as error:
                 self.workbench.tell(str(error), "error")
-            self._look()
+            self._poll()
 
         question = f"How many trials in all? There are {counted(now, 'trial')} now."
         self.app.push_screen(AskDialog(question, lambda typed: [], str(now + 5), label="Trials"), answered)
@@ -273,7 +273,7 @@ class SweepScreen(Exports):
             return
         sweep.set_state("running")
         self.workbench.tell("The sweep goes on.")
-        self._look()
+        self._poll()
 
     # Panels
 
@@ -326,7 +326,7 @@ class SweepScreen(Exports):
         def stop() -> None:
             stopped = stop_sweep(sweep, runs=True)
             self.workbench.tell(f"The sweep is stopped, and {counted(stopped, 'run')} of it.")
-            self._look()
+            self._poll()
 
         self.ask(f"Stop the sweep '{name}'? Its runs finish their step, save and end.", "Stop it", stop)
 

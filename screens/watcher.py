@@ -70,7 +70,7 @@ class _Reading:
 
 
 class Watcher:
-    """Looks at the store again and again in `run`, or once in `look`."""
+    """Looks at the store again and again in `run`, or once in `poll`."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Watcher:
         """Looks and posts until stopped; posts only what differs from the last time."""
         at_once = _ASIDE  # the first rows at once
         while not self._stopped.is_set():
-            snapshot = self.look(at_once)
+            snapshot = self.poll(at_once)
             at_once = _AT_ONCE
             if self._differs(snapshot):
                 self._last = snapshot
@@ -134,7 +134,7 @@ class Watcher:
             self._awake.wait(_PAUSE if snapshot.left or snapshot.reading else self.interval)
             self._awake.clear()
 
-    def look(self, seconds: float = float("inf")) -> Snapshot:
+    def poll(self, seconds: float = float("inf")) -> Snapshot:
         """The store as it is now, as far as it can be read within some seconds."""
         wanted = self._wanted
         if self._logs.roots != self._log_roots:

@@ -46,5 +46,5 @@ def _watch(store: Path, run_id: str, looking: "multiprocessing.synchronize.Event
     watcher.want(Wanted(followed=frozenset([run_id])))
     while True:
         looking.wait()
-        watcher.look()
+        watcher.poll()
         time.sleep(0.5)

@@ -22,8 +22,8 @@ def root(tmp_path):
 def looked(monkeypatch):
     """Names of the files that were opened."""
     names = []
-    original = scan.look_at
-    monkeypatch.setattr(scan, "look_at", lambda path: (names.append(path.name), original(path))[1])
+    original = scan.probe_picture
+    monkeypatch.setattr(scan, "probe_picture", lambda path: (names.append(path.name), original(path))[1])
     return names
 
 

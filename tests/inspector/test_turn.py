@@ -17,7 +17,7 @@ def long_look(turn, seen):
     begun, done = threading.Event(), threading.Event()
 
     def work():
-        with turn.look(long=True):
+        with turn.hold(long=True):
             while not done.is_set():
                 seen.append("step")
                 begun.set()
@@ -39,7 +39,7 @@ def test_a_short_look_comes_between_two_steps_of_a_long_one():
     turn, seen = Turn(), []
     with long_look(turn, seen):
         for _ in range(20):
-            with turn.look():
+            with turn.hold():
                 before = len(seen)
                 for _ in range(50):
                     threading.Event().wait(1e-4)
@@ -56,13 +56,13 @@ def test_networks_are_moved_only_where_nobody_looks_and_long_looks_come_one_afte
             found.append(free)
 
     def other_long():
-        with turn.look(long=True):
+        with turn.hold(long=True):
             second.append(list(first))
 
     later = threading.Thread(target=other_long)
     with long_look(turn, first):
         later.start()
-        with turn.look():  # lent
+        with turn.hold():  # lent
             thread = threading.Thread(target=try_alone)
             thread.start()
             thread.join(20)
@@ -78,7 +78,7 @@ def test_networks_are_moved_only_where_nobody_looks_and_long_looks_come_one_afte
 def test_a_look_that_fails_leaves_the_turn():
     turn = Turn()
     for long in (True, False):
-        with pytest.raises(KeyError), turn.look(long):
+        with pytest.raises(KeyError), turn.hold(long):
             raise KeyError
     with turn.alone(wait=False) as free:
         assert free

@@ -7,7 +7,7 @@ import pytest
 
 from tests.runs.run_helpers import new
 from vitbench.runs import frozen
-from vitbench.runs.frozen import FILE, differences, freeze, look_at_data
+from vitbench.runs.frozen import FILE, data_state, differences, freeze
 from vitbench.runs.launcher import launch
 from vitbench.runs.store import Store
 
@@ -92,14 +92,14 @@ def test_odd_data_cost_a_moment_at_most(tmp_path, pictures, monkeypatch):
     os.mkfifo(pictures / "pipe.jpg")
     (pictures / "new\nline \x1b[31m.jpg").touch()
     (pictures / os.fsdecode(b"\xff\xfe")).mkdir()
-    state = look_at_data(str(pictures))
+    state = data_state(str(pictures))
     assert state.files == 6
     table = tmp_path / "table.csv"
     table.write_text("file,label\n")
-    assert look_at_data(str(table)).files == 1
-    assert look_at_data("scenes:base") is None
-    assert look_at_data("nul\0byte") is None
-    assert look_at_data(str(pictures), longest=-1.0) is None
+    assert data_state(str(table)).files == 1
+    assert data_state("scenes:base") is None
+    assert data_state("nul\0byte") is None
+    assert data_state(str(pictures), longest=-1.0) is None
 
 
 def test_a_run_that_waits_is_frozen_and_one_that_starts_is_not(store, monkeypatch):

@@ -70,7 +70,7 @@ def test_a_killed_scheduler_is_replaced_by_whoever_looks(shop: Store, monkeypatc
     # Somebody whose environment allows no GPU looks: the run waits for those of the one who queued it.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("VITBENCH_GPUS", "")
-    Watcher(shop, lambda snapshot: None).look()
+    Watcher(shop, lambda snapshot: None).poll()
     work_and_be_killed()
     worker = new(shop)
     begun(worker)

@@ -34,15 +34,15 @@ def made(minutes: float = 10.0, free: int = INSPECTOR_ROOM) -> tuple[InspectorSt
 async def test_it_starts_when_the_person_has_been_quiet_for_two_seconds() -> None:
     start, inspector, clock = made()
     clock.now += 1.9
-    await start.look()
+    await start.poll()
     assert inspector.said == []
     start.touched()
     clock.now += 1.9
-    await start.look()
+    await start.poll()
     assert inspector.said == []
     clock.now += 0.2
-    await start.look()
-    await start.look()
+    await start.poll()
+    await start.poll()
     assert inspector.said == ["start"]
 
 
@@ -50,25 +50,25 @@ async def test_it_does_not_start_with_little_memory_or_when_it_is_not_wanted() -
     for minutes, free in ((10.0, INSPECTOR_ROOM - 1), (0.0, INSPECTOR_ROOM)):
         start, inspector, clock = made(minutes, free)
         clock.now += 60
-        await start.look()
+        await start.poll()
         assert inspector.said == []
 
 
 async def test_it_leaves_when_nobody_asks_and_comes_back_with_the_person() -> None:
     start, inspector, clock = made(minutes=10.0)
     clock.now += 3
-    await start.look()
+    await start.poll()
     inspector.idle_seconds = 599.0
-    await start.look()
+    await start.poll()
     assert inspector.said == ["start"]
     inspector.idle_seconds = 600.0
-    await start.look()
+    await start.poll()
     clock.now += 3600
-    await start.look()
+    await start.poll()
     assert inspector.said == ["start", "close"]
     start.touched()
     clock.now += 2
-    await start.look()
+    await start.poll()
     assert inspector.said == ["start", "close", "start"]
 
 

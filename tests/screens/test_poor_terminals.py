@@ -76,5 +76,5 @@ def test_gpus_are_named_by_the_number_that_a_recipe_uses(store, monkeypatch):
     monkeypatch.setenv("VITBENCH_GPUS", "GPU-aaaa-1,GPU-bbbb-2")
     fake = FakeRun(store, "one").status("finished", device="cuda:0 (NVIDIA H100)", gpus=["GPU-bbbb-2"])
     other = FakeRun(store, "two").status("finished", device="cuda:0 (NVIDIA H100)", gpus=["GPU-cccc-3"])
-    rows = {row.id: row.gpus for row in Watcher(Store(store), lambda _: None).look().runs}
+    rows = {row.id: row.gpus for row in Watcher(Store(store), lambda _: None).poll().runs}
     assert rows == {fake.id: "1", other.id: "cccc"}

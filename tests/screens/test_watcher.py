@@ -24,6 +24,6 @@ def test_a_run_deleted_while_it_is_read_is_gone_and_not_crashed(store):
         run.status("running")
     deleting = DeletingStore(store)
     watcher = Watcher(deleting, lambda snapshot: None)
-    assert {row.name for row in watcher.look().runs} == {"kept", "doomed"}
+    assert {row.name for row in watcher.poll().runs} == {"kept", "doomed"}
     deleting.doomed = doomed.run.id
-    assert [row.name for row in watcher.look().runs] == ["kept"]
+    assert [row.name for row in watcher.poll().runs] == ["kept"]

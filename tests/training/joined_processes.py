@@ -15,7 +15,7 @@ from tests.training.worker_for_tests import _SERVER
 from vitbench.recipe import Recipe
 from vitbench.runs.store import Run
 from vitbench.training.distributed import JoinedRanks
-from vitbench.training.elastic import FOLDER, LEAVE, Ending, read_ending
+from vitbench.training.elastic import FOLDER, LEAVE, RanksOutcome, read_outcome
 from vitbench.training.loop import train
 
 Preparation = tuple[Callable[..., None], Any] | None
@@ -41,14 +41,14 @@ def train_alone(folder: Path, recipe: Recipe, **task: Any) -> dict[str, Any]:
     return _train(folder, recipe, None, task)
 
 
-def train_ranks(run: Run, turns: Sequence[Sequence[Preparation]] = ()) -> Ending:
+def train_ranks(run: Run, turns: Sequence[Sequence[Preparation]] = ()) -> RanksOutcome:
     """Trains a run as its agent does: processes that ended without a word are started again. How the run ended.
 
     In the n-th turn the process of rank r is first prepared by `turns[n][r]`: None, or a function and its argument.
     """
     (run.folder / FOLDER).mkdir(exist_ok=True)
     world, turn = run.recipe().launch.world, 0
-    while (ending := read_ending(run)) is None:
+    while (outcome := read_outcome(run)) is None:
         assert turn < 20, (run.folder / "worker.log").read_text()
         asked = turns[turn] if turn < len(turns) else [None] * world
         port = _free_port()
@@ -67,7 +67,7 @@ def train_ranks(run: Run, turns: Sequence[Sequence[Preparation]] = ()) -> Ending
                     process.join()
             time.sleep(0.01)
         turn += 1
-    return ending
+    return outcome
 
 
 def _rank(folder: Path, rank: int, world: int, port: int, turn: int, preparation: Preparation) -> None:

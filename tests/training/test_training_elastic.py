@@ -16,7 +16,7 @@ from vitbench.runs.launcher import launch
 from vitbench.runs.process import marked_processes
 from vitbench.runs.store import Run, Store
 from vitbench.training import worker
-from vitbench.training.elastic import FOLDER, Ending, read_batch, read_ending, write_batch, write_ending
+from vitbench.training.elastic import FOLDER, RanksOutcome, read_batch, read_outcome, write_batch, write_outcome
 
 PATIENCE = 280.0
 pytestmark = pytest.mark.timeout(900)
@@ -116,11 +116,11 @@ def test_agents_of_two_machines_train_one_run(store, tmp_path, monkeypatch):
 def test_the_first_ending_counts_and_a_batch_that_does_not_fit_is_none(store, tmp_path):
     run = Store(store).create(recipe_of(write_pictures(tmp_path / "pictures")))
     (run.folder / FOLDER).mkdir()
-    assert read_ending(run) is None
+    assert read_outcome(run) is None
     assert read_batch(run) is None
-    write_ending(run, Ending("failed", "The disk is full.", 2))
-    write_ending(run, Ending("failed", "Another process is gone.", 1))
-    assert read_ending(run) == Ending("failed", "The disk is full.", 2)
+    write_outcome(run, RanksOutcome("failed", "The disk is full.", 2))
+    write_outcome(run, RanksOutcome("failed", "Another process is gone.", 1))
+    assert read_outcome(run) == RanksOutcome("failed", "The disk is full.", 2)
     write_batch(run, 3, 2)
     assert read_batch(run) == (3, 2)
     write_batch(run, 4, 2)

@@ -14,7 +14,7 @@ from vitbench.models.network import Network
 
 
 @dataclass(frozen=True)
-class KeptAttention:
+class CachedAttention:
     """logits [B, C]; layers: a map [B, H, N, N] for each block, first block first; pool: [B, H, queries, T] or None.
 
     `reading` [B or 1, N] is how the classifier reads the last block's tokens; N = num_prefix_tokens + T.
@@ -27,7 +27,7 @@ class KeptAttention:
     grid: tuple[int, int]
     num_prefix_tokens: int
 
-    def cpu(self) -> "KeptAttention":
+    def cpu(self) -> "CachedAttention":
         """The same in main memory."""
         return replace(
             self,
@@ -64,7 +64,7 @@ class KeptAttention:
         return row
 
 
-def all_attention(network: Network, pixels: Tensor) -> KeptAttention:
+def all_attention(network: Network, pixels: Tensor) -> CachedAttention:
     """One forward pass over normalised pictures [B, 3, H, W], every attention map kept (22 MB for ViT-B/16 at 224).
 
     Raises UserError where the network has no attention over the whole picture.
@@ -74,10 +74,10 @@ def all_attention(network: Network, pixels: Tensor) -> KeptAttention:
         return attend_to_all(Subject.of(network, module, pixels))
 
 
-def attend_to_all(subject: Subject) -> KeptAttention:
+def attend_to_all(subject: Subject) -> CachedAttention:
     """The same for a network that is quiet already."""
     logits, layers = attend(subject, whole)
-    return KeptAttention(
+    return CachedAttention(
         logits=logits,
         layers=layers.maps(),
         pool=layers.pools[-1].kept if layers.pools else None,

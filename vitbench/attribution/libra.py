@@ -1,6 +1,6 @@
 """Libra FullGrad+ (Mehri et al., "LibraGrad", 2025): gradients that add up to the answer.
 
-The forward pass stays the network's own. In the backward pass whatever bends the network (softmax, the denominator
+The forward pass stays the network's own. In the backward pass whatever is not linear (softmax, the denominator
 of a norm, the gate of an activation) is held constant, and products of two values that both depend on the picture
 hand half to each. What is left is linear piece by piece, so input x gradient and constant x gradient sum to the logit.
 """

@@ -111,7 +111,7 @@ def follow_run(run: Run, process: int | None) -> int:
     """
     progress, tail = ConsoleProgress(), LogTail(run.log)
 
-    def look() -> None:
+    def poll() -> None:
         # The error that ends a run is told at the end.
         lines = [line for line in tail.read() if line.level not in ("debug", "error")]
         if lines:
@@ -122,7 +122,7 @@ def follow_run(run: Run, process: int | None) -> int:
     try:
         code = launcher.wait_until_taken(run, process)
         while is_held(run.folder) or run.status().is_waiting:
-            look()
+            poll()
             status = run.status()
             if status.is_waiting:
                 attend(Store(run.store_folder), [(run, status)])
@@ -134,9 +134,9 @@ def follow_run(run: Run, process: int | None) -> int:
     except KeyboardInterrupt:
         progress.close()
         pause_run(run)
-        look()
+        poll()
         return INTERRUPTED
-    look()
+    poll()
     progress.close()
     status = run.status()
     if process is not None and code is None:

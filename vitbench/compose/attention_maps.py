@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from vitbench.attention.cache import KeptAttention, all_attention
+from vitbench.attention.cache import CachedAttention, all_attention
 from vitbench.attention.outliers import OutlierTokens, outlier_tokens
 from vitbench.attribution.explanation import Explanation, explain
 from vitbench.compose.prepared import PreparedPicture, chosen_preprocessing, class_number, prepare_picture
@@ -102,7 +102,7 @@ class AttentionMaps:
         """How pictures are prepared for the network."""
         return chosen_preprocessing(network.preprocessing, self.request.preprocess)
 
-    def attention(self, pair: NetworkAndPicture) -> KeptAttention:
+    def attention(self, pair: NetworkAndPicture) -> CachedAttention:
         """The attention of all layers and heads. Raises UserError where the network has none of the whole picture."""
         make = lambda: all_attention(pair.network, pair.picture.pixels).cpu()  # noqa: E731
         return self.sources.recent("attention", pair.key, make)

@@ -130,14 +130,14 @@ def _subjects(request: FeaturesRequest, sources: Sources, progress: Progress) ->
         for number, file in enumerate(request.pictures):
             total = len(opened) * len(request.pictures)
             progress(place * len(request.pictures) + number, total, "features of the pictures")
-            prepared, one = _looked_at(request, sources, named, network, file)
+            prepared, one = _features_of(request, sources, named, network, file)
             pictures.append(prepared)
             features.append(one)
         found.append(NetworkFeatures(named, title, network, pictures, features))
     return found
 
 
-def _looked_at(
+def _features_of(
     request: FeaturesRequest, sources: Sources, named: str, network: Network, file: str
 ) -> tuple[PreparedPicture, PatchFeatures]:
     """One picture and its features, kept for the next question."""

@@ -20,7 +20,7 @@ class Turn:
         """Short looks that wait."""
 
     @contextmanager
-    def look(self, long: bool = False) -> Iterator[None]:
+    def hold(self, long: bool = False) -> Iterator[None]:
         """Holds the turn, for a `long` look but for what it lends."""
         me = threading.get_ident()
         try:

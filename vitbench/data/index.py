@@ -18,7 +18,7 @@ from vitbench.data.layouts.names import readable
 from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.pictures import allow_pictures
 from vitbench.data.problems import Problem
-from vitbench.data.scan import Look, check_pictures
+from vitbench.data.scan import ProbedPicture, check_pictures
 from vitbench.data.value_range import ValueRange, common_range
 from vitbench.errors import UserError
 from vitbench.paths import expanded
@@ -288,7 +288,7 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\udc80" <= character <= "\udcff" for character in name)
 
 
-def _copies(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
+def _copies(good: Sequence[tuple[Entry, ProbedPicture]]) -> list[Problem]:
     """Pictures that are there more than once within a split, and those that have two labels."""
     first: dict[str, Entry] = {}
     problems = []
@@ -330,7 +330,7 @@ def _lonely_labels(entries: Sequence[Entry]) -> list[Problem]:
     return problems
 
 
-def _shared_pictures(good: Sequence[tuple[Entry, Look]]) -> list[Problem]:
+def _shared_pictures(good: Sequence[tuple[Entry, ProbedPicture]]) -> list[Problem]:
     """Pictures of another split that training has seen byte for byte: an evaluation on them proves nothing."""
     trained = {look.digest: entry.file for entry, look in good if entry.split == "train"}
     return [

@@ -23,7 +23,7 @@ Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Look:
+class ProbedPicture:
     """What one look at a file found. `reason` is empty for a good picture; width and height are as it is seen."""
 
     width: int = 0
@@ -37,7 +37,7 @@ class Look:
     """Lowest and highest value of a picture of more than 8 bits."""
 
 
-def look_at(path: Path) -> Look:
+def probe_picture(path: Path) -> ProbedPicture:
     """Reads and decodes a file to its last byte, as training will."""
     try:
         with ExitStack() as turn:
@@ -47,9 +47,9 @@ def look_at(path: Path) -> Look:
             del content  # of a large picture, as large as its pixels
             width, height = as_seen(own, str(path)).size
     except UnreadablePicture as error:
-        return Look(reason=error.reason)
+        return ProbedPicture(reason=error.reason)
     low, high = deep_range(own) if own.mode.startswith(("I", "F")) else (0.0, 0.0)
-    return Look(width, height, own.mode, is_rotated(own), digest, "", low, high)
+    return ProbedPicture(width, height, own.mode, is_rotated(own), digest, "", low, high)
 
 
 def digest_of(content: bytes) -> str:
@@ -57,23 +57,23 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def check_pictures(root: Path, files: Sequence[str], memory: Path, progress: Progress = silent) -> list[Look]:
+def check_pictures(root: Path, files: Sequence[str], memory: Path, progress: Progress = silent) -> list[ProbedPicture]:
     """One look a file, in their order. A file whose size and time of change are as remembered is not opened.
 
     What was seen is kept in the file `memory`, also when the work is interrupted.
     """
     stamps = {file: _stamp(root / file) for file in files}
     known = _recall(memory)
-    looks = {file: known[file][1] for file in files if file in known and known[file][0] == stamps[file]}
-    new = [file for file in files if file not in looks]
+    probed = {file: known[file][1] for file in files if file in known and known[file][0] == stamps[file]}
+    new = [file for file in files if file not in probed]
     if new:
         try:
-            for file, look in zip(new, in_parallel(lambda file: look_at(root / file), new), strict=True):
-                looks[file] = look
-                progress(len(looks) - len(files) + len(new), len(new), "looking at each picture")
+            for file, one in zip(new, in_parallel(lambda file: probe_picture(root / file), new), strict=True):
+                probed[file] = one
+                progress(len(probed) - len(files) + len(new), len(new), "looking at each picture")
         finally:
-            _remember(memory, {file: (stamps[file], look) for file, look in looks.items()})
-    return [looks[file] for file in files]
+            _remember(memory, {file: (stamps[file], one) for file, one in probed.items()})
+    return [probed[file] for file in files]
 
 
 def _stamp(path: Path) -> Stamp:
@@ -84,22 +84,22 @@ def _stamp(path: Path) -> Stamp:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _recall(memory: Path) -> dict[str, tuple[Stamp, Look]]:
+def _recall(memory: Path) -> dict[str, tuple[Stamp, ProbedPicture]]:
     """What earlier looks found; nothing if the file is missing or damaged, since looking again mends that."""
     try:
         kept = read_json_object(memory, EVALUATION)
         if kept["form"] != _FORM:
             return {}
-        seen = {file: ((size, changed), Look(*look)) for file, (size, changed, *look) in kept["files"].items()}
+        seen = {file: ((size, changed), ProbedPicture(*one)) for file, (size, changed, *one) in kept["files"].items()}
         # What could not be read may be readable with a library or a limit that was set since.
-        return {file: (stamp, look) for file, (stamp, look) in seen.items() if not look.reason}
+        return {file: (stamp, one) for file, (stamp, one) in seen.items() if not one.reason}
     except (UserError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def _remember(memory: Path, looks: dict[str, tuple[Stamp, Look]]) -> None:
+def _remember(memory: Path, probed: dict[str, tuple[Stamp, ProbedPicture]]) -> None:
     # A file that is missing or cannot be read is looked at again: the disk may be back, the rights mended.
-    rows = {file: (*stamp, *astuple(look)) for file, (stamp, look) in looks.items() if stamp[0] >= 0}
+    rows = {file: (*stamp, *astuple(one)) for file, (stamp, one) in probed.items() if stamp[0] >= 0}
     # A store that is full or may not be written costs a second look next time, no more.
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)

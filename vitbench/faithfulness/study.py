@@ -96,7 +96,7 @@ def study(
     methods = [find_method(method) for method in methods]
     with quiet(network.module) as module:
         device = next(module.parameters()).device
-        seen, problems = _looked_at(pictures, network, progress)
+        seen, problems = _seen_pictures(pictures, network, progress)
         targets = list(_targets(network, seen, device))
         blank = fill(Subject.of(network, module, torch.zeros(1, 3, *network.image_size, device=device)), fill_with)
         other = replace(network, module=shuffled_weights(module, seed)) if randomise else None
@@ -159,7 +159,7 @@ def class_numbers(network: Network) -> dict[str, int]:
     return names
 
 
-def _looked_at(
+def _seen_pictures(
     pictures: Sequence[MaskedPicture], network: Network, progress: Progress
 ) -> tuple[list[SeenPicture], list[str]]:
     seen, problems = [], []

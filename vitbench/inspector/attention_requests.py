@@ -52,5 +52,5 @@ class AttentionRequests:
         except UserError:
             return samples
         data = open_own_data(run, self.sources.folder, progress)
-        part = next((name for name in ("val", "test") if name in data.splits), data.splits[0])
-        return [data.path(data.samples[position]) for position in data.positions(part)] or samples
+        split = next((name for name in ("val", "test") if name in data.splits), data.splits[0])
+        return [data.path(data.samples[position]) for position in data.positions(split)] or samples

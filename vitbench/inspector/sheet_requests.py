@@ -77,5 +77,5 @@ class SheetRequests:
         sources = self.sources(progress)
         if request.kind == "positions" and not getattr(request, "pictures", ()):
             return compose(request, sources, progress)  # weights alone are read
-        with sources.turn.look(long=threading.current_thread() is not threading.main_thread()):
+        with sources.turn.hold(long=threading.current_thread() is not threading.main_thread()):
             return compose(request, sources, progress)

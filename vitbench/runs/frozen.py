@@ -43,7 +43,7 @@ def freeze(run: Run, recipe: Recipe) -> None:
     file = run.folder / FILE
     if file.exists():
         return
-    data = look_at_data(recipe.data.path)
+    data = data_state(recipe.data.path)
     document = {
         "time": time.time(),
         "recipe": _hash_of_recipe(run),
@@ -74,7 +74,7 @@ def differences(run: Run, recipe: Recipe) -> list[str]:
     return said + _differences_of_data(document.get("data"), recipe.data.path)
 
 
-def look_at_data(path: str, longest: float = _LONGEST) -> DataState | None:
+def data_state(path: str, longest: float = _LONGEST) -> DataState | None:
     """The state of a folder of data, or of a table; None for what is generated, is not there, or takes too long."""
     if not path or path.startswith("scenes:"):
         return None
@@ -110,7 +110,7 @@ def _differences_of_data(before: Any, path: str) -> list[str]:
         return []
     if not isinstance(before, dict):
         return [f"The data in {path} were not listed when the run was queued: a change since then is not noticed."]
-    now = look_at_data(path)
+    now = data_state(path)
     if now is None:
         return [f"The data in {path} could not be compared with those that the run was queued with."]
     if before.get("names") != now.names:

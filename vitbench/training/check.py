@@ -123,9 +123,9 @@ def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Chec
     captions = [caption for picture in data.split("train") for caption in picture.captions]
     if recipe.caption.tokenizer == "word" and (doubt := unfit_for_words(captions)):
         check.recognised.append(f"Doubtful: {doubt}")
-    for part in ("train", "val"):
-        if not data.split(part):
-            raise UserError(f"{data.root} has no pictures with captions for {part}; {data.sentence}.")
+    for split in ("train", "val"):
+        if not data.split(split):
+            raise UserError(f"{data.root} has no pictures with captions for {split}; {data.sentence}.")
 
 
 def _check_network(recipe: Recipe, labels: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ _OUTCOME, _BATCH = "outcome.json", "batch.json"
 
 
 @dataclass(frozen=True)
-class Ending:
+class RanksOutcome:
     """How the processes of a run ended: as a worker's outcome is written down."""
 
     state: State
@@ -47,14 +47,14 @@ class Ending:
     code: int
 
 
-def write_ending(run: Run, ending: Ending) -> None:
+def write_outcome(run: Run, outcome: RanksOutcome) -> None:
     """Tells the agents how the run ends. The first who says it is right: what follows are its consequences."""
     file = run.folder / FOLDER / _OUTCOME
     if not file.exists():
-        write_whole(file, to_json(asdict(ending)))
+        write_whole(file, to_json(asdict(outcome)))
 
 
-def read_ending(run: Run) -> Ending | None:
+def read_outcome(run: Run) -> RanksOutcome | None:
     """How the run ended; None while nobody has said it."""
     try:
         told = read_json_object(run.folder / FOLDER / _OUTCOME, RECORD)
@@ -63,7 +63,7 @@ def read_ending(run: Run) -> Ending | None:
         return None
     if state not in get_args(State) or not isinstance(error, str | None) or not isinstance(code, int):
         return None
-    return Ending(state, error, code)
+    return RanksOutcome(state, error, code)
 
 
 def write_batch(run: Run, batch_size: int, accumulate: int) -> None:
@@ -95,14 +95,14 @@ def lead(run: Run, control: Control, heartbeat: Heartbeat, outcome: Outcome) -> 
     heartbeat.follow(folder)
     serve(run, control)
     heartbeat.catch_up()
-    ending = read_ending(run)
-    if ending is None:
+    found = read_outcome(run)
+    if found is None:
         raise UserError(
             f"The processes of the run ended {RESTARTS + 1} times without a word, as if killed (by the system, when "
             "memory runs out?); worker.log may say more. Resume it when there is more room."
         )
-    outcome.error, outcome.code = ending.error, ending.code
-    return ending.state
+    outcome.error, outcome.code = found.error, found.code
+    return found.state
 
 
 def serve(run: Run, control: Control | None = None) -> None:

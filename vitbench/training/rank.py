@@ -18,7 +18,15 @@ from vitbench.runs.process import MARK, mark_of
 from vitbench.runs.status import read_status
 from vitbench.runs.store import Run
 from vitbench.training.control import Control, Request
-from vitbench.training.elastic import FOLDER, LEAVE, Ending, read_ending, take_own_gpu, write_batch, write_ending
+from vitbench.training.elastic import (
+    FOLDER,
+    LEAVE,
+    RanksOutcome,
+    read_outcome,
+    take_own_gpu,
+    write_batch,
+    write_outcome,
+)
 from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.outcome import FolderGone, SmallerBatch, judge
 
@@ -69,7 +77,7 @@ def main(folder: Path, opening: "Callable[..., tuple[Any, str]] | None" = None) 
     if not control.is_there():
         print(f"rank {rank}: {folder} is not the folder for which this process was started", file=sys.stderr)
         return 0
-    if read_ending(run) is not None:
+    if read_outcome(run) is not None:
         return 0
     take_own_gpu()
     log = RunLog(run.log) if rank == 0 else QuietLog(run.log)
@@ -109,11 +117,11 @@ def _train(
         if is_loss_of_others(error):
             print(f"rank {os.environ['RANK']}: another process is gone: {error}", file=sys.stderr)
             return AGAIN
-        ending = Ending(*judge(run, error))
-        write_ending(run, ending)
-        return max(1, ending.code)  # the agent ends the others, which may wait for this one
+        outcome = RanksOutcome(*judge(run, error))
+        write_outcome(run, outcome)
+        return max(1, outcome.code)  # the agent ends the others, which may wait for this one
     if int(os.environ["RANK"]) == 0:
-        write_ending(run, Ending(state, None, 0))
+        write_outcome(run, RanksOutcome(state, None, 0))
     return 0
 
 

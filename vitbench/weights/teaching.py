@@ -188,7 +188,7 @@ class Teaching:
                 written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
                 decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
                 exact += sum(one == other for one, other in zip(decoded, batch.captions, strict=True))
-            progress(done * 100, len(lessons), f"evaluating the {split} part")
+            progress(done * 100, len(lessons), f"evaluating the {split} split")
         scores = {"accuracy": right / len(lessons)} if self.labels else {}
         if self.captions:
             scores["exact_match"] = exact / len(lessons)

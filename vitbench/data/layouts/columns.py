@@ -99,7 +99,7 @@ _TEXT_COLUMNS = (
     *("license", "date", "time", "timestamp", "comments", "notes", "note", "query", "comment_number"),
 )
 """Columns that say something of a picture which is not a class."""
-_LOOKED_AT = 60
+_SAMPLED = 60
 WAY_TO_SEVERAL = 'a network learns one label per picture, unless task = "multilabel" (--as table:several=yes shows it)'
 _MOST_CANDIDATES = 10
 
@@ -128,7 +128,7 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
     if not table.names and not _first_is_data(table, finds):
         split_header(table)
     names = [_plain(name) for name in table.names]
-    sample = [cells for _, cells in table.rows[:_LOOKED_AT]]
+    sample = [cells for _, cells in table.rows[:_SAMPLED]]
     if not sample:
         return f"has no row under its header ({listed(table.names[:6])})"
     width = max(len(names), max(len(cells) for cells in sample))
@@ -161,7 +161,7 @@ def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
     if not table.names and not _first_is_data(table, finds):
         split_header(table)
     names = [_plain(name) for name in table.names]
-    sample = [cells for _, cells in table.rows[:_LOOKED_AT]]
+    sample = [cells for _, cells in table.rows[:_SAMPLED]]
     width = max([len(names), *(len(cells) for cells in sample)], default=0)
     values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
     file = _file_column(names, values, finds) if values else None

@@ -19,7 +19,7 @@ from vitbench.files.reading import TABLE
 from vitbench.text import counted
 
 _LIST_ENDINGS = (".txt", ".lst", ".list", "")
-_LOOKED_AT = 200
+_SAMPLED = 200
 """Lines at the beginning of a file that tell whether it lists pictures."""
 
 
@@ -91,7 +91,7 @@ def read_list(place: Place, file: str, split: str) -> SplitList | None:
         else:
             why = "no such picture" if not pictures else f"{len(pictures)} pictures have this name"
             missing.append(Problem(name, f"{why} ({PurePosixPath(file).name}, line {number})"))
-        if tried == min(_LOOKED_AT, len(rows)) and len(lines) * 2 <= tried:
+        if tried == min(_SAMPLED, len(rows)) and len(lines) * 2 <= tried:
             return None
     return SplitList(file, split, tuple(lines), tuple(missing)) if lines else None
 
