@@ -72,7 +72,7 @@ coverage: $(VENV)/installed-tests
 		--cov-report html:coverage $(PYTEST_ARGUMENTS)
 
 test-storm: $(VENV)/installed-tests
-	@VITBENCH_STORM=full $(BIN)/python -m pytest -m storm -v $(PYTEST_ARGUMENTS)
+	@$(BIN)/python benchmarks/storm.py $(if $(PYTEST_ARGUMENTS),-- $(PYTEST_ARGUMENTS))
 
 # Photographs come in the wheels of scikit-image and scikit-learn, which nothing else here needs.
 .venv-real/installed: pyproject.toml constraints.txt | $(BIN)/uv

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-BY_OTHERS = {"attacks": "tests/attacks", "storm": "make test-storm", "faithfulness": "vitbench faithfulness"}
-"""Results of tests and commands."""
+BY_OTHERS = {"attacks": "tests/attacks"}
+"""Results of tests."""
 
 
 @pytest.fixture
