@@ -111,6 +111,7 @@ def test_every_family_has_maps_or_a_sentence(computed):
 
 def test_a_network_has_all_methods_or_those_that_need_no_attention(computed):
     of_attention = [name for name, method in METHODS.items() if method.needs_attention]
+    assert {plain(family) for family in computed} == {True, False}
     for family, by_method in computed.items():
         refused = [name for name, sentence in by_method.items() if sentence]
         assert refused == ([] if plain(family) else of_attention), family

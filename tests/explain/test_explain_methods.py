@@ -348,6 +348,7 @@ def test_resampled_positions_and_other_sizes():
 
 def test_maps_are_finite_and_not_flat(network):
     pixels = pixels_for(network)
+    assert len(METHODS) >= 11
     for method in METHODS:
         maps = explain(network, pixels, method, target=[0, 1]).maps.numpy()
         assert np.isfinite(maps).all()

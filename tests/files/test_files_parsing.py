@@ -41,21 +41,27 @@ def test_what_json_can_hold_is_read(value, ascii_only, indent):
 @given(
     st.lists(
         st.sampled_from(["[", "]", '"[', ']"', '"]",', "[],", '\\"', '"', "{", "}", "1", ",", '"a":']), max_size=400
-    )
+    ),
+    st.integers(0, DEEPEST + 3),
 )
-def test_the_quick_look_at_the_depth_agrees_with_a_slow_one(pieces):
+def test_the_quick_look_at_the_depth_agrees_with_a_slow_one(pieces, levels):
+    """Pieces that are JSON by chance, and the same as a text, which is JSON always, inside so many lists."""
+    inside = "[" * levels + json.dumps("".join(pieces)) + "]" * levels
+    assert ("nested deeper" in refusal(inside)) == (levels > DEEPEST)
     text = "".join(pieces)
     try:
         value = json.loads(text)
     except ValueError:
-        value = None
+        return
+    assert ("nested deeper" in refusal(text)) == (depth(value) > DEEPEST)
+
+
+def refusal(text) -> str:
     try:
         parse_json(text, "x")
-        refused = ""
     except Malformed as error:
-        refused = str(error)
-    if value is not None:
-        assert ("nested deeper" in refused) == (depth(value) > DEEPEST)
+        return str(error)
+    return ""
 
 
 def depth(value) -> int:

@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import threading
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -155,20 +157,36 @@ def test_idle_gives_the_gpu_back(store, gpu):
     assert take_gpu(["GPU-one"]) is not None
 
 
-class SlowEnd(io.BytesIO):
-    """A stream of requests that stays open for a while after the last."""
+class OpenUntil(io.BytesIO):
+    """A stream of requests that stays open after the last, until `enough` is set."""
+
+    def __init__(self, requests, enough):
+        super().__init__(requests)
+        self.enough = enough
 
     def readline(self, *size):
         line = super().readline(*size)
         if not line:
-            time.sleep(0.5)
+            assert self.enough.wait(30)
         return line
 
 
 def test_the_server_looks_around_between_questions_and_while_nothing_is_asked():
     request = json.dumps({"id": 1, "request": "hello"}).encode() + b"\n"
-    looks, idles = [], []
-    server = Server({"hello": lambda arguments, progress: Reply()}, SlowEnd(request), io.BytesIO())
-    server.serve(idle=lambda: idles.append(1), idle_after=0.2, between=lambda: looks.append(1), pause=0.05)
-    assert len(looks) >= 3
-    assert 1 <= len(idles) <= 3
+    answered, polls, idles, enough = [], [], [], threading.Event()
+
+    def idle():
+        idles.append(time.monotonic())
+        if len(idles) >= 2 and len(polls) >= 3:
+            enough.set()
+
+    def hello(arguments, progress):
+        answered.append(time.monotonic())
+        return Reply()
+
+    server = Server({"hello": hello}, OpenUntil(request, enough), io.BytesIO())
+    server.serve(idle=idle, idle_after=0.2, between=lambda: polls.append(1), pause=0.05)
+    assert enough.is_set()
+    assert len(polls) > len(idles) >= 2
+    times = [answered[0], *idles]
+    assert min(after - before for before, after in pairwise(times)) >= 0.2, "not before nothing was asked for so long"

@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,10 +99,16 @@ def test_two_gpus_three_runs(shop: Store, no_scheduler: list[Path]) -> None:
     assert runs[2].status().is_waiting
     assert take_gpu(usable_gpus()) is None
 
-    scheduler = Scheduler(shop, lambda run: launch_queued(run, command(run)), 0.05)
-    thread = threading.Thread(target=scheduler.run)
+    tried: list[int | None] = []
+
+    def start(run: Run) -> int | None:
+        tried.append(launch_queued(run, command(run)))
+        return tried[-1]
+
+    thread = threading.Thread(target=Scheduler(shop, start, 0.05).run)
     thread.start()
-    time.sleep(0.3)
+    until(lambda: len(tried) >= 3)
+    assert set(tried) == {None}
     assert runs[2].status().is_waiting
     control.stop(runs[1])
     assert begun(runs[2]).status().gpus == ["GPU-fake-2"]
@@ -241,15 +249,20 @@ def test_the_dead_are_written_down(shop: Store) -> None:
 
 def test_a_gpu_is_held_by_one_of_many_that_want_it_at_once(shop: Store) -> None:
     context = multiprocessing.get_context("fork")
-    with context.Pool(4) as pool:
-        taken = pool.map(_take, [["GPU-fake-3"]] * 8, chunksize=2)
-    assert sum(taken) == 1
+    ready, all_tried, taken = context.Barrier(4), context.Barrier(4), context.SimpleQueue()
+    processes = [context.Process(target=_take, args=("GPU-fake-3", ready, all_tried, taken)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert sorted(taken.get() for _ in processes) == [False, False, False, True]
 
 
-def _take(uuids: list[str]) -> bool:
-    gpu = take_gpu(uuids)  # held until this process ends
-    time.sleep(0.05)
-    return gpu is not None
+def _take(uuid: str, ready: Barrier, all_tried: Barrier, taken: Any) -> None:
+    ready.wait(30)
+    gpu = take_gpu([uuid])
+    all_tried.wait(30)  # the one that has it holds it until then
+    taken.put(gpu is not None)
 
 
 def test_a_store_shows_a_run_only_when_it_is_whole(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

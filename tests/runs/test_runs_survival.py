@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -175,15 +176,18 @@ def test_a_start_that_fails_leaves_the_state_of_before(shop: Store) -> None:
     assert run.status().state == "paused"
 
 
-def test_a_pause_while_it_starts_reaches_the_worker(shop: Store) -> None:
+def test_a_pause_while_it_starts_reaches_the_worker(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The launcher holds the run and has not yet said that it runs: the request waits for the worker."""
     run = new(shop)
     lock = RunLock(run.folder)
     assert lock.acquire()
     answers: list[str] = []
+    waits = threading.Semaphore(0)
+    monkeypatch.setattr(control, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waits.release()))
     pausing = threading.Thread(target=lambda: answers.append(control.pause(run)))
     pausing.start()
-    time.sleep(0.1)
+    assert waits.acquire(timeout=10), "it finds the lock taken"
+    assert waits.acquire(timeout=10)
     assert answers == []
     assert run.requests() == set()
     transition(run, "queued", "running", by="launcher", lock=lock)

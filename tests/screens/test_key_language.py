@@ -69,6 +69,7 @@ def test_a_key_does_one_thing():
     found: dict[str, set[str]] = {}
     for use in uses():
         found.setdefault(use.key, set()).add(use.action.name.partition("(")[0])
+    assert len(found) > 40
     for key, names in found.items():
         allowed = SAME_ACTIONS.get(key, names if len(names) == 1 else set())
         assert names <= allowed, f"{key} does {sorted(names - allowed) or sorted(names)} beside {sorted(allowed)}"

@@ -18,6 +18,7 @@ from worker_for_tests import (
     die_in_step,
     limit_file_size,
     poison_step,
+    read_requests_at_each_step,
     run_out_of_memory_above,
     start_worker,
     wait_in_steps,
@@ -138,11 +139,10 @@ def test_paused_and_resumed_by_request_and_by_signal(whole: Whole, tmp_path: Pat
     run = whole.store.create(whole.recipe)
     for name in ("request", "signal"):
         gate = tmp_path / name
-        process = start_worker(run.folder, (wait_in_steps, gate))
+        process = start_worker(run.folder, (read_requests_at_each_step, None), (wait_in_steps, gate))
         until_it_runs(run, process)
         if name == "request":
             control.pause(run)
-            time.sleep(0.3)  # longer than the worker goes without looking
         else:
             os.kill(process.pid, signal.SIGTERM)
         gate.touch()
