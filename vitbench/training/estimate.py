@@ -46,7 +46,7 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
         if recipe.train.head_epochs < recipe.train.epochs:
             training.step = recipe.train.head_epochs * training.steps_per_epoch
         seconds: list[float] = []
-        with OutOfMemory(training) as memory:
+        with OutOfMemory(training.optimizer, training.device) as memory:
             seconds = _step_seconds(training)
         if memory.ran_out:
             raise UserError(f"train.batch_size = {recipe.train.batch_size} does not fit into the memory of {device}.")

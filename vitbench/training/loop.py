@@ -16,6 +16,7 @@ from vitbench.training.distributed import without_reduction
 from vitbench.training.memory import OutOfMemory
 from vitbench.training.monitor import Monitor
 from vitbench.training.seeds import seed_everything
+from vitbench.training.smaller_batch import use_smaller_batch, use_smaller_evaluation
 from vitbench.training.state import Training
 
 
@@ -34,11 +35,11 @@ def train(training: Training, monitor: Monitor) -> State:
         training.clock.start()
         for _ in range(training.steps_left_in_epoch):
             training.begin_step()
-            with OutOfMemory(training) as memory:
+            with OutOfMemory(training.optimizer, training.device) as memory:
                 loss, extras = accumulate_gradients(training, batches)
                 gradient_norm = update_weights(training)
             if memory.ran_out:
-                monitor.warn(training, training.use_smaller_batch())
+                monitor.warn(training, use_smaller_batch(training))
                 break  # and the same step again, from the same picture
             training.step += 1
             if training.pictures_seen:
@@ -92,7 +93,7 @@ def update_weights(training: Training) -> Tensor:
     scaler, optimizer = training.precision.scaler, training.optimizer
     scaler.unscale_(optimizer)
     gradient_norm = training.clip_gradients()
-    with training.update():
+    with training.first_update.kept():
         scaler.step(optimizer)
         scaler.update()
         training.update_average()
@@ -115,12 +116,12 @@ def evaluate(training: Training, monitor: Monitor) -> None:
 def evaluate_split(training: Training, monitor: Monitor, module: nn.Module, split: str, step: int) -> dict[str, float]:
     """The scalars of a split of the data. Out of memory, it computes less at once, or saves and raises UserError."""
     while True:
-        with OutOfMemory(training):
+        with OutOfMemory(training.optimizer, training.device):
             return training.task.evaluate(
                 module, split, step=step, folder=monitor.evaluations, progress=monitor.progress
             )
         try:
-            monitor.warn(training, training.use_smaller_evaluation())
+            monitor.warn(training, use_smaller_evaluation(training))
         except UserError:
             if split == "val":
                 monitor.save(training)

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import clear_frames
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
+from torch.optim import Optimizer
 
 from vitbench.errors import UserError
 from vitbench.exhausted import is_out_of_memory
-
-if TYPE_CHECKING:
-    from vitbench.training.state import Training
 
 
 @contextmanager
@@ -27,13 +25,13 @@ def memory_told(advice: str) -> Iterator[None]:
 
 
 class OutOfMemory:
-    """`with OutOfMemory(training) as memory:` swallows a failed allocation; then `memory.ran_out` is true.
+    """`with OutOfMemory(optimizer, device) as memory:` swallows a failed allocation; then `memory.ran_out` is true.
 
     It frees what the step had built: the frames of the error, the gradients, and the allocator's cached blocks.
     """
 
-    def __init__(self, training: "Training") -> None:
-        self.training = training
+    def __init__(self, optimizer: Optimizer, device: torch.device) -> None:
+        self.optimizer, self.device = optimizer, device
         self.ran_out = False
 
     def __enter__(self) -> Self:
@@ -47,8 +45,8 @@ class OutOfMemory:
             # The frames hold the activations; whoever handles the error holds the frames until this returns.
             clear_frames(traceback)
             error.__traceback__ = None
-            self.training.optimizer.zero_grad(set_to_none=True)
-            if self.training.device.type == "cuda":
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         return self.ran_out
 

@@ -1,6 +1,7 @@
 """In which number format the forward pass runs."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 
@@ -24,6 +25,14 @@ class Precision:
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=self.scaler.is_enabled())
         if state:
             self.scaler.load_state_dict(state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scaler's."""
+        return self.scaler.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Sets the scaler, whichever it is by now."""
+        self.scaler.load_state_dict(state_dict)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass."""

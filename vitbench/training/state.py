@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,17 +9,14 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from vitbench.errors import UserError
 from vitbench.models.adaptation import quiet_frozen_parts
 from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
 from vitbench.runs.status import Best
 from vitbench.training.distributed import Loss
-from vitbench.training.memory import OutOfMemory, copied_to_cpu, next_smaller
+from vitbench.training.first_update import FirstUpdate, HasState
 from vitbench.training.optimizer import create_optimizer, set_learning_rate
-from vitbench.training.outcome import SmallerBatch
 from vitbench.training.precision import Precision
-from vitbench.training.seeds import seed_everything
 from vitbench.training.step_clock import StepClock
 from vitbench.training.task import BatchSize, Task
 
@@ -52,8 +48,7 @@ class Training:
         self.best: Best | None = None
         self.evaluations_without_best = 0
         self.batch_size, self.accumulate = recipe.train.batch_size, recipe.train.accumulate
-        self._before_update: dict[str, Any] | None = None
-        self._has_updated = self._updating = False
+        self.first_update = FirstUpdate(self._changed_by_an_update())
         # Of the step that was begun last:
         self.learning_rate, self.pictures_seen = 0.0, 0
         self.clock = StepClock(device)
@@ -155,6 +150,14 @@ class Training:
         """Multiplies all gradients."""
         torch._foreach_mul_([weight.grad for weight in self.learning if weight.grad is not None], factor)
 
+    def _changed_by_an_update(self) -> dict[str, HasState]:
+        parts: dict[str, HasState] = {
+            "weights": self.plain_module,
+            "optimizer": self.optimizer,
+            "scaler": self.precision,
+        }
+        return parts if self.average is None else parts | {"average": self.average.module}
+
     def update_average(self) -> None:
         """Moves the averaged weights towards the new ones. It begins where the head's epochs end."""
         if self.average is None:
@@ -212,105 +215,6 @@ class Training:
             self.evaluations_without_best = 0
         else:
             self.evaluations_without_best += 1
-
-    # Out of memory ----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def update(self) -> Iterator[None]:
-        """Around an update of the weights.
-
-        The first one of a process takes the memory of the optimizer's state, and may fail half-way: what it changes is
-        kept in main memory until it is done.
-        """
-        if not self._has_updated and self._before_update is None:
-            self._before_update = {
-                "weights": copied_to_cpu(self.plain_module.state_dict()),
-                "average": copied_to_cpu(self.average.module.state_dict()) if self.average is not None else None,
-                "optimizer": copied_to_cpu(self.optimizer.state_dict()),
-                "scaler": self.precision.scaler.state_dict(),
-            }
-        self._updating = True
-        yield
-        self._updating, self._has_updated, self._before_update = False, True, None
-
-    def _take_back_update(self) -> None:
-        """Undoes an update that ran out of memory. Raises UserError for a later one, of which nothing was kept."""
-        self._updating = False
-        if self._before_update is None:
-            raise UserError(
-                f"Out of memory on {self.device} in the optimizer's step {self.step + 1:,}, which cannot be taken back:"
-                " free memory there and resume the run from its last checkpoint."
-            )
-        self.optimizer.load_state_dict(self._before_update["optimizer"])
-        self.plain_module.load_state_dict(self._before_update["weights"])
-        if self.average is not None:
-            self.average.module.load_state_dict(self._before_update["average"])
-        self.precision.scaler.load_state_dict(self._before_update["scaler"])
-
-    def use_smaller_batch(self) -> str:
-        """Halves the batch and doubles the accumulation, and says so.
-
-        Raises UserError, with the largest batch that fits, if the recipe wants to stop, or nothing smaller is left, and
-        SmallerBatch where several processes have to begin again.
-        """
-        self.precision.begin_again()
-        if self._updating:
-            self._take_back_update()
-        failed = self.batch_size
-        if self.recipe.train.on_oom == "stop" or failed <= self.ranks.world:
-            raise UserError(self._largest_batch_that_fits())
-        self._halve()
-        if not self.ranks.alone:  # the others wait for the gradients of this step, which will not come
-            raise SmallerBatch(self.batch_size, self.accumulate)
-        return (
-            f"Out of memory with {failed} pictures per batch: going on with {self.batch_size}, and "
-            f"{self.accumulate} batches per step, so a step still covers {self.pictures_per_step} pictures."
-        )
-
-    def use_smaller_evaluation(self) -> str:
-        """Halves what an evaluation computes at once, and says so. Raises UserError as `use_smaller_batch` does."""
-        failed = self.task.evaluation_batch
-        if self.recipe.train.on_oom == "stop" or failed <= 1:
-            remedy = "free memory there" if failed <= 1 else 'free memory there, or set train.on_oom = "halve"'
-            raise UserError(
-                f"Out of memory on {self.device} in the evaluation of step {self.step:,}, with {failed} pictures at "
-                f"once: {remedy}, and resume the run."
-            )
-        self.task.evaluation_batch = failed // 2
-        return (
-            f"Out of memory in the evaluation with {failed} pictures at once: going on with "
-            f"{self.task.evaluation_batch}; the result is the same but for rounding."
-        )
-
-    def _halve(self) -> None:
-        pictures = self.pictures_per_step
-        self.batch_size = next_smaller(self.batch_size)
-        self.accumulate = pictures // self.batch_size
-
-    def _largest_batch_that_fits(self) -> str:
-        failed = self.batch_size
-        sentence = f"Out of memory with train.batch_size = {failed} on {self.device}; "
-        while self.batch_size > self.ranks.world:
-            self._halve()
-            with OutOfMemory(self) as memory:
-                self._try_batch()
-            if not memory.ran_out:
-                return (
-                    f"{sentence}{self.batch_size} fits: set train.batch_size = {self.batch_size} and "
-                    f'train.accumulate = {self.accumulate}, or train.on_oom = "halve".'
-                )
-        fewest = "one picture fits" if self.ranks.alone else f"{self.ranks.world}, one a process, fit"
-        return f"{sentence}not even {fewest}: choose a smaller network or model.image_size."
-
-    def _try_batch(self) -> None:
-        """Forward, backward and update with one batch."""
-        batch = next(self.open_batches())
-        seed_everything(self.seed, self.step, 0, self.rank)
-        with self.precision.autocast():
-            loss, _ = self.task.loss(self.module, batch)
-        self.precision.scaler.scale(loss).backward()
-        self.optimizer.step()  # its state takes memory too; this run ends here
-        self.optimizer.zero_grad(set_to_none=True)
 
 
 def _compiled(module: nn.Module, recipe: Recipe) -> nn.Module:
