@@ -161,7 +161,7 @@ def train_forever(dataset: Dataset, pids: Path) -> None:
             time.sleep(0.02)
 
 
-def test_no_worker_outlives_a_killed_trainer(dataset, tmp_path):
+def test_no_process_outlives_a_killed_trainer(dataset, tmp_path):
     pids = tmp_path / "pids"
     trainer = multiprocessing.get_context("fork").Process(target=train_forever, args=(dataset, pids))
     trainer.start()
