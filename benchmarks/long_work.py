@@ -8,6 +8,7 @@ of long work, and right after that is cancelled. The networks have random weight
 
 import argparse
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="another result file")
     chosen = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `vitbench` does, and the inspector inherits
     result = ResultFile("long_work", "Long work in the inspector", "torch", "timm", "numpy", out=chosen.out)
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure(Path(folder), chosen.rounds, result))
