@@ -19,9 +19,11 @@ from vitbench.models.adaptation import check_image_size
 from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
+from vitbench.models.no_networks import check_patches
 from vitbench.models.options_of_weights import asked_options
 from vitbench.models.state_dicts import StateDict, few, fitted
-from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, read_state_dict
+from vitbench.models.weight_files import DAMAGED, check_weight_file, first_line, has_names_of_torch, read_state_dict
+from vitbench.models.weight_folders import read_weights_of, snapshot_of
 from vitbench.progress import Progress
 
 _POSITIONS = ("pos_embed", "relative_position_bias_table")
@@ -59,15 +61,17 @@ class NamedNetwork:
         return self.source.published(self.name, size=size, options=options, progress=progress)
 
     def from_file(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> "FromFile":
-        """The network with the weights of `file`, whole, with their own head, then set to `size`.
+        """The network with the weights of `file`, or of a folder of pieces, with their own head, then set to `size`.
 
         The file may have the names of timm, pytorch_pretrained_vit, transformers or torchvision; a note says what was
         chosen in it and what was left out. Raises UserError naming what does not fit.
         """
-        if file.suffix == ".npz":
+        if file.suffix == ".npz" and not has_names_of_torch(file):
             return FromFile(self._from_npz(file, size, options), dict(options), ())
         wanted = timm_networks.shapes(self._architecture, None, options)
-        found = fitted(to_timm_names(read_state_dict(file)), wanted)
+        state = read_weights_of(snapshot_of(file)) if file.is_dir() else read_state_dict(file)
+        found = fitted(to_timm_names(state), wanted)
+        check_patches(found.tensors, wanted, str(self), "patch_size" in options)
         asked, notes = asked_options(found.tensors, wanted, self.name)
         own = asked | dict(options)
         module = self.with_weights(found, str(file), size, _size_beside(file), own)

@@ -25,7 +25,7 @@ from vitbench.models.opened import weights_hash as weights_hash
 from vitbench.models.options_of_weights import head_options
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
-from vitbench.models.weight_folders import what_else
+from vitbench.models.weight_folders import holds_weights, snapshot_of, what_else
 from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
@@ -249,9 +249,15 @@ def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, op
 
 def _of_folder(folder: Path) -> Network:
     """A checkpoint folder of ours, or a network saved by transformers, timm or open_clip."""
+    folder = snapshot_of(folder)
     if (folder / FILE_NAME).exists() or not is_saved_network(folder):
         if not (folder / FILE_NAME).exists() and (other := what_else(folder)):
             raise UserError(f"{folder} {other}")
+        if not (folder / FILE_NAME).exists() and holds_weights(folder):
+            raise UserError(
+                f"{folder} holds weights, but network.json is missing, and a config.json that says of which network"
+                f" they are, too: name it with them, as timm:vit_small_patch16_224@{folder}."
+            )
         return open_checkpoint(folder)
     saved = read_saved_network(folder)
     named = find_network(f"timm:{saved.architecture}")

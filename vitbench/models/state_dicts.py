@@ -25,9 +25,16 @@ _NOT_WEIGHTS = re.compile(
 _DEPTH = 6
 _BACKBONE_LEFTOVERS = re.compile(
     r"(^|\.)(mask_token|masked_embed|decoder_\w+|decoder\.|dino_head|ibot_head|head\.(mlp|last_layer)|projector|projection_head|"
-    r"prototypes|predictor|queue\w*|criterion|loss\w*|logit_scale|text_model|pooler\.dense|num_batches_seen)"
+    r"prototypes|predictor|queue\w*|criterion|loss\w*|logit_scale|text_model|pooler\.dense|num_batches_seen|n_averaged|"
+    r"total_ops|total_params|data_preprocessor)"
 )
-"""Parts of self-supervised training that are no part of the network: MAE's decoder, DINO's and SimCLR's heads, ..."""
+"""Parts of a training that are no part of the network: MAE's decoder, DINO's and SimCLR's heads, what thop counts."""
+
+
+_LINEAR = re.compile(
+    r"(module\.|model\.|net\.)?((cls|class|classification)_)?(fc|classifier|head|linear)(\.\d)?\.(weight|bias)"
+)
+"""A linear layer that scripts put behind a network, maybe after a dropout."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,50 @@ def fitted(state: StateDict, wanted: Collection[str]) -> StateDict:
     # Of two networks that fit as well, a teacher before its student.
     best = max(sorted(hits), key=lambda prefix: (hits[prefix], -_rank(prefix), -len(prefix)), default="")
     if not best or hits[best] <= sum(name in targets for name in names):
-        return _without_leftovers(state, targets)
+        return _without_leftovers(_with_head_outside(state, names, ""), targets)
     kept = {name[len(best) :]: tensor for name, tensor in names.items() if name.startswith(best)}
     others = [name for name in names if not name.startswith(best)]
     # A head that stands outside the backbone (`backbone.blocks...`, `head.weight`) fits as it is.
     of_head = targets | {"head.weight", "head.bias"}  # which the network may have been published without
     heads = {name: names[name] for name in others if name in of_head and name not in kept}
+    if not heads and not of_head & kept.keys() & {"head.weight"}:
+        outside = _with_head_outside(state, kept, best)
+        heads = {name: outside.tensors[name] for name in ("head.weight", "head.bias") if name in outside.tensors}
+        others = [name for name in others if name in outside.tensors]
+        state = replace(state, notes=outside.notes)
     others = [name for name in others if name not in heads]
     if others:
         state = state.noting(f"Only what begins with {best!r} was read; left out: {few(others)}.")
     return _without_leftovers(replace(state, tensors=kept | heads), targets)
+
+
+def _with_head_outside(state: StateDict, backbone: Mapping[str, Tensor], prefix: str) -> StateDict:
+    """The one linear layer that a script put behind a network without head (`self.fc`), as its head, which is said.
+
+    `backbone` are the network's own names, which stand under `prefix` in the file.
+    """
+    width = backbone["norm.weight"].shape[0] if "norm.weight" in backbone else 0
+    outside = {
+        name: tensor
+        for name, tensor in state.tensors.items()
+        if _LINEAR.fullmatch(name) and not _is_under(name, prefix)
+    }
+    weights = [name for name in outside if name.endswith("weight")]
+    if len(weights) != 1 or "head.weight" in backbone or outside[weights[0]].dim() != 2:
+        return state
+    classes, inner = outside[weights[0]].shape
+    bias = outside.get(weights[0].removesuffix("weight") + "bias")
+    if inner != width or len(outside) > 2 or (bias is not None and bias.shape != (classes,)):
+        return state
+    kept = {name: tensor for name, tensor in state.tensors.items() if name not in outside}
+    kept |= {f"head.{name.rpartition('.')[2]}": tensor for name, tensor in outside.items()}
+    return replace(state, tensors=kept).noting(
+        f"{weights[0]} is read as the head of the network, on what it gives without one."
+    )
+
+
+def _is_under(name: str, prefix: str) -> bool:
+    return bool(prefix) and name.startswith(prefix)
 
 
 def few(names: list[str]) -> str:
@@ -116,6 +157,10 @@ def _candidates(value: object, where: str, depth: int, seen: set[int]) -> Iterat
         for name, entry in value.items():
             yield from _candidates(entry, f"{where}.{name}".lstrip("."), depth + 1, seen)
     elif isinstance(value, list | tuple):
+        pairs = [entry for entry in value if isinstance(entry, list | tuple) and len(entry) == 2]
+        if len(pairs) == len(value) > 1 and all(isinstance(n, str) and isinstance(t, Tensor) for n, t in pairs):
+            yield where, {pair[0]: pair[1] for pair in pairs}  # list(model.named_parameters())
+            return
         for number, entry in enumerate(value[:16]):
             yield from _candidates(entry, f"{where}.{number}".lstrip("."), depth + 1, seen)
 

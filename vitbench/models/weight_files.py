@@ -23,6 +23,8 @@ from torch import Tensor
 
 from vitbench.errors import UserError
 from vitbench.files.reading import MIB, WEIGHTS, MissingFile, Unreadable, check_file, read_piece
+from vitbench.models.other_files import what_it_is
+from vitbench.models.reparametrised import made_whole
 from vitbench.models.scaled_weights import scaled_back
 from vitbench.models.state_dicts import StateDict, few, find_state_dict
 from vitbench.text import clean, shortened, size_in_words
@@ -38,6 +40,8 @@ DAMAGED = (
     *(AssertionError, MemoryError, ImportError, struct.error, zlib.error, zipfile.BadZipFile, pickle.PickleError),
 )
 """What readers of weights raise on cut and altered files: torch's lets errors of its parsing through as they are."""
+_PICKLE = b"\x80"
+"""The first byte of pickles."""
 _WHOLE = (torch.int8, torch.uint8)
 _QUANTISED = re.compile(r"\.(SCB|qweight|qzeros|absmax|quant_map|weight_scale\w*|_packed_params\S*)$")
 """What bitsandbytes, GPTQ, AWQ, compressed-tensors and torch put beside quantised weights."""
@@ -51,17 +55,6 @@ _MOST_COMPRESSED = 4
 """How much smaller than its content an archive may be; weights are noise, which hardly shrinks."""
 # What torch thinks of a pickle's form would be printed across a screen; whether it can be read is said here.
 warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-_NOT_READ = {
-    b"version https://git-lfs": "a Git LFS pointer, not the weights themselves; fetch them with `git lfs pull`.",
-    b"version https://git-annex": "a git-annex pointer, not the weights themselves; fetch them with `git annex get`.",
-    b"<!doctype": "a web page, not weights: the download ended on a page to log in, or on an error.",
-    b"<html": "a web page, not weights: the download ended on a page to log in, or on an error.",
-    b"<?xml": "an XML document, not weights: the download ended on an error.",
-    b"\x89HDF": "an HDF5 file, as Keras writes it; vitbench reads the weights of PyTorch networks.",
-    b"GGUF": "a GGUF file of quantised weights, which vitbench does not read; ask for .safetensors.",
-    b"\x1f\x8b": "compressed by gzip; unpack it first.",
-}
-"""What people take for a weight file, by its first bytes."""
 
 
 class _PlainDict:
@@ -125,7 +118,7 @@ def _in_single_precision(state: StateDict, path: Path) -> StateDict:
 
     Raises UserError for weights that are no plain numbers: quantised ones, and names without values.
     """
-    state = scaled_back(state, str(path))
+    state = made_whole(scaled_back(state, str(path)), str(path))
     matrices = [(name, tensor) for name, tensor in state.tensors.items() if tensor.dim() >= 2]
     quantised = [name for name, tensor in matrices if tensor.dtype in _WHOLE or tensor.is_quantized]
     quantised += [name for name in state.tensors if _QUANTISED.search(name)]
@@ -148,6 +141,19 @@ def _in_single_precision(state: StateDict, path: Path) -> StateDict:
     names = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
     plain = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.tensors.items()}
     return StateDict(plain, (*state.notes, f"The weights are stored as {names}; they compute as float32."))
+
+
+def has_names_of_torch(path: Path) -> bool:
+    """Whether an `.npz` holds arrays under PyTorch's names (`blocks.0.norm1.weight`), not JAX's with strokes.
+
+    Raises as `check_weight_file` does.
+    """
+    check_weight_file(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return any("." in name for name in arrays.files) and not any("/" in name for name in arrays.files)
+    except DAMAGED:
+        return False
 
 
 def check_weight_file(path: Path) -> None:
@@ -194,14 +200,23 @@ def mismatch(error: RuntimeError) -> str:
 def _read(path: Path) -> object:
     """What the file holds, read by what it is and not by what it is called."""
     head = read_piece(path, 0, 512, WEIGHTS)
-    for begins, what in _NOT_READ.items():
-        if head.lstrip()[: len(begins)].lower() == begins.lower():
-            raise UserError(f"{path} is {what}")
     if not head:
         raise UserError(f"{path} is empty: 0 bytes.")
+    if what := what_it_is(path, head):
+        raise UserError(f"{path} is {what}")
+    if path.suffix == ".npz":
+        return _read_npz(path)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return _read_safetensors(path)
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch_save(path)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except DAMAGED as error:
+        raise UserError(f"{path} cannot be read as arrays of numpy ({first_line(error)}).") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -240,6 +255,8 @@ def _is_plain_pickle_refusal(error: pickle.UnpicklingError) -> bool:
 def _refusal(path: Path, message: str) -> str:
     """Why a pickle was refused: the class or function that it asks for, and what to ask its maker for."""
     asked = _GLOBAL.search(message)
+    if asked and asked[1].isdigit() and read_piece(path, 0, 1, WEIGHTS) != _PICKLE:  # an operation of no pickle
+        return f"{path} is no file that torch.save wrote: its first bytes mean nothing to torch."
     what = f" ({clean(asked[1])})" if asked else ""
     maker = next((words for package, words in _MAKERS.items() if asked and asked[1].startswith(package)), None)
     if maker:
@@ -259,7 +276,11 @@ def _described(saved: object) -> str:
     if isinstance(saved, Tensor):
         return f"a single tensor of {'x'.join(map(str, saved.shape))}"
     what = f"a {type(saved).__name__}"
-    return f"{what} of {len(saved)} entries, and no tensor in it" if isinstance(saved, list | tuple) else what
+    if not isinstance(saved, list | tuple):
+        return what
+    tensors = sum(isinstance(entry, Tensor) for entry in saved)
+    inside = f"{tensors} of them tensors without names" if tensors else "and no tensor in it"
+    return f"{what} of {len(saved)} entries, {inside}"
 
 
 def first_line(error: Exception) -> str:

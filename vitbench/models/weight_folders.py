@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
-from vitbench.files.reading import DESCRIPTION
+from vitbench.files.reading import DESCRIPTION, read_text
 from vitbench.models.state_dicts import StateDict, few
 from vitbench.models.weight_files import read_state_dict
 from vitbench.text import clean
@@ -41,6 +41,23 @@ def what_else(folder: Path) -> str | None:
     return next((what for sign, what in _SIGNS.items() if (folder / sign).exists()), None)
 
 
+def snapshot_of(folder: Path) -> Path:
+    """The folder with the files, where `folder` is one of the hub's cache (`models--NAME/snapshots/COMMIT/`): that of
+    the branch main, or the only one. Raises UserError if several could be meant."""
+    snapshots = folder / "snapshots"
+    if not snapshots.is_dir() or (folder / "config.json").exists():
+        return folder
+    there = sorted(one.name for one in snapshots.iterdir() if one.is_dir())
+    main = folder / "refs" / "main"
+    # A name from outside never leads out of the folder.
+    commit = Path(read_text(main, DESCRIPTION).strip()).name if main.is_file() else ""
+    if commit in there:
+        return snapshots / commit
+    if len(there) != 1:
+        raise UserError(f"{snapshots} holds {len(there)} networks ({clean(few(there))}); name one of them.")
+    return snapshots / there[0]
+
+
 def read_weights_of(folder: Path) -> StateDict:
     """The weights of a folder: under a usual name, in pieces with or without an index, or in its only weight file.
 
@@ -63,7 +80,13 @@ def read_weights_of(folder: Path) -> StateDict:
         raise UserError(f"{folder} holds several files with weights: {clean(few(files))}; name one of them.")
     if other := what_else(folder):
         raise UserError(f"{folder} {other}")
-    raise UserError(f"{folder} has a config.json but none of the files with weights: {', '.join(_NAMES)}.")
+    beside = "a config.json but " if (folder / "config.json").exists() else ""
+    raise UserError(f"{folder} has {beside}none of the files with weights: {', '.join(_NAMES)}.")
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether there are files with weights in a folder, whatever network they are of."""
+    return any(file.suffix in _SUFFIXES and not _OTHER.search(file.name) for file in folder.iterdir())
 
 
 def _indexed(index: Path) -> list[str]:
