@@ -71,7 +71,7 @@ def main() -> int:
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other are slower than one
         # What all steps import, once; CUDA is not called here, so that each child may.
         import vitbench.training.classification
-        import vitbench.training.worker  # noqa: F401
+        import vitbench.training.work  # noqa: F401
 
         for step in arguments.step:
             bench = Bench(step, arguments.size, out, Path(store))

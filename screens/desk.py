@@ -6,8 +6,8 @@ from pathlib import Path
 from textual import work
 
 from screens.ask_dialog import AskDialog
-from screens.base import RunControls
 from screens.paths import folders_below, typed_path
+from screens.run_controls import RunControls
 from screens.widgets.picker import Choice
 from vitbench.comparing.recipes import SEED
 from vitbench.errors import UserError

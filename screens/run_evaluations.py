@@ -3,9 +3,9 @@
 from textual import work
 
 from screens.ask_dialog import choose
-from screens.base import RunControls
 from screens.evaluating import Evaluating
 from screens.evaluation import ShownEvaluation, preferred, read_evaluation
+from screens.run_controls import RunControls
 from screens.snapshot import RunDetail
 from screens.widgets.confusion_view import ConfusionView
 from screens.widgets.mistakes_view import MistakesView

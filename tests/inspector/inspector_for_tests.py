@@ -9,7 +9,8 @@ from threading import Timer
 import numpy as np
 
 from vitbench.errors import UserError
-from vitbench.inspector.server import Reply, Server
+from vitbench.inspector.handlers import Reply
+from vitbench.inspector.server import Server
 
 
 def echo(arguments, progress):

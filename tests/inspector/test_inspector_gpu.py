@@ -18,7 +18,8 @@ from vitbench.compose.networks import OpenNetworks
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.inspector.borrowed_gpu import CPU, BorrowedGpu
-from vitbench.inspector.server import Reply, Server
+from vitbench.inspector.handlers import Reply
+from vitbench.inspector.server import Server
 from vitbench.paths import sample_images
 from vitbench.progress import silent
 from vitbench.recipe import Recipe

@@ -15,9 +15,9 @@ from tests.training.worker_for_tests import worker_recipe, write_pictures
 from vitbench.recipe import Recipe
 from vitbench.runs.events import EventReader
 from vitbench.runs.store import Run, Store
-from vitbench.training import classification, loop, worker
+from vitbench.training import classification, work, worker
 
-__all__ = ["classification", "loop"]  # imported once, before the workers are forked
+__all__ = ["classification", "work"]  # imported once, before the workers are forked
 STEPS = 18
 
 

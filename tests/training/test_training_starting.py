@@ -17,6 +17,7 @@ from vitbench.runs.beginning import begin_from, recipe_from
 from vitbench.runs.log import read_log
 from vitbench.runs.store import Store
 from vitbench.training import worker
+from vitbench.training.open_task import open_recipe_task
 from vitbench.training.starting import take_start
 
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def store_of(run):
 
 
 def opened(run):
-    task, _ = worker.open_recipe_task(run, CPU, silent)
+    task, _ = open_recipe_task(run, CPU, silent)
     return task, take_start(run, task)
 
 

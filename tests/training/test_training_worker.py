@@ -7,6 +7,7 @@ import psutil
 from tests.training.worker_for_tests import worker_recipe, write_pictures
 from vitbench.runs.store import Store
 from vitbench.training import worker
+from vitbench.training.open_task import open_recipe_task
 
 
 def test_the_loader_s_processes_end_before_the_worker_does(store, tmp_path):
@@ -17,7 +18,7 @@ def test_the_loader_s_processes_end_before_the_worker_does(store, tmp_path):
     tasks, during = [], set()
 
     def opening(run, device, progress):
-        task, fingerprint = worker.open_recipe_task(run, device, progress)
+        task, fingerprint = open_recipe_task(run, device, progress)
         original = task.evaluate
 
         def evaluate(*arguments, **options):

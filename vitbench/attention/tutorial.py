@@ -15,7 +15,7 @@ from vitbench.errors import UserError
 from vitbench.models.inference import quiet
 from vitbench.models.network import Network
 from vitbench.positions.embeddings import Positions
-from vitbench.positions.scores import Floats
+from vitbench.positions.pairs import Floats
 
 QUERY_TOKEN = 100
 HEADS = 7

@@ -1,7 +1,7 @@
 """A request for features becomes a Sheet: a row of panels for each picture, of one network or of several."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitbench.compose.checkpoints import pinned_steps
 from vitbench.compose.neighbours import NearestPictures
+from vitbench.compose.network_features import NetworkFeatures, Rows
 from vitbench.compose.prepared import PreparedPicture, prepare_picture
 from vitbench.compose.sources import Sources, file_key
 from vitbench.errors import UserError
@@ -22,28 +23,6 @@ from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.requests.features import FeaturesRequest
-
-
-@dataclass
-class NetworkFeatures:
-    """One network with the pictures as it sees them and their features, in the order of the request."""
-
-    named: str
-    title: str
-    network: Network
-    pictures: list[PreparedPicture]
-    features: list[PatchFeatures]
-    facts: dict[str, Any] = field(default_factory=dict)
-    words: str = ""
-
-    @property
-    def outliers(self) -> list[int]:
-        """How many outlier tokens each picture has."""
-        return [int(found.outliers.sum()) for found in self.features]
-
-
-Rows = list[list[Panel]]
-"""For each picture its panels."""
 
 
 def compose_features(request: FeaturesRequest, sources: Sources, progress: Progress = silent) -> Sheet:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.compose.network_features import NetworkFeatures, Rows
 from vitbench.compose.prepared import PANEL_SIDE
 from vitbench.compose.sources import Sources
 from vitbench.data.index import DataIndex, open_index, open_pictures
@@ -18,9 +19,6 @@ from vitbench.figures.sheet import Panel
 from vitbench.progress import Progress
 from vitbench.requests.features import FeaturesRequest
 from vitbench.text import counted
-
-if TYPE_CHECKING:
-    from vitbench.compose.features import NetworkFeatures, Rows
 
 _OF_THE_MAP = 0.625
 """A neighbour's side beside the picture's: previews, of which many stand in a row."""
@@ -35,7 +33,7 @@ class NearestPictures:
         self.data, self.unlabelled = _opened(request.data, sources, progress)
         self.side = round(PANEL_SIDE * _OF_THE_MAP)
 
-    def rows(self, subjects: Sequence["NetworkFeatures"], arrays: dict[str, NDArray[Any]]) -> "Rows":
+    def rows(self, subjects: Sequence[NetworkFeatures], arrays: dict[str, NDArray[Any]]) -> Rows:
         """For each picture a row by each network: the picture, then its neighbours with cosine and label."""
         by_subject = [self._embedded(subject) for subject in subjects]
         rows: Rows = []
@@ -52,14 +50,14 @@ class NearestPictures:
             subject.words = self._words(pool, found, voted)
         return rows
 
-    def _embedded(self, subject: "NetworkFeatures") -> tuple[Embeddings, str]:
+    def _embedded(self, subject: NetworkFeatures) -> tuple[Embeddings, str]:
         request, network = self.request, subject.network
         pool = chosen_pool(subject.features[0], request.pool, network.name)
         key = (subject.named, id(network), network.image_size, request.layer, pool, self.data.fingerprint)
         make = lambda: embed(network, self.data, request.layer, pool, self.progress)  # noqa: E731
         return self.sources.recent("embeddings", key, make), pool
 
-    def _row(self, subject: "NetworkFeatures", number: int, file: str, found: Embeddings, pool: str) -> list[Panel]:
+    def _row(self, subject: NetworkFeatures, number: int, file: str, found: Embeddings, pool: str) -> list[Panel]:
         vector = embedding(subject.features[number], pool)[0]
         own = self._own_number(file)
         cosines, which = nearest(vector, found.vectors, self.request.count + 1)

@@ -19,7 +19,8 @@ from vitbench.figures.raster import Picture, enlarge, mosaic, tile_grid
 from vitbench.figures.sheet import Cells, Panel, Profile, Scale, Sheet
 from vitbench.models.network import Network
 from vitbench.positions.embeddings import Positions, components_as_colour, filter_components, positions, spectrum
-from vitbench.positions.scores import Floats, ScorecardLine
+from vitbench.positions.pairs import Floats
+from vitbench.positions.scores import ScorecardLine
 from vitbench.progress import Progress, silent
 from vitbench.requests.positions import PositionRequest
 from vitbench.text import counted

@@ -7,7 +7,7 @@ from typing import Any
 from vitbench.captions.describing import picture_files
 from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
-from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.models.network import DEMO
 from vitbench.paths import expanded, sample_images
 from vitbench.progress import Progress

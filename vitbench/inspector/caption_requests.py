@@ -11,7 +11,7 @@ from vitbench.captions.open import pinned
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text
-from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.paths import expanded, sample_images
 from vitbench.progress import Progress
 from vitbench.runs.store import Run, Store

@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.compose.sources import Sources
 from vitbench.files.outputs import Outputs
-from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.progress import Progress
 
 

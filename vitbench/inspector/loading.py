@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitbench.inspector.server import Handler
+from vitbench.inspector.handlers import Handler
 from vitbench.inspector.sheet_requests import SheetRequests
 from vitbench.progress import Progress
 

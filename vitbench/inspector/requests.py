@@ -7,9 +7,9 @@ from vitbench.compose.sources import Sources
 from vitbench.inspector.attention_requests import AttentionRequests
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
 from vitbench.inspector.caption_requests import CaptionRequests
+from vitbench.inspector.handlers import Handler
 from vitbench.inspector.leaving_requests import LeavingRequests
 from vitbench.inspector.run_requests import RunRequests
-from vitbench.inspector.server import Handler
 from vitbench.inspector.sheet_requests import SheetRequests
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
 from vitbench.inspector.borrowed_gpu import BorrowedGpu
-from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.progress import Progress
 from vitbench.recipe import parse_recipe
 from vitbench.runs.lease import outer_environment

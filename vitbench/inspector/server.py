@@ -17,17 +17,15 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import BinaryIO
 
 from vitbench.errors import UserError
 from vitbench.exhausted import exhausted
 from vitbench.inspector.arguments import check_arguments, takes_long
 from vitbench.inspector.client import AHEAD
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.inspector.protocol import BadFrame, Cancel, Header, Question, read_question, write_frame
 from vitbench.progress import Progress
 from vitbench.text import shortened
@@ -43,19 +41,6 @@ _INTERRUPT, _PATIENCE = signal.SIGUSR1, 0.1
 class Cancelled(Exception):
     """Raised inside a handler when nobody waits for the answer any more: at its next report of progress, or where it
     is, if that does not come soon."""
-
-
-@dataclass
-class Reply:
-    """What a handler gives back: values that JSON can carry, and arrays."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    constant: frozenset[str] = frozenset()
-    """Names of arrays that other answers have, too: each is sent once."""
-
-
-Handler = Callable[[dict[str, Any], Progress], Reply]
 
 
 class _Work:

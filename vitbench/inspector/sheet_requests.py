@@ -14,7 +14,7 @@ from vitbench.figures.provenance import read_provenance
 from vitbench.figures.save import check_figure_ending, saved_bytes
 from vitbench.figures.sheet import Sheet
 from vitbench.files.outputs import Outputs
-from vitbench.inspector.server import Handler, Reply
+from vitbench.inspector.handlers import Handler, Reply
 from vitbench.progress import Progress
 from vitbench.requests.base import Request
 from vitbench.requests.drawing import ARRAYS_ENDING, FIGURE_ENDINGS, Drawing

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from vitbench.errors import UserError
 from vitbench.models.network import Network
-from vitbench.positions.scores import PERMUTATIONS, Floats, ScorecardLine, cosine_similarity, scorecard
+from vitbench.positions.pairs import Floats
+from vitbench.positions.scores import PERMUTATIONS, ScorecardLine, cosine_similarity, scorecard
 from vitbench.progress import Progress, silent
 
 

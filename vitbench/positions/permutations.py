@@ -1,4 +1,4 @@
-"""The measures of `position_scores` for one shuffle of the patches after another, in a millisecond or two each.
+"""The measures of `scores.py` for one shuffle of the patches after another, in a millisecond or two each.
 
 A shuffle moves values between pairs and changes none, so ranks, totals and each patch's best matches are found once.
 What is left of a measure is a weighted sum over pairs, or a sum a group of pairs.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.positions.scores import Floats, Grid, Pairs
+from vitbench.positions.pairs import Floats, Grid, Pairs
 from vitbench.statistics import ranks
 
 Order = NDArray[np.intp]

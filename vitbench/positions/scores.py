@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.positions.pairs import Floats, Grid, Pairs
+from vitbench.positions.permutations import Permutations, p_values
 from vitbench.progress import Progress, silent
 from vitbench.statistics import ranks
-
-Floats = NDArray[np.float64]
-Grid = tuple[int, int]
 
 PERMUTATIONS = 499
 
@@ -26,23 +25,6 @@ class ScorecardLine:
     title: str
     value: float
     p_value: float
-
-
-class Pairs:
-    """The pairs i < j of a grid's patches, and how each lies."""
-
-    def __init__(self, grid: Grid) -> None:
-        rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
-        self.first, self.second = np.triu_indices(grid[0] * grid[1], 1)
-        down = rows[self.second] - rows[self.first]
-        across = columns[self.second] - columns[self.first]
-        self.distance = np.hypot(down, across)
-        self.same_row, self.same_column = down == 0, across == 0
-        self.offset = np.unique(np.stack([down, across]), axis=1, return_inverse=True)[1].ravel()
-        self.neighbours = np.abs(rows[:, None] - rows) + np.abs(columns[:, None] - columns) == 1
-
-    def of(self, similarity: Floats) -> Floats:
-        return similarity[self.first, self.second]
 
 
 def cosine_similarity(vectors: Floats) -> Floats:
@@ -116,8 +98,6 @@ def scorecard(
 
     A measure that the grid is too small for is NaN. `progress` is told of each few shuffles, and may end the work.
     """
-    from vitbench.positions.permutations import Permutations, p_values
-
     pairs = Pairs(grid)
     found = {
         "locality": (

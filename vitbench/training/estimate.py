@@ -33,8 +33,8 @@ def estimate(recipe: Recipe, store: Path) -> dict[str, Any]:
 
     from vitbench.training.device import choose_device, describe_device
     from vitbench.training.memory import OutOfMemory, memory_told
+    from vitbench.training.open_task import open_task
     from vitbench.training.state import Training
-    from vitbench.training.worker import open_task
 
     whole, recipe = recipe, share_of_one(recipe)
     if recipe.train.threads:

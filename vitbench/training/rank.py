@@ -104,7 +104,8 @@ def _train(
     run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "Callable[..., tuple[Any, str]] | None"
 ) -> int:
     from vitbench.training.distributed import is_loss_of_others
-    from vitbench.training.worker import open_recipe_task, work
+    from vitbench.training.open_task import open_recipe_task
+    from vitbench.training.work import work
 
     try:
         state = work(run, control, heartbeat, log, opening or open_recipe_task, joined=True)
