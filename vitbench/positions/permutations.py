@@ -96,7 +96,7 @@ def p_values(
 
 
 def line_weights(pairs: Pairs, along: NDArray[np.bool_], across: NDArray[np.bool_]) -> Floats:
-    """A weight for each pair, so that the weighted sum of similarities is `position_scores.line_lift`."""
+    """A weight for each pair, so that the weighted sum of similarities is `line_lift` of `scores.py`."""
     rounded = np.round(pairs.distance).astype(int)
     far = pairs.distance >= 2
     weights, counted = np.zeros(len(rounded)), 0
