@@ -38,6 +38,7 @@ ACCURACY = ChartPanel(
         ("validation/exact_match", "exact match"),
         ("validation/bleu4", "BLEU-4"),
         ("test/accuracy", "test"),
+        ("validation/mean_average_precision", "mean AP"),
     ),
 )
 GROUNDING = ChartPanel(

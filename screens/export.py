@@ -41,7 +41,7 @@ def chart_figure(chart: Chart) -> dict[str, object]:
     viewport = chart.viewport
     bands = {spread.key: spread.band for spread in chart.spreads if spread.key}
     return {
-        "title": chart.title,
+        "title": chart.title + (f" ({'; '.join(chart.notes)})" if chart.notes else ""),
         "x_name": chart.x_name if not chart.clock else "time, seconds",
         "x_range": [viewport.x_low, viewport.x_high] if chart.window is not None else None,
         "y_range": [viewport.y_low, viewport.y_high] if chart.y_window is not None else None,

@@ -7,7 +7,7 @@ from functools import partial
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from screens import recipe_choices
 from screens.actions import SEARCH, Action, bindings
@@ -74,7 +74,8 @@ class NewRunScreen(WorkbenchScreen):
         with Horizontal(id="columns"):
             yield RecipeFields(lambda path, value: self.draft.try_change(path, value), id="recipe-fields")
             with Vertical(id="outlook"):
-                yield Verdict(self.draft, id="verdict")
+                with VerticalScroll(id="verdict-box"):
+                    yield Verdict(self.draft, id="verdict")
                 yield Chart("Learning rate", x_name="epoch", id="rates")
 
     def on_mount(self) -> None:

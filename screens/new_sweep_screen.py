@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
 from screens import recipe_choices
@@ -20,6 +20,7 @@ from screens.recipe_draft import Field, RecipeDraft
 from screens.recipe_questions import Checked, check_recipe, estimate
 from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
+from screens.verdict import DOUBTFUL, doubts_first
 from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice, Picker, matching
 from screens.widgets.recipe_fields import RecipeFields
@@ -104,7 +105,7 @@ class NewSweepScreen(WorkbenchScreen):
             yield Picker("Name", lambda _: [], "", "optional; also of the file", id="name")
         with Horizontal(id="columns"):
             yield RecipeFields(self._check_values, id="recipe-fields")
-            with Vertical(id="outlook"):
+            with Vertical(id="outlook"), VerticalScroll(id="verdict-box"):
                 yield Static(id="verdict")
 
     def on_mount(self) -> None:
@@ -243,17 +244,21 @@ class NewSweepScreen(WorkbenchScreen):
             text.append(f"\nTried: {clean(key)} = {clean(tried)}", colours["accent"])
         if self.plan is not None and not self.problem:
             text.append(f"\n{self._outlook(self.plan)}", colours["foreground"])
+            if self._estimate:
+                text.append("\n" + clean(self._estimate), colours["accent"])
+            for note in self.plan.notes():
+                text.append("\n" + clean(note), colours["warning"])
+            said = doubts_first(self._checked.recognised)
+            doubts = [sentence for sentence in said if sentence.startswith(DOUBTFUL)]
+            for sentence in doubts:
+                text.append("\n" + clean(sentence), colours["warning"])
             if self.plan.method != "tpe":
                 for number in range(min(_SHOWN, self.plan.trial_count)):
                     words = describe(suggestion(self.plan, number, [], "max"))
                     text.append(f"\n  {number + 1}  {clean(words)}", colours["secondary"])
-            for sentence in self._checked.recognised:
+            for sentence in said[len(doubts) :]:
                 text.append("\n" + clean(sentence), colours["secondary"])
-            for note in self.plan.notes():
-                text.append("\n" + clean(note), colours["warning"])
         text.append(f"\nA key of the list: {FORMS}. One value holds for all trials.", colours["secondary"])
-        if self._estimate:
-            text.append("\n" + clean(self._estimate), colours["secondary"])
         self.query_one("#verdict", Static).update(text)
 
     def _outlook(self, plan: Plan) -> str:

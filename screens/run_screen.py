@@ -350,7 +350,7 @@ class RunScreen(RunEvaluations, Exports):
 
 
 def _rate(run: RunRow) -> str:
-    return f"{wording.rate(run.rate)} {run.rate_of}" if run.rate else ""
+    return f"{wording.rate(run.rate).removesuffix('/s')} {run.rate_of}/s" if run.rate else ""
 
 
 def _about(run: RunRow, room: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _TYPING_PAUSE = 0.4
 """Seconds without a change before the data are looked at: not every letter of a path is a path."""
+
+
+DOUBTFUL = "Doubtful:"
+"""How a sentence begins that says what looks wrong in data."""
 
 
 class Verdict(Static):
@@ -147,6 +152,11 @@ class Verdict(Static):
         colours, problem = self.app.theme_variables, self.draft.problem
         checked = self.checked if not problem else Checked()
         text = Text()
+        if len(checked.readings) > 1:
+            words = f"The data can be read in {len(checked.readings)} ways: ^l chooses one.\n"
+            text.append(words, colours["warning"])
+        elif checked.readings and checked.problems:
+            text.append("The data can be read in another way: ^l shows it.\n", colours["warning"])
         if problem or checked.problems:
             text.append("\n".join(map(clean, [problem] if problem else checked.problems)), colours["error"])
         elif checked.doing:
@@ -156,21 +166,24 @@ class Verdict(Static):
             text.append(f"{clean(checked.unchecked)} ^s starts the run all the same.", colours["warning"])
         else:
             text.append("Ready to start.", colours["success"])
-        for sentence in checked.recognised:
-            text.append("\n" + clean(sentence), colours["foreground"])
-        if len(checked.readings) > 1:
-            words = f"\nThe data can be read in {len(checked.readings)} ways: ^l chooses one."
-            text.append(words, colours["warning"])
-        elif checked.readings and checked.problems:
-            text.append("\nThe data can be read in another way: ^l shows it.", colours["warning"])
+        if self._estimate:
+            text.append("\n" + clean(self._estimate), colours["accent"])
         if not problem and (long := self.long_time()) is not None:
             words = f"\nThis run takes about {rough_duration(long[0])} here ({long[1]}); ^s offers shorter ones."
             text.append(words, colours["warning"])
         for warning in self.draft.warnings:
             text.append("\n" + clean(warning).rstrip(".") + ".", colours["warning"])
-        words = clean(self._estimate) or "^r measures memory and time on a few steps."
-        text.append("\n" + words, colours["secondary"])
+        for sentence in doubts_first(checked.recognised):
+            doubtful = sentence.startswith(DOUBTFUL)
+            text.append("\n" + clean(sentence), colours["warning" if doubtful else "foreground"])
+        if not self._estimate:
+            text.append("\n^r measures memory and time on a few steps.", colours["secondary"])
         self.update(text)
+
+
+def doubts_first(recognised: Iterable[str]) -> list[str]:
+    """What was recognised in the data, in the order of what a person has to know."""
+    return sorted(recognised, key=lambda sentence: not sentence.startswith(DOUBTFUL))
 
 
 @cache

@@ -58,6 +58,8 @@ class Chart(ChartNavigation, can_focus=True):
         self.spreads: tuple[SpreadBand, ...] = ()
         self.empty_text = "nothing measured yet"
         self.show_legend = True
+        self.notes: tuple[str, ...] = ()
+        """Words after the title, each of which stays whole, such as what the places of an axis are."""
         self.smoothable = True
         """Whether its curves are measured; settings such as a learning rate are as they are, and never smoothed."""
         self._rows: list[Row] = []
@@ -197,6 +199,7 @@ class Chart(ChartNavigation, can_focus=True):
         What comes last gives way first where there is little room.
         """
         pieces: list[Row] = [[Segment(self.title, paint.text(1.0) + Style(bold=True))]]
+        pieces += [[Segment(note, paint.text(0.8))] for note in self.notes]
         for curve in curves if self.show_legend else ():
             value = self._value_words(curve)
             pieces.append(legend_piece(paint, curve.colour, curve.name, value))

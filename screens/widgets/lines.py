@@ -25,7 +25,7 @@ _NAMED_SIGNS = ("slash", "minus", "plus", "underscore", "at", "backslash")
 
 
 class TextLine(Widget):
-    """One row of text in two parts: what is at the left gives way to what is at the right."""
+    """One row of text in two parts: what is at the left gives way to what is at the right, up to half of the row."""
 
     DEFAULT_CSS = "TextLine { height: 1; width: 1fr; }"
 
@@ -44,11 +44,22 @@ class TextLine(Widget):
         """The line in the width that there is."""
         width = self.size.width
         right = self._right.copy()
-        right.truncate(width)
+        right = _end_of(right, max(width // 2, width - self._left.cell_len - 1))
         room = width - right.cell_len
         left = self._left.copy()
         left.truncate(max(0, room - 1), overflow="ellipsis" if not glyphs().ascii else "crop")
         return Text.assemble(left, " " * max(0, room - left.cell_len), right, no_wrap=True, end="")
+
+
+def _end_of(text: Text, cells: int) -> Text:
+    """The end of a text that is too wide, such as the checkpoint behind the name of a run."""
+    if text.cell_len <= cells:
+        return text
+    sign = "" if glyphs().ascii else "…"
+    start = len(text)
+    while start and text[start - 1 :].cell_len + len(sign) <= cells:
+        start -= 1
+    return Text.assemble((sign, text.style), text[start:])
 
 
 def _differ(one: Text, other: Text) -> bool:

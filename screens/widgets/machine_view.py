@@ -77,7 +77,7 @@ class MachineView(VerticalScroll, can_focus=True):
         colours = self.app.theme_variables
         width = max(self.size.width, 40) - _NAME - 4
         words = clean(meter.words)
-        bar = min(_MOST_BAR, max(_LEAST_BAR, (width - len(words)) // 2))
+        bar = max(_LEAST_BAR, min(_MOST_BAR, width // 3, width - len(words) - 2))  # all of one width where words allow
         text = Text(f"\n  {meter.name:<{_NAME}}", Style(color=colours["secondary"]))
         if meter.share is None:
             text.append(glyphs().empty * bar, Style(color=colours["border"]))

@@ -22,7 +22,7 @@ def unmanaged(monkeypatch, tmp_path):
 async def test_curves_and_slices_stand_beside_the_leaderboard(whole_grid):  # noqa: F811
     async with opened(whole_grid.store.folder, (140, 40)) as at:
         await at.press("S")
-        await at.see("validation/accuracy of the best 6", "accuracy over optim.name (1 sgd; 2 adamw)")
+        await at.see("validation/accuracy of the best 6", "accuracy over optim.name", "1 sgd  2 adamw")
         curves, cut = (at.screen.query_one(f"#sweep-{name}", Chart) for name in ("curves", "slice"))
         assert len(curves.curves) == 6
         assert curves.curves[0].name == "optim.name=adamw optim.lr=0.001", "the best first"

@@ -32,13 +32,18 @@ class Effect:
 
 
 def effects(history: History, seed: int = 0) -> list[Effect]:
-    """The keys by their share of the variance, the largest first. Empty with fewer than two scored trials."""
+    """The keys by their share of the variance, the largest first. Empty with fewer than two scored trials.
+
+    `train.seed` is left out: what lies between seeds is chance.
+    """
     board = history.leaderboard()
     if len(board) < 2:
         return []
     scores = np.array([trial.score(history.goal) for trial in board], dtype=float)
     found = []
     for key, one in history.plan.space.items():
+        if key == "train.seed":
+            continue
         titles = [_level(one, trial.values.get(key)) for trial in board]
         order = [title for title in _titles(one) if title in titles]
         order += sorted(set(titles) - set(order))  # of a space that was another one before
