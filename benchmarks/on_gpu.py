@@ -70,7 +70,7 @@ def main() -> int:
         if not Bench("", arguments.size, out, Path(store)).has_gpu:
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other are slower than one
         # What all steps import, once; CUDA is not called here, so that each child may.
-        import vitbench.training.classification
+        import vitbench.training.open_classification
         import vitbench.training.work  # noqa: F401
 
         for step in arguments.step:

@@ -7,7 +7,7 @@ from gpu.bench import Bench
 from gpu.pictures import jpegs
 from gpu.recipes import recipe
 from vitbench.data.loader import Loader
-from vitbench.training.classification import open_classification
+from vitbench.training.open_classification import open_classification
 
 
 def run(bench: Bench) -> None:

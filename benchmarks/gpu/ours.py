@@ -14,12 +14,12 @@ from vitbench.runs.event_writer import EventWriter
 from vitbench.runs.log import RunLog
 from vitbench.runs.store import Run, Store
 from vitbench.training.checkpoint import Checkpoints
-from vitbench.training.classification import open_classification
 from vitbench.training.control import Control
 from vitbench.training.device import gpu_uuids
 from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.loop import train
 from vitbench.training.monitor import Monitor
+from vitbench.training.open_classification import open_classification
 from vitbench.training.state import Training
 
 

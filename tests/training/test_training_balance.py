@@ -16,9 +16,9 @@ from vitbench.errors import UserError
 from vitbench.progress import silent
 from vitbench.runs.store import Store
 from vitbench.training.check import check_recipe
-from vitbench.training.classification import open_classification
 from vitbench.training.evaluation import Evaluation
 from vitbench.training.loop import accumulate_gradients
+from vitbench.training.open_classification import open_classification
 from vitbench.training.seeds import seed_everything
 from vitbench.training.state import Training
 

@@ -19,9 +19,9 @@ from vitbench.runs.log import read_log
 from vitbench.runs.store import Store
 from vitbench.training import worker
 from vitbench.training.captioning import open_caption_task
-from vitbench.training.classification import open_classification
 from vitbench.training.evaluation import load_evaluation
 from vitbench.training.loop import accumulate_gradients
+from vitbench.training.open_classification import open_classification
 from vitbench.training.state import Training
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ PLAIN = {"data": {"cache": False, "augment": "none", "mixup": 0.0}, "train": {"e
 def spoiled_after_the_index(monkeypatch, module, spoil):
     """The data is opened, and then spoiled before the first step."""
     name = {"classify": "open_classification", "caption": "open_caption_task"}[module]
-    where = {"classify": "vitbench.training.classification", "caption": "vitbench.training.captioning"}[module]
+    where = {"classify": "vitbench.training.open_classification", "caption": "vitbench.training.captioning"}[module]
     original = getattr(__import__(where, fromlist=[name]), name)
 
     def opened(*arguments):

@@ -31,8 +31,8 @@ from vitbench.report.say_labels import label_blocks
 from vitbench.runs.store import Store
 from vitbench.training import worker
 from vitbench.training.check import check_recipe
-from vitbench.training.classification import open_classification
 from vitbench.training.multilabel_evaluation import average_precision, best_threshold
+from vitbench.training.open_classification import open_classification
 
 COLOURS = ("red", "green", "blue")
 

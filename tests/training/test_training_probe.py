@@ -11,8 +11,8 @@ from vitbench.recipe import load_recipe, parse_recipe
 from vitbench.runs.events import EventReader
 from vitbench.runs.store import Store
 from vitbench.training import worker
-from vitbench.training.classification import open_classification
 from vitbench.training.loop import accumulate_gradients, update_weights
+from vitbench.training.open_classification import open_classification
 from vitbench.training.seeds import seed_everything
 from vitbench.training.state import Training
 

@@ -24,7 +24,7 @@ from vitbench.runs.store import Run
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["vitbench.training.worker", "vitbench.training.work", "vitbench.training.classification"]
+    ["vitbench.training.worker", "vitbench.training.work", "vitbench.training.open_classification"]
 )
 
 TINY = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 8}

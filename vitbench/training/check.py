@@ -24,9 +24,9 @@ from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
 from vitbench.runs.offer import check_offer
-from vitbench.training.classification import fitting_augmentation, with_parts
 from vitbench.training.device import check_device
 from vitbench.training.distributed import refuse_unfit
+from vitbench.training.open_classification import fitting_augmentation, with_parts
 
 
 @dataclass

@@ -5,10 +5,10 @@ device by DDP; counts and flags go over gloo between the processors, so that nob
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,10 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vitbench.errors import UserError
 from vitbench.ranks import Ranks
-from vitbench.training.task import BatchSize
-
-if TYPE_CHECKING:
-    from vitbench.training.state import Training
+from vitbench.training.task import BatchSize, Task
 
 T = TypeVar("T")
 _PATIENCE = timedelta(days=2)
@@ -89,16 +86,17 @@ class Loss(nn.Module):
     A process whose part of a batch is empty takes part in the reduction with a loss of 0.
     """
 
-    def __init__(self, training: "Training") -> None:
+    def __init__(self, task: Task, plain_module: nn.Module, module_for: Callable[[int], nn.Module]) -> None:
+        """`module_for` gives what computes a batch of so many pictures: `plain_module`, or that compiled."""
         super().__init__()
-        self.plain_module = training.plain_module
-        self._training = [training]  # in a list, so that it is not taken for a part of this module
+        self.plain_module = plain_module
+        self._task, self._module_for = [task], module_for
+        # In a list, so that it is not taken for a part of this module, whatever it is.
 
     def forward(self, batch: Any, size: BatchSize) -> tuple[Tensor, dict[str, Tensor]]:
-        training = self._training[0]
         if size.terms:
-            return training.task.loss(training.module_for(size.pictures), batch)
-        return _anchor(training.plain_module).sum() * 0.0, {}
+            return self._task[0].loss(self._module_for(size.pictures), batch)
+        return _anchor(self.plain_module).sum() * 0.0, {}
 
 
 def _anchor(module: nn.Module) -> nn.Parameter:

@@ -32,6 +32,6 @@ def open_task(recipe: Recipe, run_folder: Path, store: Path, device: Any, progre
         from vitbench.training.captioning import open_caption_task
 
         return open_caption_task(recipe, run_folder, store, device, progress)
-    from vitbench.training.classification import open_classification
+    from vitbench.training.open_classification import open_classification
 
     return open_classification(recipe, run_folder, store, device, progress)

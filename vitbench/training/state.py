@@ -176,7 +176,7 @@ class Training:
     def joined(self) -> nn.Module:
         """The loss as a module whose gradients are means over all processes."""
         if self._joined is None:
-            self._joined = self.ranks.join(Loss(self))
+            self._joined = self.ranks.join(Loss(self.task, self.plain_module, self.module_for))
         return self._joined
 
     def weight_of(self, size: BatchSize) -> float:
