@@ -149,10 +149,14 @@ class AttentionSheet:
         return f"{patches} with {mass:.0%} of the map; X masks {them}, l shows the rest"
 
     def _concentrated(self) -> str:
-        """That a map lies on a few patches, and the key that shows the rest."""
+        """That a map lies on a few patches, or that a few take all colours, and the key that shows the rest."""
         found = [panel.facts["concentration"] for panel in self.maps if panel.facts.get("concentration")]
-        if not found or self.sheet.request["scale"] == "robust":
+        dark = [panel.facts["hidden"] for panel in self.maps if panel.facts.get("hidden")]
+        if not (found or dark) or self.sheet.request["scale"] == "robust":
             return ""
+        if not found:
+            above, reach = min(dark, key=lambda pair: float(pair[1]))
+            return f"all but {counted(above, 'patch')} in the lowest {reach:.0%} of the colours; l shows the rest"
         patches, share = max(found, key=lambda pair: float(pair[1]))
         return f"{share:.0%} of the map lies on {counted(patches, 'patch')}; l shows the rest"
 

@@ -40,6 +40,20 @@ def test_a_map_of_one_bright_dot_is_concentrated_and_a_robust_scale_shows_the_re
     assert even.scale(request(scale="robust")).high == 1  # nothing to cut off
 
 
+def test_a_dot_on_a_map_that_is_spread_hides_it_too():
+    """Rollout of a DINOv2 without registers: the dot has 8% of the map, and everything else is blue."""
+    values = np.random.default_rng(0).uniform(0.0008, 0.0056, (18, 18))
+    values[2, 7] = 0.0794
+    dot = found(values)
+    assert dot.concentration() is None
+    above, reach = dot.hidden()
+    assert above == 7
+    assert reach == pytest.approx((np.quantile(values, 0.98) - values.min()) / (0.0794 - values.min()), rel=1e-3)
+    assert found(np.random.default_rng(1).random((18, 18))).hidden() is None
+    assert found(np.zeros((3, 3))).hidden() is None
+    assert found(-np.ones((3, 3)), "libra").hidden() is None
+
+
 def test_an_empty_map_is_one_of_which_nothing_is_drawn():
     assert found(np.zeros((3, 3))).is_empty
     assert found(-np.ones((3, 3)), "libra").is_empty  # signed maps are drawn from 0 up
@@ -64,6 +78,11 @@ def test_a_sheet_says_that_a_map_hides_and_that_one_is_empty(tmp_path, store, mo
     assert "100% of a map lies on 1 of 8 patches: --scale robust shows the rest" in sheet.caption
     assert sheet.panels[1].facts["concentration"] == (1, 1.0)
     assert "shows the rest" not in shown(dot, "rollout", scale="robust").caption
+    spread = torch.linspace(1, 2, 64).reshape(8, 8)
+    spread[3, 4] = 90
+    said = "all but 2 patches of 64 lie in the lowest 1% of the colours: --scale robust shows the rest"
+    assert said in shown(spread, "rollout").caption
+    assert "shows the rest" not in shown(spread, "rollout", scale="robust").caption
     assert "speaks against the class" in shown(-dot, "libra").caption
     assert "it is 0 everywhere" in shown(0 * dot, "rollout").caption
 

@@ -26,6 +26,8 @@ ROBUST = 0.98
 """The quantile where the colours of a robust scale end."""
 FEW, MOST_OF_A_MAP = 0.01, 0.5
 """A map of which so few patches hold so much looks empty elsewhere."""
+DARK = 0.15
+"""So does one whose other patches reach no further up the colours: a dot on a map that is spread otherwise."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ class FoundMap:
         few, total = max(1, math.ceil(FEW * drawn.numel())), float(drawn.sum())
         share = float(drawn.topk(few).values.sum()) / total if total > 0 else 0.0
         return (few, share) if share > MOST_OF_A_MAP else None
+
+    def hidden(self) -> tuple[int, float] | None:
+        """(patches, reach) where all but so many patches reach only so far up the colours of a full scale, from 0 to
+        1; None where they reach further, or nothing is drawn."""
+        low = 0.0 if self.method.signed else float(self.values.min())
+        span = float(self.values.max()) - low
+        reach = max(0.0, float(self.values.quantile(ROBUST)) - low) / span if span > 0 else 1.0
+        return (math.ceil((1 - ROBUST) * self.values.numel()), reach) if reach < DARK else None
 
 
 class AttentionMaps:

@@ -108,6 +108,7 @@ def map_facts(pair: NetworkAndPicture, found: FoundMap) -> dict[str, Any]:
         "peak": float(found.values.max() / found.values.abs().mean().clamp(min=1e-12)),
         "empty": found.is_empty,
         "concentration": found.concentration(),
+        "hidden": found.hidden(),
     }
 
 
@@ -175,14 +176,22 @@ def why_empty(methods: Sequence[Method]) -> str:
 
 
 def _concentrated(request: AttentionRequest, part: PicturePanels) -> str:
-    """That a map lies on a few patches, and what shows the rest."""
+    """That a map lies on a few patches, or that a few take all colours, and what shows the rest."""
     found = [one for one in part.maps if one.concentration()]
-    if not found or request.scale == "robust":
+    dark = [one for one in part.maps if one.hidden()]
+    if not (found or dark) or request.scale == "robust":
         return ""
+    found = found or dark
     patches, share = max((one.concentration() or (0, 0.0) for one in found), key=lambda pair: pair[1])
     masked = " and --mask-outliers" if any(one.outliers for one in found) and not request.mask_outliers else ""
     total = found[0].values.numel()
     shows = "show" if masked else "shows"
+    if not patches:
+        above, reach = min((one.hidden() or (0, 1.0) for one in dark), key=lambda pair: pair[1])
+        return (
+            f"; all but {counted(above, 'patch')} of {total:,} lie in the lowest {reach:.0%} of the colours: --scale"
+            f" robust{masked} {shows} the rest"
+        )
     return f"; {share:.0%} of a map lies on {patches} of {total:,} patches: --scale robust{masked} {shows} the rest"
 
 
