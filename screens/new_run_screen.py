@@ -21,7 +21,7 @@ from screens.typed_work import leave_after_asking
 from screens.verdict import Verdict, has_gpu
 from screens.widgets.chart import Chart, Curve
 from screens.widgets.lines import TextLine
-from screens.widgets.picker import Choice, Picker
+from screens.widgets.picker import Choice, Picker, nothing
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.progress import rough_duration
@@ -70,7 +70,7 @@ class NewRunScreen(WorkbenchScreen):
             yield Picker("Preset", self._presets, self.draft.preset, id="preset")
             yield Picker("Data", self._data, self.draft.data, "a folder, a CSV file, or scenes:", id="data")
             yield Picker("Model", recipe_choices.models, self.draft.model, "the preset's own", id="model")
-            yield Picker("Name", lambda _: [], "", "optional", id="name")
+            yield Picker("Name", nothing, "", "optional", id="name")
         with Horizontal(id="columns"):
             yield RecipeFields(lambda path, value: self.draft.try_change(path, value), id="recipe-fields")
             with Vertical(id="outlook"):
@@ -84,8 +84,15 @@ class NewRunScreen(WorkbenchScreen):
         self.query_one("#data-line").focus()
 
     def apply(self, snapshot: Snapshot) -> None:
-        left = Text.assemble((" New run ", f"bold {self.app.theme_variables['accent']}"))
-        self.query_one("#title", TextLine).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
+        self._show_title()
+
+    def _show_title(self) -> None:
+        """What the preset is for, which its name alone does not tell."""
+        colours = self.app.theme_variables
+        left = Text.assemble((" New run ", f"bold {colours['accent']}"))
+        if note := recipe_choices.PRESET_NOTES.get(self.draft.preset, ""):
+            left.append(f" {self.draft.preset}: {note}", colours["secondary"])
+        self.query_one("#title", TextLine).show(left, Text("^s starts it ", colours["secondary"]))
 
     def recolour(self, snapshot: Snapshot) -> None:
         super().recolour(snapshot)
@@ -141,6 +148,7 @@ class NewRunScreen(WorkbenchScreen):
     def _check(self) -> None:
         """Checks the draft, and shows its keys and its learning rate."""
         self.query_one(Verdict).check()
+        self._show_title()
         self.query_one(RecipeFields).show(self.draft.fields())
         epochs, rates = self.draft.learning_rates()
         chart = self.query_one("#rates", Chart)

@@ -22,7 +22,7 @@ from screens.snapshot import Snapshot
 from screens.typed_work import leave_after_asking
 from screens.verdict import DOUBTFUL, doubts_first
 from screens.widgets.lines import TextLine
-from screens.widgets.picker import Choice, Picker, matching
+from screens.widgets.picker import Choice, Picker, matching, nothing
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
@@ -98,11 +98,11 @@ class NewSweepScreen(WorkbenchScreen):
             yield Picker("Data", self._data, draft.data, own, id="data")
             yield Picker("Model", recipe_choices.models, "", "the recipe's own", id="model")
             yield Picker("Method", lambda _: _METHODS, draft.method, id="method", free=False)
-            yield Picker("Trials", lambda _: [], "", "how many; empty: the whole grid", id="trials")
-            yield Picker("Seeds", lambda _: [], "", "runs per trial, with different seeds; empty: 1", id="repeats")
-            yield Picker("At a time", lambda _: [], "", "runs in the queue at once; empty: 1", id="parallel")
+            yield Picker("Trials", nothing, "", "how many; empty: the whole grid", id="trials")
+            yield Picker("Seeds", nothing, "", "runs per trial, with different seeds; empty: 1", id="repeats")
+            yield Picker("At a time", nothing, "", "runs in the queue at once; empty: 1", id="parallel")
             yield Picker("Stopping", lambda _: _STOPPING, draft.stopping, id="stopping", free=False)
-            yield Picker("Name", lambda _: [], "", "optional; also of the file", id="name")
+            yield Picker("Name", nothing, "", "optional; also of the file", id="name")
         with Horizontal(id="columns"):
             yield RecipeFields(self._check_values, id="recipe-fields")
             with Vertical(id="outlook"), VerticalScroll(id="verdict-box"):

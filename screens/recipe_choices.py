@@ -12,7 +12,7 @@ _SCENES = (
     Choice("scenes:new?count=5180&size=96&seed=0", "generated pictures: the 37 kinds of the demo"),
     Choice("scenes:base?count=3700&size=96&seed=0", "generated pictures: the kinds of the shipped weights"),
 )
-_PRESET_NOTES = {
+PRESET_NOTES = {
     "report": "the student's recipe, as it stands in the report",
     "report-adam": "the report's, with Adam",
     "report-adamw": "the report's, with AdamW",
@@ -24,6 +24,7 @@ _PRESET_NOTES = {
     "caption": "a captioner: a pretrained network and a new decoder, on pictures with captions",
     "caption-demo": "a small captioner around the package's network; no GPU needed",
 }
+"""What each preset is for, in a few words."""
 
 
 def presets(typed: str, time_of: Callable[[str], float | None] = lambda preset: None) -> Sequence[Choice]:
@@ -35,7 +36,7 @@ def presets(typed: str, time_of: Callable[[str], float | None] = lambda preset: 
     choices = []
     for name in sorted(times, key=lambda name: (times[name] or 0.0) >= LONG):
         time = f"about {rough_duration(seconds)}; " if (seconds := times[name]) else ""
-        choices.append(Choice(name, time + _PRESET_NOTES.get(name, "")))
+        choices.append(Choice(name, time + PRESET_NOTES.get(name, "")))
     return choices if typed in times else matching(choices, typed)
 
 

@@ -17,7 +17,7 @@ from screens.caption_dialogs import captioners
 from screens.networks import classifiers
 from screens.paths import folders_below, pictures_below, typed_path
 from screens.typed_work import FormDialog
-from screens.widgets.picker import Choice, Picker, Source, matching
+from screens.widgets.picker import Choice, Picker, Source, matching, nothing
 from vitbench.errors import UserError
 from vitbench.methods import METHODS
 from vitbench.requests.report import MEASURED, ReportRequest
@@ -71,7 +71,7 @@ class ReportDialog(FormDialog[ReportChoices]):
             yield Picker("Pictures", _last(pictures_below), "", "some that it got right", id="pictures")
             yield Picker("Masks", folders_below, "", "the run's own data, where they have masks", id="masks")
             yield Picker("Method", self._methods, "", "raw attention", id="method", free=False)
-            yield Picker("Measured", lambda _: [], "60", "", id="count")
+            yield Picker("Measured", nothing, "60", "", id="count")
             yield Static(Text(_HELP), classes="words last")
             yield Static(id="report-problem")
 

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens import wording
+from screens.look import glyphs
 from screens.widgets.filter_input import FilterInput
 from vitbench.text import clean
 
@@ -40,6 +41,11 @@ class Choice:
 
 
 Source = Callable[[str], Sequence[Choice]]
+
+
+def nothing(typed: str) -> Sequence[Choice]:
+    """The source of a line that has no list."""
+    return ()
 
 
 def matching(choices: Sequence[Choice], typed: str) -> list[Choice]:
@@ -83,6 +89,7 @@ class Picker(Vertical):
     Picker > Horizontal { height: 1; }
     Picker .label { width: 10; color: $secondary; }
     Picker Input { width: 1fr; }
+    Picker .opens { width: 2; color: $secondary; background: $panel; }
     Picker OptionList { height: auto; max-height: 9; margin-left: 10; display: none; border: none; padding: 0;
         background: $panel; scrollbar-size-vertical: 1; }
     Picker .nothing { display: none; margin-left: 10; color: $secondary; }
@@ -143,6 +150,8 @@ class Picker(Vertical):
             yield _Typed(
                 self._first, moves=self.move, placeholder=self._placeholder, compact=True, id=f"{self.id}-line"
             )
+            if self._source is not nothing and not self.always_open:
+                yield Static(glyphs().falling, classes="opens")
         choices = OptionList(compact=True)
         choices.can_focus = False
         yield choices

@@ -92,8 +92,8 @@ def test_thirty_steps_from_an_empty_store_to_figures(store: Path, tmp_path: Path
         # Beside others, in other colours, and away.
         day.step("escape", "escape", see=("by age",))  # the chart's cursor, then the screen
         day.step(" ", "c", see=("Compare  1 run", "train/loss"))
-        day.step("t", "accuracy", see=("validation/accuracy",))
-        day.step("escape", "escape", gone=("validation/accuracy",))  # what filters the list, then the list
+        day.step("t", "accuracy", see=("The scalar to show", "validation/accuracy"))
+        day.step("escape", "escape", gone=("The scalar to show",))  # what filters the list, then the list
         day.save(table_file)
         day.step(THEME, see=("Theme:",))
         day.step("escape", "q")

@@ -201,7 +201,8 @@ class Monitor:
         self.events.scalars(training.step, {"time/checkpoint_seconds": time.perf_counter() - began})
         self._tell(training)
         earlier = sorted(self.checkpoints.index.history - {training.step})
-        words = f"; weights kept of steps {', '.join(f'{step:,}' for step in earlier)}" if earlier else ""
+        named = ", ".join(f"{step:,}" for step in earlier)
+        words = f"; weights kept of step{'s' * (len(earlier) > 1)} {named}" if earlier else ""
         self.log.write(training.step, "debug", f"Saved the checkpoint of step {training.step:,}{words}.")
         if first:
             weights = (self.checkpoints.path(training.step) / WEIGHTS_NAME).stat().st_size
