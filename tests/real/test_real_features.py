@@ -61,7 +61,8 @@ def test_the_first_component_finds_cat_rocket_flower_and_cup():
         with Image.open(photograph(name)) as picture:
             seen = network.preprocessing.box(*picture.size)
         parts, _ = ndimage.label(mask)
-        rows, columns = ndimage.find_objects(parts == 1 + np.bincount(parts[parts > 0] - 1).argmax())[0]
+        largest = 1 + np.bincount(parts[parts > 0] - 1).argmax()
+        rows, columns = ndimage.find_objects((parts == largest).astype(np.int32))[0]
         top, left, bottom, right = rows.start, columns.start, rows.stop, columns.stop
         across, down = (seen[2] - seen[0]) / mask.shape[1], (seen[3] - seen[1]) / mask.shape[0]
         mine = (
