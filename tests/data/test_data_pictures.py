@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from vitbench.data.index import open_index
 from vitbench.data.pictures import (
     LARGEST,
     UnreadablePicture,
@@ -302,3 +303,21 @@ def test_a_range_of_grey_values_is_that_of_the_data_set(tmp_path):
     seen = np.asarray(open_picture(tmp_path / "twelve.png", (0.0, 4095.0)))
     assert len(np.unique(seen)) == 64
     assert seen.max() == 254
+
+
+def test_files_of_several_frames_are_said(tmp_path):
+    def frames():
+        return [Image.new("RGB", (8, 6), (40 * n, 0, 0)) for n in range(3)]
+
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for picture, ending in zip(frames(), ("tif", "gif", "png"), strict=True):
+            picture.save(tmp_path / "data" / label / f"one.{ending}")
+    for name in ("a/stack.tif", "a/film.gif", "a/film.webp", "a/film.png", "b/views.mpo"):
+        first, *others = frames()
+        first.save(tmp_path / "data" / name, save_all=True, append_images=others)
+    index = open_index(str(tmp_path / "data"), store=tmp_path / "store")
+    said = {problem.file for problem in index.problems if "several frames or pages" in problem.reason}
+    assert said == {f"a/{name}" for name in ("stack.tif", "film.gif", "film.webp", "film.png")}
+    again = open_index(str(tmp_path / "data"), store=tmp_path / "store")  # as it is remembered
+    assert again.problems == index.problems

@@ -234,6 +234,11 @@ def _index(
     problems += [Problem(entry.file, look.reason) for entry, look in zip(entries, looks, strict=True) if look.reason]
     problems += _lonely_labels([entry for entry, _ in good]) + _shared_pictures(good)
     problems += _copies(good)
+    problems += [
+        Problem(entry.file, "has several frames or pages, of which the first one is used", False)
+        for entry, look in good
+        if look.is_sequence
+    ]
     if not good:
         first = f"; {problems[0].file}: {problems[0].reason}" if problems else ""
         raise UserError(f"None of the {len(entries):,} pictures in {layout.root} can be read{first}.")

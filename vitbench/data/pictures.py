@@ -201,6 +201,14 @@ def is_rotated(picture: Image.Image) -> bool:
     return orientation_of(picture) != 1
 
 
+def is_sequence(picture: Image.Image) -> bool:
+    """Whether a loaded picture is the first of several frames or pages. A camera's MPO holds views of one picture."""
+    try:
+        return picture.format != "MPO" and bool(getattr(picture, "is_animated", False))
+    except _BROKEN:
+        return False  # its file is closed, as that of a large picture, or what follows is damaged
+
+
 def as_rgb(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
     """A picture of any mode as RGB."""
     if picture.mode == "RGB" and "transparency" not in picture.info:

@@ -8,14 +8,22 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from vitbench.data.parallel import in_parallel
-from vitbench.data.pictures import UnreadablePicture, as_seen, deep_range, is_rotated, load_picture, read_file
+from vitbench.data.pictures import (
+    UnreadablePicture,
+    as_seen,
+    deep_range,
+    is_rotated,
+    is_sequence,
+    load_picture,
+    read_file,
+)
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION
 from vitbench.files.writing import write_whole
 from vitbench.progress import Progress, silent
 
-_FORM = 2
+_FORM = 3
 """Of the remembered file; one of another form is not read."""
 
 Stamp = tuple[int, int]
@@ -35,6 +43,8 @@ class ProbedPicture:
     low: float = 0.0
     high: float = 0.0
     """Lowest and highest value of a picture of more than 8 bits."""
+    is_sequence: bool = False
+    """Whether the file has further frames or pages, which are not looked at."""
 
 
 def probe_picture(path: Path) -> ProbedPicture:
@@ -49,7 +59,7 @@ def probe_picture(path: Path) -> ProbedPicture:
     except UnreadablePicture as error:
         return ProbedPicture(reason=error.reason)
     low, high = deep_range(own) if own.mode.startswith(("I", "F")) else (0.0, 0.0)
-    return ProbedPicture(width, height, own.mode, is_rotated(own), digest, "", low, high)
+    return ProbedPicture(width, height, own.mode, is_rotated(own), digest, "", low, high, is_sequence(own))
 
 
 def digest_of(content: bytes) -> str:
