@@ -7,7 +7,10 @@ from PIL import Image
 from textual.color import Color
 from textual.message import Message
 
+from screens.colours import depth_of
+from screens.widgets.oklab import nearest
 from screens.widgets.picture import Picture, Pixels
+from vitbench.terminal_colours import Depth
 
 LEAST = 3
 """Pixels of a tile's side below which tiles cannot be told apart."""
@@ -136,6 +139,8 @@ class TilesPicture(Picture):
         if self._tiles is None or min(room) < 1:
             return
         ground = Color.parse(self.app.theme_variables["panel"]).rgb
+        if depth_of(self.app) is Depth.PALETTE:
+            ground = nearest(ground)  # else dithering sprinkles it with dots of other hues
         preview = tiles_preview(*self._tiles, room, ground)
         self.show(preview.pixels)
         self.post_message(self.Fitted(self, preview))

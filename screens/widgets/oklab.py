@@ -46,3 +46,9 @@ def oklab(pixels: ArrayLike) -> Floats:
 
 
 PALETTE_OKLAB = oklab(PALETTE)
+
+
+def nearest(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The colour of the palette that is nearest: a large even area in it is even in 256 colours too."""
+    red, green, blue = PALETTE[((PALETTE_OKLAB - oklab(colour)) ** 2).sum(1).argmin()].tolist()
+    return red, green, blue

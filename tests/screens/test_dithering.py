@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from screens.widgets.dithering import GREY_CELLS, to_grey_cells, to_palette
-from screens.widgets.oklab import PALETTE, oklab
+from screens.widgets.oklab import PALETTE, nearest, oklab
 from vitbench.paths import sample_images
 
 RANDOM = np.random.default_rng(1).integers(0, 256, size=(11, 7, 3), dtype=np.uint8)
@@ -88,3 +88,11 @@ def test_grey_cells_keep_edges_and_the_odd_row(upper: int, lower: int, sign: str
     pixels[0], pixels[1] = upper, lower
     assert GREY_CELLS[to_grey_cells(pixels)[0, 0]][0] == sign
     assert to_grey_cells(np.zeros((5, 3, 3), np.uint8)).shape == (3, 3)
+
+
+def test_an_even_ground_in_a_colour_of_the_palette_has_no_grain():
+    for ground in ((80, 73, 69), (30, 34, 40), (60, 56, 54)):
+        even = np.full((40, 60, 3), nearest(ground), np.uint8)
+        even[10:20, 10:20] = (255, 80, 80)
+        changed = to_palette(even)
+        assert (changed[30:, 40:] == even[30:, 40:]).all()
