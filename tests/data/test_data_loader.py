@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -199,6 +201,26 @@ def test_processes_go_on_into_the_next_epoch_and_anywhere_else_when_asked(datase
     assert set(begun) == {(0, 0), (2, 1)}
     assert same(list(loader.batches(4)), expected(4)), "beyond the last epoch too"
     loader.close()
+
+
+LEFT_OPEN = """
+import sys
+from pathlib import Path
+from vitbench.data.augment import augmentation
+from vitbench.data.dataset import Dataset
+from vitbench.data.index import open_index
+from vitbench.data.loader import Loader
+from vitbench.data.preprocessing import Preprocessing
+index = open_index(sys.argv[1], store=Path(sys.argv[2]))
+dataset = Dataset(index, index.positions("train"), augmentation("none", Preprocessing(16, 16)), seed=0)
+loader = Loader(dataset, seed=0, batch_size=5, processes=1)
+print(len(next(loader.batches(0))))
+"""
+
+
+def test_a_process_ends_though_its_loader_was_left_open(index, store):
+    command = [sys.executable, "-c", LEFT_OPEN, str(index.root), str(store)]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=100).stdout == "5\n"
 
 
 def test_batches_on_the_cpu_are_what_they_were(dataset):

@@ -34,7 +34,7 @@ def recipe(*changes):
 @pytest.mark.slow
 def test_a_process_of_its_own_measures_and_answers(store):
     began = time.monotonic()
-    reply = InspectorHandlers(store).handlers["estimate"]({"recipe": recipe().to_toml()}, silent)
+    reply = InspectorHandlers(store).handlers["estimate"]({"recipe": recipe("data.workers=1").to_toml()}, silent)
     seconds, most = time.monotonic() - began, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert 100e6 < reply.values["memory_bytes"] <= 1.05 * most, "the kernel knows the largest of all children"
     assert reply.values["steps_per_epoch"] >= 10

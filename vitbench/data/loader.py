@@ -1,7 +1,9 @@
 """Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no process outlives its parent."""
 
+import atexit
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -94,6 +96,7 @@ class Loader:
         self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
         self._processes: DataLoader[Batch] | None = None
         self._stream: Iterator[Batch] | None = None
+        self._ends_with_us = False
         self._place: _Place = (-1, -1)
         """Epoch and batch with which the stream goes on, or at which it is to begin."""
         if processes:
@@ -173,6 +176,11 @@ class Loader:
         if self._stream is None or self._place != place:
             self._place = place
             self._stream = iter(self._processes)
+            if not self._ends_with_us:
+                self._ends_with_us = True
+                # Now, and not before: it has to run before what torch has just registered, which waits for processes
+                # that ignore SIGTERM.
+                atexit.register(_close, weakref.ref(self))
         stream, self._stream = self._stream, None  # after an error it begins anew
         batch = next(stream)
         epoch, number = place
@@ -233,6 +241,11 @@ class _BatchMaker(torch.utils.data.Dataset[Batch]):
         pixels, numbers, left_out = self.dataset.pixels(request.numbers, request.epoch)
         labels = torch.from_numpy(self.dataset.labels[numbers])
         return Batch(torch.from_numpy(pixels), labels, torch.from_numpy(numbers), tuple(left_out))
+
+
+def _close(loader: "weakref.ref[Loader]") -> None:
+    if (found := loader()) is not None:
+        found.close()
 
 
 def _start_process(parent: int, number: int) -> None:

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from vitbench.figures.plots import Curves, PlotLine
+from vitbench.figures.plots import Curves, Series
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
 from vitbench.requests.plots import CurvesRequest
@@ -52,7 +52,7 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
     elif request.note:
         title += f", {request.note}"
     series = tuple(
-        PlotLine(
+        Series(
             curve.name,
             np.array(curve.x, float),
             _floats(curve.y),

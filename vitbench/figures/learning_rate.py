@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitbench.figures.plots import Curves, PlotLine
+from vitbench.figures.plots import Curves, Series
 from vitbench.figures.sheet import Sheet
 from vitbench.progress import Progress, silent
 from vitbench.recipe import Recipe
@@ -20,7 +20,7 @@ def compose_learning_rate(request: LearningRateRequest, sources: object = None, 
     rates = np.array([recipe.learning_rate(step, _STEPS_PER_EPOCH) for step in steps], float)
     title = recipe.name or recipe.preset or recipe.model.name
     words = f"{title}: {schedule.name}, by {schedule.step_on}, peak {recipe.optim.lr:g}"
-    line = PlotLine("learning rate", np.arange(len(rates)) / _STEPS_PER_EPOCH, rates, "#0072b2")
+    line = Series("learning rate", np.arange(len(rates)) / _STEPS_PER_EPOCH, rates, "#0072b2")
     plot = Curves(
         words,
         "Epoch",

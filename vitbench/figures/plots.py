@@ -14,7 +14,7 @@ DASHES: tuple[str, ...] = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True, eq=False)
-class PlotLine:
+class Series:
     """A line: `x` and `y` of one length, NaN as a gap. `smoothed` is drawn over the faint line of `y`.
 
     Points that are not `linked` are marks without a line.
@@ -34,12 +34,12 @@ class PlotLine:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Lines over a common axis. `x_range` and `y_range` of None follow the data; `shaded` marks a part of x."""
+    """Series over a common axis. `x_range` and `y_range` of None follow the data; `shaded` marks a part of x."""
 
     title: str
     x_title: str
     y_title: str
-    series: tuple[PlotLine, ...]
+    series: tuple[Series, ...]
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     x_log: bool = False
