@@ -140,7 +140,7 @@ class RunsScreen(RunList):
         table, details = self.query_one(RunTable), self.query_one(RunDetails)
         shown = self.listed(snapshot)
         table.empty_text = snapshot.problem or "No run passes the filter; esc takes it away."
-        table.show(shown)
+        table.show(shown, reading=snapshot.left > 0)
         below = self.app.size.width < _BESIDE_FROM
         self._show_welcome(not snapshot.runs and not snapshot.problem)
         self.query_one("#panels").set_class(below, "-below")

@@ -56,6 +56,8 @@ class RunTable(ScrollView, can_focus=True):
         """The columns that a person has chosen."""
         self.usual = True
         """Whether there are the usual columns too, as many as there is room for."""
+        self._reading, self._moved = True, False
+        """Whether the rows before were those of a store that was still being read; whether the cursor was moved."""
         self._given: Sequence[RunRow] = ()
         self._sorted_by = ("", False)
         self._shown: list[Strip] = []
@@ -82,8 +84,11 @@ class RunTable(ScrollView, can_focus=True):
         first = int(self.scroll_offset.y)
         return self.rows[first : first + max(1, self.size.height - 1)]
 
-    def show(self, runs: Sequence[RunRow]) -> None:
-        """Replaces the rows; the cursor stays on its run, or near where it was."""
+    def show(self, runs: Sequence[RunRow], reading: bool = False) -> None:
+        """Replaces the rows; the cursor stays on its run, or near where it was.
+
+        While the store is being read (`reading`), a cursor that nobody has moved stays at the top.
+        """
         before = self.cursor_row
         if not self._took_values(runs):
             self.rows = self._sorted(runs)
@@ -96,6 +101,10 @@ class RunTable(ScrollView, can_focus=True):
         gone = self.cursor_id not in self._places
         if gone:
             self.cursor_id = self.rows[min(before, len(self.rows) - 1)].id if self.rows else None
+        elif self._reading and not self._moved and not came and self.rows[0].id != self.cursor_id:
+            self.cursor_id, gone = self.rows[0].id, True
+        self._moved = self._moved or came
+        self._reading = reading
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         self.redraw()
         if gone or came:
@@ -261,6 +270,7 @@ class RunTable(ScrollView, can_focus=True):
         """Puts the cursor on a row."""
         if not self.rows:
             return
+        self._moved = True
         row = min(max(row, 0), len(self.rows) - 1)
         if self.rows[row].id != self.cursor_id:
             self.cursor_id = self.rows[row].id

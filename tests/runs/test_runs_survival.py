@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,7 +127,11 @@ def test_the_exit_code_of_a_worker_outlives_other_children(shop: Store, tmp_path
 
 
 def test_an_interrupt_while_it_starts_leaves_the_true_state_and_the_id(
-    shop: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    shop: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Ctrl-C at each of the instants around the start of the process."""
     (tmp_path / "data" / "cat").mkdir(parents=True)
@@ -139,6 +144,9 @@ def test_an_interrupt_while_it_starts_leaves_the_true_state_and_the_id(
             super().__init__(*arguments, **options)
             os.kill(os.getpid(), signal.SIGINT)
 
+    # Tests that are started in the background of a shell have a SIGINT that is ignored.
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     monkeypatch.setattr("vitbench.runs.launcher.sys.executable", sys.executable)
     words = ["train", "scratch", "--data", "scenes:new?count=40&size=32", "--set", "train.device=cpu", "--name", "cut"]

@@ -49,6 +49,23 @@ async def test_each_run_is_told_in_a_row(runs, store, size):
         assert max(map(len, at.rows())) <= size[0]
 
 
+async def test_the_cursor_stays_at_the_top_while_the_store_is_read(runs, store):
+    async with opened(store, (80, 24)) as at:
+        await at.see("4 runs")
+        late, *_, good = at.screen.query_one(RunTable).rows
+    for moved, expected in ((False, late), (True, good)):
+        table = RunTable()
+        table.show([good], reading=True)
+        if moved:
+            table.move_to(0)
+        table.show([good, late], reading=True)
+        table.show([good, late])
+        assert table.current is expected
+        table.show([good])
+        table.show([good, late])
+        assert table.current is good, "what comes later leaves the cursor where it is"
+
+
 async def test_the_details_tell_what_the_row_has_no_room_for(runs, store):
     for size in ((80, 24), (120, 40)):
         async with opened(store, size) as at:
