@@ -15,6 +15,7 @@ from typing import Any
 from result_file import RESULTS, ResultFile
 
 DATA = "scenes:base?count=3000&size=96&seed=5"
+PICTURES = 200
 POINTING, MIOU = 0.95, 0.6
 CONTROLS = ("random", "oracle")
 LOWER_IS_BETTER = ("leak", "positive", "deletion")
@@ -24,7 +25,9 @@ PERTURBED = ("positive", "negative", "deletion", "insertion")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=200, help="pictures")
+    parser.add_argument(
+        "--count", type=int, default=PICTURES, help="pictures; with others than these nothing is written"
+    )
     chosen = parser.parse_args()
     result = ResultFile("faithfulness", "How good maps are, on the package's classifier", "torch", "timm")
     with tempfile.TemporaryDirectory() as folder:
@@ -33,13 +36,15 @@ def main() -> int:
         command += ["--count", str(chosen.count), "--out", str(table), "--json"]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         figure, tables = table.with_suffix(".png").read_bytes(), table.read_text().partition("\n")[2]
-    result.say(f"{found['title']} `vitbench faithfulness demo --data '{DATA}' --count {chosen.count}`; blanked pixels")
+    title = found["title"].partition(", in ")[0].rstrip(".")  # without the folder of this run
+    result.say(f"{title}. `vitbench faithfulness demo --data '{DATA}' --count {chosen.count}`; blanked pixels")
     result.say(f"are {found['fill']}. [Methods](../../docs/methods.md#how-good-a-map-is) says what it is worth.\n")
     result.say("![A panel a measure](faithfulness.png)\n")
     goals(result, {row["method"]: row for row in found["methods"] if row["group"] == "correct"})
     result.say(tables.rstrip())
-    result.write()
-    (RESULTS / "faithfulness.png").write_bytes(figure)
+    if chosen.count == PICTURES:
+        result.write()
+        (RESULTS / "faithfulness.png").write_bytes(figure)
     return 0
 
 
