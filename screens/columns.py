@@ -1,7 +1,7 @@
 """The columns of the table of runs: those that are always known, and any scalar or recipe key that a person chooses."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.cells import cell_len
@@ -11,10 +11,13 @@ from screens.look import glyphs
 from screens.snapshot import SPARKLINE_POINTS, RunRow
 from vitbench.comparing.scores import smaller_is_better
 from vitbench.listing.groups import row_spread, seeds, spread_words
-from vitbench.listing.rows import value_words
+from vitbench.listing.judged import SCORE, common_name, score_name
+from vitbench.listing.rows import is_share, value_words
 from vitbench.listing.values import Metric, is_recipe_key, metric_of, order_of, value_of
 
 GAP = 2
+_NAMED = 12
+"""Cells of a score that says its own name, `BLEU-4 0.312`."""
 _WIDEST_CHOSEN = 26
 
 Order = tuple[int, float, str]
@@ -59,6 +62,19 @@ def _best(run: RunRow, width: int) -> str:
     return words if len(words) <= width else run.best_words
 
 
+def _score(run: RunRow, width: int) -> str:
+    """The score with its name: runs of several tasks stand above each other."""
+    words = f"{score_name(run.score_metric).short} {_score_alone(run)}" if run.score is not None else ""
+    return words if cell_len(words) <= width else _score_alone(run)
+
+
+def _score_alone(run: RunRow, *_: Any) -> str:
+    """A share in per cent, anything else in five characters."""
+    if run.score is None or is_share(run.score_metric):
+        return wording.percent(run.score)
+    return f"{run.score:.3f}" if abs(run.score) < 10 else run.score_words
+
+
 def _by(name: str) -> Callable[[RunRow], Order | None]:
     return lambda run: order_of(value_of(run, name))
 
@@ -81,17 +97,7 @@ COLUMNS = (
     Column("data", "Data", 14, 11, lambda run, *_: wording.data(run.data), _by("data"), widest=30),
     Column("epoch", "Epoch", 7, 4, lambda run, *_: wording.epochs(run.epoch, run.epochs), _by("epoch"), True, 0, True),
     Column("loss", "Loss", 7, 3, lambda run, *_: wording.loss(run.loss), lambda run: _number(run.loss), True),
-    Column(
-        "accuracy",
-        "Acc",
-        6,
-        2,
-        lambda run, *_: wording.percent(run.accuracy),
-        lambda run: _number(run.accuracy),
-        True,
-        0,
-        True,
-    ),
+    Column("score", "Score", _NAMED, 2, lambda run, _, width: _score(run, width), _by("score"), True, 0, True),
     Column("best", "Best", 13, 7, lambda run, _, width: _best(run, width), _by("best"), True, 23, True),
     Column("rate", "Rate", 7, 10, lambda run, *_: wording.rate(run.rate), _by("rate"), True, 0, True),
     Column("eta", "ETA", 6, 5, lambda run, *_: _eta(run), lambda run: order_of(run.eta_seconds), True),
@@ -110,10 +116,27 @@ COLUMNS = (
     ),
 )
 _USUAL = {column.name: column for column in COLUMNS}
+_ACCURACY = "accuracy"
+"""What the column `score` was called before there were tasks without an accuracy; remembered columns may be."""
+
+
+def score_column(tags: Iterable[str]) -> Column:
+    """The column `score` for runs that are judged by these scalars: headed by the name that they share, or else each
+    score says its own."""
+    name = common_name(tags)
+    if name is SCORE:
+        return _USUAL["score"]
+    return replace(
+        _USUAL["score"],
+        title=name.short,
+        width=max(6, cell_len(name.short) + 1),
+        text=_score_alone,
+    )
 
 
 def column_named(name: str) -> Column | None:
     """A column by its name: one of `COLUMNS`, a scalar, or a recipe key; None for what is none of these."""
+    name = "score" if name == _ACCURACY else name
     if name in _USUAL:
         return _USUAL[name]
     if (metric := metric_of(name)) is not None:
@@ -151,17 +174,24 @@ def _key_column(name: str) -> Column:
     return Column(name, name, max(8, min(cell_len(name) + 1, 18)), 0, text, _by(name), False, _WIDEST_CHOSEN)
 
 
-def fitting_columns(width: int, chosen: Sequence[Column] = (), usual: bool = True) -> list[tuple[Column, int]]:
+def fitting_columns(
+    width: int, chosen: Sequence[Column] = (), usual: bool = True, tags: Iterable[str] = ()
+) -> list[tuple[Column, int]]:
     """The columns that `width` has room for, with their widths; room that is left goes to names.
+
+    `tags` are the scalars by which the runs are judged, which name the column `score`.
 
     Columns that a person has chosen stand behind state and name, in their order; then the usual ones, if they stay.
     """
+    score = score_column(tags)
+    usuals = [score if column.name == "score" else column for column in COLUMNS]
+    chosen = [score if column.name == "score" else column for column in chosen]
     first = [_USUAL["name"], _USUAL["state"], *(column for column in chosen if column.name not in ("state", "name"))]
     if not chosen:
         first = []
-    rest = sorted(COLUMNS, key=lambda column: column.need) if usual else []
+    rest = sorted(usuals, key=lambda column: column.need) if usual else []
     offered = list(dict.fromkeys([*first, *rest]))
-    order = list(dict.fromkeys([_USUAL["state"], _USUAL["name"], *first, *COLUMNS]))
+    order = list(dict.fromkeys([_USUAL["state"], _USUAL["name"], *first, *usuals]))
     taken: list[Column] = []
     left = width - 2
     for column in offered:

@@ -7,12 +7,11 @@ from textual.app import ComposeResult
 from textual.containers import Grid, VerticalScroll
 from textual.message import Message
 
+from screens.curves import FIRST_SCALARS
 from screens.widgets.chart import Chart
 
 _LEAST_ROWS = 8
 """Cells of height below which a chart of the grid is not drawn smaller."""
-_LIKELY = ("train/loss", "validation/loss", "validation/accuracy", "train/learning_rate")
-"""What the grid shows before anybody has chosen."""
 
 
 def columns_in(width: int) -> int:
@@ -22,7 +21,8 @@ def columns_in(width: int) -> int:
 
 def default_scalars(known: Sequence[str]) -> list[str]:
     """Four scalars of those that the runs have measured, the likely ones first."""
-    likely = [tag for tag in _LIKELY if tag in known]
+    likely = [tag for tag in FIRST_SCALARS[:-2] if tag in known][:3]
+    likely += [tag for tag in ("train/learning_rate",) if tag in known]
     return (likely + [tag for tag in known if tag not in likely])[:4]
 
 

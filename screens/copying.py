@@ -9,6 +9,7 @@ from screens import wording
 from screens.snapshot import RunRow
 from screens.widgets.picker import Choice
 from vitbench.figures.remote import scp_line
+from vitbench.listing.judged import score_name
 
 _MOST_BYTES = 74_994
 """xterm takes no more in one go."""
@@ -20,7 +21,7 @@ def copies_of_run(run: RunRow, runs_folder: Path) -> list[Choice]:
     numbers = [
         f"step {run.step}",
         f"loss {run.loss:.6g}" if run.loss is not None else "",
-        f"accuracy {run.accuracy:.6g}" if run.accuracy is not None else "",
+        f"{score_name(run.score_metric).words} {run.score:.6g}" if run.score is not None else "",
     ]
     best = [Choice(run.best, "its best")] if run.best else []
     name = [Choice(run.name, "its name")] if run.name else []

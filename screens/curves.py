@@ -9,7 +9,8 @@ from screens.snapshot import Floats, Measured, RunDetail
 from screens.widgets.chart import Curve, SpreadBand
 from screens.widgets.chart_raster import Band, smooth
 from vitbench.comparing.bands import mean_band
-from vitbench.watching.tags import loss_and_accuracy
+from vitbench.listing.judged import common_name, is_accuracy
+from vitbench.watching.tags import loss_and_score
 
 AXES = ("step", "epoch", "time")
 
@@ -80,6 +81,15 @@ def panel_curves(panel: ChartPanel, detail: RunDetail, axis: str = "step") -> li
     ]
 
 
+def panel_title(panel: ChartPanel, curves: Sequence[Curve]) -> str:
+    """The title of what is drawn: curves of which none is an accuracy are called what they are."""
+    tags = [curve.key.rpartition("+")[2].partition("/")[2] if "+" in curve.key else curve.key for curve in curves]
+    if panel is not ACCURACY or not tags or any("accuracy" in tag or is_accuracy(tag) for tag in tags):
+        return panel.title
+    words = common_name(tags).words
+    return words[:1].upper() + words[1:]
+
+
 def mini_curves(panel: ChartPanel, details: Sequence[RunDetail]) -> tuple[list[Curve], list[SpreadBand]]:
     """As `panel_curves`, with bands for a group of seeds; of another tool's log the one scalar that looks most like
     what the panel draws."""
@@ -89,7 +99,7 @@ def mini_curves(panel: ChartPanel, details: Sequence[RunDetail]) -> tuple[list[C
         return panel_curves(panel, details[0]), []
     tags: Sequence[tuple[str, str]] = panel.tags
     if details[0].row.log_folder:
-        tag = loss_and_accuracy({tag for detail in details for tag in detail.scalars})[panel is ACCURACY]
+        tag = loss_and_score({tag for detail in details for tag in detail.scalars})[panel is ACCURACY]
         tags = ((tag, tag),)
     curves, spreads = [], []
     for number, (tag, name) in enumerate(tags):
@@ -158,6 +168,11 @@ def step_at(x: float, axis: str, detail: RunDetail) -> float:
     return x
 
 
+FIRST_SCALARS = (
+    *("train/loss", "validation/loss", "validation/accuracy", "validation/mean_average_precision"),
+    *("validation/exact_match", "validation/cider", "train/token_accuracy", "validation/bleu4"),
+)
+"""What is offered first to be compared: losses, then what tasks are judged by."""
 _SETTINGS = ("learning_rate", "lr", "weight_decay", "momentum", "epoch", "batch_size")
 
 
@@ -169,6 +184,5 @@ def is_setting(tag: str) -> bool:
 
 def comparable_tags(details: Sequence[RunDetail]) -> list[str]:
     """Every scalar that one of these runs has; losses and accuracies first."""
-    first = ("train/loss", "validation/loss", "validation/accuracy", "train/token_accuracy", "validation/bleu4")
     tags = {tag for detail in details for tag in detail.scalars}
-    return [tag for tag in first if tag in tags] + sorted(tags - set(first))
+    return [tag for tag in FIRST_SCALARS if tag in tags] + sorted(tags - set(FIRST_SCALARS))

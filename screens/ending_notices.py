@@ -3,7 +3,6 @@
 import time
 from typing import TYPE_CHECKING
 
-from screens import wording
 from screens.endings import ended_since, in_words
 from screens.snapshot import BROKEN_STATES, LIVE_STATES, Snapshot
 from vitbench.errors import UserError
@@ -45,8 +44,7 @@ class EndingNotices:
             if crashed_away or (was in LIVE_STATES and run.state in BROKEN_STATES):
                 self._notice_crash(run.id)
             elif was == "running" and run.state == "finished":
-                accuracy = wording.percent(run.accuracy) or "not measured"
-                self._app.tell(f"{run.title} has finished: accuracy {accuracy}.")
+                self._app.tell(f"{run.title} has finished: {run.spoken_score or 'not evaluated'}.")
             if was in LIVE_STATES and run.state in ENDS:
                 self._ring(f"{run.title} is {run.state}")
         remembered.set("last_look", str(int(time.time()) // _LOOK_NOTED * _LOOK_NOTED))

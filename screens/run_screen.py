@@ -33,6 +33,7 @@ from screens.curves import (
     furthest,
     measures,
     panel_curves,
+    panel_title,
     step_at,
 )
 from screens.export import Exports
@@ -189,7 +190,7 @@ class RunScreen(RunEvaluations, Exports):
             clean(run.doing),
             f"epoch {wording.epochs(run.epoch, run.epochs)}" if run.epochs else "",
             f"step {run.step:,}",
-            f"accuracy {wording.percent(run.accuracy)}" if run.accuracy is not None else "",
+            run.spoken_score,
             _rate(run) if run.state == "running" else "",
             f"{wording.short_time(run.eta_seconds)} left" if run.state == "running" and run.eta_seconds else "",
         ]
@@ -220,8 +221,11 @@ class RunScreen(RunEvaluations, Exports):
     def _show_charts(self, panels: tuple[ChartPanel, ...], detail: RunDetail, prefix: str = "") -> None:
         end = furthest(detail, self.group.axis)
         for panel in panels:
-            self.query_one(f"#{prefix}{panel.name}", Chart).show(
-                panel_curves(panel, detail, self.group.axis),
+            chart = self.query_one(f"#{prefix}{panel.name}", Chart)
+            curves = panel_curves(panel, detail, self.group.axis)
+            chart.title = panel_title(panel, curves)
+            chart.show(
+                curves,
                 x_name=self.group.axis,
                 clock=self.group.axis == "time",
                 growing=detail.row.state in GROWING_STATES,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from screens.widgets.chart import Chart, Curve, SpreadBand
 from screens.widgets.chart_raster import Band
 from vitbench.sweeps.curves import Slice, TrialCurve
-from vitbench.sweeps.plan import describe
 
 
 def show_survivors(chart: Chart, found: Sequence[TrialCurve], metric: str) -> None:
@@ -13,7 +12,7 @@ def show_survivors(chart: Chart, found: Sequence[TrialCurve], metric: str) -> No
     chart.title = f"{metric} of the best {len(found)}" if found else metric
     chart.show(
         [
-            Curve(f"trial-{one.trial.number}", describe(one.trial.values), one.steps, one.mean, colour)
+            Curve(f"trial-{one.trial.number}", one.trial.words, one.steps, one.mean, colour)
             for colour, one in enumerate(found)
         ],
         spreads=[

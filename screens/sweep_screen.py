@@ -17,7 +17,7 @@ from screens.sweep_charts import show_slice, show_survivors
 from screens.widgets.chart import Chart
 from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice
-from screens.widgets.sweep_view import SweepView, value_words
+from screens.widgets.sweep_view import SweepView
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
 from vitbench.sweeps.curves import Slice, TrialCurve, slices, survivors
@@ -25,7 +25,7 @@ from vitbench.sweeps.effects import Effect, effects
 from vitbench.sweeps.history import History, Trial, read_history
 from vitbench.sweeps.manager import add_trials, ensure_managers, stop_sweep
 from vitbench.sweeps.store import Sweep, all_sweeps
-from vitbench.text import counted
+from vitbench.text import clean, counted
 
 _EVERY = 3.0
 """Seconds between two looks at the runs of the sweep."""
@@ -225,7 +225,7 @@ class SweepScreen(Exports):
             self.workbench.tell(str(error), "error")
             return
         if trial is not None and written is not None:
-            self.workbench.tell(f"The recipe of {value_words(trial)}: {written}")
+            self.workbench.tell(f"The recipe of {clean(trial.exact_words)}: {written}")
 
     def _recipe_of_selected(self) -> Path | None:
         """The recipe of the selected trial's first run, in a new file of the working folder."""
@@ -334,7 +334,7 @@ class SweepScreen(Exports):
         """The sweep's id, and the values of the selected trial."""
         trial = self._selected()
         found = [Choice(self.sweep_id, "the sweep's id")] if self.sweep_id else []
-        return found + ([Choice(value_words(trial), "the trial's values")] if trial is not None else [])
+        return found + ([Choice(clean(trial.exact_words), "the trial's values")] if trial is not None else [])
 
 
 SCREEN = ScreenDeclaration(

@@ -10,12 +10,13 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from screens import wording
-from screens.curves import ACCURACY, LOSS, mini_curves
+from screens.curves import ACCURACY, LOSS, mini_curves, panel_title
 from screens.look import STATE_COLOURS, glyphs
 from screens.snapshot import BROKEN_STATES, RunDetail, RunRow
 from screens.widgets.chart import Chart
 from screens.widgets.lines import ProgressLine, TextLine
 from vitbench.listing.groups import row_spread, seeds, spread_words
+from vitbench.listing.judged import score_name
 from vitbench.text import clean
 
 
@@ -104,6 +105,7 @@ class RunDetails(VerticalScroll, can_focus=True):
             for panel in (LOSS, ACCURACY):
                 curves, spreads = mini_curves(panel, details)
                 chart = self.query_one(f"#mini-{panel.name}", Chart)
+                chart.title = panel_title(panel, curves)
                 chart.show(curves, spreads=spreads, growing=run.state in ("running", "live"))
 
 
@@ -117,7 +119,7 @@ def _facts(run: RunRow) -> list[tuple[str, str, str]]:
         ("epoch", wording.epochs(run.epoch, run.epochs)),
         ("step", _steps(run)),
         ("loss", wording.loss(run.loss)),
-        ("accuracy", wording.percent(run.accuracy)),
+        (score_name(run.score_metric).within(9), run.score_words),
         ("best", _best(run)),
         ("rate", _rate(run)),
         ("model", run.model),

@@ -44,6 +44,7 @@ class RunTable(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.rows: list[RunRow] = []
+        self._judged_by: frozenset[str] = frozenset()
         self.marked: set[str] = set()
         self.colours: dict[str, int] = {}
         self.sort_column = "age"
@@ -90,6 +91,7 @@ class RunTable(ScrollView, can_focus=True):
         While the store is being read (`reading`), a cursor that nobody has moved stays at the top.
         """
         before = self.cursor_row
+        self._judged_by = frozenset(run.score_metric for run in runs)
         if not self._took_values(runs):
             self.rows = self._sorted(runs)
             self._places = {run.id: place for place, run in enumerate(self.rows)}
@@ -183,7 +185,7 @@ class RunTable(ScrollView, can_focus=True):
         return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
 
     def _lines(self) -> list[Strip]:
-        self._columns = fitting_columns(self.size.width, self.chosen, self.usual)
+        self._columns = fitting_columns(self.size.width, self.chosen, self.usual, self._judged_by)
         first = int(self.scroll_offset.y)
         now = time.time()
         look = (self.rich_style, self.size.width, self.app.theme, self.has_focus, self._columns)
@@ -248,7 +250,7 @@ class RunTable(ScrollView, can_focus=True):
             return Style(color=self._colour("foreground"), bold=here)
         if name == "curve":
             return Style(color=self._colour("primary"))
-        if name in ("loss", "accuracy", "best"):
+        if name in ("loss", "score", "best"):
             return Style(color=self._colour("foreground"))
         return Style(color=self._colour("foreground" if here else "secondary"))
 

@@ -1,6 +1,5 @@
 """The leaderboard of a sweep as rows one can walk through, and below it a bar for each value of each key."""
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,7 +13,6 @@ from screens.look import glyphs, series_colour
 from screens.wording import fit
 from vitbench.sweeps.effects import Effect
 from vitbench.sweeps.history import History, Trial
-from vitbench.sweeps.plan import describe
 from vitbench.text import clean, shortened
 
 _LEAST_BAR, _MOST_BAR = 6, 24
@@ -102,9 +100,9 @@ class SweepView(VerticalScroll, can_focus=True):
             sign = " " if colour is None else glyphs().legend
             dark = self.app.current_theme.dark
             text.append(f"{sign} ", style if colour is None else style + Style(color=series_colour(colour, dark)))
-            words = fit(clean(describe(trial.values)), room)  # a row is one line, or the cursor cannot be kept
+            words = fit(clean(trial.words), room)  # a row is one line, or the cursor cannot be kept
             text.append(f"{scores[row]:<{wide}}  {states[row]:<{state}}{words}\n", style)
-        if (selected := self.selected) is not None and len(words := clean(describe(selected.values))) > room:
+        if (selected := self.selected) is not None and len(words := clean(selected.words)) > room:
             text.append(f"\nThe selected trial: {words}\n", colours["foreground"])
         if self._effects:
             text.append("\nMean by value, with 95% intervals; per cent: share of the variance\n", colours["secondary"])
@@ -124,16 +122,11 @@ class SweepView(VerticalScroll, can_focus=True):
         return text
 
 
-def value_words(trial: Trial) -> str:
-    """The values of a trial as `--set` takes them."""
-    return clean(" ".join(f"{key}={json.dumps(value)}" for key, value in trial.values.items()))
-
-
 def _rows(history: History) -> list[Trial]:
     """The leaderboard, then the trials without a score yet, in their order."""
     board = history.leaderboard()
     scored = {trial.number for trial in board}
-    return [*board, *(trial for number, trial in sorted(history.trials.items()) if number not in scored)]
+    return [*board, *(trial for trial in history.settings() if trial.number not in scored)]
 
 
 def _score(trial: Trial, history: History) -> str:

@@ -83,6 +83,26 @@ def test_the_folders_of_each_tool_are_its_runs(tmp_path):
     assert not any(row.is_own for row in found.values())
 
 
+@pytest.mark.parametrize(
+    ("tags", "judged", "best"),
+    [
+        (("train_loss", "val_loss", "val_mae"), "val_mae", 0.1),
+        (("loss/train", "metrics/mAP", "metrics/lr"), "metrics/mAP", 1.0),
+        (("train/loss", "eval/f1", "train/f1"), "eval/f1", 1.0),
+        (("train/loss", "eval/rougeL", "eval/power"), "eval/rougeL", 1.0),
+        (("train/loss", "eval/accuracy", "eval/map"), "eval/accuracy", 1.0),
+    ],
+)
+def test_logs_without_an_accuracy_are_judged_by_another_score(tmp_path, tags, judged, best):
+    write(tmp_path / "run" / name(), [event for tag in tags for event in line(tag, 0, 10)])
+    _, found = read(tmp_path)
+    row = found["run"]
+    assert (row.best_metric, row.score_metric) == (judged, judged)
+    assert row.best_value == pytest.approx(best), "of an error the least"
+    assert row.score == pytest.approx(0.1)
+    assert (row.accuracy is None) == (judged != "eval/accuracy")
+
+
 def test_a_resumed_run_is_one_line_that_rises(tmp_path):
     write(tmp_path / "run" / name(1700000000), line("loss", 0, 100))
     write(tmp_path / "run" / name(1700000500), line("loss", 60, 150, factor=7.0), later=1000.0)

@@ -54,7 +54,7 @@ def test_a_run_of_a_sweep_stands_among_its_trials(tmp_path):
     store, sweep, runs = swept(tmp_path, [(0.91, 0.93), (0.95, 0.97), (0.5, 0.52)])
     said = said_of(gather_tried(runs[0], [], [], store))
     for words in (
-        "The sweep rates tries 3 settings (all combinations, 2 seeds each); 0 have ended.",
+        "The sweep rates has 3 trials (all combinations, 2 seeds each); 0 have ended.",
         "Best by validation accuracy is optim.lr = 0.01, with 96.0%.",
         "This run's setting is in place 2 of 3, with 92.0%.",
         "The next one has 92.0%; every seed of the best is better.",

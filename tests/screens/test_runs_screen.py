@@ -12,7 +12,9 @@ from screens.widgets.run_details import RunDetails
 from screens.widgets.run_table import RunTable, fitting_columns
 from tests.screens.fake_runs import FakeRun
 from tests.screens.opened_app import opened
+from vitbench.cli import main
 from vitbench.runs.process import this_process
+from vitbench.runs.status import Best
 from vitbench.runs.store import Store
 
 HOSTILE = "[red]name[/red] \x1b[31m\u202elong 日本語 " + "x" * 200
@@ -47,6 +49,37 @@ async def test_each_run_is_told_in_a_row(runs, store, size):
         assert accuracy in row
         await at.until(lambda: "█" in next(row for row in at.rows() if "✓ finished" in row), "the sparkline")
         assert max(map(len, at.rows())) <= size[0]
+
+
+def judged_by(run, name, value):
+    """Gives a played run the scores of a task without an accuracy."""
+    run.latest = {"train/loss": 0.3, f"validation/{name}": value, "validation/loss": 0.2}
+    run.best = Best(metric=f"validation/{name}", value=value, step=90)
+    return run
+
+
+async def test_a_task_without_an_accuracy_shows_what_it_is_judged_by(store, capsys, monkeypatch):
+    monkeypatch.setenv("VITBENCH_HOME", str(store))
+    judged_by(FakeRun(store, "several"), "mean_average_precision", 0.8125).status("finished")
+    async with opened(store) as at:
+        await at.see("mAP", "81.2%")
+        await at.press("enter")
+        await at.see("mean average precision 81.2%")
+    assert main(["runs"]) == 0
+    assert "MAP" in capsys.readouterr().out.splitlines()[0]
+    judged_by(FakeRun(store, "sentences"), "cider", 0.71234).status("finished")
+    FakeRun(store, "pets", seed=3).train(1000).status("finished")
+    assert main(["runs"]) == 0
+    text = capsys.readouterr().out
+    assert [word for word in ("SCORE", "mAP 81.2%", "CIDEr 0.7123", "Acc 9") if word not in text] == []
+    async with opened(store, (100, 30)) as at:
+        await at.see("Score", "mAP 81.2%", "CIDEr 0.712", "Acc 9")
+        await at.press("slash")
+        await at.type("accuracy>0.1")
+        await at.until(lambda: titles(at) == ["pets"], "a mean average precision is no accuracy")
+        await at.press("ctrl+u")
+        await at.type("score>0.75")
+        await at.until(lambda: sorted(titles(at)) == ["pets", "several"], "but a score")
 
 
 async def test_the_cursor_stays_at_the_top_while_the_store_is_read(runs, store):
@@ -126,7 +159,7 @@ async def test_order_is_chosen_turned_and_remembered(runs, store):
     async with opened(store) as at:
         table = at.screen.query_one(RunTable)
         await at.press("o")
-        await at.see("Sort the runs by", "accuracy")
+        await at.see("Sort the runs by", "score")
         await at.type("lo")
         await at.press("enter")
         assert table.sort_column == "loss"
@@ -236,7 +269,7 @@ def test_columns_give_way_to_names():
         columns = fitting_columns(width)
         assert sum(room + 2 for _, room in columns) + 2 <= max(width, 24)
     at_80 = {column.name for column, _ in fitting_columns(80)}
-    assert at_80 == {"state", "name", "epoch", "loss", "accuracy", "eta", "curve"}
+    assert at_80 == {"state", "name", "epoch", "loss", "score", "eta", "curve"}
     assert "best" in {column.name for column, _ in fitting_columns(100)}
     assert len(fitting_columns(170)) == 13
 

@@ -17,7 +17,7 @@ from vitbench.runs.states import ENDED
 from vitbench.runs.store import Store
 from vitbench.sweeps import manager as managing
 from vitbench.sweeps.effects import effects
-from vitbench.sweeps.history import read_history
+from vitbench.sweeps.history import metric_of, read_history
 from vitbench.sweeps.manager import Manager, stop_sweep
 from vitbench.sweeps.plan import parse_plan
 from vitbench.sweeps.store import Sweep, create_sweep
@@ -110,6 +110,31 @@ def test_repeats_are_seeds_of_one_trial(store, played):
     assert first.score("max") == pytest.approx(sum(first.scores("max")) / 2)
     assert len(set(first.scores("max"))) == 2
     assert sorted(attempt.run.recipe().train.seed for attempt in first.attempts.values()) == [0, 1]
+
+
+def test_seeds_in_the_space_are_repeats_of_one_setting(store, played, capsys, monkeypatch):
+    """What `C` of the Sweep screen starts: one setting, trained with three seeds."""
+    monkeypatch.setenv("VITBENCH_HOME", str(store))
+    sweep = new(store, name="again", space={"optim.lr": [1e-3, 1e-2], "train.seed": [1, 2, 3]}, parallel=6)
+    carry_out(sweep)
+    history = read_history(sweep.store, sweep.id, sweep.plan())
+    first, second = history.leaderboard()
+    assert (first.values, first.seeds) == ({"optim.lr": 1e-3}, (1, 2, 3))
+    own = [trial.scores("max")[0] for trial in history.trials.values() if trial.values["optim.lr"] == 1e-3]
+    assert first.score("max") == pytest.approx(sum(own) / 3)
+    assert len(set(own)) == 3
+    assert all(trial.is_complete(1) for trial in (first, second))
+    assert {effect.key for effect in effects(history)} == {"optim.lr"}
+    assert main(["sweep", "again"]) == 0
+    text = capsys.readouterr().out
+    assert "6 of 6 trials ended" in text
+    assert f"({min(own):.4g} to {max(own):.4g}, 3 seeds)  optim.lr=0.001 train.seed=1,2,3" in text
+
+
+def test_a_sweep_of_several_labels_is_judged_by_their_mean_average_precision():
+    recipe = {"task": "multilabel", "data": {"path": "pictures"}, "model": {"name": "demo"}}
+    plan = parse_plan({"space": {"optim.lr": [1e-3]}, "recipe": recipe}, "a test")
+    assert metric_of(plan, []) == "validation/mean_average_precision"
 
 
 def test_effects_are_the_differences_of_means(whole_grid):

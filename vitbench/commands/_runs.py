@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 
 from vitbench.errors import UserError
+from vitbench.listing.judged import judged, score_name
+from vitbench.listing.rows import value_words
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.runs import control, launcher
@@ -147,7 +149,10 @@ def follow_run(run: Run, process: int | None) -> int:
         f"{clean(run.id)}: {status.state} at step {status.step:,}"
         + (f". {clean(status.error)}" if status.error else "")
     )
+    metric, _ = judged(status.latest, status.best.metric if status.best is not None else "")
     for part in ("validation", "test"):
-        if f"{part}/accuracy" in status.latest:
-            print(f"{part} accuracy {status.latest[f'{part}/accuracy']:.1%}, loss {status.latest[f'{part}/loss']:.4f}")
+        tag = f"{part}/{metric.rpartition('/')[2]}"
+        if tag in status.latest:
+            loss = f", loss {status.latest[f'{part}/loss']:.4f}" if f"{part}/loss" in status.latest else ""
+            print(clean(f"{part} {score_name(tag).words} {value_words(tag, status.latest[tag])}{loss}"))
     return 0 if status.state == "finished" else 1

@@ -12,6 +12,7 @@ from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
 from vitbench.listing.filters import parse_filter
 from vitbench.listing.groups import Groups, row_spread, seeds, spread_words
+from vitbench.listing.judged import SCORE, common_name
 from vitbench.listing.rows import RunRow, value_words
 from vitbench.listing.store_rows import StoreRows
 from vitbench.listing.values import NUMBER_FIELDS, TEXT_FIELDS, is_recipe_key, metric_of, order_of, value_of
@@ -114,13 +115,19 @@ def _print(rows: Sequence[RunRow], columns: Sequence[str]) -> None:
     cells = [[clean(_words(row, column)) for column in columns] for row in rows]
     widths = [max(len(title), *(len(row[place]) for row in cells)) for place, title in enumerate(columns)]
     more = "".join(f"  {title:<{room}}" for title, room in zip(columns, widths, strict=True))
-    print(f"{'RUN':<{width}}  {'STATE':<9} {'EPOCH':>9} {'LOSS':>8} {'ACCURACY':>8}  {'AGE':<6}{more}".rstrip())
-    for row, name, own in zip(rows, names, cells, strict=True):
+    name = common_name(row.score_metric for row in rows)
+    scores = [row.named_score if name is SCORE else row.score_words for row in rows]
+    score_width = max(8, *map(len, scores))
+    title = name.within(score_width).upper()
+    head = f"{'RUN':<{width}}  {'STATE':<9} {'EPOCH':>9} {'LOSS':>8} {title:>{score_width}}"
+    print(f"{head}  {'AGE':<6}{more}".rstrip())
+    for row, shown, own, score in zip(rows, names, cells, scores, strict=True):
         age = duration(time.time() - row.created_at)
         tags = "".join(f"  #{tag}" for tag in row.tags)
         more = "".join(f"  {cell:<{room}}" for cell, room in zip(own, widths, strict=True))
         age = f"{age:<6}" if more else age
-        print(f"{name:<{width}}  {row.state:<9} {_figures(row)}  {age}{more.rstrip()}{clean(tags)}")
+        figures = f"{_figures(row)} {clean(score):>{score_width}}"
+        print(f"{shown:<{width}}  {row.state:<9} {figures}  {age}{more.rstrip()}{clean(tags)}")
 
 
 def _words(row: RunRow, column: str) -> str:
@@ -146,7 +153,7 @@ def _words(row: RunRow, column: str) -> str:
 def _csv(rows: Sequence[RunRow], columns: Sequence[str]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    wanted = columns or ["loss", "accuracy", "best", "best_step"]
+    wanted = columns or ["loss", "accuracy", "score", "best", "best_step"]
     grouped = any(row.members for row in rows)
     writer.writerow(
         [
@@ -189,6 +196,5 @@ def _document(store: Store, row: RunRow, columns: Sequence[str]) -> dict[str, An
 
 def _figures(row: RunRow) -> str:
     loss = "" if row.loss is None else f"{row.loss:.4g}"
-    accuracy = "" if row.accuracy is None else f"{row.accuracy:.1%}"
     epochs = f"{row.epoch:.1f}/{row.epochs}" if row.epochs else ""  # unknown where the status cannot be read
-    return f"{epochs:>9} {loss:>8} {accuracy:>8}"
+    return f"{epochs:>9} {loss:>8}"

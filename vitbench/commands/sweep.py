@@ -1,7 +1,6 @@
 """`vitbench sweep FILE|NAME|SWEEP`: many runs from one plan, and what came of them."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -239,7 +238,7 @@ def _show(arguments: argparse.Namespace, sweep: "Sweep") -> int:
         print(clean(f"left out, since they are copies: {', '.join(history.doubles)}"))
     print(clean(f"\nBy {history.metric}, {'least' if history.goal == 'min' else 'greatest'} first:"))
     for place, trial in enumerate(history.leaderboard()[:20], 1):
-        print(clean(f"{place:>4}  {_score(trial, history)}  {_values(trial)}{_marks(trial, plan.repeats)}"))
+        print(clean(f"{place:>4}  {_score(trial, history)}  {trial.exact_words}{_marks(trial, plan.repeats)}"))
     if ties := history.ties():
         print(f"{ties}; more seeds, or a larger validation split, may tell them apart.")
     if found:
@@ -264,7 +263,7 @@ def _write_best(arguments: argparse.Namespace, sweep: "Sweep") -> int:
     recipe = first.run.recipe().model_copy(update={"name": ""})
     file = Path(arguments.best).expanduser()
     written = outputs_of(arguments).write(file, recipe.to_toml())
-    say(f"{_values(board[0])}: {written}", file=written)
+    say(f"{clean(board[0].exact_words)}: {written}", file=written)
     return 0
 
 
@@ -272,6 +271,7 @@ def _row(trial: "Trial", history: "History") -> dict[str, Any]:
     return {
         "trial": trial.number,
         "values": trial.values,
+        "seeds": list(trial.seeds),
         "score": trial.score(history.goal),
         "scores": trial.scores(history.goal),
         "runs": [
@@ -287,10 +287,6 @@ def _score(trial: "Trial", history: "History") -> str:
     return f"{mean:.4g}" + (
         f" ({min(scores):.4g} to {max(scores):.4g}, {len(scores)} seeds)" if len(scores) > 1 else ""
     )
-
-
-def _values(trial: "Trial") -> str:
-    return " ".join(f"{key}={json.dumps(value)}" for key, value in trial.values.items())
 
 
 def _marks(trial: "Trial", repeats: int) -> str:

@@ -1,6 +1,7 @@
 """The scalars of runs: the best and the last value, with its step; and groups of seeds as one line."""
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from vitbench.runs.events import EventReader, Series
 from vitbench.runs.store import Run
 
 _SMALLER_IS_BETTER = ("loss", "error", "perplexity", "seconds", "norm")
+_SMALLER_AS_A_WORD = frozenset({"mae", "mse", "rmse", "wer", "cer", "ece"})
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def read_scalars(run: Run) -> dict[str, Series]:
 
 def smaller_is_better(tag: str) -> bool:
     """Whether the best value of a scalar is its least, which its name tells."""
-    return any(word in tag.rpartition("/")[2].lower() for word in _SMALLER_IS_BETTER)
+    name = tag.rpartition("/")[2].lower()
+    words = re.split(r"[^a-z0-9]+", name)
+    return any(word in name for word in _SMALLER_IS_BETTER) or not _SMALLER_AS_A_WORD.isdisjoint(words)
 
 
 def score(series: Series | None, tag: str) -> Score:

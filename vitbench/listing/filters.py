@@ -4,6 +4,7 @@ pets -crashed              a name, model, data set or state has "pets" in it, no
 state:running model:vit    the field has the text in it
 tag:paper archived:yes      runs that were put away are hidden unless the filter speaks of them
 accuracy>0.9 age<2h        a number is compared; ages and ETAs take s, m, h, d
+score>0.5                  the accuracy, or what a task has in the place of one
 best>0.9                    the best value of the scalar by which a run is judged
 validation/loss<0.3        the best value of any scalar; last:validation/loss the last one
 optim.lr=0.001 optim.name:adam    a key of the recipe

@@ -12,7 +12,7 @@ from vitbench.runs.events import Series
 from vitbench.runs.packed import is_packed
 from vitbench.watching.folders import Found, Log, event_files_of, find_logs
 from vitbench.watching.reader import LogReader
-from vitbench.watching.tags import loss_and_accuracy
+from vitbench.watching.tags import loss_and_score
 
 LIVE_FOR = 120.0
 """Seconds without a new point after which a log is no longer called live."""
@@ -105,8 +105,8 @@ def _state(log: Log) -> str:
 
 def _row(log: Log, reader: LogReader, state: str, tags: Collection[str]) -> RunRow:
     series = {tag: one for tag, one in reader.series.items() if len(one)}
-    loss, accuracy = loss_and_accuracy(series)
-    judged = accuracy or loss
+    loss, scored = loss_and_score(series)
+    judged = scored or loss
     best = score(series[judged], judged).best if judged else None
     began = min((float(one.wall_times[0]) for one in series.values()), default=0.0)
     return RunRow(
@@ -116,7 +116,8 @@ def _row(log: Log, reader: LogReader, state: str, tags: Collection[str]) -> RunR
         data=str(log.root),
         step=max((int(one.steps[-1]) for one in series.values()), default=0),
         loss=_last(series.get(loss)),
-        accuracy=_last(series.get(accuracy)),
+        score=_last(series.get(scored)),
+        score_metric=scored,
         created_at=began,
         started_at=began or None,
         best_metric=judged if best is not None else "",

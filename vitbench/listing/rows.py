@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vitbench.comparing.scores import Score
+from vitbench.listing.judged import is_accuracy, judged, score_name
 from vitbench.listing.recipe_keys import NO_KEYS, RecipeKeys
 from vitbench.runs.queue import reason_to_wait
 from vitbench.runs.slurm import waits_in_slurm
@@ -19,6 +20,7 @@ LIVE_LOG, LOG = "live", "log"
 GROWING_STATES = (*LIVE_STATES, LIVE_LOG)
 """States in which there may be new points."""
 
+_SHARES = ("accuracy", "acc", "accuracy_top5", "average_precision", "exact_match")
 NO_SCORES: Mapping[str, Score] = MappingProxyType({})
 
 
@@ -38,7 +40,9 @@ class RunRow:
     epoch: float = 0.0
     epochs: float = 0.0
     loss: float | None = None
-    accuracy: float | None = None
+    score: float | None = None
+    score_metric: str = ""
+    """The scalar that `score` is the last value of: the accuracy, or what the task has in the place of one."""
     rate: float | None = None
     rate_of: str = "pictures"
     eta_seconds: float | None = None
@@ -112,6 +116,26 @@ class RunRow:
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
     @property
+    def accuracy(self) -> float | None:
+        """The score where it is an accuracy."""
+        return self.score if is_accuracy(self.score_metric) else None
+
+    @property
+    def score_words(self) -> str:
+        """The score alone; its name is that of `score_name(score_metric)`."""
+        return "" if self.score is None else value_words(self.score_metric, self.score)
+
+    @property
+    def spoken_score(self) -> str:
+        """The score with its name in words, `mean average precision 81.2%`."""
+        return "" if self.score is None else f"{score_name(self.score_metric).words} {self.score_words}"
+
+    @property
+    def named_score(self) -> str:
+        """The score with its short name, `mAP 81.2%`."""
+        return "" if self.score is None else f"{score_name(self.score_metric).short} {self.score_words}"
+
+    @property
     def best(self) -> str:
         """The best value in words, with its step; empty where there is none."""
         if self.best_value is None:
@@ -130,11 +154,11 @@ class RunRow:
 
 def is_share(name: str) -> bool:
     """Whether a scalar is a share, which is read in per cent."""
-    return name.rpartition("/")[2].lower().endswith(("accuracy", "acc", "accuracy_top5"))
+    return name.rpartition("/")[2].lower().endswith(_SHARES)
 
 
 def value_words(name: str, value: float) -> str:
-    """A value of a scalar as people read it: an accuracy in per cent, anything else with four digits that count."""
+    """A value of a scalar as people read it: a share in per cent, anything else with four digits that count."""
     if is_share(name) and -0.001 <= value <= 1.001:
         return f"{value * 100:.1f}%"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 10 else f"{value:.4g}"
@@ -143,6 +167,7 @@ def value_words(name: str, value: float) -> str:
 def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] = ",".join) -> RunRow:
     """What the table shows of a run, from its status. `gpu_names` writes the UUIDs of its GPUs."""
     latest, best = status.latest, status.best
+    score_metric, score = judged(latest, best.metric if best is not None else "")
     return RunRow(
         id=run.id,
         name=status.name,
@@ -156,7 +181,8 @@ def row_of(run: Run, status: Status, gpu_names: Callable[[Sequence[str]], str] =
         epoch=status.epoch,
         epochs=status.epochs,
         loss=latest.get("train/loss"),
-        accuracy=latest.get("validation/accuracy", latest.get("validation/token_accuracy")),
+        score=score,
+        score_metric=score_metric,
         rate=status.pictures_per_second,
         rate_of=status.rate_of,
         eta_seconds=status.eta_seconds,

@@ -1,6 +1,6 @@
 """What of a row can be named: in a filter, as a column, to sort by.
 
-`accuracy`       a field of the row
+`accuracy`       a field of the row; `score` is the accuracy, or what a task has in the place of one
 `best`           the best value of the scalar by which the run is judged
 `optim.lr`       a key of its recipe
 `validation/loss`, `best:validation/loss`, `last:validation/loss`   the best or the last value of any scalar
@@ -31,6 +31,7 @@ TEXT_FIELDS: Mapping[str, Callable[[RunRow], str]] = {
 }
 NUMBER_FIELDS: Mapping[str, Callable[[RunRow], float | None]] = {
     "accuracy": lambda run: run.accuracy,
+    "score": lambda run: run.score,
     "loss": lambda run: run.loss,
     "best": lambda run: run.best_value,
     "best_step": lambda run: None if run.best_value is None else float(run.best_step),

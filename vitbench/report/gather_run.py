@@ -47,7 +47,8 @@ def gather_result(run: Run, step: int | None, draw: Draw) -> ResultFacts:
     series = read_scalars(run)
     turn = _head_steps(run)
     courses = tuple(course for tag in _COURSES if (course := _course(tag, series.get(tag), turn)) is not None)
-    figures = list(_curves(series, draw))
+    best = run.status().best
+    figures = list(_curves(series, draw, best.metric if best is not None else ""))
     missing = [] if series else [Missing("The run has logged no scalars, so there are no curves.")]
     if step is None:
         missing.insert(0, Missing("The run has no checkpoint yet.", f"vitbench resume {run.id}"))
@@ -217,9 +218,9 @@ def _course(tag: str, series: Series | None, turn: int) -> Course | None:
     return replace(course, turn=(int(steps[after - 1]), float(values[after - 1]), float(values[after])))
 
 
-def _curves(series: dict[str, Series], draw: Draw) -> list[FigureBlock]:
+def _curves(series: dict[str, Series], draw: Draw, monitored: str) -> list[FigureBlock]:
     figures = []
-    for measure in ("loss", "accuracy", "mean_average_precision"):
+    for measure in dict.fromkeys(("loss", "accuracy", monitored.rpartition("/")[2])):
         lines, splits = [], []
         for split, colour in _COLOURS.items():
             found = series.get(f"{split}/{measure}")

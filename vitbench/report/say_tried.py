@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vitbench.listing.rows import is_share
 from vitbench.report.document import Block, Listing, Paragraph, TableBlock
 from vitbench.report.facts import KeyFacts, SweepFacts, SweptRow, TriedFacts, TriedRow
 from vitbench.report.wording import listed, number, share
@@ -100,7 +101,7 @@ def _sweep(sweep: SweepFacts) -> Iterator[Block]:
 def _sweep_sentences(sweep: SweepFacts) -> Iterator[str]:
     seeds = f", {sweep.repeats} seeds each" * (sweep.repeats > 1)
     method = _METHODS.get(sweep.method, sweep.method)
-    yield f"The sweep {sweep.name} tries {sweep.planned:,} settings ({method}{seeds}); {sweep.ended:,} have ended."
+    yield f"The sweep {sweep.name} has {sweep.planned:,} trials ({method}{seeds}); {sweep.ended:,} have ended."
     if not sweep.rows:
         yield "None has a score yet."
         return
@@ -152,7 +153,7 @@ def _mean(row: SweptRow) -> float:
 
 
 def _score(sweep: SweepFacts, value: float) -> str:
-    return share(value) if sweep.metric.endswith(("accuracy", "average_precision")) else number(value, 4)
+    return share(value) if is_share(sweep.metric) else number(value, 4)
 
 
 def _range(sweep: SweepFacts, row: SweptRow) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.comparing.recipes import SEED
 from vitbench.sweeps.history import History, Trial
 from vitbench.sweeps.space import Categorical, Dimension, Scalar
 
@@ -56,12 +57,12 @@ def survivors(history: History, most: int = 8) -> list[TrialCurve]:
 
 
 def slices(history: History) -> list[Slice]:
-    """A slice for each key of the space, in its order; none with fewer than two scored trials."""
+    """A slice for each key of the space but the seed, in its order; none with fewer than two scored trials."""
     board = history.leaderboard()
     if len(board) < 2:
         return []
     scores = np.array([trial.score(history.goal) for trial in board], dtype=np.float64)
-    return [_slice(key, one, board, scores) for key, one in history.plan.space.items()]
+    return [_slice(key, one, board, scores) for key, one in history.plan.space.items() if key != SEED]
 
 
 def _curve(trial: Trial) -> TrialCurve | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vitbench.comparing.recipes import SEED
 from vitbench.statistics import Estimate, bootstrap_counts, percentile_interval
 from vitbench.sweeps.history import History
 from vitbench.sweeps.space import Categorical, Dimension, Range, Scalar
@@ -42,7 +43,7 @@ def effects(history: History, seed: int = 0) -> list[Effect]:
     scores = np.array([trial.score(history.goal) for trial in board], dtype=float)
     found = []
     for key, one in history.plan.space.items():
-        if key == "train.seed":
+        if key == SEED:
             continue
         titles = [_level(one, trial.values.get(key)) for trial in board]
         order = [title for title in _titles(one) if title in titles]

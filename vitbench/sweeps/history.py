@@ -1,13 +1,15 @@
 """What a sweep has done so far, read from the run folders, which are the only truth."""
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vitbench.comparing.recipes import SEED
 from vitbench.comparing.scores import At, read_scalars, smaller_is_better
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
@@ -15,7 +17,7 @@ from vitbench.files.reading import RECORD, read_bytes
 from vitbench.runs.events import Series
 from vitbench.runs.states import ENDED, State
 from vitbench.runs.store import Run, Store
-from vitbench.sweeps.plan import Plan
+from vitbench.sweeps.plan import Plan, describe
 from vitbench.sweeps.space import Scalar
 
 FILE = "sweep.json"
@@ -85,6 +87,22 @@ class Trial:
     number: int
     values: dict[str, Scalar]
     attempts: dict[int, Attempt] = field(default_factory=dict)
+    seeds: tuple[Scalar, ...] = ()
+    """Of trials that differ by `train.seed` alone, as one: what each had there."""
+
+    @property
+    def words(self) -> str:
+        """Its values in few digits: `optim.lr=0.001 train.seed=1,2,3`."""
+        return self._with_seeds(describe(self.values))
+
+    @property
+    def exact_words(self) -> str:
+        """Its values as `--set` takes them."""
+        return self._with_seeds(" ".join(f"{key}={json.dumps(value)}" for key, value in self.values.items()))
+
+    def _with_seeds(self, words: str) -> str:
+        seeds = f"{SEED}={','.join(map(str, self.seeds))}" if self.seeds else ""
+        return f"{words} {seeds}".strip()
 
     def scores(self, goal: str) -> list[float]:
         """The best value of each repeat that has one."""
@@ -97,7 +115,8 @@ class Trial:
 
     def is_complete(self, repeats: int) -> bool:
         """Whether all of its runs have ended."""
-        return len(self.attempts) == repeats and all(attempt.has_ended for attempt in self.attempts.values())
+        runs = repeats * max(1, len(self.seeds))
+        return len(self.attempts) == runs and all(attempt.has_ended for attempt in self.attempts.values())
 
 
 def membership_of(run: Run) -> Membership | None:
@@ -116,6 +135,8 @@ def metric_of(plan: Plan, scalars: Iterable[Mapping[str, Series]]) -> str:
         known = set().union(*(of_run.keys() for of_run in scalars))
         wanted = ("validation/exact_match", "validation/cider", "validation/bleu4")
         return next((tag for tag in wanted if tag in known), wanted[-1])
+    if plan.recipe.get("task") == "multilabel":
+        return "validation/mean_average_precision"
     monitor = plan.recipe.get("train", {}).get("monitor", "accuracy")
     return f"validation/{monitor}"
 
@@ -136,9 +157,20 @@ class History:
     doubles: tuple[str, ...]
     """Ids of runs that say they are a run which is there already, as a copied folder does; they are left out."""
 
+    def settings(self) -> list[Trial]:
+        """The trials in their order. Of a space with `train.seed`, those that differ by it alone are one, with the
+        number of the first: seeds are repeats, however they were asked for."""
+        if SEED not in self.plan.space:
+            return [trial for _, trial in sorted(self.trials.items())]
+        found: dict[str, list[Trial]] = {}
+        for _, trial in sorted(self.trials.items()):
+            others = {key: value for key, value in trial.values.items() if key != SEED}
+            found.setdefault(json.dumps(others, sort_keys=True), []).append(trial)
+        return [_together(trials) for trials in found.values()]
+
     def leaderboard(self) -> list[Trial]:
-        """The trials with a score, the best first."""
-        scored = [(trial.score(self.goal), trial) for trial in self.trials.values()]
+        """The trials with a score, the best first; those that differ by `train.seed` alone are one."""
+        scored = [(trial.score(self.goal), trial) for trial in self.settings()]
         known = [(value, trial) for value, trial in scored if value is not None]
         sign = 1 if self.goal == "min" else -1
         return [trial for _, trial in sorted(known, key=lambda row: (sign * row[0], row[1].number))]
@@ -178,6 +210,14 @@ def read_history(store: Store, sweep: str, plan: Plan) -> History:
             stopped_at=_stopped_at(run),
         )
     return History(plan, metric, goal_of(plan, metric), trials, tuple(doubles))
+
+
+def _together(trials: Sequence[Trial]) -> Trial:
+    """Trials that differ by their seed as one trial with all of their runs."""
+    attempts = [attempt for trial in trials for _, attempt in sorted(trial.attempts.items())]
+    values = {key: value for key, value in trials[0].values.items() if key != SEED}
+    seeds = tuple(trial.values[SEED] for trial in trials if SEED in trial.values)
+    return Trial(trials[0].number, values, dict(enumerate(attempts)), seeds)
 
 
 def _curve(series: Series | None) -> tuple[np.ndarray, np.ndarray]:
