@@ -122,15 +122,13 @@ def recipe(source: PathLike, **changes: Any) -> "Recipe":
 
     `table__key` is the key `table.key` of the recipe. Raises UserError that names each key that does not fit.
     """
-    import tomli_w
-
+    from vitbench.files.toml_text import toml_value
     from vitbench.recipe import load_recipe
 
     overrides = []
     for name, value in changes.items():
         plain = os.fspath(value) if isinstance(value, os.PathLike) else value
-        text = tomli_w.dumps({"value": plain}).partition("=")[2].strip()
-        overrides.append(f"{name.replace('__', '.', 1)}={text}")
+        overrides.append(f"{name.replace('__', '.', 1)}={toml_value(plain)}")
     return load_recipe(str(source), overrides)
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from vitbench.cli import COMMANDS, EXIT_CODES
 from vitbench.commands._examples import EXAMPLES
 from vitbench.environment_variables import BETWEEN_PROCESSES, OF_NOTICES, OF_OTHERS, OWN, Variable
+from vitbench.files.toml_text import toml_value
 from vitbench.recipe import Recipe, load_recipe, preset_names
 from vitbench.recipe_tables import description
 from vitbench.settings import Settings
@@ -105,11 +105,6 @@ def _preset_words(name: str) -> list[str]:
     return lines
 
 
-def _toml(value: Any) -> str:
-    text = tomli_w.dumps({"value": value}).partition("=")[2]
-    return " ".join(text.split()).replace("[ ", "[").replace(", ]", "]")
-
-
 def _linked(words: str) -> str:
     """`(docs/page.md)` as a link."""
     return re.sub(r"\((?:docs/)?([\w-]+)\.md\)", r"([\1](\1.md))", words)
@@ -126,7 +121,7 @@ def _is_table(field: FieldInfo) -> bool:
 def _keys(fields: dict[str, FieldInfo], values: BaseModel) -> list[str]:
     def default(name: str) -> str:
         value = getattr(values, name)
-        return "" if value is None else f"`{_toml(value)}`"
+        return "" if value is None else f"`{toml_value(value)}`"
 
     rows = ((f"`{name}`", default(name), description(field)) for name, field in fields.items())
     return _table(("key", "default", "meaning"), rows)
@@ -138,7 +133,7 @@ def _settings() -> str:
             yield f"`{one.name}`", one.default, _linked(one.meaning)
 
     settings = (
-        (f"`{name}`", f"`{_toml(field.default)}`", _linked(field.description or ""))
+        (f"`{name}`", f"`{toml_value(field.default)}`", _linked(field.description or ""))
         for name, field in Settings.model_fields.items()
     )
     lines = [

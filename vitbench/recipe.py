@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
+from vitbench.files.toml_text import toml_line, toml_value
 from vitbench.paths import expanded
 from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import (
@@ -45,8 +45,6 @@ __all__ = [
     "load_recipe",
     "parse_recipe",
     "preset_names",
-    "toml_key",
-    "toml_value",
     "warnings",
 ]
 
@@ -123,13 +121,13 @@ class Recipe(BaseModel):
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if not isinstance(value, BaseModel):
-                lines.append(_toml_line(name, value, description(field)))
+                lines.append(toml_line(name, value, description(field)))
         for name in type(self).model_fields:
             table = getattr(self, name)
             if isinstance(table, BaseModel) and (name != "caption" or self.task == "caption"):
                 lines += ["", f"[{name}]"]
                 fields = type(table).model_fields.items()
-                lines += [_toml_line(key, getattr(table, key), description(field)) for key, field in fields]
+                lines += [toml_line(key, getattr(table, key), description(field)) for key, field in fields]
         return "\n".join(lines) + "\n"
 
 
@@ -379,23 +377,3 @@ def _likely(word: str, known: Iterable[str]) -> list[str]:
 
 def _plain(value: Any) -> bool:
     return isinstance(value, bool | int | float | str) or (isinstance(value, list) and all(map(_plain, value)))
-
-
-def _toml_line(key: str, value: Any, comment: str | None) -> str:
-    """`key = value  # comment`; a key that is not set is written as a comment, so that a person sees it exists."""
-    line = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
-    return f"{line:<36}  # {comment}" if comment else line
-
-
-def toml_value(value: Any) -> str:
-    """A value as TOML on one line; a table as an inline table."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{toml_key(key)} = {toml_value(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(toml_value, value)) + "]"
-    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
-
-
-def toml_key(key: str) -> str:
-    """A key as TOML, in quotes where it needs them."""
-    return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")

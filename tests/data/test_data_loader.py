@@ -17,6 +17,7 @@ import torch
 from pictures_for_tests import course
 
 from vitbench.data.augment import augmentation
+from vitbench.data.batch_plan import BatchPlan
 from vitbench.data.cache import open_cache
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import open_index
@@ -93,8 +94,8 @@ def test_each_epoch_shows_everything_once_in_another_order(dataset):
     assert all(sorted(order.tolist()) == list(range(23)) for order in orders)
     assert not torch.equal(*orders)
     assert [len(batch) for batch in batches(dataset, epoch=0, seed=0, batch_size=4, drop_last=True)] == [4] * 5
-    assert len(Loader(dataset, seed=0, batch_size=4, drop_last=True)) == 5
-    assert len(Loader(dataset, seed=0, batch_size=4)) == 6
+    assert len(Loader(dataset, seed=0, batch_size=4, drop_last=True).plan) == 5
+    assert len(Loader(dataset, seed=0, batch_size=4).plan) == 6
 
 
 def test_evaluation_sees_the_pictures_themselves(index, store):
@@ -180,13 +181,13 @@ def test_no_process_outlives_a_killed_trainer(dataset, tmp_path):
 
 def test_processes_go_on_into_the_next_epoch_and_anywhere_else_when_asked(dataset, monkeypatch):
     loader = Loader(dataset, seed=0, batch_size=5, processes=2, epochs=3)
-    begun, real = [], loader._ahead
+    begun, real = [], BatchPlan.__iter__
 
-    def ahead():
-        begun.append(loader._place)
-        return real()
+    def ahead(plan):
+        begun.append(plan.place)
+        return real(plan)
 
-    monkeypatch.setattr(loader, "_ahead", ahead)
+    monkeypatch.setattr(BatchPlan, "__iter__", ahead)
 
     def expected(epoch, first=0):
         return list(batches(dataset, epoch=epoch, seed=0, batch_size=5, first_batch=first))
@@ -204,23 +205,28 @@ def test_processes_go_on_into_the_next_epoch_and_anywhere_else_when_asked(datase
 
 
 LEFT_OPEN = """
-import sys
+import gc, sys
 from pathlib import Path
 from vitbench.data.augment import augmentation
 from vitbench.data.dataset import Dataset
 from vitbench.data.index import open_index
 from vitbench.data.loader import Loader
 from vitbench.data.preprocessing import Preprocessing
+import torch
 index = open_index(sys.argv[1], store=Path(sys.argv[2]))
 dataset = Dataset(index, index.positions("train"), augmentation("none", Preprocessing(16, 16)), seed=0)
-loader = Loader(dataset, seed=0, batch_size=5, processes=1)
-print(len(next(loader.batches(0))))
+torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.1
+loader, collected = (Loader(dataset, seed=0, batch_size=5, processes=1) for _ in range(2))
+print(len(next(loader.batches(0))), len(next(collected.batches(0))))
+collected.itself = collected
+del collected
+gc.collect()
 """
 
 
-def test_a_process_ends_though_its_loader_was_left_open(index, store):
+def test_a_process_ends_though_its_loaders_were_left_open_or_collected(index, store):
     command = [sys.executable, "-c", LEFT_OPEN, str(index.root), str(store)]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=100).stdout == "5\n"
+    assert subprocess.run(command, capture_output=True, text=True, timeout=100).stdout == "5 5\n"
 
 
 def test_batches_on_the_cpu_are_what_they_were(dataset):
@@ -235,6 +241,6 @@ def test_a_network_that_needs_two_pictures_gets_two(tmp_path, store, batch_size)
     loader = Loader(dataset, seed=1, batch_size=batch_size, at_least=2)
     sizes = [len(batch) for batch in loader.batches(0)]
     assert sizes == [batch_size, batch_size, 2]
-    assert len(sizes) == len(loader)
+    assert len(sizes) == len(loader.plan)
     again = [batch.indices.tolist() for batch in loader.batches(0, first_batch=2)]
-    assert again[0] == [int(loader.order(0)[0]), int(loader.order(0)[-1])]
+    assert again[0] == [int(loader.plan.order(0)[0]), int(loader.plan.order(0)[-1])]

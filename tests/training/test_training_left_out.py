@@ -106,7 +106,7 @@ def test_the_features_of_a_frozen_network_keep_their_labels(store, tmp_path):
     complete = list(whole.batches(0, 0, 4))
     torch.manual_seed(0)
     task, _ = open_classification(recipe, tmp_path, store, CPU, silent)
-    order = task._loader_of(4).order(0)
+    order = task._loader_of(4).plan.order(0)
     for number in order[:4]:
         task.data.path(task.train.sample(int(number))).unlink()
     found = list(task.batches(0, 0, 4))
@@ -126,7 +126,7 @@ def test_a_step_is_the_mean_over_the_pictures_that_are_there(store, tmp_path, pr
     tables["data"] = {**PLAIN["data"], "workers": processes}
     recipe = worker_recipe(pictures, **tables)
     task, _ = open_classification(recipe, tmp_path, store, CPU, silent)
-    order = task._loader_of(2).order(0)[:10]
+    order = task._loader_of(2).plan.order(0)[:10]
     for number in (order[0], order[4], order[5]):
         task.data.path(task.train.sample(int(number))).write_bytes(b"x")
     training = Training(task, recipe, CPU)
@@ -155,7 +155,7 @@ def test_a_step_without_a_picture_changes_nothing_and_the_run_goes_on(store, tmp
     pictures = write_pictures(tmp_path / "pictures")
 
     def spoil(task):
-        for number in task._loader_of(1).order(0)[3:5]:
+        for number in task._loader_of(1).plan.order(0)[3:5]:
             task.data.path(task.train.sample(int(number))).write_bytes(b"")
 
     spoiled_after_the_index(monkeypatch, "classify", spoil)

@@ -25,10 +25,9 @@ from vitbench.captions.word_maps import MapSettings, WordMaps, word_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
+from vitbench.requests.studies import CONTROLS
 
 Values = NDArray[np.floating]
-CONTROLS = ("oracle", "uniform", "shuffled")
-"""Maps that test the measure: the word's patches themselves, every patch alike, and those of the word before."""
 _DELETED_SHARE = 0.1
 _RANDOM_DRAWS = 4
 _ATTRIBUTES = ("COLOUR", "SIZE", "NUMBER")

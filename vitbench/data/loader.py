@@ -1,28 +1,26 @@
 """Batches of an epoch: their order is f(seed, epoch), they can start anywhere, and no process outlives its parent."""
 
 import atexit
+import multiprocessing
 import os
 import signal
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from vitbench.data.balance import balanced_order
+from vitbench.data.batch_plan import BatchPlan, BatchRequest
 from vitbench.data.dataset import Dataset
 from vitbench.data.problems import LeftOut, Problem
-from vitbench.data.randomness import ORDER, generator
 from vitbench.errors import UserError
 from vitbench.runs.children import die_with_parent
 
 _AT_ONCE, _IN_A_ROW = 4, 16
 """So many pictures of one batch, or of several, that cannot be read and none between that can, are no accident."""
-_Place = tuple[int, int]
-"""An epoch, and the number of a batch in it."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +51,12 @@ class Batch:
         return Batch(pixels, labels, indices, self.left_out)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One batch, as the processes that make batches are told of it."""
-
-    epoch: int
-    numbers: np.ndarray
-
-
 class Loader:
     """Makes the batches of one epoch after another; loader processes stay from epoch to epoch.
 
     They work ahead over the end of an epoch, up to the end of `epochs`: the next epoch finds its first batches made.
-    With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU. A network that
-    normalises over the batch needs `at_least` two pictures: a shorter last batch begins with pictures of the first.
-    With `balanced` an epoch, as long as ever, shows each class equally often; a repeat is augmented by itself.
-    Of each batch only the `share` of its numbers is made, where several processes divide it.
+    With `normalize=False` the pixels stay uint8, a quarter of the bytes, to be normalised on the GPU.
+    `balanced`, `at_least` and `share` are those of `BatchPlan`; a repeat of a balanced epoch is augmented by itself.
     """
 
     def __init__(
@@ -88,22 +76,21 @@ class Loader:
         left_out: LeftOut | None = None,
         share: Callable[[np.ndarray], np.ndarray] = lambda numbers: numbers,
     ) -> None:
-        self.share = share
-        self.dataset, self.epochs, self.at_least = dataset, epochs, at_least
+        # The processes hold the plan, not the loader: a loader that nobody holds any more ends them at once, while one
+        # in a cycle ended when garbage is collected, which takes torch five seconds for each of them.
+        self.plan = BatchPlan(dataset.labels, seed, batch_size, shuffle, balanced, drop_last, epochs, at_least, share)
+        self.dataset = dataset
         self.left_out = left_out if left_out is not None else LeftOut()
-        self.seed, self.batch_size = seed, batch_size
-        self.balanced = balanced
-        self.shuffle, self.drop_last, self.pin_memory, self.normalize = shuffle, drop_last, pin_memory, normalize
+        self.pin_memory, self.normalize = pin_memory, normalize
         self._processes: DataLoader[Batch] | None = None
         self._stream: Iterator[Batch] | None = None
-        self._ends_with_us = False
-        self._place: _Place = (-1, -1)
-        """Epoch and batch with which the stream goes on, or at which it is to begin."""
+        self._next = (-1, -1)
+        """Epoch and batch with which the stream goes on."""
         if processes:
             self._processes = DataLoader(
                 _BatchMaker(dataset),
                 batch_size=None,
-                sampler=_Requests(self),
+                sampler=self.plan,
                 num_workers=processes,
                 persistent_workers=True,
                 pin_memory=pin_memory and not normalize,
@@ -112,28 +99,6 @@ class Loader:
                 generator=torch.Generator(),
                 multiprocessing_context="fork",
             )
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
-
-    def order(self, epoch: int) -> np.ndarray:
-        """The numbers of the samples in the order of an epoch, int64 [N]: f(seed, epoch).
-
-        The k-th repeat of a sample has its number plus k N (see `Dataset.pixels`).
-        """
-        if not self.shuffle:
-            return np.arange(len(self.dataset))
-        if self.balanced:
-            return balanced_order(self.dataset.labels, seed=self.seed, epoch=epoch)
-        return generator(ORDER, self.seed, epoch).permutation(len(self.dataset))
-
-    def whole(self, order: np.ndarray, start: int, size: int) -> np.ndarray:
-        """The numbers of the batch that begins at `start` of an epoch's `order`, `at_least` so many."""
-        numbers = order[start : start + size]
-        missing = self.at_least - len(numbers)
-        # The same pictures as long as the order is the same, so a resumed run repeats them too.
-        return numbers if missing <= 0 else np.concatenate([order[:missing], numbers])
 
     def batches(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from `first_batch` on: the same ones that come there in the whole epoch.
@@ -155,46 +120,33 @@ class Loader:
         """Ends the loader processes. They also end with the loader, and with this process however it ends."""
         self._processes = self._stream = None
 
-    def requests(self, epoch: int, first_batch: int) -> Iterator[_Request]:
-        """What is to be made from here to the end of the epoch."""
-        order = self.order(epoch)
-        for batch in range(first_batch, len(self)):
-            start = batch * self.batch_size
-            yield _Request(epoch, self.share(self.whole(order, start, self.batch_size)))
-
     def _made(self, epoch: int, first_batch: int) -> Iterator[Batch]:
         if self._processes is None:
             make = _BatchMaker(self.dataset)
-            yield from (make[request] for request in self.requests(epoch, first_batch))
+            yield from (make[request] for request in self.plan.requests(epoch, first_batch))
             return
-        for number in range(first_batch, len(self)):
+        for number in range(first_batch, len(self.plan)):
             yield self._next_of_processes((epoch, number))
 
-    def _next_of_processes(self, place: _Place) -> Batch:
+    def _next_of_processes(self, place: tuple[int, int]) -> Batch:
         """The batch at `place`: where the stream is already, or where it begins anew."""
         assert self._processes is not None
-        if self._stream is None or self._place != place:
-            self._place = place
+        if self._stream is None or self._next != place:
+            self.plan.place = place
+            before = set(multiprocessing.active_children())
             self._stream = iter(self._processes)
-            if not self._ends_with_us:
-                self._ends_with_us = True
-                # Now, and not before: it has to run before what torch has just registered, which waits for processes
-                # that ignore SIGTERM.
-                atexit.register(_close, weakref.ref(self))
+            # Now, and not before: it has to run before what torch has just registered, which waits for processes that
+            # ignore SIGTERM. The processes themselves, since one may outlive a loader that nobody closed.
+            if begun := set(multiprocessing.active_children()) - before:
+                atexit.register(_kill, begun)
         stream, self._stream = self._stream, None  # after an error it begins anew
         batch = next(stream)
         epoch, number = place
-        if number + 1 < len(self):
-            self._stream, self._place = stream, (epoch, number + 1)
-        elif epoch + 1 < self.epochs:
-            self._stream, self._place = stream, (epoch + 1, 0)
+        if number + 1 < len(self.plan):
+            self._stream, self._next = stream, (epoch, number + 1)
+        elif epoch + 1 < self.plan.epochs:
+            self._stream, self._next = stream, (epoch + 1, 0)
         return batch
-
-    def _ahead(self) -> Iterator[_Request]:
-        """The requests from the place where a stream begins to the end of the last epoch."""
-        epoch, batch = self._place
-        for later in range(epoch, max(epoch + 1, self.epochs)):
-            yield from self.requests(later, batch if later == epoch else 0)
 
 
 def in_order(
@@ -221,31 +173,22 @@ def check_disk(left_out: Sequence[Problem], in_a_row: int, pictures: int, where:
         )
 
 
-class _Requests:
-    """The sampler of the loader processes: each iteration begins where the loader stands."""
-
-    def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[_Request]:
-        return self.loader._ahead()
-
-
 class _BatchMaker(torch.utils.data.Dataset[Batch]):
     """Makes uint8 batches; this is what runs in a loader process."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
-    def __getitem__(self, request: _Request) -> Batch:
+    def __getitem__(self, request: BatchRequest) -> Batch:
         pixels, numbers, left_out = self.dataset.pixels(request.numbers, request.epoch)
         labels = torch.from_numpy(self.dataset.labels[numbers])
         return Batch(torch.from_numpy(pixels), labels, torch.from_numpy(numbers), tuple(left_out))
 
 
-def _close(loader: "weakref.ref[Loader]") -> None:
-    if (found := loader()) is not None:
-        found.close()
+def _kill(processes: Iterable[BaseProcess]) -> None:
+    """Ends processes that may ignore SIGTERM; those that have ended are passed over."""
+    for process in processes:
+        process.kill()
 
 
 def _start_process(parent: int, number: int) -> None:

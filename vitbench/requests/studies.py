@@ -10,7 +10,8 @@ from vitbench.requests.base import Figure, Request
 from vitbench.requests.captions import WORD_METHODS, Row
 
 CONTROLS = ("oracle", "uniform", "shuffled")
-"""Maps of words that know all, nothing, or what another word means."""
+"""Maps that test the measure of grounding: the word's patches themselves, every patch alike, and those of the word
+before."""
 
 
 class _Study(Request):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.recipe import load_recipe, toml_key, toml_value
+from vitbench.files.toml_text import toml_key, toml_value
+from vitbench.recipe import load_recipe
 from vitbench.sweeps.plan import Plan, parse_plan, plan_document
 from vitbench.sweeps.typed import as_typed, is_tried, typed_values
 

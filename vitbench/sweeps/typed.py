@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml
-from vitbench.recipe import Recipe, toml_value
+from vitbench.files.toml_text import toml_value
+from vitbench.recipe import Recipe
 from vitbench.text import shortened
 
 FORMS = "values with commas, or a range: 1e-5 to 1e-2 log, 8 to 64 in 4"

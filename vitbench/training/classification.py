@@ -93,9 +93,10 @@ class Classification:
         loader = self._loader_of(batch_size)
         if epoch < self.recipe.train.head_epochs:
             features, labels, known = self._frozen_features()
-            order = loader.order(epoch)
+            plan = loader.plan
+            order = plan.order(epoch)
             for start in range(first_batch * batch_size, len(order), batch_size):
-                numbers = loader.share(loader.whole(order, start, batch_size)) % len(self.train)
+                numbers = plan.share(plan.whole(order, start, batch_size)) % len(self.train)
                 chosen = torch.from_numpy(numbers).to(self.device)
                 chosen = chosen if known is None else chosen[known[chosen]]
                 yield Features(features[chosen], self.target_of(chosen, labels[chosen]))
@@ -181,7 +182,7 @@ class Classification:
 
     def _loader_of(self, batch_size: int) -> Loader:
         """One loader as long as the batch size stays, so that its processes stay too."""
-        if self._loader is None or self._loader.batch_size != batch_size:
+        if self._loader is None or self._loader.plan.batch_size != batch_size:
             self.close()
             self._loader = Loader(
                 self.train,

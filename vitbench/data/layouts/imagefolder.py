@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Form, Layout, Options
-from vitbench.data.layouts.label_tables import read_label_table, tables_layout, ways_to_several
+from vitbench.data.layouts.joined_tables import tables_layout
+from vitbench.data.layouts.label_table import read_label_table, ways_to_several
 from vitbench.data.layouts.marks import OPTIONS as OF_MARKS
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
