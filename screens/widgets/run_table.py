@@ -90,7 +90,7 @@ class RunTable(ScrollView, can_focus=True):
 
         While the store is being read (`reading`), a cursor that nobody has moved stays at the top.
         """
-        before = self.cursor_row
+        before, selected = self.cursor_row, self.cursor_id
         self._judged_by = frozenset(run.score_metric for run in runs)
         if not self._took_values(runs):
             self.rows = self._sorted(runs)
@@ -100,16 +100,15 @@ class RunTable(ScrollView, can_focus=True):
         came = self.awaited_id in self._places
         if came:
             self.cursor_id, self.awaited_id = self.awaited_id, None
-        gone = self.cursor_id not in self._places
-        if gone:
+        if self.cursor_id not in self._places:
             self.cursor_id = self.rows[min(before, len(self.rows) - 1)].id if self.rows else None
-        elif self._reading and not self._moved and not came and self.rows[0].id != self.cursor_id:
-            self.cursor_id, gone = self.rows[0].id, True
+        elif self._reading and not self._moved and not came:
+            self.cursor_id = self.rows[0].id
         self._moved = self._moved or came
         self._reading = reading
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         self.redraw()
-        if gone or came:
+        if self.cursor_id != selected or came:
             self.scroll_to_row(self.cursor_row)
             self.post_message(self.Selected(self.current))
 

@@ -241,6 +241,17 @@ async def test_an_empty_store_says_what_to_do(store):
         await at.until(lambda: at.screen.draft.preset == "demo", "the demo's recipe")
 
 
+async def test_a_table_without_rows_tells_only_once_that_nothing_is_selected(runs, store, monkeypatch):
+    async with opened(store, (80, 24)) as at:
+        await at.see("4 runs")
+        table, told = at.screen.query_one(RunTable), []
+        with monkeypatch.context() as listening:
+            listening.setattr(table, "post_message", lambda message: told.append(type(message)) or True)
+            for _ in range(3):  # each look at an empty store or a filter that nothing passes
+                table.show([])
+        assert told.count(RunTable.Selected) == 1
+
+
 async def test_a_run_deleted_elsewhere_leaves_the_table(runs, store):
     async with opened(store) as at:
         Store(store).remove(runs["late"].run)
