@@ -1,4 +1,4 @@
-"""Where the class token looks, as a lesson: at the objects from which the picture has its label.
+"""Where the class token looks, as a loss: at the objects from which the picture has its label.
 
 A shape is told by its outline, so a network left alone looks at the edges of objects, and its maps point beside them.
 Supervised attention (Liu, Mao, Sha and Yuille 2017, for captions) makes it read inside, where the object is whole.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vitbench.weights.lessons import SceneBatch
+from vitbench.weights.scene_records import SceneBatch
 
 GUIDED_BLOCKS = 3
 """The last ones: what the class token sees before knows little of objects."""

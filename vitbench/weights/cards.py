@@ -107,8 +107,8 @@ def _by_layer_and_head(captioner: Any, data: Any, progress: Progress) -> str:
 
 
 _MADE = (
-    "Made on Scenes alone by `make weights`: `vitbench/weights/teaching.toml` is the recipe, "
-    "`vitbench/weights/stages.py` the order of the trainings, `vitbench/weights/teaching.py` the losses. Classifier "
+    "Made on Scenes alone by `make weights`: `vitbench/weights/recipe.toml` is the recipe, "
+    "`vitbench/weights/stages.py` the order of the trainings, `vitbench/weights/multitask.py` the losses. Classifier "
     f"and captioner were trained together on {TOGETHER.pictures:,} pictures, moved, and every other one with its "
     "colour channels exchanged and the colour's word left out: so shapes were seen in colours whose pair with them "
     "has no name in training."

@@ -12,7 +12,7 @@ from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME, write_network_json
 from vitbench.models.weight_files import read_weights
 
-SOURCE = "Trained on Scenes alone (vitbench/weights/teaching.toml)."
+SOURCE = "Trained on Scenes alone (vitbench/weights/recipe.toml)."
 
 
 NETWORKS = ("classifier", "captioner")

@@ -33,14 +33,14 @@ from vitbench.runs.store import Run, Store
 from vitbench.training.worker import main as work
 from vitbench.weights.cards import write_cards
 from vitbench.weights.export import export
-from vitbench.weights.lessons import SIZE, scene_for
+from vitbench.weights.multitask import SceneTask
+from vitbench.weights.scene_records import SIZE, scene_for
 from vitbench.weights.stages import STAGES, Only, Stage
-from vitbench.weights.teaching import Teaching
 
-_RECIPE = Path(__file__).with_name("teaching.toml")
+_RECIPE = Path(__file__).with_name("recipe.toml")
 
 
-def open_teaching(run: Run, device: Any, progress: Progress, only: Only | None = None) -> tuple[Teaching, str]:
+def open_scene_task(run: Run, device: Any, progress: Progress, only: Only | None = None) -> tuple[SceneTask, str]:
     """The networks with fresh weights, and what they learn."""
     recipe = run.recipe()
     encoder = build_network(recipe.model, num_classes=len(BASE_KINDS), labels=BASE_KINDS, progress=progress)
@@ -54,30 +54,30 @@ def open_teaching(run: Run, device: Any, progress: Progress, only: Only | None =
         dropout=recipe.caption.drop_rate,
     )
     captioner = new_captioner(encoder, words, sizes)
-    drawn = run.folder.parent.parent / "lessons.bin"
-    return Teaching(captioner, recipe.train.epochs, drawn, only=only), "scenes"
+    drawn = run.folder.parent.parent / "scene_records.bin"
+    return SceneTask(captioner, recipe.train.epochs, drawn, only=only), "scenes"
 
 
-def take_weights(teaching: Teaching, folder: Path) -> None:
+def take_weights(task: SceneTask, folder: Path) -> None:
     """Puts what was made earlier in place of the fresh weights: the networks or the checkpoint in `folder`."""
     if (folder / WEIGHTS_NAME).exists():
-        teaching.network.module.load_state_dict(read_weights(folder / WEIGHTS_NAME))
+        task.network.module.load_state_dict(read_weights(folder / WEIGHTS_NAME))
         return
     described = CaptionerDescription.model_validate_json((folder / "captioner.json").read_text(encoding="utf-8"))
-    words = teaching.captioner.tokenizer.to_dict()
+    words = task.captioner.tokenizer.to_dict()
     if described.tokenizer != words:
-        raise UserError(f"The captioner in {folder} has other words than the lessons.")
-    module = teaching.captioner.module
+        raise UserError(f"The captioner in {folder} has other words than its recipe.")
+    module = task.captioner.module
     captioner = read_weights(folder / "captioner.safetensors")
     encoder = {
         name.removeprefix("encoder."): weight for name, weight in captioner.items() if name.startswith("encoder.")
     }
     others = {name: weight for name, weight in captioner.items() if not name.startswith("encoder.")}
-    if teaching.labels:
+    if task.labels:
         encoder = read_weights(folder / "classifier.safetensors")
     # Patches of another size: their filters and positions are resampled (FlexiViT: Beyer et al. 2023, section 3.4).
     fitting = checkpoint_filter_fn(encoder, module.encoder)  # type: ignore[arg-type]
-    module.encoder.load_state_dict(fitting, strict=teaching.labels)
+    module.encoder.load_state_dict(fitting, strict=task.labels)
     module.load_state_dict(others, strict=False)
 
 
@@ -105,11 +105,11 @@ def train(stage: Stage, store: Store, changes: Sequence[str]) -> Run | None:
         return run
     before = next((run_of(other, store, changes) for other in STAGES if other.name == stage.after), None)
 
-    def opening(run: Run, device: Any, progress: Progress) -> tuple[Teaching, str]:
-        teaching, data = open_teaching(run, device, progress, stage.only)
+    def opening(run: Run, device: Any, progress: Progress) -> tuple[SceneTask, str]:
+        task, data = open_scene_task(run, device, progress, stage.only)
         if before is not None:
-            take_weights(teaching, before.checkpoint("best").folder)
-        return teaching, data
+            take_weights(task, before.checkpoint("best").folder)
+        return task, data
 
     print(f"Training {stage.name} in {run.folder}; watch it with: vitbench --store {store.folder}", flush=True)
     work(run.folder, opening)

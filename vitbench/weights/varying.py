@@ -1,4 +1,4 @@
-"""Lessons come again varied: moved by a few pixels, and every other one with its colour channels exchanged.
+"""Drawn pictures come again varied: moved by a few pixels, and every other one with its colour channels exchanged.
 
 A red heart becomes a blue one whose word for the colour is not to be trusted: so the networks learn that a shape is
 the same in every colour, and from a few pictures more. All of it is f(number), so that a training can be repeated.
@@ -24,7 +24,7 @@ _EXCHANGES = [exchange for exchange in permutations(range(3)) if exchange != (0,
 
 
 def varied(record: Any, number: int) -> Any:
-    """The record (see lessons.py), moved and perhaps recoloured; what moves in at a border repeats the border."""
+    """The record (see scene_records.py), moved and perhaps recoloured; what moves in at a border repeats the border."""
     random = np.random.default_rng([_SEED, number])
     down, across = (int(step) for step in random.integers(-MOST, MOST + 1, 2))
     new = record.copy()

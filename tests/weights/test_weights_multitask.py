@@ -17,33 +17,33 @@ from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
 from vitbench.weights.export import export
-from vitbench.weights.lessons import Lessons, collated, scene_for
 from vitbench.weights.make import take_weights
-from vitbench.weights.teaching import Only, Teaching, _owned, _place_loss
+from vitbench.weights.multitask import Only, SceneTask, _owned, _place_loss
+from vitbench.weights.scene_records import SceneRecords, collated, scene_for
 
 TINY = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
 
 
-def teaching(only: Only | None = None) -> Teaching:
+def scene_task(only: Only | None = None) -> SceneTask:
     torch.manual_seed(0)
     model = ModelTable(name="timm:vit_tiny_patch16_224", image_size=96, options=TINY)
     encoder = build_network(model, num_classes=len(BASE_KINDS), labels=BASE_KINDS)
     encoder.preprocessing = Preprocessing(96, 96)
     words = scene_vocabulary([str(describe(scene_for("train", index, "base"))) for index in range(60)])
     sizes = DecoderSizes(embed_dim=24, depth=1, num_heads=2, max_length=24, dropout=0.0)
-    return Teaching(new_captioner(encoder, words, sizes), epochs=1, processes=0, only=only)
+    return SceneTask(new_captioner(encoder, words, sizes), epochs=1, processes=0, only=only)
 
 
 def test_the_label_loss_is_the_formula_and_every_part_learns():
-    task = teaching()
-    lessons = Lessons("train", 0, 6, doodles=True)
-    batch = collated([lessons[place] for place in range(6)])
-    pupil = task.network.module
-    loss, scalars = task.loss(pupil, batch)
+    task = scene_task()
+    records = SceneRecords("train", 0, 6, doodles=True)
+    batch = collated([records[place] for place in range(6)])
+    multitask = task.network.module
+    loss, scalars = task.loss(multitask, batch)
     loss.backward()
-    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in pupil.parameters())
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in multitask.parameters())
 
-    logits = pupil.captioner.encoder(task._normalized(batch.pixels))[:4]
+    logits = multitask.captioner.encoder(task._normalized(batch.pixels))[:4]
     log_probability = logits.log_softmax(-1)
     expected = []
     for row in range(4):
@@ -60,8 +60,8 @@ def test_patches_belong_to_what_covers_half_of_them_or_most_of_it():
 
 
 def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
-    lessons = Lessons("train", 0, 6)
-    batch = collated([lessons[place] for place in range(6)])
+    records = SceneRecords("train", 0, 6)
+    batch = collated([records[place] for place in range(6)])
     given = torch.randn(6, 144, 6, generator=torch.Generator().manual_seed(0))
     total = weight = 0.0
     for row in range(6):
@@ -76,9 +76,9 @@ def test_the_place_loss_is_the_mean_over_what_patches_show_of_objects():
 
 
 def test_the_look_loss_reads_the_attention_that_the_network_computes():
-    encoder = teaching().captioner.module.encoder.eval()
-    lessons = Lessons("train", 0, 6, doodles=True)
-    batch = collated([lessons[place] for place in range(6)])
+    encoder = scene_task().captioner.module.encoder.eval()
+    records = SceneRecords("train", 0, 6, doodles=True)
+    batch = collated([records[place] for place in range(6)])
     pixels = torch.randn(6, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         with watched_class_attention(encoder) as rows:
@@ -100,28 +100,28 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
 
 
 def test_captions_alone_teach_no_label():
-    task = teaching("captions")
-    lessons = Lessons("train", 0, 4)
-    _, scalars = task.loss(task.network.module, collated([lessons[place] for place in range(4)]))
+    task = scene_task("captions")
+    records = SceneRecords("train", 0, 4)
+    _, scalars = task.loss(task.network.module, collated([records[place] for place in range(4)]))
     assert "loss_caption" in scalars
     assert not {"accuracy", "loss_label", "loss_doodle"} & set(scalars)
     assert task.monitored_metric == "exact_match"
 
 
 def test_a_recoloured_picture_teaches_no_colour():
-    task = teaching()
-    lessons = Lessons("train", 0, 2)
-    batch = collated([lessons[place] for place in range(2)])
+    task = scene_task()
+    records = SceneRecords("train", 0, 2)
+    batch = collated([records[place] for place in range(2)])
     batch = replace(batch, recoloured=torch.tensor([False, True]))
     other = replace(batch, colours=torch.tensor([batch.colours[0].tolist(), [7, 6, 5, 4]]))
-    pupil = task.network.module.eval()
+    multitask = task.network.module.eval()
     with torch.no_grad():
-        (loss, scalars), (same, _) = task.loss(pupil, batch), task.loss(pupil, other)
+        (loss, scalars), (same, _) = task.loss(multitask, batch), task.loss(multitask, other)
         assert torch.equal(loss, same)
 
-        memory = pupil.captioner.encode(task._normalized(batch.pixels))
+        memory = multitask.captioner.encode(task._normalized(batch.pixels))
         ids = caption_ids(batch.captions, task.captioner.tokenizer)
-        log_probability = pupil.captioner.decode(ids[:, :-1], memory).log_softmax(-1)
+        log_probability = multitask.captioner.decode(ids[:, :-1], memory).log_softmax(-1)
     expected = []
     for row in range(2):
         for place, token in enumerate(ids[row, 1:].tolist()):
@@ -132,7 +132,7 @@ def test_a_recoloured_picture_teaches_no_colour():
 
 
 def test_a_making_goes_on_from_networks_made_earlier(tmp_path):
-    first, second = teaching(), teaching()
+    first, second = scene_task(), scene_task()
     with torch.no_grad():
         for weight in first.network.module.parameters():
             weight.add_(torch.randn_like(weight))
@@ -148,14 +148,14 @@ def test_a_making_goes_on_from_networks_made_earlier(tmp_path):
 
 
 def test_it_learns_a_handful_of_pictures_by_heart():
-    task = teaching()
-    lessons = Lessons("train", 0, 8)
-    batch = collated([lessons[place] for place in range(8)])
-    pupil = task.network.module
-    optimizer = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
-    first = float(task.loss(pupil, batch)[0].detach())
+    task = scene_task()
+    records = SceneRecords("train", 0, 8)
+    batch = collated([records[place] for place in range(8)])
+    multitask = task.network.module
+    optimizer = torch.optim.AdamW(multitask.parameters(), lr=3e-3)
+    first = float(task.loss(multitask, batch)[0].detach())
     for _ in range(60):
-        loss, scalars = task.loss(pupil, batch)
+        loss, scalars = task.loss(multitask, batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -164,7 +164,7 @@ def test_it_learns_a_handful_of_pictures_by_heart():
 
 
 def test_both_networks_leave_the_checkpoint_with_the_same_outputs(tmp_path, monkeypatch):
-    task = teaching()
+    task = scene_task()
     checkpoint, folder = tmp_path / "step-00000001", tmp_path / "weights"
     checkpoint.mkdir()
     folder.mkdir()
@@ -175,12 +175,12 @@ def test_both_networks_leave_the_checkpoint_with_the_same_outputs(tmp_path, monk
         monkeypatch.setattr(f"{module}.shipped_weights", lambda: folder)
 
     pixels = torch.randn(2, 3, 96, 96)
-    pupil = task.network.module.eval()
+    multitask = task.network.module.eval()
     with torch.no_grad():
         classifier = open_network("demo")
         assert classifier.labels == BASE_KINDS
-        assert torch.equal(classifier.module(pixels), pupil.captioner.encoder(pixels))
+        assert torch.equal(classifier.module(pixels), multitask.captioner.encoder(pixels))
         captioner = open_captioner("demo")
         ids = torch.tensor([[captioner.tokenizer.start_id, 5, 6]] * 2)
         ours = captioner.module.decode(ids, captioner.module.encode(pixels))
-        assert torch.equal(ours, pupil.captioner(pixels, ids))
+        assert torch.equal(ours, multitask.captioner(pixels, ids))

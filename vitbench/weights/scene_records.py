@@ -77,8 +77,8 @@ class SceneBatch:
     captions: list[str]
 
 
-class Lessons(Dataset[Any]):
-    """Lessons number `first` to `first + count` of a split, as records; `file` keeps what was drawn.
+class SceneRecords(Dataset[Any]):
+    """The drawn pictures `first` to `first + count` of a split, each a record; `file` keeps what was drawn.
 
     With `doodles` every third picture shows them; else they are passed over. With `vary` each comes as `varied` by
     its number, with `blank` as `blanked`.
@@ -104,18 +104,18 @@ class Lessons(Dataset[Any]):
 
     def __getitem__(self, place: int) -> Any:
         number = self.first + place
-        lesson = self._lesson((number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT)
-        lesson = varied(lesson, number) if self.vary else lesson
-        return blanked(lesson, number, PATCH) if self.blank else lesson
+        record = self._record((number if self.doodles else number // 2 * 3 + number % 2) % DISTINCT)
+        record = varied(record, number) if self.vary else record
+        return blanked(record, number, PATCH) if self.blank else record
 
-    def _lesson(self, index: int) -> Any:
+    def _record(self, index: int) -> Any:
         if self.file is None:
             return self._drawn(index)
         if self._kept is None:
             self._kept = _opened(self.file)
         if not self._kept[index]["drawn"]:
-            lesson = self._drawn(index)
-            unfinished = lesson.copy()
+            record = self._drawn(index)
+            unfinished = record.copy()
             unfinished["drawn"] = 0
             self._kept[index] = unfinished
             # Last, so that a process that is killed in between leaves no picture that only seems to be drawn.
@@ -137,20 +137,20 @@ def scene_for(split: str, index: int, kinds: str) -> Scene:
 def record(scene: Scene, named: bool) -> Any:
     """The picture of a scene, squashed to a square, and its truth, as one record."""
     rendering = render(scene)
-    lesson = np.zeros((), dtype=_RECORD)
-    lesson["drawn"] = 1
-    lesson["pixels"] = Image.fromarray(rendering.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    lesson["owner"] = _owners(rendering)
-    lesson["label"], lesson["second_label"] = [*(_NUMBER[kind] for kind in scene.labels), -1][:2]
+    record = np.zeros((), dtype=_RECORD)
+    record["drawn"] = 1
+    record["pixels"] = Image.fromarray(rendering.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    record["owner"] = _owners(rendering)
+    record["label"], record["second_label"] = [*(_NUMBER[kind] for kind in scene.labels), -1][:2]
     count = len(scene.objects)
     relation = scene.relation or ("and" if len(scene.groups) > 1 else "alone")
-    lesson["relations"][:count] = _RELATION[relation]
+    record["relations"][:count] = _RELATION[relation]
     for group in scene.groups:
-        lesson["numbers"][list(group.objects)] = len(group.objects) - 1
-    lesson["kinds"][:count] = [_NUMBER[thing.kind] for thing in scene.objects]
-    lesson["colours"][:count] = [_COLOUR[thing.colour] for thing in scene.objects]
-    lesson["caption"] = str(describe(scene)).encode() if named else b""
-    return lesson[()]
+        record["numbers"][list(group.objects)] = len(group.objects) - 1
+    record["kinds"][:count] = [_NUMBER[thing.kind] for thing in scene.objects]
+    record["colours"][:count] = [_COLOUR[thing.colour] for thing in scene.objects]
+    record["caption"] = str(describe(scene)).encode() if named else b""
+    return record[()]
 
 
 def collated(records: list[Any]) -> SceneBatch:

@@ -7,12 +7,12 @@ import numpy as np
 from vitbench.data.scenes import KIND_SETS, RELATIONS, describe, render
 from vitbench.data.scenes.doodles import DOODLES
 from vitbench.data.scenes.kinds import BASE_KINDS, silhouette
-from vitbench.weights.lessons import GRID, OUTLINE, PATCH, SIZE, Lessons, collated, scene_for
+from vitbench.weights.scene_records import GRID, OUTLINE, PATCH, SIZE, SceneRecords, collated, scene_for
 from vitbench.weights.varying import MOST
 
 
 def test_shares_and_outline_are_those_counted_pixel_by_pixel():
-    records = [Lessons("train", first, 1, doodles=True)[0] for first in (0, 4, 7)]
+    records = [SceneRecords("train", first, 1, doodles=True)[0] for first in (0, 4, 7)]
     batch = collated(records)
     for number, row in enumerate(sorted(records, key=lambda row: not row["caption"])):
         owner = row["owner"]
@@ -30,7 +30,7 @@ def test_shares_and_outline_are_those_counted_pixel_by_pixel():
 
 def test_owners_are_the_visible_objects_and_labels_their_kinds():
     scene = scene_for("train", 0, "base")
-    row = Lessons("train", 0, 1)[0]
+    row = SceneRecords("train", 0, 1)[0]
     masks = render(scene).masks
     assert masks.shape[1:] == (SIZE, SIZE)
     for number, mask in enumerate(masks, start=1):
@@ -42,16 +42,16 @@ def test_owners_are_the_visible_objects_and_labels_their_kinds():
 
 
 def test_every_third_picture_shows_doodles_or_they_are_passed_over():
-    mixed = [bool(Lessons("train", first, 1, doodles=True)[0]["caption"]) for first in range(6)]
+    mixed = [bool(SceneRecords("train", first, 1, doodles=True)[0]["caption"]) for first in range(6)]
     assert mixed == [True, True, False, True, True, False]
-    plain, every = Lessons("train", 0, 4), Lessons("train", 0, 6, doodles=True)
+    plain, every = SceneRecords("train", 0, 4), SceneRecords("train", 0, 6, doodles=True)
     for mine, theirs in zip(range(4), (0, 1, 3, 4), strict=True):
         assert np.array_equal(plain[mine]["pixels"], every[theirs]["pixels"])
 
 
 def test_each_object_knows_its_number_and_how_the_groups_stand():
     for index in range(0, 60, 3):
-        scene, row = scene_for("train", index, "base"), Lessons("train", index // 3 * 2, 1)[0]
+        scene, row = scene_for("train", index, "base"), SceneRecords("train", index // 3 * 2, 1)[0]
         words = str(describe(scene)).split()
         for group in scene.groups:
             number = [("a", "two", "three").index(words[0 if group is scene.groups[0] else words.index("small") - 1])]
@@ -61,8 +61,8 @@ def test_each_object_knows_its_number_and_how_the_groups_stand():
 
 
 def test_the_middles_of_objects_and_groups_agree_with_the_relation_that_the_sentence_tells():
-    lessons = Lessons("train", 0, 60)
-    records = [lessons[place] for place in range(60)]
+    scenes = SceneRecords("train", 0, 60)
+    records = [scenes[place] for place in range(60)]
     batch, told = collated(records), 0
     for row, record in enumerate(records):
         for thing in range(4):
@@ -81,8 +81,8 @@ def test_the_middles_of_objects_and_groups_agree_with_the_relation_that_the_sent
     assert told > 10
 
 
-def test_varied_lessons_move_picture_and_truth_alike():
-    plain, moving = Lessons("train", 0, 40), Lessons("train", 0, 40, vary=True)
+def test_varied_pictures_move_picture_and_truth_alike():
+    plain, moving = SceneRecords("train", 0, 40), SceneRecords("train", 0, 40, vary=True)
     recoloured = 0
     for place in range(40):
         before, after = plain[place], moving[place]
@@ -109,7 +109,7 @@ def test_varied_lessons_move_picture_and_truth_alike():
 
 
 def test_blanked_patches_show_nothing_and_leave_something_of_each_object():
-    plain, blanking = Lessons("train", 0, 60), Lessons("train", 0, 60, blank=True)
+    plain, blanking = SceneRecords("train", 0, 60), SceneRecords("train", 0, 60, blank=True)
     changed, of_background, of_objects = 0, [], []
     for place in range(60):
         before, after = plain[place], blanking[place]
@@ -136,11 +136,11 @@ def _rolled(pixels, down, across):
 
 
 def test_what_was_drawn_is_read_again_and_parts_never_share_a_scene(tmp_path):
-    file = tmp_path / "lessons.bin"
-    first = Lessons("train", 0, 3, file=file)[1].copy()
-    again = Lessons("train", 0, 3, file=file)[1]
-    assert again.tobytes() == first.tobytes() == Lessons("train", 0, 3)[1].tobytes()
-    assert not np.array_equal(Lessons("val", 0, 3)[1]["pixels"], first["pixels"])
+    file = tmp_path / "scene_records.bin"
+    first = SceneRecords("train", 0, 3, file=file)[1].copy()
+    again = SceneRecords("train", 0, 3, file=file)[1]
+    assert again.tobytes() == first.tobytes() == SceneRecords("train", 0, 3)[1].tobytes()
+    assert not np.array_equal(SceneRecords("val", 0, 3)[1]["pixels"], first["pixels"])
 
 
 def test_doodles_differ_and_stay_inside():

@@ -5,7 +5,7 @@ are and how they stand to the others, whether the picture has its label from it,
 labelling: Jiang et al. 2021). So a small network learns in hours on one core, and its tokens stay where their object
 is. These heads are thrown away at the end. The class token learns to look at the object that gives the label.
 
-Where the objects and the two groups are is a lesson of its own: "above" follows from it at once, while from the word
+Where the objects and the two groups are has a loss of its own: "above" follows from it at once, while from the word
 alone it is an exclusive or (am I the first group, and is the other one below me?), which a gradient hardly finds.
 """
 
@@ -31,7 +31,7 @@ from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
 from vitbench.training.task import BatchSize
 from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
-from vitbench.weights.lessons import MAX_GROUP, OUTLINE, Lessons, SceneBatch, collated
+from vitbench.weights.scene_records import MAX_GROUP, OUTLINE, SceneBatch, SceneRecords, collated
 from vitbench.weights.stages import PICTURES_AN_EPOCH, Only
 
 LAST_EPOCHS = 2
@@ -53,7 +53,7 @@ _WEIGHTS = {
 _EVALUATED = {"val": 900, "test": 3000, "test_heldout": 1500}
 
 
-class Pupil(nn.Module):
+class MultitaskModule(nn.Module):
     """The captioner, whose encoder has the classifier's head, and the heads that only help to learn."""
 
     def __init__(self, captioner: Captioner, embed_dim: int) -> None:
@@ -70,8 +70,8 @@ class Pupil(nn.Module):
         self.patch_place = nn.Linear(embed_dim, 6)
 
 
-class Teaching:
-    """The Task (see `vitbench.training.task`) of the shipped networks. `network.module` is the Pupil's captioner."""
+class SceneTask:
+    """The Task (see `vitbench.training.task`) of the shipped networks. `network.module` is a `MultitaskModule`."""
 
     splits = ("train", "val", "test", "test_heldout")
     train_size = PICTURES_AN_EPOCH
@@ -92,7 +92,7 @@ class Teaching:
         self.processes = processes
         self.labels, self.captions = only != "captions", only != "labels"
         self.monitored_metric = {"labels": "accuracy", "captions": "exact_match", None: "score"}[only]
-        self.network = PupilNetwork(captioner)
+        self.network = MultitaskNetwork(captioner)
         self.left_out = LeftOut()
         self.evaluation_batch = 0
         self.colour_words = torch.tensor(captioner.tokenizer.encode(" ".join(COLOURS)))
@@ -100,7 +100,7 @@ class Teaching:
     def batches(self, epoch: int, first_batch: int, batch_size: int) -> Iterator[SceneBatch]:
         """The pictures of an epoch, in order: they are random as they are."""
         done = first_batch * batch_size
-        lessons = Lessons(
+        records = SceneRecords(
             "train",
             epoch * PICTURES_AN_EPOCH + done,
             PICTURES_AN_EPOCH - done,
@@ -109,11 +109,11 @@ class Teaching:
             blank=not self.captions,
             file=self.file,
         )
-        return iter(self._loader(lessons, batch_size))
+        return iter(self._loader(records, batch_size))
 
-    def _loader(self, lessons: Lessons, batch_size: int) -> DataLoader[Any]:
+    def _loader(self, records: SceneRecords, batch_size: int) -> DataLoader[Any]:
         return DataLoader(
-            lessons,
+            records,
             batch_size,
             collate_fn=collated,
             num_workers=self.processes,
@@ -127,24 +127,24 @@ class Teaching:
         return BatchSize(len(batch.pixels), len(batch.pixels))
 
     def loss(self, module: nn.Module, batch: SceneBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum of all lessons' losses, and the parts of it."""
-        pupil: Any = module
-        encoder = pupil.captioner.encoder
+        """The weighted sum of all losses (a scalar), and the parts of it."""
+        multitask: Any = module
+        encoder = multitask.captioner.encoder
         watching: AbstractContextManager[list[Tensor]]
         watching = watched_class_attention(encoder) if self.labels else nullcontext([])
         with watching as class_rows:
-            memory = pupil.captioner.encode(self._normalized(batch.pixels))
+            memory = multitask.captioner.encode(self._normalized(batch.pixels))
         true = ~batch.recoloured
         owned = _owned(batch.shares)
         whole, patches = encoder.pool(memory.tokens), memory.tokens[:, memory.num_prefix_tokens :]
 
         parts = {
-            "patch_kind": _patch_loss(pupil.patch_kind(patches), owned, batch.kinds),
-            "patch_colour": _patch_loss(pupil.patch_colour(patches[true]), owned[true], batch.colours[true]),
-            "patch_number": _patch_loss(pupil.patch_number(patches), owned, batch.numbers),
-            "patch_relation": _patch_loss(pupil.patch_relation(patches), owned, batch.relations),
-            "patch_outline": F.binary_cross_entropy_with_logits(pupil.patch_outline(patches), batch.outline),
-            "patch_place": _place_loss(pupil.patch_place(patches), batch),
+            "patch_kind": _patch_loss(multitask.patch_kind(patches), owned, batch.kinds),
+            "patch_colour": _patch_loss(multitask.patch_colour(patches[true]), owned[true], batch.colours[true]),
+            "patch_number": _patch_loss(multitask.patch_number(patches), owned, batch.numbers),
+            "patch_relation": _patch_loss(multitask.patch_relation(patches), owned, batch.relations),
+            "patch_outline": F.binary_cross_entropy_with_logits(multitask.patch_outline(patches), batch.outline),
+            "patch_place": _place_loss(multitask.patch_place(patches), batch),
         }
         scalars: dict[str, Tensor] = {}
         if self.labels:
@@ -153,13 +153,13 @@ class Teaching:
             parts["label"] = _label_loss(base, batch.label[:named], batch.second_label[:named])
             scalars["accuracy"] = (base.detach().argmax(-1) == batch.label[:named]).float().mean()
             gives_label = (batch.kinds == batch.label[:, None]).long()
-            parts["patch_label"] = _patch_loss(pupil.patch_label(patches), owned, gives_label)
+            parts["patch_label"] = _patch_loss(multitask.patch_label(patches), owned, gives_label)
             parts["attention"] = attention_loss(class_rows, batch)
             if named < len(whole):
-                doodles = pupil.doodle_head(whole[named:])
+                doodles = multitask.doodle_head(whole[named:])
                 parts["doodle"] = F.cross_entropy(doodles, batch.label[named:] - len(BASE_KINDS))
         if self.captions:
-            parts["caption"], scalars["token_accuracy"] = self._caption_loss(pupil.captioner, memory, batch)
+            parts["caption"], scalars["token_accuracy"] = self._caption_loss(multitask.captioner, memory, batch)
         loss = torch.stack([_WEIGHTS[name] * part for name, part in parts.items()]).sum()
         return loss, scalars | {f"loss_{name}": part.detach() for name, part in parts.items()}
 
@@ -177,38 +177,38 @@ class Teaching:
         self, module: nn.Module, split: str, *, step: int, folder: Path | None, progress: Progress = silent
     ) -> dict[str, float]:
         """Shares of labels and of captions (greedy decoding, word by word) that are right, of what is taught."""
-        pupil: Any = module
-        lessons = Lessons(split, 0, _EVALUATED[split])
+        multitask: Any = module
+        records = SceneRecords(split, 0, _EVALUATED[split])
         right = exact = 0
-        for done, batch in enumerate(self._loader(lessons, 100)):
-            memory = pupil.captioner.encode(self._normalized(batch.pixels))
+        for done, batch in enumerate(self._loader(records, 100)):
+            memory = multitask.captioner.encode(self._normalized(batch.pixels))
             if self.labels:
-                right += int((pupil.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
+                right += int((multitask.captioner.encoder.forward_head(memory.tokens).argmax(-1) == batch.label).sum())
             if self.captions:
-                written = greedy(pupil.captioner, memory, self.captioner.tokenizer)
+                written = greedy(multitask.captioner, memory, self.captioner.tokenizer)
                 decoded = [self.captioner.tokenizer.decode(hypothesis.ids) for hypothesis in written]
                 exact += sum(one == other for one, other in zip(decoded, batch.captions, strict=True))
-            progress(done * 100, len(lessons), f"evaluating the {split} split")
-        scores = {"accuracy": right / len(lessons)} if self.labels else {}
+            progress(done * 100, len(records), f"evaluating the {split} split")
+        scores = {"accuracy": right / len(records)} if self.labels else {}
         if self.captions:
-            scores["exact_match"] = exact / len(lessons)
+            scores["exact_match"] = exact / len(records)
         return {**scores, "score": fmean(scores.values())}
 
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.captioner.preprocessing.normalize(pixels)
 
 
-class PupilNetwork:
-    """The Pupil as the loop's checkpoints see it."""
+class MultitaskNetwork:
+    """A `MultitaskModule` as the loop's checkpoints see it."""
 
     source = "Fresh weights, which learn from Scenes alone."
 
     def __init__(self, captioner: CaptionNetwork) -> None:
         self.captioner = captioner
-        self.module = Pupil(captioner.module, int(captioner.module.encoder.num_features))  # type: ignore[arg-type]
+        self.module = MultitaskModule(captioner.module, int(captioner.module.encoder.num_features))  # type: ignore[arg-type]
 
     def write_network_json(self, folder: Path) -> None:
-        """The captioner's description; `make_weights` takes both networks out of the checkpoint."""
+        """The captioner's description; `make weights` takes both networks out of the checkpoint."""
         self.captioner.write_network_json(folder)
 
 
