@@ -175,9 +175,10 @@ def _key_column(name: str) -> Column:
 
 
 def fitting_columns(
-    width: int, chosen: Sequence[Column] = (), usual: bool = True, tags: Iterable[str] = ()
+    width: int, chosen: Sequence[Column] = (), usual: bool = True, tags: Iterable[str] = (), longest: int = 0
 ) -> list[tuple[Column, int]]:
-    """The columns that `width` has room for, with their widths; room that is left goes to names.
+    """The columns that `width` has room for, with their widths; of the room that is left the runs' names take first
+    what the `longest` of them needs, in characters.
 
     `tags` are the scalars by which the runs are judged, which name the column `score`.
 
@@ -202,10 +203,10 @@ def fitting_columns(
             break
     widths = {column.name: column.width for column in taken}
     growing = [column.name for column in chosen] if chosen else ["best", "curve"]
-    for name in dict.fromkeys([*growing, "name", "model", "data"]):
+    for name, wanted in (("name", longest), *((name, width) for name in (*growing, "name", "model", "data"))):
         wide = next((column for column in taken if column.name == name), None)
-        if wide is not None and left > 0 and wide.widest > wide.width:
-            more = min(left, wide.widest - wide.width)
+        if wide is not None:
+            more = max(0, min(left, min(wide.widest, wanted) - widths[name]))
             widths[name] += more
             left -= more
     return [(column, widths[column.name]) for column in order if column.name in widths]

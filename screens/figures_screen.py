@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from screens import wording
 from screens.actions import BACK, Action, bindings
 from screens.asking import AskingScreen
 from screens.evaluation import read_preview
@@ -65,6 +66,14 @@ class FiguresScreen(AskingScreen):
         self.query_one(OptionList).focus()
         self._list()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is done with a figure where there is none; a screen about the store has no run to go back to."""
+        if action in ("open", "again", "remove", "copy") and not self.figures:
+            return False
+        if action == "figures" and not self._of_run:
+            return False
+        return super().check_action(action, parameters)
+
     @property
     def current(self) -> SavedFigure | None:
         """The figure under the cursor."""
@@ -91,15 +100,18 @@ class FiguresScreen(AskingScreen):
         with self.app.batch_update():
             files.clear_options()
             files.add_options([Option(self._entry(figure)) for figure in found])
+            self.query_one("#figures-side").display = bool(found)
             names = [figure.file for figure in found]
             if found:
                 files.highlighted = names.index(wanted) if wanted in names else min(before, len(found) - 1)
             self._show_title()
+            self.refresh_bindings()
             if not found:
                 self.query_one(Picture).show(None)
                 self.query_one("#figures-facts", Static).update("")
                 whose = "This run has" if self.run_id else "There are"
-                self._note(f"{whose} no saved figures yet: e saves one on the screens that look inside.")
+                sentence = f"{whose} no saved figures yet: e saves one on the screens that look inside."
+                files.add_option(Option(Text(sentence, self.app.theme_variables["foreground"]), disabled=True))
 
     def _show(self) -> None:
         """The theme is another one."""
@@ -118,8 +130,10 @@ class FiguresScreen(AskingScreen):
         run = self.workbench.snapshot.run(figure.run_id) if figure.run_id and not self.run_id else None
         whose = f"  {clean(run.title)}" if run is not None else ""
         name = clean(shortened(figure.file.name, 60))
-        when = moment(figure.saved_at, "%d %b %H:%M")
-        return Text.assemble(name, (f"  {when}{whose}", colours["secondary"]))
+        room = self.app.size.width // 3 - 2 - len(name)
+        form = next((form for form in ("%d %b %H:%M", "%d %b") if len(moment(figure.saved_at, form)) + 2 <= room), "")
+        when = f"  {moment(figure.saved_at, form)}" if form else ""
+        return Text.assemble(name, (f"{when}{whose}", colours["secondary"]))
 
     # What is shown of one
 
@@ -158,7 +172,9 @@ class FiguresScreen(AskingScreen):
         with self.app.batch_update():
             self.query_one(Picture).show(pixels)
             facts = Text(clean(shortened(said, 400)))
-            facts.append(f"\n{clean(str(figure.file))}  {size_in_words(figure.size)}", colours["secondary"])
+            size = f"  {size_in_words(figure.size)}"
+            room = max(20, self.query_one("#figures-facts").size.width - len(size))
+            facts.append(f"\n{wording.fit_start(str(figure.file), room).rstrip()}{size}", colours["secondary"])
             if fetch := scp_line(figure.file):
                 facts.append(f"\n{clean(fetch)}", colours["secondary"])
             self.query_one("#figures-facts", Static).update(facts)

@@ -40,21 +40,24 @@ class HelpDialog(ModalScreen[None]):
     def _words(self) -> Text:
         colours = self.app.theme_variables
         text = Text()
-        room = min(96, self.app.size.width * 96 // 100) - 4 - 33 - 2
+        groups = self._groups()
+        keys = 1 + max((len(self.app.get_key_display(key)) for _, found in groups for key in found), default=0)
+        names = 2 + max((len(key.description) for _, found in groups for key in found), default=0)
+        room = min(96, self.app.size.width * 96 // 100) - 4 - (keys + 2 + names) - 2
         focused = self._about.focused
         if focused is not None:
             name = type(focused).__name__
             text.append(_OWN_HELP.get(name, focused.tooltip if isinstance(focused.tooltip, str) else ""))
             text.append("\n\n" if text else "")
-        for title, bindings in self._groups():
+        for title, bindings in groups:
             text.append(f"{title}\n", Style(bold=True, color=colours["accent"]))
             for binding in bindings:
                 sign = self.app.get_key_display(binding)
                 words = Text(binding.tooltip).wrap(self.app.console, max(20, room))
                 for index, part in enumerate(words):
                     first = index == 0
-                    text.append(f"{sign if first else '':>11}  ", Style(color=colours["primary"]))
-                    text.append(f"{binding.description if first else '':<19} ", Style(color=colours["foreground"]))
+                    text.append(f"{sign if first else '':>{keys}}  ", Style(color=colours["primary"]))
+                    text.append(f"{binding.description if first else '':<{names}}", Style(color=colours["foreground"]))
                     text.append(f"{part}\n", Style(color=colours["secondary"]))
             text.append("\n")
         text.append("tab goes to the next panel, esc closes this help", Style(color=colours["secondary"]))

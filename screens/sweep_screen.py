@@ -58,6 +58,13 @@ ACTIONS = (
 """What its keys do."""
 
 
+_OF_SWEEP = frozenset(
+    {
+        *("move", "open_run", "stop", "more_trials", "resume", "export", "clone", "choose", "maximise"),
+        *("export_chart", "copy"),
+    }
+)
+"""Actions that need a sweep."""
 _BESIDE_FROM = 110
 """Columns from which the charts stand beside the leaderboard; else one panel is shown at a time."""
 _BOARD, _CURVES, _SLICE = "leaderboard", "curves", "slice "
@@ -114,8 +121,17 @@ class SweepScreen(Exports):
     def apply(self, snapshot: Snapshot) -> None:
         self._show()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a sweep there is one thing to do: to make one."""
+        if action in _OF_SWEEP and not self.sweeps:
+            return False
+        if action == "other_sweep" and len(self.sweeps) < 2:
+            return False
+        return super().check_action(action, parameters)
+
     def _lay_out(self) -> None:
-        """All panels beside each other where there is room, else the chosen one."""
+        """All panels beside each other where there is room, else the chosen one; none without a sweep."""
+        self.query_one("#sweep-panels").display = bool(self.sweeps)
         one = self._alone or self.app.size.width < _BESIDE_FROM
         self.query_one(SweepView).display = not one or self.panel == _BOARD
         self.query_one("#sweep-charts").display = not one or self.panel != _BOARD
@@ -159,6 +175,8 @@ class SweepScreen(Exports):
         self._curves, self._slices = curves, cut
         self.sweeps, self.history, self._effects, self.state = sweeps, history, found, state
         self.sweep_id = chosen.id if chosen is not None else ""
+        self._lay_out()
+        self.refresh_bindings()
         self._show()
 
     def _show(self) -> None:

@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, Protocol, TypeVar
 
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.text import clean
 
 HEAVY = ("torch", "torchvision", "timm", "matplotlib")
@@ -84,7 +85,7 @@ class Declarations(Mapping[str, T], Generic[T]):
     def find(self, name: str) -> T:
         """The declaration of that name. Raises UserError, with the names that there are, for an unknown one."""
         if name not in self:
-            raise UserError(f"There is no {self.kind} {name!r}; there are {', '.join(self)}.")
+            raise UserError(f"There is no {self.kind} {name!r}{perhaps(name, self)}; there are {', '.join(self)}.")
         return self[name]
 
     def own(self) -> list[T]:

@@ -15,3 +15,7 @@ class UserError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(shortened(message, _LONGEST))
+
+
+class NoSuchRun(UserError):
+    """No run of the store is called so; who would take something else too says all that it would take."""

@@ -4,10 +4,8 @@ Types and ranges are errors. Names of networks and optimizers are compared with 
 warnings only: the worker, which has timm, has the last word.
 """
 
-import difflib
-import heapq
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +16,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
 from vitbench.files.toml_text import toml_line, toml_value
+from vitbench.nearest import nearest
 from vitbench.paths import expanded
 from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import (
@@ -51,9 +50,6 @@ __all__ = [
 _DEEPEST_KEY = 8
 """Parts of a key of `--set`; the deepest of a recipe has two, and those of a network's options follow."""
 _PRESETS = Path(__file__).resolve().parent / "presets"
-
-_LOOKED_AT = 40
-"""Names that are compared with one that is not known."""
 
 
 class Recipe(BaseModel):
@@ -360,19 +356,10 @@ def _allowed(key: str, detail: ErrorDetails) -> str:
 
 def _meant(word: str, known: Sequence[str] | Mapping[str, Any], table: str = "") -> str:
     """The nearest known name, or all of them if there are few."""
-    close = difflib.get_close_matches(word, _likely(word, known), n=1, cutoff=0.5)
-    if close:
-        return f", perhaps you mean {f'{table}.' if table else ''}{close[0]}"
+    name = nearest(word, known)
+    if name is not None:
+        return f", perhaps you mean {f'{table}.' if table else ''}{name}"
     return f" (known: {', '.join(known)})" if len(known) <= 20 else ""
-
-
-def _likely(word: str, known: Iterable[str]) -> list[str]:
-    """The few names that are worth a close look: that takes 0.1 s of a thousand, which is too long for a key."""
-    continued = [name for name in known if len(word) > 2 and name.startswith(word)]
-    if continued:
-        return [min(continued, key=len)]
-    pairs = {word[place : place + 2] for place in range(len(word) - 1)}
-    return heapq.nlargest(_LOOKED_AT, known, key=lambda name: sum(pair in name for pair in pairs))
 
 
 def _plain(value: Any) -> bool:

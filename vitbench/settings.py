@@ -13,6 +13,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
 from vitbench.files.reading import RECIPE, MissingFile, read_text
 from vitbench.files.writing import write_whole
+from vitbench.nearest import perhaps
 from vitbench.paths import expanded
 
 ENDS = ("finished", "failed", "diverged", "crashed")
@@ -81,7 +82,7 @@ def change_settings(changes: dict[str, Any]) -> Path:
     values = _values(file)
     for name, value in changes.items():
         if name not in Settings.model_fields:
-            raise UserError(f"There is no setting {name!r}; there are: {', '.join(Settings.model_fields)}.")
+            raise UserError(f"There is {_no_setting(name)}.")
         values.pop(name, None)
         if value is not None:
             values[name] = value
@@ -104,9 +105,14 @@ def _values(file: Path) -> dict[str, Any]:
         return {}
 
 
+def _no_setting(name: str) -> str:
+    near = perhaps(name, Settings.model_fields)
+    return f"no setting {name!r}{near}; there are: {', '.join(Settings.model_fields)}"
+
+
 def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"][:1])) or "the file"
     if first["type"] == "extra_forbidden":
-        return f"there is no setting {name!r}; there are: {', '.join(Settings.model_fields)}"
+        return f"there is {_no_setting(name)}"
     return f"{name}: {first['msg'].removeprefix('Value error, ')}"

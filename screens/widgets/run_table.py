@@ -59,6 +59,8 @@ class RunTable(ScrollView, can_focus=True):
         """Whether there are the usual columns too, as many as there is room for."""
         self._reading, self._moved = True, False
         """Whether the rows before were those of a store that was still being read; whether the cursor was moved."""
+        self._longest = 0
+        """Characters of the longest name."""
         self._given: Sequence[RunRow] = ()
         self._sorted_by = ("", False)
         self._shown: list[Strip] = []
@@ -92,6 +94,7 @@ class RunTable(ScrollView, can_focus=True):
         """
         before, selected = self.cursor_row, self.cursor_id
         self._judged_by = frozenset(run.score_metric for run in runs)
+        self._longest = max((len(run.title) for run in runs), default=0)
         if not self._took_values(runs):
             self.rows = self._sorted(runs)
             self._places = {run.id: place for place, run in enumerate(self.rows)}
@@ -184,7 +187,7 @@ class RunTable(ScrollView, can_focus=True):
         return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
 
     def _lines(self) -> list[Strip]:
-        self._columns = fitting_columns(self.size.width, self.chosen, self.usual, self._judged_by)
+        self._columns = fitting_columns(self.size.width, self.chosen, self.usual, self._judged_by, self._longest)
         first = int(self.scroll_offset.y)
         now = time.time()
         look = (self.rich_style, self.size.width, self.app.theme, self.has_focus, self._columns)

@@ -283,6 +283,9 @@ def test_columns_give_way_to_names():
     assert at_80 == {"state", "name", "epoch", "loss", "score", "eta", "curve"}
     assert "best" in {column.name for column, _ in fitting_columns(100)}
     assert len(fitting_columns(170)) == 13
+    with_names = {column.name: width for column, width in fitting_columns(147, longest=31)}
+    assert with_names["name"] == 31, "a name is cut while other columns have more than they need"
+    assert with_names.keys() == {column.name for column, _ in fitting_columns(147)}
 
 
 async def test_the_theme_is_remembered(store):

@@ -7,15 +7,19 @@ from vitbench.captions.captioner import OpenedCaptioner, described_captioner
 from vitbench.captions.catr_open import open_catr
 from vitbench.captions.hugging_face import is_encoder_decoder, open_folder
 from vitbench.captions.saved import is_captioner
-from vitbench.errors import UserError
+from vitbench.errors import NoSuchRun, UserError
 from vitbench.models.description import FILE_NAME, WEIGHTS_NAME
+from vitbench.nearest import perhaps
 from vitbench.paths import expanded, shipped_weights
+from vitbench.text import clean
 
 
 class RunStore(Protocol):
     """What opening a run needs of the store."""
 
     def find(self, text: str) -> Any: ...
+
+    def names(self) -> list[str]: ...
 
 
 def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCaptioner:
@@ -48,7 +52,7 @@ def pinned(reference: str, store: RunStore) -> str:
     if reference == "demo" or expanded(reference).exists():
         return reference
     text, _, which = reference.partition("@")
-    run = store.find(text)
+    run = _found(text, store)
     return f"{run.id}@{run.checkpoint(which or 'best').step}"
 
 
@@ -71,10 +75,20 @@ def _folder(folder: Path) -> OpenedCaptioner:
 
 def _run(reference: str, store: RunStore) -> OpenedCaptioner:
     text, _, which = reference.partition("@")
-    run = store.find(text)
+    run = _found(text, store)
     entry = run.checkpoint(which or "best")
     folder = Path(entry.folder)
     if not is_captioner(folder / FILE_NAME):
         raise UserError(f"Run {run.id} trains a classifier; name a run of task caption.")
     source = f"The weights are those of run {run.id} after step {entry.step:,}."
     return described_captioner(folder / FILE_NAME, folder / WEIGHTS_NAME, tag=f"{run.id}@{entry.step}", source=source)
+
+
+def _found(text: str, store: RunStore) -> Any:
+    try:
+        return store.find(text)
+    except NoSuchRun:
+        near = perhaps(text, ["demo", *store.names()])
+        raise UserError(
+            f"There is no captioner and no run {clean(text)!r}{near}; name demo, a folder, or a run of task caption."
+        ) from None

@@ -18,6 +18,7 @@ from vitbench.captions.network import CaptionModule
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import Tokenizer
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import WORD_METHODS, Row
 
@@ -124,7 +125,8 @@ def word_maps(
     """
     settings = settings or MapSettings()
     if settings.method not in METHODS:
-        raise UserError(f"The method {settings.method!r} is not known; choose {', '.join(METHODS)}.")
+        near = perhaps(settings.method, METHODS)
+        raise UserError(f"The method {settings.method!r} is not known{near}; choose {', '.join(METHODS)}.")
     if memory is None:
         with torch.no_grad():
             memory = module.encode(pixels)

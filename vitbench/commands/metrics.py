@@ -6,9 +6,13 @@ import os
 from vitbench.commands._runs import find_run
 from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.output import complain, print_json, print_row
 from vitbench.paths import expanded
 from vitbench.watching.event_files import event_files_below, read_event_files
+
+_NAMED = 20
+"""Scalars that are named to one who asks for another."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
         complain(problem)
     unknown = sorted(set(arguments.tag or ()) - set(found.series))
     if unknown:
-        raise UserError(f"There is no scalar {unknown[0]!r} in {path.name}; it has: {', '.join(sorted(found.series))}.")
+        near = perhaps(unknown[0], found.series)
+        names = sorted(found.series)
+        has = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        raise UserError(f"There is no scalar {unknown[0]!r} in {path.name}{near}; it has: {has}.")
     chosen = {tag: series for tag, series in sorted(found.series.items()) if tag in (arguments.tag or found.series)}
     if arguments.json:
         document = {

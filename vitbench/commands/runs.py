@@ -16,6 +16,7 @@ from vitbench.listing.judged import SCORE, common_name
 from vitbench.listing.rows import RunRow, value_words
 from vitbench.listing.store_rows import StoreRows
 from vitbench.listing.values import NUMBER_FIELDS, TEXT_FIELDS, is_recipe_key, metric_of, order_of, value_of
+from vitbench.nearest import perhaps
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import duration
@@ -55,8 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = parse_filter(arguments.filter, archived=arguments.all)
     for name in [*columns, *([sort] if sort else [])]:
         if not _is_name(name):
+            fields = [*TEXT_FIELDS, *NUMBER_FIELDS]
             raise UserError(
-                f"There is no column {name!r}: it is a field ({', '.join([*TEXT_FIELDS, *NUMBER_FIELDS])}), a key of "
+                f"There is no column {name!r}{perhaps(name, fields)}: it is a field ({', '.join(fields)}), a key of "
                 "recipes such as optim.lr, or a scalar such as best:validation/loss."
             )
     table = StoreRows(store)

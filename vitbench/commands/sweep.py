@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitbench.commands._outputs import add_overwrite, outputs_of, say
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.runs.store import Store
@@ -73,9 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace, store: Store) -> int:
     from vitbench.recipe import load_recipe
     from vitbench.sweeps.plan import load_plan, parse_plan
+    from vitbench.sweeps.store import all_sweeps
 
     if arguments.stop or arguments.resume or arguments.best:
-        raise UserError(f"There is no sweep {clean(arguments.sweep)!r} in {store.folder}; `vitbench sweep` lists them.")
+        near = perhaps(arguments.sweep, [name for one in all_sweeps(store) for name in (one.plan().name, one.id)])
+        raise UserError(
+            f"There is no sweep {clean(arguments.sweep)!r} in {store.folder}{near}; `vitbench sweep` lists them."
+        )
     changes = {name: getattr(arguments, name) for name in ("trials", "repeats", "parallel", "name")}
     recipe = None
     if arguments.recipe:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from vitbench.commands._runs import follow_run, start_run
+from vitbench.data.generated import read_address
 from vitbench.data.index import head_labels, label_order, layout_of, refuse_doubts
 from vitbench.data.layouts import recognise
 from vitbench.errors import UserError
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(label for entry in layout.entries for label in entry.all_labels)
         head_labels(recipe.model.num_classes, labels, layout.root)
+    elif recipe.task != "caption":
+        read_address(recipe.data.path)
     others = [store.find(text) for text in arguments.after]
     if parent is not None:
         started = begin_from(store, parent, recipe, checkpoint=checkpoint, name=arguments.name)

@@ -13,6 +13,7 @@ from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.figures.raster import Box, Picture
 from vitbench.models.network import Network
+from vitbench.nearest import perhaps
 
 PANEL_SIDE = 320
 """The longer side in pixels of a picture's panel, on the screen and in figures."""
@@ -59,8 +60,11 @@ def class_number(target: str | None, network: Network) -> int | None:
         return network.labels.index(target)
     if target.isdigit():
         return int(target)
-    known = f"; it has {', '.join(network.labels[:8])} ..." if network.labels else ", whose classes are numbers"
-    raise UserError(f"{network.name} has no class {target!r}{known}")
+    if not network.labels:
+        raise UserError(f"{network.name} has no class {target!r}, since its classes are numbers.")
+    near = perhaps(target, network.labels)
+    some = ", ".join(network.labels[:8]) + (" ..." if len(network.labels) > 8 else ".")
+    raise UserError(f"{network.name} has no class {target!r}{near}; it has {some}")
 
 
 def class_name(number: int, network: Network) -> str:

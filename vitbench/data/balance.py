@@ -1,12 +1,12 @@
 """Unequal classes: a weight for each in the loss, or an epoch that shows each equally often."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vitbench.data.randomness import ORDER, generator
 from vitbench.errors import UserError
+from vitbench.nearest import nearest
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
@@ -34,9 +34,9 @@ def class_weights(
     weights = np.ones(num_classes)
     for name, weight in said.items():
         if name not in classes:
-            near = difflib.get_close_matches(name, classes, n=1)
+            near = nearest(name, classes)
             some = ", ".join(classes[:8]) + (" ..." if len(classes) > 8 else "")
-            hint = f"; perhaps you mean {near[0]}" if near else f"; the classes are {some}"
+            hint = f"; perhaps you mean {near}" if near else f"; the classes are {some}"
             raise UserError(f"data.class_weights names the class {name}, which the data do not have{hint}.")
         weights[classes.index(name)] = weight
     if not weights[np.unique(labels)].any():

@@ -8,6 +8,7 @@ from vitbench.data.making import made_once
 from vitbench.data.scenes import KIND_SETS
 from vitbench.data.scenes.export import write_scenes
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.progress import Progress, silent
 
 _DEFAULTS = {"count": 4000, "size": 96, "seed": 0}
@@ -40,11 +41,12 @@ def read_address(address: str) -> ScenesAddress:
     kinds, _, query = address.removeprefix("scenes:").partition("?")
     kinds = kinds or "base"
     if kinds not in KIND_SETS:
-        raise UserError(f"{address}: there are no {kinds!r} scenes; write scenes:{' or scenes:'.join(KIND_SETS)}.")
+        near, known = perhaps(kinds, KIND_SETS), " or scenes:".join(KIND_SETS)
+        raise UserError(f"{address}: there are no {kinds!r} scenes{near}; write scenes:{known}.")
     numbers = dict(_DEFAULTS)
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in numbers:
-            raise UserError(f"{address}: scenes have no {key!r}; give {', '.join(numbers)}.")
+            raise UserError(f"{address}: scenes have no {key!r}{perhaps(key, numbers)}; give {', '.join(numbers)}.")
         if not (value.isascii() and value.isdigit()):
             raise UserError(f"{address}: {key} is {value!r}; it must be a whole number.")
         numbers[key] = int(value)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,7 @@ EXPORT_FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 def find_format(name: str) -> Format:
     """The format called `name`. Raises UserError, naming those that there are."""
     if name not in EXPORT_FORMATS:
-        raise UserError(f"There is no format {name!r}; choose {', '.join(EXPORT_FORMATS)}.")
+        raise UserError(
+            f"There is no format {name!r}{perhaps(name, EXPORT_FORMATS)}; choose {', '.join(EXPORT_FORMATS)}."
+        )
     return EXPORT_FORMATS[name]

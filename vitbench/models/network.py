@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from vitbench.errors import UserError
+from vitbench.errors import NoSuchRun, UserError
 from vitbench.model_sources import SOURCES
 from vitbench.models import timm_networks
 from vitbench.models.adaptation import HEAD_INITS, freeze, input_size, set_head, set_image_size
@@ -26,10 +26,12 @@ from vitbench.models.options_of_weights import head_options
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
 from vitbench.models.weight_folders import holds_weights, snapshot_of, what_else
+from vitbench.nearest import nearest
 from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
 from vitbench.runs.store import Store
+from vitbench.text import clean
 
 DEMO = "demo"
 RANDOM = "random"
@@ -172,12 +174,29 @@ def _described_file(file: Path) -> Network:
 
 
 def _of_run(text: str, which: str, store: Store) -> Network:
-    run = store.find(text)
+    try:
+        run = store.find(text)
+    except NoSuchRun:
+        raise UserError(_unknown(text, store)) from None
     entry = run.checkpoint(which or "best")
     network = open_checkpoint(entry.folder)
     network.tag = f"{run.id}@{entry.step}"
     network.source = f"The weights are those of run {run.id} after step {entry.step:,}."
     return network
+
+
+def _unknown(text: str, store: Store) -> str:
+    """That neither a network nor a run is called so, with the nearest of both."""
+    kind, colon, name = text.partition(":")
+    if colon and (source := nearest(kind, SOURCES)) is not None:
+        near: str | None = f"{source}:{name}"
+    else:
+        published = (f"timm:{close}" for close in timm_networks.close_names(name or text))
+        near = nearest(text, [DEMO, *store.names()]) or next(published, None)
+    hint = f", perhaps you mean {clean(near)}" if near is not None else ""
+    return (
+        f"There is no network and no run {clean(text)!r}{hint}; `vitbench models` lists networks, `vitbench runs` runs."
+    )
 
 
 def _demo(options: dict[str, Any]) -> Network:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.models import timm_networks
+from vitbench.nearest import perhaps
 
 DROPOUT = 0.1
 """Its dropout on attention weights, after the attention's projection and after the MLP; `attention_dropout_rate` of its
@@ -54,7 +55,9 @@ def names() -> list[str]:
 def configuration(name: str) -> dict[str, Any]:
     """The row of pytorch_pretrained_vit's table for `name`; UserError with the names it has if there is none."""
     if name not in PRETRAINED_MODELS:
-        raise UserError(f"pytorch_pretrained_vit has no network {name!r}; it has {', '.join(names())}.")
+        raise UserError(
+            f"pytorch_pretrained_vit has no network {name!r}{perhaps(name, names())}; it has {', '.join(names())}."
+        )
     row: dict[str, Any] = PRETRAINED_MODELS[name]
     return row
 

@@ -39,7 +39,7 @@ def check_name(name: str) -> None:
     bare, _, tag = name.partition(".")
     if not is_model(bare) or bare in get_deprecated_models():
         renamed = get_deprecated_models().get(bare)
-        near = [renamed] if renamed else timm.list_models(f"*{bare}*")[:5] or _near(bare)
+        near = [renamed] if renamed else timm.list_models(f"*{bare}*")[:5] or close_names(bare)
         raise UserError(f"timm has no network {name!r}; {'did you mean ' + ', '.join(near) + '?' if near else _LIST}")
     tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{bare}.*")]
     if tag and tag not in tags:
@@ -51,7 +51,8 @@ def is_known(name: str) -> bool:
     return is_model(name.partition(".")[0])
 
 
-def _near(name: str) -> list[str]:
+def close_names(name: str) -> list[str]:
+    """timm's names that are spelt like this one, the nearest first."""
     return difflib.get_close_matches(name, timm.list_models(), n=4)
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from vitbench.nearest import perhaps
 from vitbench.requests.base import Figure, Request, option
 
 Row = Literal["predicting", "reading"]
@@ -69,7 +70,9 @@ class CaptionRequest(Request):
     @classmethod
     def _known_method(cls, name: str | None) -> str | None:
         if name is not None and name not in WORD_METHODS:
-            raise ValueError(f"The method {name!r} is not known; choose {', '.join(WORD_METHODS)}.")
+            raise ValueError(
+                f"The method {name!r} is not known{perhaps(name, WORD_METHODS)}; choose {', '.join(WORD_METHODS)}."
+            )
         return name
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vitbench.errors import UserError
 from vitbench.methods import METHODS, find_method
+from vitbench.nearest import perhaps
 from vitbench.requests.base import Figure, Request
 from vitbench.requests.captions import WORD_METHODS, Row
 
@@ -67,7 +68,8 @@ class GroundingRequest(_Study):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in WORD_METHODS and name not in CONTROLS:
-            raise ValueError(f"The method {name!r} is not known; choose {', '.join((*WORD_METHODS, *CONTROLS))}.")
+            known = (*WORD_METHODS, *CONTROLS)
+            raise ValueError(f"The method {name!r} is not known{perhaps(name, known)}; choose {', '.join(known)}.")
         return name
 
     @model_validator(mode="after")

@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from vitbench import __version__
-from vitbench.errors import UserError
+from vitbench.errors import NoSuchRun, UserError
 from vitbench.files.writing import clear_folder, sync_folder, temporary_folder, temporary_name, write_whole
+from vitbench.nearest import perhaps
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.checkpoints import checkpoint_steps, read_index, step_folder
 from vitbench.runs.liveness import has_worker
@@ -258,7 +259,13 @@ class Store:
         if found:
             some = ", ".join(run.id for run in found[:4])
             raise UserError(f"{clean(text)!r} may mean {len(found)} runs ({some}); give more of the id.")
-        raise UserError(f"There is no run {clean(text)!r} in {self.folder}; `vitbench runs` lists them.")
+        near = perhaps(text, self.names())
+        raise NoSuchRun(f"There is no run {clean(text)!r} in {self.folder}{near}; `vitbench runs` lists them.")
+
+    def names(self) -> list[str]:
+        """What runs may be called by: the names of those that have one, and all ids."""
+        runs = self.runs()
+        return [*filter(None, (read_status(run.folder).name for run in runs)), *(run.id for run in runs)]
 
     def remove(self, run: Run) -> None:
         """Deletes a run folder; a link in its place is taken away without following it.

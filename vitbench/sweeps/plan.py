@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_toml
 from vitbench.files.reading import MissingFile, Unreadable
+from vitbench.nearest import perhaps
 from vitbench.paths import expanded
 from vitbench.recipe import Recipe, parse_recipe, warnings
 from vitbench.recipe_epochs import fitted_to_epochs
@@ -133,8 +134,9 @@ def plan_document(source: str | Path) -> tuple[Path, dict[str, Any]]:
     try:
         return file, read_toml(file)
     except MissingFile as error:
+        near = perhaps(str(source), plan_names())
         raise UserError(
-            f"There is no sweep file and no sweep {shortened(str(source))}; those that come with vitbench are: "
+            f"There is no sweep file and no sweep {shortened(str(source))}{near}; those that come with vitbench are: "
             f"{', '.join(plan_names())}."
         ) from error
     except Unreadable as error:

@@ -7,6 +7,7 @@ from vitbench.data.layouts.base import Declined, NotRecognised
 from vitbench.data.layouts.place import listed
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 
 CAPTION_FORMATS = Declarations(
     "caption format", CaptionFormat, "vitbench.captions.formats", "FORMAT", lambda one: -one.priority
@@ -34,7 +35,7 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     """What a folder or file holds. Raises UserError with what was found and what is missing, if nothing fits."""
     known = {one.name: one for one in formats()}
     if chosen and chosen not in known:
-        raise UserError(f"There is no caption format {chosen!r}; there are {listed(known)}.")
+        raise UserError(f"There is no caption format {chosen!r}{perhaps(chosen, known)}; there are {listed(known)}.")
     declined: dict[str, Declined] = {}
     for one in [known[chosen]] if chosen else formats():
         found = one.recognise(place)

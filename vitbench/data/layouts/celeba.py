@@ -15,6 +15,7 @@ from vitbench.data.layouts.tree import entries_sentence, split_counts
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.reading import TABLE
+from vitbench.nearest import perhaps
 
 _SPLITS = {"0": "train", "1": "val", "2": "test"}
 
@@ -29,7 +30,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     labels: dict[str, tuple[str, ...]]
     if wanted:
         if wanted not in names:
-            raise UserError(f"CelebA has no attribute {wanted!r}; it has {listed(names)}.")
+            raise UserError(f"CelebA has no attribute {wanted!r}{perhaps(wanted, names)}; it has {listed(names)}.")
         column = names.index(wanted)
         labels = {name: (wanted if marks[column] == "1" else f"no {wanted}",) for name, marks in rows.items()}
     elif SEVERAL in options:

@@ -14,6 +14,7 @@ from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS, open_file
+from vitbench.nearest import perhaps
 from vitbench.text import counted
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
@@ -78,7 +79,7 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
     place = Place(path, said)
     known = {form.name: form for form in forms()}
     if name and name not in known:
-        raise UserError(f"There is no layout {name!r}; there are {listed(form_names())}.")
+        raise UserError(f"There is no layout {name!r}{perhaps(name, form_names())}; there are {listed(form_names())}.")
     if place.file is None and not place.pictures and not name:
         raise UserError(f"There are no pictures in {path}{_what_is_there(place)}.")
     declined: dict[str, Declined] = {}
