@@ -255,7 +255,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         else:
             said = f"beam's caption {place + 1} of {len(self.beam)}"
         if seen.unknown:
-            self._note(f"not in the vocabulary, so read as <unknown>: {', '.join(seen.unknown)}", "warning")
+            self._note(seen.unknown, "warning")
         elif seen.warnings:
             self._note(seen.warnings[0], "warning")
         else:

@@ -45,7 +45,8 @@ class CaptionSheet:
         self.words: tuple[str, ...] = tuple(str(word["word"]) for word in sheet.facts["words"])
         self.layers, self.heads = int(sheet.facts["layers"]), int(sheet.facts["heads"])
         self.warnings: tuple[str, ...] = tuple(sheet.facts["warnings"])
-        self.unknown: tuple[str, ...] = tuple(sheet.facts["unknown"])
+        self.unknown = str(sheet.facts["told_unknown"])
+        """What is said of words of a typed caption that the vocabulary lacks."""
         self.picture: Pixels = sheet.panels[0].picture
 
     @property

@@ -145,6 +145,9 @@ def test_words_that_the_vocabulary_lacks_are_told(requests, saved, picture):
     base = {"captioner": saved, "picture": str(picture)}
     assert requests.sheet({**base, "text": "a red zebra, a gnu"}).facts["unknown"] == ["zebra", ",", "gnu"]
     assert requests.sheet({**base, "text": "two red hearts"}).facts["unknown"] == []
+    assert requests.sheet({**base, "text": "two rde haerts"}).facts["told_unknown"] == (
+        "not in the vocabulary, so read as <unknown>: rde (near: red), haerts (near: hearts)"
+    )
 
 
 def test_a_captioner_may_end_at_once_and_a_person_may_not(requests, saved, picture):

@@ -86,7 +86,7 @@ class KnownInspector:
             ],
             "layers": LAYERS,
             "heads": HEADS,
-            "unknown": [word for word in (request["text"] or "").split() if word == "zebra"],
+            "told_unknown": "read as <unknown>: zebra" * ("zebra" in (request["text"] or "").split()),
             "minus": what,
             "warnings": ["The maps have collapsed: all words share one map."]
             if request["method"] == "relevancy"

@@ -15,6 +15,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from vitbench.errors import UserError
+from vitbench.nearest import nearest
 from vitbench.text import shortened
 
 PAD, START, END, UNKNOWN = "<pad>", "<start>", "<end>", "<unknown>"
@@ -100,6 +101,14 @@ def unfit_for_words(captions: Iterable[str]) -> str:
 def unknown_words(tokenizer: Tokenizer, text: str) -> list[str]:
     """The words of a typed caption that the vocabulary lacks, and that are read as unknown."""
     return [word for word in dict.fromkeys(split_words(text)) if tokenizer.unknown_id in tokenizer.encode(word)]
+
+
+def told_unknown(tokenizer: Tokenizer, unknown: Sequence[str]) -> str:
+    """What is said of words that the vocabulary lacks, each with the nearest that it has; empty without such words."""
+    known = tokenizer.tokens[len(SPECIAL_TOKENS) :] if isinstance(tokenizer, WordTokenizer) else ()
+    near = {word: nearest(word, known) for word in unknown if len(word) > 1}
+    told = [f"{word} (near: {near[word]})" if near.get(word) else word for word in unknown]
+    return f"not in the vocabulary, so read as <unknown>: {', '.join(told)}" if told else ""
 
 
 def _until_end(ids: Sequence[int], end_id: int) -> list[int]:

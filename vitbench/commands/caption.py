@@ -107,7 +107,7 @@ def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
             probability = math.exp(word["log_probability"])
             focus = f"{word['entropy']:8.2f} {word['peak']:5.1f}x"
             print(f"  {clean(word['word']):<16} {probability:>11.1%} {word['rank']:>6,} {focus}")
-    for warning in answer["warnings"]:
-        print(f"  {warning}")
+    for warning in filter(None, (answer["told_unknown"], *answer["warnings"])):
+        print(f"  {clean(warning)}")
     if "figure" in answer:
         print(f"  {clean(answer['figure'])}")

@@ -11,7 +11,7 @@ from vitbench.captions.decoding import Hypothesis
 from vitbench.captions.describing import described
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadCaption
 from vitbench.captions.open import open_captioner, pinned
-from vitbench.captions.tokenizer import START, unknown_words
+from vitbench.captions.tokenizer import START, told_unknown, unknown_words
 from vitbench.captions.word_maps import MapSettings, all_word_maps
 from vitbench.compose.sources import Sources, file_key
 from vitbench.data.pictures import open_picture
@@ -92,6 +92,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     if minus and minus.captioner:
         inputs[f"weights of {minus.captioner}"] = minus.weights_hash
     inputs[request.picture] = sources.file_hash(request.picture)
+    unknown = unknown_words(captioner.tokenizer, request.text or "")
     facts = {
         "reference": named,
         "captioner": captioner.name,
@@ -99,7 +100,8 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
         "source": captioner.source,
         "layers": int(read.caption_pass.attention.shape[0]),
         "heads": int(read.caption_pass.attention.shape[1]),
-        "unknown": unknown_words(captioner.tokenizer, request.text or ""),
+        "unknown": unknown,
+        "told_unknown": told_unknown(captioner.tokenizer, unknown),
         "minus": minus.what if minus else "",
     }
     return Sheet(
