@@ -10,6 +10,8 @@ from screens.widgets.picker import Choice
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
 from vitbench.text import counted
 
+_BY_KIND = "by kind"
+
 
 class CaptionKeys(AskingScreen):
     """What keys change of the `request` that the screen looks by."""
@@ -45,7 +47,8 @@ class CaptionKeys(AskingScreen):
         """The next layer up or down; below the first is the mean of all."""
         seen, request = self.seen, self.request
         if seen is not None and self._has(WORD_METHODS[request.method].has_layers, "layers"):
-            self.show_request(request.changed(layer=((request.layer or 0) + step) % (seen.layers + 1) or None))
+            layer = ((request.layer or 0) + step) % (seen.layers + 1) or None
+            self.show_request(request.changed(layer=layer, by_kind=False))
 
     def action_next_head(self, step: int) -> None:
         """The next head; before the first is the mean of all."""
@@ -60,7 +63,7 @@ class CaptionKeys(AskingScreen):
         if number > seen.heads:
             self._note(f"The layer has {counted(seen.heads, 'head')}.", "warning")
         else:
-            self.show_request(self.request.changed(head=number or None))
+            self.show_request(self.request.changed(head=number or None, by_kind=False))
 
     def _has(self, has: bool, what: str) -> bool:
         if not has:
@@ -75,9 +78,14 @@ class CaptionKeys(AskingScreen):
         here = self.request.method
         methods = sorted(WORD_METHODS.values(), key=lambda method: (method.name == here, method.slow))
         choices = [Choice(method.name, _about(method.name, here), shown=method.title) for method in methods]
+        if not self.request.by_kind:
+            about = "as measured at the end of its training"
+            choices.insert(0, Choice(_BY_KIND, about, shown="cross-attention, each kind of word by its best head"))
 
         def chosen(name: str | None) -> None:
-            if name is not None:
+            if name == _BY_KIND:
+                self.show_request(seen.possible(self.request, method="raw", layer=None, head=None, by_kind=True))
+            elif name is not None:
                 self.show_request(seen.possible(self.request, method=name))
 
         self.app.push_screen(choose("The method of making the maps", choices), chosen)
@@ -169,7 +177,8 @@ class CaptionKeys(AskingScreen):
         def answered(captioner: str | None) -> None:
             if captioner:
                 self.captioner = captioner
-                self.request = self.request.changed(layer=None, head=None)
+                by_kind = self.request.method == "raw"
+                self.request = self.request.changed(layer=None, head=None, by_kind=by_kind)
                 self.ask_caption(text=self.typed)
 
         self.app.push_screen(AskDialog("The captioner", self._captioners), answered)

@@ -63,11 +63,10 @@ class CaptionScreen(CaptionKeys, AskingScreen):
     def __init__(self, captioner: str = "demo", path: str = "") -> None:
         """`captioner` is `demo`, `RUN@last`, or a folder or file; `path` a picture or a folder of them."""
         super().__init__()
-        self._best_heads = ""
         self.captioner = captioner
         self.files: tuple[str, ...] = ()
         self.number = 0
-        self.request = CaptionRequest(captioner=captioner, picture="-")
+        self.request = CaptionRequest(captioner=captioner, picture="-", by_kind=True)
         self.seen: CaptionSheet | None = None
         self.word = 0
         self.beam: tuple[Written, ...] = ()
@@ -130,15 +129,7 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         answer = await self._ask("caption_pictures", captioner=self.captioner, path=path)
         if answer is not None and answer.values["files"]:
             self.files, self.number = tuple(answer.values["files"]), int(answer.values["first"])
-            self._begin_with(answer.values.get("heads") or {})
             self.new_picture()
-
-    def _begin_with(self, heads: dict[str, Any]) -> None:
-        """The layer and head that ground best, where that was measured and nothing else was chosen."""
-        request = self.request
-        if heads and self.seen is None and request.method == "raw" and (request.layer, request.head) == (None, None):
-            self.request = request.changed(layer=int(heads["layer"]), head=int(heads["head"]))
-            self._best_heads = str(heads["said"])
 
     def _take_up(self, session: CaptionSession) -> None:
         """Goes on where one was when the screen was left."""
@@ -260,8 +251,8 @@ class CaptionScreen(CaptionKeys, AskingScreen):
             self._note(seen.warnings[0], "warning")
         else:
             words = f"{said}, log-probability {seen.log_probability:.2f}; bars: entropy, peak"
-            began = (self.request.layer, self.request.head) != (None, None) and self._best_heads
-            self._note(f"{words}; shown first: {began}" if began else words)
+            why = seen.why(self.word)
+            self._note(f"{words}\n{why}" if why else words)
 
     def action_word(self, step: int) -> None:
         """The next word, or the one before; after the last comes the first."""

@@ -76,6 +76,13 @@ class CaptionSheet:
         """The words with their bars."""
         return [WordCell(w["word"], float(w["entropy"]), float(w["peak"])) for w in self.facts["words"]]
 
+    def why(self, word: int) -> str:
+        """Why a word, from 0, is shown by its layer and head, where nobody chose one; empty for the caption's end."""
+        said = str(self.facts["heads_said"])
+        if "kind" not in self.facts["words"][word]:
+            return said
+        return str(self.facts["words"][word]["why"])
+
     def possible(self, request: CaptionRequest, **changes: Any) -> CaptionRequest:
         """The request with other values, without a layer or a head that this captioner or method has not."""
         values = request.record() | changes
@@ -84,6 +91,7 @@ class CaptionSheet:
             values["layer"] = None
         if values["head"] is not None and (not method.has_heads or values["head"] > self.heads):
             values["head"] = None
+        values["by_kind"] = values["by_kind"] and values["method"] == "raw"
         if values["minus_method"] == values["method"]:
             values["minus_method"] = None
         return request.read(values)
@@ -97,8 +105,8 @@ class CaptionSheet:
             ("word", f"{self.words[word]}   {word + 1} of {len(self.words)}", "accent"),
             ("rank", f"{rank:,}, probability {probability}", "foreground" if rank == 1 else "warning"),
             ("method", WORD_METHODS[request.method].title, "foreground"),
-            ("layer", self._chosen("layer", self.layers, WORD_METHODS[request.method].has_layers), "foreground"),
-            ("head", self._chosen("head", self.heads, WORD_METHODS[request.method].has_heads), "foreground"),
+            ("layer", self._chosen(word, "layer", self.layers, WORD_METHODS[request.method].has_layers), "foreground"),
+            ("head", self._chosen(word, "head", self.heads, WORD_METHODS[request.method].has_heads), "foreground"),
             ("row", _ROWS[request.row], "foreground"),
             ("scale", "one for all words" if request.one_scale else "one for each word", "foreground"),
             ("entropy", f"{found['entropy']:.2f} of 1 (1 is everywhere)", "primary"),
@@ -109,8 +117,8 @@ class CaptionSheet:
             facts.append(("minus", f"{minus}; red is more, blue is less", "warning"))
         return facts + [("warning", warning, "warning") for warning in self.warnings]
 
-    def _chosen(self, what: str, count: int, has: bool) -> str:
+    def _chosen(self, word: int, what: str, count: int, has: bool) -> str:
         if not has:
             return "all (this method takes them together)"
-        number = getattr(self.request, what)
+        number = self.facts["words"][word].get(what) if self.request.by_kind else getattr(self.request, what)
         return f"mean of {count}" if number is None else f"{number} of {count}"

@@ -85,7 +85,7 @@ def save_figures(
         content = sheet_bytes(compose(request, sources, progress), ".png")
         files.append(outputs.write(folder / f"attention-{method}.png", content))
     for file in map(Path, samples[:2]):
-        caption = compose(CaptionRequest(captioner="demo", picture=str(file)), sources, progress)
+        caption = compose(CaptionRequest(captioner="demo", picture=str(file), by_kind=True), sources, progress)
         files.append(outputs.write(folder / "captions" / file.name, sheet_bytes(caption, ".png")))
     return files
 

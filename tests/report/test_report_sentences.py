@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from vitbench.captions import grounding
-from vitbench.captions.grounding_by_head import heads_of
+from vitbench.captions.heads_by_kind import chosen_heads
 from vitbench.captions.open import open_captioner
 from vitbench.compose.grounding import measure_grounding
 from vitbench.compose.sources import Sources
@@ -350,7 +350,11 @@ def test_captions_are_told_with_their_figures(tmp_path, monkeypatch):
     (_, caption), *_ = found.captions
     assert f"“{caption}”" in found.figures[0].caption
     assert caption in words_of(say_captions(found))
-    heads = heads_of("demo", tmp_path)
-    assert "mean over heads" in found.how
-    assert f"of single heads, {heads.sentence()}." in words_of(say_captions(found))
+    assert "layer 3, head 2 for nouns" in found.how
+    said = words_of(say_captions(found))
+    assert f"What shows them: {chosen_heads('demo', tmp_path).said}." in said
+    assert {role.role for role in found.contrasted} == {role.role for role in found.roles}
+    by_kind, by_mean = ({r.role: r.entropy.value for r in roles} for roles in (found.roles, found.contrasted))
+    assert by_kind["NOUN"] < by_mean["NOUN"]
+    assert by_kind["COLOUR"] == by_mean["COLOUR"]
     assert found.figures[-1].name == "grounding"

@@ -86,7 +86,9 @@ class KnownInspector:
             ],
             "layers": LAYERS,
             "heads": HEADS,
-            "told_unknown": "read as <unknown>: zebra" * ("zebra" in (request["text"] or "").split()),
+            "heads_said": "",
+            "told_unknown": "not in the vocabulary, so read as <unknown>: zebra"
+            * ("zebra" in (request["text"] or "").split()),
             "minus": what,
             "warnings": ["The maps have collapsed: all words share one map."]
             if request["method"] == "relevancy"

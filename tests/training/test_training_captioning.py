@@ -137,8 +137,9 @@ def test_scenes_are_scored_by_their_truth(tmp_path):
     module = task.network.module.eval()
     scalars = task.evaluate(module, "val", step=4, folder=tmp_path / "evaluations")
     measured = json.loads((tmp_path / "evaluations" / "grounding-heads-4.json").read_text())
-    assert 1 <= measured["layer"] <= len(measured["pointing"])
-    assert measured["words"] > 0
+    assert {"NOUN", "COLOUR"} <= set(measured["kinds"])
+    assert measured["kinds"]["NOUN"]["words"] > 0
+    assert measured["spoken"]["NOUN"]
     assert {
         "exact_match",
         "slot_accuracy",

@@ -1,13 +1,15 @@
 """Which layers and heads of a captioner ground best: every one of them measured in the same pass over each picture.
 
 The choice is made on the validation split and used elsewhere, so that a table on the test split is not its own judge.
+It is made for each kind of word: a head that points at nouns may look past colours. The best head of a kind is the one
+with the highest mean of AUC and pointing; it takes the place of the mean over all heads only where it is better than
+that by more than chance: where the interval of the difference (95%, bootstrap over pictures) lies above 0.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,55 +19,33 @@ from vitbench.captions.caption_pass import read_caption
 from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.fitting import fitted_masks
 from vitbench.captions.grounding import Seen, against, truths_of
+from vitbench.captions.grounding_table import ROLE_ORDER
+from vitbench.captions.heads_by_kind import HeadScores, KindScores
 from vitbench.captions.index import CaptionedPicture
-from vitbench.captions.word_maps import all_word_maps
+from vitbench.captions.lexicon import role_of
+from vitbench.captions.tokenizer import split_words
+from vitbench.captions.word_maps import MapSettings, all_word_maps, attention_maps
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
-from vitbench.files.parsing import read_json_object
-from vitbench.files.reading import MissingFile
-from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import Row
+from vitbench.statistics import bootstrap_counts, clustered_mean
 
-FILE_NAME = "grounding-heads.json"
-"""In a run's `evaluations/`, with the step before the ending; beside the package's weights under their name."""
-NOT_MEASURED = "mean over layers and heads: which point best was not measured (vitbench ground --by-head)"
-"""How maps are made, in words, where `heads_of` finds nothing."""
-ROLE = "NOUN"
-"""Nouns have the clearest masks, so they choose."""
+_FEWEST_PICTURES = 6
+"""Fewer than these may all agree by chance more often than once in twenty."""
+_MOST_READ = 5000
+"""Pictures whose captions tell of which kind a word is."""
 
 
 @dataclass(frozen=True)
-class HeadScores:
-    """Mean over nouns with masks, [layers][heads]: `pointing` is the share whose highest patch is one of the object's,
-    `auc` that of the patch scores. Chosen are the layer and head, from 1, that point best (then the higher AUC)."""
+class _Word:
+    """A word with a mask: (AUC, pointing) of each head [layers, heads, 2] and of the mean over all [2]."""
 
-    pointing: tuple[tuple[float, ...], ...]
-    auc: tuple[tuple[float, ...], ...]
+    picture: int
+    role: str
+    heads: NDArray[np.float64]
+    mean: NDArray[np.float64]
     chance: float
-    words: int
-    pictures: int
-    mean_pointing: float
-    """Of the mean over all layers and heads."""
-    layer: int
-    head: int
-    where: str
-    """What it was measured on."""
-
-    def sentence(self) -> str:
-        """What was chosen, and why."""
-        return (
-            f"layer {self.layer}, head {self.head} point best at nouns on {self.where}"
-            f" ({self._chosen():.2f}; mean over all {self.mean_pointing:.2f}, chance {self.chance:.2f},"
-            f" {self.words:,} nouns)"
-        )
-
-    def _chosen(self) -> float:
-        return self.pointing[self.layer - 1][self.head - 1]
-
-    def document(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
 
 
 def measure_heads(
@@ -74,99 +54,108 @@ def measure_heads(
     where: str,
     *,
     row: Row = "predicting",
+    spoken: Sequence[CaptionedPicture] = (),
     progress: Progress = silent,
 ) -> HeadScores:
     """Measures raw cross-attention of each layer and head on the first caption of each picture.
 
-    Raises UserError where no noun has a mask.
+    `spoken` are pictures whose captions tell, beside those measured, of which kind a word is. Raises UserError where
+    no word has a mask.
     """
-    pointing: list[NDArray[np.floating]] = []
-    areas: list[NDArray[np.floating]] = []
-    means, chances = [], []
+    found: list[_Word] = []
     for number, picture in enumerate(pictures):
-        for per_head, mean in _of_picture(captioner, picture, row):
-            pointing.append(np.vectorize(lambda found: found["pointing"])(per_head))
-            areas.append(np.vectorize(lambda found: found["auc"])(per_head))
-            means.append(mean["pointing"])
-            chances.append(mean["chance"])
+        found += _of_picture(captioner, picture, number, row)
         progress(number + 1, len(pictures), "grounding by head")
-    if not pointing:
-        raise UserError(f"No noun of {where} has a mask, so no head can be measured there.")
-    points, auc = np.mean(pointing, axis=0), np.mean(areas, axis=0)
-    best = max(np.ndindex(points.shape), key=lambda at: (round(float(points[at]), 6), float(auc[at])))
+    if not found:
+        raise UserError(f"No word of {where} has a mask, so no head can be measured there.")
+    times = bootstrap_counts(len(pictures), seed=0)
+    seen = {word.role for word in found}
+    roles = [role for role in ROLE_ORDER if role in seen] + sorted(seen - set(ROLE_ORDER))
+    kinds = {role: _scores([word for word in found if word.role == role], times) for role in roles}
+    words = words_by_kind([*pictures, *spoken][:_MOST_READ])
     return HeadScores(
-        tuple(map(tuple, points.tolist())),
-        tuple(map(tuple, auc.tolist())),
-        float(np.mean(chances)),
-        len(pointing),
-        len(pictures),
-        float(np.mean(means)),
-        int(best[0]) + 1,
-        int(best[1]) + 1,
-        where,
+        kinds=kinds,
+        spoken={role: words[role] for role in roles if role in words},
+        where=where,
+        pictures=len(pictures),
+    )
+
+
+def _scores(words: Sequence[_Word], times: NDArray[np.int64]) -> KindScores:
+    """The numbers of one kind, and its head where one is better than the mean."""
+    heads, means = np.stack([word.heads for word in words]), np.stack([word.mean for word in words])
+    gains = heads.mean(-1) - means.mean(-1)[:, None, None]
+    mean, gain = heads.mean(0), gains.mean(0)
+    best = max(np.ndindex(gain.shape), key=lambda at: (round(float(gain[at]), 6), float(mean[(*at, 0)])))
+    where = np.array([word.picture for word in words])
+    estimate = clustered_mean(gains[(slice(None), *best)], where, times)
+    better = estimate is not None and estimate.low > 0 and len(set(where.tolist())) >= _FEWEST_PICTURES
+    return KindScores(
+        pointing=tuple(map(tuple, mean[..., 1].tolist())),
+        auc=tuple(map(tuple, mean[..., 0].tolist())),
+        chance=float(np.mean([word.chance for word in words])),
+        words=len(words),
+        mean_pointing=float(means[:, 1].mean()),
+        mean_auc=float(means[:, 0].mean()),
+        layer=int(best[0]) + 1 if better else None,
+        head=int(best[1]) + 1 if better else None,
     )
 
 
 @torch.no_grad()
-def _of_picture(
-    captioner: OpenedCaptioner, picture: CaptionedPicture, row: Row
-) -> list[tuple[NDArray[np.object_], dict[str, float]]]:
-    """For each noun with a mask the numbers of each head [layers, heads], and those of the mean of all maps."""
+def _of_picture(captioner: OpenedCaptioner, picture: CaptionedPicture, number: int, row: Row) -> list[_Word]:
+    """The words of a picture's first caption that have a mask."""
     module, tokenizer = captioner.module, captioner.tokenizer
     prepared = captioner.prepare(open_picture(picture.file))
     pixels = prepared.pixels.to(device_of(captioner))
     ids = [tokenizer.start_id, *tokenizer.encode(picture.captions[0]), tokenizer.end_id][: module.max_length]
     caption_pass = read_caption(module, module.encode(pixels), ids)
     maps = all_word_maps(caption_pass, tokenizer, row)
-    words = [span.text for span in tokenizer.words(ids)]
-    truths = truths_of(picture, words, fitted_masks(picture.file, picture.regions).masks)
+    mean = attention_maps(caption_pass, tokenizer, MapSettings(row=row))
+    truths = truths_of(picture, mean.words, fitted_masks(picture.file, picture.regions).masks)
     found = []
-    for word, truth in enumerate(truths):
-        seen = Seen.of(truth, prepared.box, *maps.shape[3:]) if truth.role == ROLE else None
+    for place, truth in enumerate(truths):
+        seen = Seen.of(truth, prepared.box, *maps.shape[3:]) if truth.role else None
         if seen is None:
             continue
-        per_head = np.empty(maps.shape[:2], dtype=object)
-        for at in np.ndindex(*maps.shape[:2]):
-            per_head[at] = against(maps[(*at, word)], seen)
-        mean = caption_pass.attention[..., caption_pass.num_prefix_tokens :].float().mean(dim=(0, 1)).cpu().numpy()
-        span, offset = tokenizer.words(ids)[word], 1 if row == "predicting" else 0
-        of_all = mean[span.first - offset : span.stop - offset].mean(0).reshape(maps.shape[3:])
-        found.append((per_head, against(of_all, seen)))
+        each = [[_two(against(values, seen)) for values in layer] for layer in maps[:, :, place]]
+        of_all = against(mean.maps[place], seen)
+        found.append(_Word(number, truth.role, np.array(each), np.array(_two(of_all)), of_all["chance"]))
     return found
 
 
-def heads_of(reference: str, runs: Path) -> HeadScores | None:
-    """What was measured at the end of a training, of the checkpoint that `RUN@STEP` names, or of the package's
-    captioner; None where nothing was. `runs` is the store's folder of runs."""
-    if reference == "demo":
-        file = shipped_weights() / f"captioner.{FILE_NAME}"
-    elif expanded(reference).exists():
-        return None
-    else:
-        run, _, step = reference.partition("@")
-        file = runs / run / "evaluations" / step_name(int(step)) if step.isdecimal() else runs / FILE_NAME
-    try:
-        values = read_json_object(file)
-        scores = {name: tuple(map(tuple, values[name])) for name in ("pointing", "auc")}
-        return HeadScores(**(values | scores))
-    except MissingFile:
-        return None
-    except (KeyError, TypeError, UserError) as error:
-        raise UserError(f"{file} cannot be read ({error}); --layer and --head choose instead.") from None
+def _two(found: dict[str, float]) -> tuple[float, float]:
+    return found["auc"], found["pointing"]
 
 
-def step_name(step: int) -> str:
-    """The file of a run's checkpoint."""
-    return f"grounding-heads-{step}.json"
+def words_by_kind(pictures: Sequence[CaptionedPicture]) -> dict[str, tuple[str, ...]]:
+    """The words of each kind in the pictures' captions, in lower case; a word of several kinds is of the most frequent.
+
+    A word that names an object in one picture and none in another is a noun.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for picture in pictures:
+        if picture.truth:
+            pairs = [(word.text, word.role) for word in picture.truth]
+        else:
+            words = [word for caption in picture.captions for word in split_words(caption)]
+            pairs = [(word, role_of(word, picture.regions)) for word in words if word[:1].isalnum()]
+        for word, role in pairs:
+            if role and role != "OTHER":
+                counts.setdefault(word.lower(), Counter())[role] += 1
+    kinds: dict[str, list[str]] = {}
+    for word in sorted(counts):
+        kinds.setdefault(counts[word].most_common(1)[0][0], []).append(word)
+    return {role: tuple(words) for role, words in kinds.items()}
 
 
 def to_json(scores: HeadScores) -> str:
     """What `heads_of` reads."""
-    return json.dumps(scores.document(), indent=1) + "\n"
+    return json.dumps(scores.document(), indent=1, ensure_ascii=False) + "\n"
 
 
-def table(scores: HeadScores) -> str:
-    """Pointing, and AUC in brackets: a row a layer, a column a head; the chosen one is marked."""
+def table(scores: KindScores) -> str:
+    """Pointing, and AUC in brackets: a row a layer, a column a head; the chosen one, if there is one, is marked."""
     heads = len(scores.pointing[0])
     lines = ["layer  " + "".join(f"{f'head {head}':>15}" for head in range(1, heads + 1))]
     for layer, (points, areas) in enumerate(zip(scores.pointing, scores.auc, strict=True), 1):

@@ -21,7 +21,7 @@ COLUMNS = {
     "distinctness": "Distinctness",
     "deletion_drop": "Deletion drop",
 }
-_ORDER = ("NOUN", "COLOUR", "SIZE", "NUMBER", "RELATION", "BACKGROUND", "DETERMINER", "PREPOSITION", "CONJUNCTION")
+ROLE_ORDER = ("NOUN", "COLOUR", "SIZE", "NUMBER", "RELATION", "BACKGROUND", "DETERMINER", "PREPOSITION", "CONJUNCTION")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RoleRow:
 def grounding_table(records: Sequence[WordRecord], *, seed: int = 0) -> list[RoleRow]:
     """A row for each role that occurs. Intervals come from resampling pictures, whose words belong together."""
     found = {record.role for record in records}
-    roles = [role for role in _ORDER if role in found] + sorted(found - set(_ORDER))
+    roles = [role for role in ROLE_ORDER if role in found] + sorted(found - set(ROLE_ORDER))
     pictures = sorted({record.picture for record in records})
     place = {picture: number for number, picture in enumerate(pictures)}
     times = bootstrap_counts(len(pictures), seed=seed)

@@ -5,6 +5,7 @@ it names an object that the data set has masks for.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from vitbench.captions.formats.rows import Region
 
@@ -18,6 +19,18 @@ ROLES: dict[str, str] = {
     "PREPOSITION": "on in at of with by for from to into onto through down up along around across",
 }
 _ROLE_OF = {word: role for role, words in ROLES.items() for word in words.split()}
+_NAMES = {
+    "NOUN": "nouns",
+    "COLOUR": "colours",
+    "SIZE": "sizes",
+    "NUMBER": "numbers",
+    "RELATION": "relations",
+    "BACKGROUND": "backgrounds",
+    "DETERMINER": "determiners",
+    "PREPOSITION": "prepositions",
+    "CONJUNCTION": "conjunctions",
+    "OTHER": "other words",
+}
 
 MEANINGS: dict[str, str] = {
     "person": "man men woman women boy boys girl girls child children kid kids people baby lady guy player players",
@@ -43,16 +56,26 @@ def role_of(word: str, regions: Sequence[Region]) -> str:
     return _ROLE_OF.get(word, "OTHER")
 
 
+def known_role(word: str) -> str | None:
+    """The role of a word that is no noun; None for a word that the lexicon does not have."""
+    return _ROLE_OF.get(word)
+
+
+def name_of_kind(role: str) -> str:
+    """The words of a role, as sentences name them."""
+    return _NAMES.get(role, role.lower())
+
+
 def regions_of(word: str, regions: Sequence[Region]) -> list[Region]:
     """The objects that a word names: by their category, its plural, its last word, or another name of it."""
     return [region for region in regions if word in _names(region.category.lower())]
 
 
-def _names(category: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _names(category: str) -> frozenset[str]:
     words = {category, category.split()[-1]} if category.split() else {category}
-    return (
-        words | {form for word in words for form in (f"{word}s", f"{word}es")} | set(MEANINGS.get(category, "").split())
-    )
+    plurals = {form for word in words for form in (f"{word}s", f"{word}es")}
+    return frozenset(words | plurals | set(MEANINGS.get(category, "").split()))
 
 
 def describe_lexicon() -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vitbench.captions.caption_pass import CaptionPass, read_caption
 from vitbench.captions.decoder import Memory
+from vitbench.captions.heads_by_kind import KindHeads
 from vitbench.captions.network import CaptionModule
 from vitbench.captions.relevance import explained_away, gradient_attention, occlusion, relevancy
 from vitbench.captions.tokenizer import Tokenizer
@@ -31,15 +32,21 @@ HAS_LAYERS = tuple(name for name, method in WORD_METHODS.items() if method.has_l
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How maps are made. `layer` and `head` count from 0, from the end if negative; None is the mean over all."""
+    """How maps are made. `layer` and `head` count from 0, from the end if negative; None is the mean over all.
+
+    With `by_kind` raw cross-attention of each word is that of the layer and head of its kind.
+    """
 
     method: str = "raw"
     layer: int | None = None
     head: int | None = None
     row: Row = "predicting"
+    by_kind: KindHeads | None = None
 
     def describe(self) -> str:
         """As figures say it."""
+        if self.by_kind is not None:
+            return f"{METHODS[self.method]}, {self.by_kind.describe()}; {self.row} row"
         facts = self.facts()
         parts = [
             f"mean over {what}s" if facts[what] == "mean" else f"{what} {facts[what]}"
@@ -49,7 +56,11 @@ class MapSettings:
         return ", ".join([METHODS[self.method], *parts, f"{self.row} row"])
 
     def facts(self) -> dict[str, str]:
-        """As tables say it: `layer` and `head` count from 1, are `mean`, or empty where the method has none."""
+        """As tables say it: `layer` and `head` count from 1, are `mean`, or empty where the method has none;
+        by kind of word they name each kind."""
+        if self.by_kind is not None:
+            of_kinds = {which: self.by_kind.fact(which) for which in ("layer", "head")}
+            return {"method": self.method, **of_kinds, "row": self.row}
         layer = _counted(self.layer) if self.method in HAS_LAYERS else ""
         head = _counted(self.head) if self.method in OF_ATTENTION else ""
         return {"method": self.method, "layer": layer, "head": head, "row": self.row}
@@ -145,6 +156,8 @@ def word_maps(
 
 def attention_maps(caption_pass: CaptionPass, tokenizer: Tokenizer, settings: MapSettings) -> WordMaps:
     """`word_maps` for the methods of attention alone: arithmetic on what one pass has shown, no pass of its own."""
+    if settings.by_kind is not None:
+        return _words(caption_pass, tokenizer, _by_kind(caption_pass, tokenizer, settings), settings)
     attention = _layer(_layer(caption_pass.attention, settings.layer, "layers"), settings.head, "heads")
     if settings.method == "explained_away":
         attention = explained_away(attention, caption_pass.self_attention.mean((0, 1)))
@@ -153,6 +166,19 @@ def attention_maps(caption_pass: CaptionPass, tokenizer: Tokenizer, settings: Ma
         above = np.clip(found.maps - found.maps.mean(0), 0, None)
         return replace(found, maps=_scaled(above))
     return found
+
+
+def _by_kind(caption_pass: CaptionPass, tokenizer: Tokenizer, settings: MapSettings) -> Tensor:
+    """Attention [L, N], in the rows of each word that of its kind's layer and head."""
+    assert settings.by_kind is not None
+    attention = caption_pass.attention
+    chosen = attention.mean(0).mean(0)
+    offset = 1 if settings.row == "predicting" else 0
+    for span in tokenizer.words(caption_pass.ids):
+        if (at := settings.by_kind.of(span.text)) is not None:
+            rows = slice(span.first - offset, span.stop - offset)
+            chosen[rows] = _layer(_layer(attention, at[0] - 1, "layers"), at[1] - 1, "heads")[rows]
+    return chosen
 
 
 def all_word_maps(caption_pass: CaptionPass, tokenizer: Tokenizer, row: Row = "predicting") -> NDArray[np.float32]:

@@ -44,17 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     from vitbench.figures.save import sheet_bytes
 
     files = picture_files(arguments.pictures)
-    layer, head, said = chosen_heads(arguments, store_folder(arguments.store))
-    if said and (arguments.words or arguments.out is not None):
-        print(clean(said), file=sys.stderr)
-    requests = {file: _request(arguments, file, layer, head) for file in files}
+    requests = {file: _request(arguments, file) for file in files}
     drawing = drawing_of(arguments)
     targets = figure_files(arguments.out, files) if arguments.out is not None else {}
     outputs = outputs_of(arguments, inputs=[arguments.captioner, *files])
     outputs.plan(*targets.values())
     sources, progress = Sources(store_folder(arguments.store)), ConsoleProgress()
     answers: list[dict[str, Any]] = []
-    unreadable, facts = 0, {}
+    unreadable = 0
+    facts: dict[str, Any] = {}
     for file in files:
         try:
             sheet = compose(requests[file], sources, progress)
@@ -62,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"vitbench: {clean(str(error))}", file=sys.stderr)
             unreadable += 1
             continue
+        if not facts and sheet.facts["heads_said"] and (arguments.words or arguments.out is not None):
+            print(clean(sheet.facts["heads_said"]), file=sys.stderr)
         facts = dict(sheet.facts)
         answer = {"file": str(file), **facts}
         if arguments.arrays:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if unreadable else 0
 
 
-def _request(arguments: argparse.Namespace, file: Path, layer: int | None, head: int | None) -> CaptionRequest:
+def _request(arguments: argparse.Namespace, file: Path) -> CaptionRequest:
     """What is asked of one picture; what is not given has the request's own default."""
     given = {
         "text": arguments.text,
@@ -88,8 +88,7 @@ def _request(arguments: argparse.Namespace, file: Path, layer: int | None, head:
         "best": arguments.best,
         "seed": arguments.seed,
         "method": arguments.method,
-        "layer": layer,
-        "head": head,
+        **chosen_heads(arguments),
         "row": arguments.row,
         "one_scale": arguments.one_scale or None,
     }
@@ -102,11 +101,13 @@ def _print_answer(answer: dict[str, Any], *, words: bool) -> None:
     for other in answer["alternatives"]:
         print(f"  {other['score']:8.3f}  {clean(other['text'])}")
     if words:
-        print(f"  {'word':<16} {'probability':>11} {'rank':>6} {'entropy':>8} {'peak':>6}")
+        by_kind = any("kind" in word for word in answer["words"])
+        print(f"  {'word':<16} {'probability':>11} {'rank':>6} {'entropy':>8} {'peak':>6}{'  head' * by_kind}")
         for word in answer["words"]:
             probability = math.exp(word["log_probability"])
             focus = f"{word['entropy']:8.2f} {word['peak']:5.1f}x"
-            print(f"  {clean(word['word']):<16} {probability:>11.1%} {word['rank']:>6,} {focus}")
+            head = ("  mean" if word["layer"] is None else f"  {word['layer']}/{word['head']}") if by_kind else ""
+            print(f"  {clean(word['word']):<16} {probability:>11.1%} {word['rank']:>6,} {focus}{head}")
     for warning in filter(None, (answer["told_unknown"], *answer["warnings"])):
         print(f"  {clean(warning)}")
     if "figure" in answer:

@@ -12,7 +12,7 @@ from vitbench.output import print_json
 from vitbench.paths import store_folder
 from vitbench.progress import ConsoleProgress
 from vitbench.requests.studies import GroundingHeadsRequest, GroundingRequest
-from vitbench.text import clean
+from vitbench.text import clean, counted
 
 _HEAD_FILES = ("grounding-heads.png", "grounding-heads.json")
 
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="pictures with captions; scenes: addresses too")
     words = "the format of the captions, instead of what is recognised, such as caption-table:encoding=cp1251"
     parser.add_argument("--as", dest="layout", metavar="FORMAT", default="", help=words)
-    parser.add_argument("--by-head", action="store_true", help="nouns pointed at, by layer and head, as table and map")
+    parser.add_argument(
+        "--by-head", action="store_true", help="each kind of word, by layer and head, as tables and maps"
+    )
     parser.add_argument("--split", help="which split of the data (default test; with --by-head val)")
     parser.add_argument("--limit", type=int, default=200, metavar="N", help="at most N pictures (default 200)")
     add_map_settings(parser, f"{METHODS}; or a control: oracle, uniform, shuffled")
@@ -52,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("Name a captioner and --data, such as: vitbench ground demo --data scenes:base.")
     if arguments.by_head:
         return _by_head(arguments)
-    layer, head, said = chosen_heads(arguments, store_folder(arguments.store))
-    if said:
-        print(clean(said), file=sys.stderr)
-    request = _request(arguments, layer, head)
+    request = _request(arguments)
     outputs = outputs_of(arguments, inputs=[arguments.captioner], data=[arguments.data])
     if arguments.out is not None:
         outputs.plan(*(arguments.out / name for name in FILES))
@@ -66,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     move(captioner, chosen_device(arguments))
     found = measure_grounding(request.changed(captioner=named), captioner, store, progress)
     progress.close()
+    if found.heads_said:
+        print(clean(found.heads_said), file=sys.stderr)
     if arguments.json:
         left_out = {"problems": found.problems, "notes": found.notes}
         print_json({"title": found.title, **found.facts, "roles": to_dict(found.rows), **left_out}, indent=None)
@@ -107,9 +108,11 @@ def _by_head(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(scores.document(), indent=None)
     else:
-        print(f"Nouns pointed at (AUC), {clean(captioner.name)} ({clean(captioner.tag)}):")
-        print(table(scores))
-        print(clean(scores.sentence()))
+        print(f"Pointing (AUC) of each layer and head, {clean(captioner.name)} ({clean(captioner.tag)}):")
+        for kind, found in scores.kinds.items():
+            print(f"\n{clean(scores.of_kind(kind))}; {counted(found.words, 'word')}, chance {found.chance:.2f}")
+            print(table(found))
+        print(f"\n{clean(scores.sentence())}")
     for file in files:
         sheet = heads_sheet(request, captioner, scores)
         outputs.write(file, to_json(scores) if file.suffix == ".json" else sheet_bytes(sheet, file.suffix))
@@ -124,7 +127,7 @@ def _data(arguments: argparse.Namespace) -> str:
     return data
 
 
-def _request(arguments: argparse.Namespace, layer: int | None, head: int | None) -> GroundingRequest:
+def _request(arguments: argparse.Namespace) -> GroundingRequest:
     """What the arguments ask."""
     return GroundingRequest.read(
         {
@@ -134,8 +137,7 @@ def _request(arguments: argparse.Namespace, layer: int | None, head: int | None)
             "split": arguments.split or "test",
             "limit": arguments.limit,
             "method": arguments.method,
-            "layer": layer,
-            "head": head,
+            **chosen_heads(arguments),
             "row": arguments.row,
             "deletion": not arguments.no_deletion,
         }

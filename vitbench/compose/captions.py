@@ -10,6 +10,7 @@ from vitbench.captions.captioner import OpenedCaptioner, device_of
 from vitbench.captions.decoding import Hypothesis
 from vitbench.captions.describing import described
 from vitbench.captions.encoded import Decoding, EncodedPicture, ReadCaption
+from vitbench.captions.heads_by_kind import Choice, chosen_heads
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.tokenizer import START, told_unknown, unknown_words
 from vitbench.captions.word_maps import MapSettings, all_word_maps
@@ -57,9 +58,12 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     """Finds or reads the caption, and lays the maps of its words. Raises UserError where that cannot be done."""
     named, encoded = encoded_picture(sources, request.captioner, request.picture, progress)
     read, found = read_caption(request, encoded, progress)
-    settings = MapSettings(**request.settings())
+    choice = Choice(None, "")
+    if request.by_kind:
+        choice = chosen_heads(named, sources.store.runs_folder, request.row)
+    settings = MapSettings(**request.settings(), by_kind=choice.heads)
     maps = read.maps(settings, progress)
-    minus = _minus(request, sources, read, progress)
+    minus = _minus(request, settings, sources, read, progress)
     seen = encoded.prepared.box
     key = ("shown", *file_key(request.picture), seen)
     shown, box = sources.recent("picture", key, lambda: shown_picture(open_picture(Path(request.picture)), seen))
@@ -77,6 +81,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     caption = [
         f"{Path(request.picture).name}: {read.caption}",
         f"{captioner.name}, weights {captioner.tag}. {settings.describe()}; {taken}.",
+        *([f"{choice.said[:1].upper()}{choice.said[1:]}."] if choice.said else []),
         *maps.warnings(),
     ]
     pinned_request = request.changed(
@@ -91,6 +96,8 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
     inputs = {f"weights of {named}": sources.recent("hash", ("captioner", named), lambda: captioner.weights_hash)}
     if minus and minus.captioner:
         inputs[f"weights of {minus.captioner}"] = minus.weights_hash
+    if choice.heads is not None:
+        inputs[f"heads by kind of {named}"] = choice.heads.hash
     inputs[request.picture] = sources.file_hash(request.picture)
     unknown = unknown_words(captioner.tokenizer, request.text or "")
     facts = {
@@ -103,17 +110,29 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
         "unknown": unknown,
         "told_unknown": told_unknown(captioner.tokenizer, unknown),
         "minus": minus.what if minus else "",
+        "heads_said": choice.said,
     }
+    told = described(read, found, maps).to_dict()
+    for word in told["words"]:
+        word |= choice.of_word(word["word"])
     return Sheet(
         kind="caption",
         request=pinned_request.record(),
         panels=in_rows(panels, min(COLUMNS, len(panels))),
-        facts=facts | described(read, found, maps).to_dict(),
+        facts=facts | told,
         caption="\n".join(caption),
         inputs=inputs,
-        title=settings.describe()[:1].upper() + settings.describe()[1:],
+        title=_title(settings),
         arrays=_arrays(read, maps.maps),
     )
+
+
+def _title(settings: MapSettings) -> str:
+    """In one line: with heads by kind of word the caption below says which."""
+    said = settings.describe()
+    if settings.by_kind is not None:
+        said = f"{WORD_METHODS[settings.method].title}, each kind of word by its best head; {settings.row} row"
+    return said[:1].upper() + said[1:]
 
 
 def _arrays(read: ReadCaption, maps: NDArray[np.float32]) -> Computed:
@@ -169,9 +188,10 @@ class _Minus:
         return found
 
 
-def _minus(request: CaptionRequest, sources: Sources, read: ReadCaption, progress: Progress) -> _Minus | None:
+def _minus(
+    request: CaptionRequest, settings: MapSettings, sources: Sources, read: ReadCaption, progress: Progress
+) -> _Minus | None:
     """What the request takes away, if anything. Raises UserError where that is not there, or of another shape."""
-    settings = MapSettings(**request.settings())
     maps = read.maps(settings, progress)
     if request.minus_word is not None:
         if request.minus_word > len(maps.words):
@@ -185,6 +205,7 @@ def _minus(request: CaptionRequest, sources: Sources, read: ReadCaption, progres
             method=method.name,
             layer=settings.layer if method.has_layers else None,
             head=settings.head if method.has_heads else None,
+            by_kind=None,
         )
         return _Minus(read.maps(other, progress).maps, other.describe())
     if request.minus_captioner is not None:

@@ -55,7 +55,7 @@ def _captioning(captioner: str, store: Path) -> Callable[[Path], Captioned]:
     sources, drawing = Sources(store), Drawing(dpi=_DOTS_PER_INCH)
 
     def caption(picture: Path) -> Captioned:
-        request = CaptionRequest(captioner=captioner, picture=str(picture.absolute()))
+        request = CaptionRequest(captioner=captioner, picture=str(picture.absolute()), by_kind=True)
         try:
             return Captioned(picture, sheet_bytes(compose(request, sources), ".png", drawing))
         except UnreadablePicture as error:

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.captions.describing import picture_files
-from vitbench.captions.grounding_by_head import heads_of
 from vitbench.captions.index import open_caption_data
-from vitbench.captions.open import pinned
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text
@@ -40,15 +38,7 @@ class CaptionRequests:
         else:
             files, first = self._own_pictures(captioner, progress), 0
         shown = [str(file) for file in files[:_MOST_PICTURES]]
-        return Reply({"files": shown, "first": first, "heads": self._heads(captioner)})
-
-    def _heads(self, captioner: str) -> dict[str, Any]:
-        """The layer and head that point best at nouns, and the sentence that says so; empty if nobody measured it."""
-        try:
-            scores = heads_of(pinned(captioner, Store(self.store)), Store(self.store).runs_folder)
-        except UserError:
-            return {}
-        return {} if scores is None else {"layer": scores.layer, "head": scores.head, "said": scores.sentence()}
+        return Reply({"files": shown, "first": first})
 
     def _own_pictures(self, reference: str, progress: Progress) -> list[Path]:
         samples = picture_files([sample_images()])

@@ -219,8 +219,10 @@ class CaptionFacts:
     """(picture, its caption)."""
     figures: tuple[FigureBlock, ...] = ()
     missing: tuple[Missing, ...] = ()
-    best_heads: str = ""
-    """Which layer and head point best at nouns, where that was measured."""
+    heads_said: str = ""
+    """Which layer and head show each kind of word, and why."""
+    contrasted: tuple[RoleFacts, ...] = ()
+    """The roles by the mean over layers and heads, where other heads show each: with these they are compared."""
 
 
 @dataclass(frozen=True)

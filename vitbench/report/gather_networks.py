@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from vitbench.captions.grounding_by_head import heads_of
 from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.comparing.rows import read_answers
@@ -187,21 +186,26 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         some = data.split(split) if split else data.pictures
         apart = max(1, len(some) // _CAPTIONED)
         for number, picture in enumerate(some[::apart][:_CAPTIONED], start=1):
-            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file)))
+            sheet = drawer.compose(CaptionRequest(captioner=named, picture=str(picture.file), by_kind=True))
             captions.append((Path(picture.file).name, str(sheet.facts["text"])))
             words = f"The picture behind each word of “{captions[-1][1]}” ({sheet.facts['maps']})."
             figures.append(drawer.figure(f"caption-{number}", sheet, words))
-        asked = GroundingRequest(captioner=named, data=address, split=split or "train", limit=request.count)
+        asked = GroundingRequest(
+            captioner=named, data=address, split=split or "train", limit=request.count, by_kind=True
+        )
         grounded = measure_grounding(asked, captioner, sources.folder, progress, data)
     except UserError as error:
         missing.append(Missing(str(error), how))
         return CaptionFacts(captioner.name, "", 0, (), tuple(captions), tuple(figures), tuple(missing))
     roles = roles_of(grounded)
-    # A head that points best at nouns may look past colours: kinds of words are compared by the mean of all.
-    best_heads = "" if (heads := heads_of(named, sources.store.runs_folder)) is None else heads.sentence()
     if all(role.auc is None for role in roles):
         words = "No word has a mask in these data, so how well its map finds what it means is not known."
         missing.append(Missing(words, how))
+    contrasted: tuple[RoleFacts, ...] = ()
+    if grounded.heads_used:
+        # A single head is more concentrated than the mean of many: kinds are compared with all by the mean.
+        by_mean = measure_grounding(asked.changed(by_kind=False), captioner, sources.folder, progress, data)
+        contrasted = roles_of(by_mean)
     sheet = grounding_sheet(grounded)
     figures.append(drawer.figure("grounding", sheet, "How well each kind of word finds what it means; 95% intervals."))
     count = min(request.count, len(some))
@@ -213,7 +217,8 @@ def gather_captions(request: ReportRequest, task: str, model: str, drawer: Drawe
         tuple(captions),
         tuple(figures),
         tuple(missing),
-        best_heads,
+        grounded.heads_said,
+        contrasted,
     )
 
 

@@ -34,12 +34,12 @@ def say_captions(facts: CaptionFacts) -> Section:
             Paragraph(
                 f"How well the map of a word finds what the word means was measured on {facts.pictures:,} pictures"
                 f" ({facts.how}). AUC is the chance that a patch of the word's object scores above another patch:"
-                " 0.5 is no better than guessing." + _of_nouns(facts.best_heads)
+                " 0.5 is no better than guessing." + _which_heads(facts.heads_said)
             )
         )
         blocks.append(_table(facts.roles))
         found = [sentence for role in facts.roles if role.auc is not None for sentence in [role_sentence(role)]]
-        contrasts = list(_contrasts(facts.roles))
+        contrasts = list(_contrasts(facts))
         if found or contrasts:
             blocks.append(Listing((*found, *contrasts)))
     blocks += [figure for figure in facts.figures if figure.name == "grounding"]
@@ -47,10 +47,8 @@ def say_captions(facts: CaptionFacts) -> Section:
     return Section("Captions", tuple(blocks))
 
 
-def _of_nouns(best_heads: str) -> str:
-    if not best_heads:
-        return ""
-    return f" The mean over layers and heads serves all kinds of words; of single heads, {best_heads}."
+def _which_heads(said: str) -> str:
+    return f" What shows them: {said}." if said else ""
 
 
 def role_sentence(role: RoleFacts) -> str:
@@ -64,9 +62,10 @@ def role_sentence(role: RoleFacts) -> str:
     return f"The maps of {who} find what they mean no better than guessing: AUC {value}, {role.words:,} words."
 
 
-def _contrasts(roles: tuple[RoleFacts, ...]) -> Iterator[str]:
+def _contrasts(facts: CaptionFacts) -> Iterator[str]:
     """Conjunctions and words of the background against objects, colours and quantities."""
-    known = {role.role: role for role in roles}
+    known = {role.role: role for role in facts.contrasted or facts.roles}
+    how = "by the mean over layers and heads for all, " * bool(facts.contrasted)
     for name in _CONTRASTED:
         if name not in known:
             continue
@@ -81,11 +80,11 @@ def _contrasts(roles: tuple[RoleFacts, ...]) -> Iterator[str]:
                 ),
             ),
         ):
-            if said := _compared(known, name, measure, words):
+            if said := _compared(known, name, measure, words, how):
                 yield said
 
 
-def _compared(known: dict[str, RoleFacts], name: str, measure: str, words: tuple[str, str, str]) -> str:
+def _compared(known: dict[str, RoleFacts], name: str, measure: str, words: tuple[str, str, str], how: str) -> str:
     own: Estimate | None = getattr(known[name], measure)
     others = {other: e for other in _CONTENT if other in known and (e := getattr(known[other], measure)) is not None}
     if own is None or not others:
@@ -105,7 +104,7 @@ def _compared(known: dict[str, RoleFacts], name: str, measure: str, words: tuple
     unit = "fall of the word's log-probability in nats when the top tenth of its map is blanked" * (measure == "drop")
     unit = unit or "entropy, 1 is everywhere"
     numbers = ", ".join(f"{ROLES[other]} {_short(e)}" for other, e in others.items())
-    said = f"{subject} {parts} ({unit}: {ROLES[name]} {_short(own)}, {numbers})."
+    said = f"{subject} {parts} ({how}{unit}: {ROLES[name]} {_short(own)}, {numbers})."
     if same:
         said += " Overlapping intervals count as equal."
     return said[:1].upper() + said[1:]

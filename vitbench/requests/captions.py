@@ -55,6 +55,8 @@ class CaptionRequest(Request):
     method: str = "raw"
     layer: int | None = Field(None, ge=1)
     head: int | None = Field(None, ge=1)
+    by_kind: bool = False
+    """Each word by the layer and head that ground its kind better than the mean, as measured at the end of training."""
     row: Row = "predicting"
     one_scale: bool = False
     word: int | None = Field(None, ge=1)
@@ -81,6 +83,7 @@ class CaptionRequest(Request):
             raise ValueError("Only one map can be taken away: a word's, a method's or a captioner's.")
         if self.text is not None and self.ids:
             raise ValueError("--text and --ids both name the caption: choose one.")
+        check_by_kind(self.by_kind, self.method, self.layer, self.head)
         for sentence in self.without_effect().values():
             raise ValueError(sentence)
         return self
@@ -107,13 +110,22 @@ class CaptionRequest(Request):
         return found
 
     def settings(self) -> dict[str, Any]:
-        """How the maps are made, layers and heads from 0, as `captions.word_maps.MapSettings` takes them."""
+        """How the maps are made, layers and heads from 0, as `captions.word_maps.MapSettings` takes them; the heads of
+        each kind are the captioner's."""
         return {
             "method": self.method,
             "layer": None if self.layer is None else self.layer - 1,
             "head": None if self.head is None else self.head - 1,
             "row": self.row,
         }
+
+
+def check_by_kind(by_kind: bool, method: str, layer: int | None, head: int | None) -> None:
+    """Raises ValueError where one layer or head, or another method, is asked for beside each kind's own."""
+    if by_kind and method != "raw":
+        raise ValueError(f"Heads by kind of word were measured of raw cross-attention, not of {method}.")
+    if by_kind and (layer, head) != (None, None):
+        raise ValueError("--layer and --head show all words by one head: not each kind by its own.")
 
 
 FIGURES = (

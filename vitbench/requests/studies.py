@@ -8,7 +8,7 @@ from vitbench.errors import UserError
 from vitbench.methods import METHODS, find_method
 from vitbench.nearest import perhaps
 from vitbench.requests.base import Figure, Request
-from vitbench.requests.captions import WORD_METHODS, Row
+from vitbench.requests.captions import WORD_METHODS, Row, check_by_kind
 
 CONTROLS = ("oracle", "uniform", "shuffled")
 """Maps that test the measure of grounding: the word's patches themselves, every patch alike, and those of the word
@@ -61,6 +61,8 @@ class GroundingRequest(_Study):
     method: str = "raw"
     layer: int | None = Field(None, ge=1)
     head: int | None = Field(None, ge=1)
+    by_kind: bool = False
+    """Each word by the layer and head that ground its kind better than the mean, as measured at the end of training."""
     row: Row = "predicting"
     deletion: bool = True
 
@@ -74,6 +76,7 @@ class GroundingRequest(_Study):
 
     @model_validator(mode="after")
     def _nothing_without_effect(self) -> Self:
+        check_by_kind(self.by_kind, self.method, self.layer, self.head)
         for field in ("layer", "head"):
             if getattr(self, field) is None:
                 continue
@@ -86,7 +89,7 @@ class GroundingRequest(_Study):
 
 
 class GroundingHeadsRequest(_Study):
-    """Which layer and head of a captioner point best at what nouns mean."""
+    """Which layer and head of a captioner ground each kind of word best."""
 
     kind: ClassVar[str] = "grounding heads"
 
@@ -129,7 +132,7 @@ FIGURES = (
     ),
     Figure(
         "grounding heads",
-        "which layer and head of a captioner point best at what nouns mean",
+        "which layer and head of a captioner ground each kind of word best",
         GroundingHeadsRequest,
         "vitbench.compose.grounding:compose_heads",
         85,

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from vitbench.captions.captioner import CaptionNetwork, new_captioner
 from vitbench.captions.decoding import greedy
 from vitbench.captions.grounding import ground
-from vitbench.captions.grounding_by_head import measure_heads, step_name, to_json
+from vitbench.captions.grounding_by_head import measure_heads, to_json
+from vitbench.captions.heads_by_kind import step_name
 from vitbench.captions.index import CaptionedPicture, CaptionIndex, open_caption_data
 from vitbench.captions.network import Captioner, caption_loss, padded
 from vitbench.captions.pictures import PictureSource
@@ -198,14 +199,16 @@ class Captioning:
         return {f"grounding_auc/{role}": float(np.mean(values)) for role, values in found.items()}
 
     def _measure_heads(self, module: Captioner, pictures: list[CaptionedPicture], file: Path) -> None:
-        """Writes down which layer and head point best, where nouns have masks: what looks inside begins with it."""
+        """Writes down which layer and head ground each kind of word best, where words have masks: what looks inside
+        begins with it."""
         able = [picture for picture in pictures if picture.truth or picture.regions][:_GROUNDED]
         if not able:
             return
         where = f"{len(able)} validation pictures"
         try:
-            scores = measure_heads(replace(self.network, module=module), able, where)
-        except UserError:  # no noun has a mask, or a picture is gone: then the mean over all is shown
+            network = replace(self.network, module=module)
+            scores = measure_heads(network, able, where, spoken=self.data.pictures)
+        except UserError:  # no word has a mask, or a picture is gone: then the mean over all is shown
             return
         file.parent.mkdir(exist_ok=True)  # without its parents: a run that was deleted does not come back
         write_whole(file, to_json(scores))

@@ -13,7 +13,8 @@ from typing import Any
 from timm.models.vision_transformer import checkpoint_filter_fn
 
 from vitbench.captions.captioner import new_captioner
-from vitbench.captions.grounding_by_head import FILE_NAME, to_json
+from vitbench.captions.grounding_by_head import to_json
+from vitbench.captions.heads_by_kind import FILE_NAME
 from vitbench.captions.open import open_captioner
 from vitbench.captions.saved import CaptionerDescription, DecoderSizes
 from vitbench.captions.scene_data import scene_vocabulary
