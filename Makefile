@@ -58,9 +58,10 @@ install: $(VENV)/installed
 demo: $(VENV)/installed
 	@$(BIN)/vitbench demo $(if $(HEADLESS),--headless)
 
+# Each process of pytest rewrites and compiles all tests unless it may keep what another one has compiled.
 test: $(VENV)/installed-tests
 	@echo "Running all tests but the slow ones, which make test-all runs too"
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow" $(PYTEST_ARGUMENTS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow" $(PYTEST_ARGUMENTS)
 
 test-all: $(VENV)/installed-tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGUMENTS)

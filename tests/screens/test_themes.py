@@ -6,6 +6,7 @@ import os
 import pytest
 from textual.color import Color
 
+from screens.remembered import Remembered
 from screens.themes import contrast, offered_themes
 from tests.screens.fake_runs import FakeRun
 from tests.screens.opened_app import opened
@@ -75,20 +76,25 @@ async def test_the_key_goes_through_all_themes_and_back(store):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"theme": "ansi-dark"}', 'The remembered theme "ansi-dark" is not available'),
-        ('{"theme": "gone"}', 'The remembered theme "gone" is not available'),
-        ('{"theme": 7}', '"theme" is not a text'),
-        ('{"theme": "x\\u001b]0;t\\u0007"}', "is not available"),
-        ('{"sort": "gone"}', 'cannot be sorted by "gone"'),
-        ('{"sort": ["age"], "details": "no"}', '"sort" is not a text'),
-        ('{"marked": [1, {}]}', '"marked" is not a list of texts'),
-        ('{"marked": ["gone"], "seen_crashes": 3}', '"seen_crashes" is not a list of texts'),
-        ('{"filter": "accuracy>much", "axis": "moon", "smoothing": "1e9"}', "is on: accuracy>much. Esc takes"),
-        ("[1, 2]", "set aside as screens.json.unusable"),
-        ("{", "set aside as screens.json.unusable"),
-        ("[" * 100_000, "set aside as screens.json.unusable"),
-        ("\x00\xff", "set aside as screens.json.unusable"),
+        (
+            '{"theme": "ansi-dark", "sort": "gone", "filter": "accuracy>much", "axis": "moon", "smoothing": "1e9"}',
+            [
+                'The remembered theme "ansi-dark" is not available',
+                'cannot be sorted by "gone"',
+                "is on: accuracy>much. Esc takes",
+            ],
+        ),
+        (
+            '{"theme": 7, "sort": ["age"], "details": "no", "marked": ["gone"], "seen_crashes": 3}',
+            ['"theme" is not a text', '"sort" is not a text', '"seen_crashes" is not a list of texts'],
+        ),
+        (
+            '{"theme": "x\\u001b]0;t\\u0007", "marked": [1, {}]}',
+            ["is not available", '"marked" is not a list of texts'],
+        ),
+        ("[" * 100_000, ["set aside as screens.json.unusable"]),
     ],
+    ids=["unknown", "of another type", "hostile", "unusable"],
 )
 async def test_nothing_remembered_keeps_the_app_from_starting(store, content, said):
     run = FakeRun(store, "one").train(300).status("finished")
@@ -96,15 +102,24 @@ async def test_nothing_remembered_keeps_the_app_from_starting(store, content, sa
     async with opened(store, (100, 30)) as at:
         await at.until(lambda: at.app.is_running and at.app.screen.is_mounted)
         notices = [notice.message for notice in at.app._notifications]
-        assert not said or any(said in notice for notice in notices), notices
-        if "unusable" in said:
-            assert (store / "screens.json.unusable").read_text(encoding="latin-1") == content
+        assert [one for one in said if not any(one in notice for notice in notices)] == [], notices
         await at.press("escape")
         await at.see("one")
         await at.show("run", run_id=run.id)
         await at.see("1 Curves")
         await at.press("ctrl+t")
         assert json.loads((store / "screens.json").read_text())["theme"] == at.app.theme
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", "[" * 100_000, "\x00\xff"], ids=["list", "cut", "deep", "binary"])
+def test_a_file_that_cannot_be_read_is_set_aside(tmp_path, content):
+    file = tmp_path / "screens.json"
+    file.write_text(content, encoding="latin-1")
+    remembered = Remembered(tmp_path)
+    (problem,) = remembered.problems
+    assert "set aside as screens.json.unusable" in problem
+    assert (tmp_path / "screens.json.unusable").read_text(encoding="latin-1") == content
+    assert remembered.text("theme", "mine") == "mine"
 
 
 async def test_a_settings_file_that_is_a_folder_is_ignored(store):
