@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 # Workers are processes of their own, and need not find an installation.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
-from gpu.bench import Bench, NotRun, note_machine, summary  # noqa: E402
+from gpu.bench import Bench, NotRun, note_machine, summary  # noqa: E402 - after the path to it
 
 STEPS = {
     "peak": 40,
@@ -71,7 +71,7 @@ def main() -> int:
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other are slower than one
         # What all steps import, once; CUDA is not called here, so that each child may.
         import vitbench.training.open_classification
-        import vitbench.training.work  # noqa: F401
+        import vitbench.training.work  # noqa: F401 - for the children
 
         for step in arguments.step:
             bench = Bench(step, arguments.size, out, Path(store))

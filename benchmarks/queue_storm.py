@@ -19,7 +19,7 @@ RESULT = Path(__file__).resolve().parent / "results" / "queue_storm.md"
 sys.path.insert(0, str(ROOT))
 
 from tests.runs.walking import ROOM_FOR_MARK  # noqa: E402 - after the path to it
-from vitbench.runs.process import MARK  # noqa: E402
+from vitbench.runs.process import MARK  # noqa: E402 - as above
 
 
 def main() -> int:

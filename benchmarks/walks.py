@@ -24,7 +24,7 @@ RESULT = Path(__file__).resolve().parent / "results" / "walks.md"
 sys.path.insert(0, str(ROOT))
 
 from tests.runs.walking import ROOM_FOR_MARK  # noqa: E402 - after the path to it
-from vitbench.runs.process import MARK  # noqa: E402
+from vitbench.runs.process import MARK  # noqa: E402 - as above
 
 KINDS = {
     "played": ("tests.runs.walks", "a worker that only counts, without torch"),

@@ -77,8 +77,8 @@ class Workbench(ColouredApp[str]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     # Textual declares these two for the instance, so they cannot be ClassVar.
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (LEAST_WIDTH, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (LEAST_HEIGHT, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny-width"), (LEAST_WIDTH, "-narrow"), (100, "-wide"), (150, "-huge")]  # noqa: RUF012 - see above
+    VERTICAL_BREAKPOINTS = [(0, "-tiny-height"), (LEAST_HEIGHT, "-short"), (34, "-tall"), (50, "-towering")]  # noqa: RUF012 - see above
 
     def __init__(self, store: Path, run_id: str = "", logs: Sequence[Path] = ()) -> None:
         """`run_id` is the run to open at once, `logs` are folders of other tools' logs to read too."""

@@ -59,7 +59,7 @@ class AskingScreen(WorkbenchScreen):
 
     def _show(self) -> None:
         """Brings what the screen knows to its widgets."""
-        raise NotImplementedError
+        raise NotImplementedError  # each screen has its own
 
     async def _ask_for_sheet(
         self, request: Request, *, replaces: str = "", quiet: bool = False, arrays: bool = False

@@ -34,11 +34,11 @@ class AttentionKeys(AskingScreen):
 
     def show_request(self, request: AttentionRequest | None = None, said: str = "") -> None:
         """Asks for the sheet; `said` is what a key has set."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def find_pictures(self, path: str) -> object:
         """Asks for the pictures at a path."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     # Method and class
 

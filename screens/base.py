@@ -38,7 +38,7 @@ class WorkbenchScreen(Screen[None]):
 
     def body(self) -> ComposeResult:
         """The widgets between the top of the screen and the line of keys."""
-        raise NotImplementedError
+        raise NotImplementedError  # each screen has its own
 
     def compose(self) -> ComposeResult:
         yield from self.body()

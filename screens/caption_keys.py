@@ -27,19 +27,19 @@ class CaptionKeys(AskingScreen):
 
     def ask_caption(self, text: str = "", ids: tuple[int, ...] = ()) -> object:
         """Asks for the captioner's own caption, or for another one."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def show_request(self, request: CaptionRequest) -> object:
         """Asks for the same caption, looked at in another way."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def find_pictures(self, path: str) -> object:
         """Asks for the pictures at a path."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def new_picture(self) -> None:
         """Asks for the captioner's own caption on the picture that is chosen now."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     # Layers, heads, methods
 

@@ -34,11 +34,11 @@ class CompareViews(Exports):
 
     def show_charts(self, shown: bool) -> None:
         """Shows the charts and gives them the keys, or hides them."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def compared_rows(self) -> list[RunRow]:
         """The runs that are compared."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def action_view(self, name: str) -> None:
         """The charts, what differs, or the pictures on which the networks disagree."""

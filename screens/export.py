@@ -71,7 +71,7 @@ class Exports(WorkbenchScreen):
 
     def exported(self) -> tuple[Chart, str] | None:
         """The chart to save now, and a name for its file."""
-        raise NotImplementedError
+        raise NotImplementedError  # each screen has its own
 
     def action_export(self) -> None:
         """Asks where to, then saves."""

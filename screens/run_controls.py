@@ -24,7 +24,7 @@ class RunControls(WorkbenchScreen):
 
     def current_run(self) -> RunRow | None:
         """The run that the keys act on."""
-        raise NotImplementedError
+        raise NotImplementedError  # each screen has its own
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A run that has ended cannot be stopped; one that has finished cannot be resumed either."""

@@ -30,11 +30,11 @@ class RunEvaluations(RunControls):
     @property
     def view(self) -> str:
         """The id of the view that is shown."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def focus_view(self, name: str) -> None:
         """Gives a view the keys."""
-        raise NotImplementedError
+        raise NotImplementedError  # the screen has it
 
     def notice_outcome(self) -> None:
         """A new evaluation of this run is shown instead of what was there, also where it has the name of an old one."""

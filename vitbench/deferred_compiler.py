@@ -80,7 +80,7 @@ class _Finder:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]  # it stands for the loader that it wraps
         return spec
 
 

@@ -23,7 +23,7 @@ class Recent:
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
-                return self._values[key]  # type: ignore[return-value]
+                return self._values[key]  # type: ignore[return-value]  # a key names what the same `make` made
         made = make()
         with self._lock:
             self._values[key] = made

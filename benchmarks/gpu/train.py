@@ -92,7 +92,7 @@ def with_fixed_batch(loop: OurLoop, device: torch.device) -> tuple[torch.Tensor,
     """Lets the loop see one batch on the device for ever; its pixels and labels."""
     batch: Any = next(iter(loop.task.batches(0, 0, loop.training.batch_size)))
     synchronize(device)
-    loop.task.batches = lambda epoch, first_batch, batch_size: itertools.repeat(batch)  # type: ignore[method-assign]
+    loop.task.batches = lambda epoch, first_batch, batch_size: itertools.repeat(batch)  # type: ignore[method-assign]  # one batch for ever is what is measured
     return batch.pixels, batch.labels
 
 

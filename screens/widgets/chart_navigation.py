@@ -83,15 +83,15 @@ class ChartNavigation(Widget):
 
     def visible_curves(self) -> Sequence[Curve]:
         """The curves that have points."""
-        raise NotImplementedError
+        raise NotImplementedError  # the chart has it
 
     def whole_range(self, curves: Sequence[Curve]) -> tuple[float, float]:
         """The horizontal axis when nothing is zoomed."""
-        raise NotImplementedError
+        raise NotImplementedError  # the chart has it
 
     def redraw(self, *, fit: bool = False) -> None:
         """Draws anew; with `fit`, the vertical axis is chosen anew too."""
-        raise NotImplementedError
+        raise NotImplementedError  # the chart has it
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape hides the cursor; without one it belongs to the screen."""

@@ -50,7 +50,7 @@ class PictureList(Vertical):
 
     def file_of(self, index: int) -> Path | None:
         """The picture of a row; None if there is no such row."""
-        raise NotImplementedError
+        raise NotImplementedError  # each screen has its own
 
     @property
     def highlighted(self) -> int | None:

@@ -162,7 +162,7 @@ class RunTable(ScrollView, can_focus=True):
         self._ordered = ordered
         for part in (known, missing):
             part.sort(key=lambda run: (-run.created_at, run.id))
-        known.sort(key=lambda run: ordered[run.id][1], reverse=self.sort_reverse)  # type: ignore[arg-type,return-value]
+        known.sort(key=lambda run: ordered[run.id][1], reverse=self.sort_reverse)  # type: ignore[arg-type,return-value]  # those without a value are in the other list
         return known + missing
 
     def redraw(self) -> None:

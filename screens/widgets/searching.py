@@ -28,7 +28,7 @@ class Searchable(Widget):
 
     def searched(self) -> Sequence[str]:
         """The lines, as people read them."""
-        raise NotImplementedError
+        raise NotImplementedError  # each widget has its own
 
     def first_searched(self) -> int:
         """The line at which a new search begins."""
@@ -36,7 +36,7 @@ class Searchable(Widget):
 
     def reveal(self, line: int) -> None:
         """Brings a line into view."""
-        raise NotImplementedError
+        raise NotImplementedError  # each widget has its own
 
     def search(self, pattern: str) -> None:
         """Goes to the first line at or after the present one in which `pattern` occurs, in any case."""

@@ -59,7 +59,7 @@ def fitted_masks(file: Path, regions: Sequence[Region], frame: Frame | None = No
         where = region.where or f"{file.name}, {region.category}"
         try:
             known = region if region.height and region.width else _sized(region, frame)
-            mask = region_mask(known, lambda said, where=where: found.problems.append(f"{where}: {said}"))  # type: ignore[misc]
+            mask = region_mask(known, lambda said, where=where: found.problems.append(f"{where}: {said}"))  # type: ignore[misc]  # mypy does not infer a lambda's default
             if not mask.any():
                 raise UserError("it covers no pixel of the picture")
             mask, said = agreeing(mask, region)

@@ -292,7 +292,7 @@ def tokenizer_from_dict(saved: dict[str, Any]) -> Tokenizer:
         bad = [name for name, text in texts.items() if not isinstance(text, str)]
         if bad:
             raise UserError(f"The saved tokenizer has no text as {bad[0]!r}.")
-        return SubwordTokenizer(parse_tokenizer(str(texts.pop("tokenizer")), "The saved tokenizer"), **texts)  # type: ignore[arg-type]
+        return SubwordTokenizer(parse_tokenizer(str(texts.pop("tokenizer")), "The saved tokenizer"), **texts)  # type: ignore[arg-type]  # checked above to be texts
     raise UserError(
         f"The saved tokenizer is of kind {shortened(repr(kind))}; this version knows word, character and subword."
     )

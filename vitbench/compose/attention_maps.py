@@ -114,8 +114,9 @@ class AttentionMaps:
 
     def attention(self, pair: NetworkAndPicture) -> CachedAttention:
         """The attention of all layers and heads. Raises UserError where the network has none of the whole picture."""
-        make = lambda: all_attention(pair.network, pair.picture.pixels).cpu()  # noqa: E731
-        return self.sources.recent("attention", pair.key, make)
+        return self.sources.recent(
+            "attention", pair.key, lambda: all_attention(pair.network, pair.picture.pixels).cpu()
+        )
 
     def raw(self, pair: NetworkAndPicture, layer: int | None, head: int | None) -> FoundMap:
         """Attention as it is, of a layer and head counted from 1."""

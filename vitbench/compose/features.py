@@ -124,8 +124,10 @@ def _features_of(
         raise UserError(f"There is no picture {file}.")
     key = (named, *file_key(file), network.image_size, id(network))
     picture = sources.recent("picture", key, lambda: prepare_picture(file, network.preprocessing))
-    make = lambda: patch_features(network, picture.pixels, request.layer).cpu()  # noqa: E731
-    return picture, sources.recent("features", (*key, request.layer), make)
+    features = sources.recent(
+        "features", (*key, request.layer), lambda: patch_features(network, picture.pixels, request.layer).cpu()
+    )
+    return picture, features
 
 
 # Views: a list of panels a picture

@@ -1,6 +1,7 @@
 """The nearest pictures of a folder, as panels: the picture that is asked about, then its neighbours."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class NearestPictures:
         request, network = self.request, subject.network
         pool = chosen_pool(subject.features[0], request.pool, network.name)
         key = (subject.named, id(network), network.image_size, request.layer, pool, self.data.fingerprint)
-        make = lambda: embed(network, self.data, request.layer, pool, self.progress)  # noqa: E731
+        make = partial(embed, network, self.data, request.layer, pool, self.progress)
         return self.sources.recent("embeddings", key, make), pool
 
     def _row(self, subject: NetworkFeatures, number: int, file: str, found: Embeddings, pool: str) -> list[Panel]:

@@ -67,7 +67,7 @@ class OpenNetworks:
     @property
     def held(self) -> list[str]:
         """The references of the networks in memory, the one used last at the end."""
-        return [str(name) for name in self._networks.keys()]  # noqa: SIM118
+        return [str(name) for name in self._networks.keys()]  # noqa: SIM118 - a cache, which is no mapping
 
     def give_back(self) -> None:
         """Forgets all networks, and frees the GPU."""

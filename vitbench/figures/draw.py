@@ -6,7 +6,7 @@ A raster pixel is a whole number of a PNG's pixels, so what is saved is what the
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,9 +262,9 @@ class _Canvas:
         image.set_data(pixels)
         self._page.add_image(image)
 
-    def text(self, words: str, x: float, y: float, size: float = SIZE, **how: str) -> None:
-        """Words at a place."""
-        self.figure.text(x * self.dpi / self.wide, 1 - y * self.dpi / self.high, words, fontsize=size, **how)  # type: ignore[arg-type]
+    def text(self, words: str, x: float, y: float, size: float = SIZE, **how: Any) -> None:
+        """Words at a place, in dots from the upper left corner; `how` is what matplotlib's `Figure.text` takes."""
+        self.figure.text(x * self.dpi / self.wide, 1 - y * self.dpi / self.high, words, fontsize=size, **how)
 
     def lines(self, lines: Sequence[str], x: float, y: float) -> None:
         """Lines from the top `y` down."""

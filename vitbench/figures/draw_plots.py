@@ -44,7 +44,7 @@ def draw_plots(sheet: Sheet, drawing: Drawing) -> "Figure":
     FigureCanvasAgg(figure)
     below = _room_below(curves, width)
     top, bottom = (PAD + len(heading) * LINE) / height, (PAD + len(caption) * LINE + below) / height
-    figure.get_layout_engine().set(  # type: ignore[union-attr, call-arg]
+    figure.get_layout_engine().set(  # type: ignore[union-attr, call-arg]  # it is the engine that the figure was made with
         rect=(PAD / width, bottom, 1 - 2 * PAD / width, 1 - top - bottom), w_pad=0.03, h_pad=0.03
     )
     for number, line in enumerate(heading):

@@ -58,7 +58,7 @@ def check_image_size(module: nn.Module, size: tuple[int, int], name: str) -> Non
 
 def classifiers(module: nn.Module) -> tuple[nn.Module, ...]:
     """The last layers that give the logits: one, or two for a distilled DeiT."""
-    head: Any = module.get_classifier()  # type: ignore[operator]
+    head: Any = module.get_classifier()  # type: ignore[operator]  # a method of timm's networks
     return tuple(head) if isinstance(head, tuple | list) else (head,)
 
 

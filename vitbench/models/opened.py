@@ -84,7 +84,7 @@ class Network:
     @property
     def num_classes(self) -> int:
         """Logits a picture."""
-        return int(self.module.num_classes)  # type: ignore[arg-type]
+        return int(self.module.num_classes)  # type: ignore[arg-type]  # an int of timm's networks
 
     @property
     def weights_hash(self) -> str:

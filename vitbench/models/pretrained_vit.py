@@ -104,7 +104,7 @@ def create(
     module = timm_networks.create(architecture(name), size=size or image_size(name), num_classes=classes, **settings)
     assert isinstance(module, VisionTransformer)
     for block in module.blocks:
-        block.mlp.drop1.p = 0.0  # type: ignore[union-attr]
+        block.mlp.drop1.p = 0.0  # type: ignore[union-attr]  # a layer of timm's block
     if isinstance(module.head, nn.Linear):
         nn.init.zeros_(module.head.weight)
         nn.init.zeros_(module.head.bias)

@@ -24,7 +24,7 @@ class _TokenAndMean:
     def pool(self: Any, tokens: Tensor, pool_type: str | None = None) -> Tensor:
         """Tokens [B, N, D] as [B, 2 D]."""
         if (pool_type or self.global_pool) != TOKEN_AND_MEAN:
-            pooled: Tensor = super().pool(tokens, pool_type)  # type: ignore[misc]
+            pooled: Tensor = super().pool(tokens, pool_type)  # type: ignore[misc]  # a mixin: the class beside it has the method
             return pooled
         patches = tokens[:, self.num_prefix_tokens :]
         return torch.cat([tokens[:, 0], patches.mean(dim=1)], dim=1)
@@ -32,7 +32,7 @@ class _TokenAndMean:
     def reset_classifier(self: Any, num_classes: int, global_pool: str | None = None) -> None:
         """A new head of `num_classes`; with `global_pool`, one of timm's own kinds."""
         own = global_pool in (None, TOKEN_AND_MEAN)
-        super().reset_classifier(num_classes, None if own else global_pool)  # type: ignore[misc]
+        super().reset_classifier(num_classes, None if own else global_pool)  # type: ignore[misc]  # a mixin: the class beside it has the method
         if own and num_classes:
             like = next(self.parameters())
             self.head = nn.Linear(2 * self.embed_dim, num_classes, device=like.device, dtype=like.dtype)

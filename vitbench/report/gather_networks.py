@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vitbench.captions.index import open_caption_data
 from vitbench.captions.open import open_captioner, pinned
@@ -283,5 +284,5 @@ def _share_of(values: dict[str, float] | None, pictures: int) -> Estimate | None
     return Estimate(values["value"], *wilson_interval(round(values["value"] * pictures), pictures))
 
 
-def _with(facts: AttentionFacts, **changes: object) -> AttentionFacts:
-    return replace(facts, **changes)  # type: ignore[arg-type]
+def _with(facts: AttentionFacts, **changes: Any) -> AttentionFacts:
+    return replace(facts, **changes)

@@ -40,7 +40,7 @@ def gather_setting(run: Run, step: int | None) -> SettingFacts:
             classes=int(described["num_classes"]) if recipe.task != "caption" else None,
         )
     with suppress(OSError, SafetensorError), safe_open(folder / WEIGHTS_NAME, "numpy") as weights:
-        shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118
+        shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118 - a file, which has keys and is no mapping
         facts = replace(facts, parameters=sum(map(math.prod, shapes)))
     return facts
 

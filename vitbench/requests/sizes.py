@@ -19,7 +19,7 @@ def _size(value: object) -> tuple[int, int] | None:
         value = value[0] if len(value) == 1 else value
     sides = [value, value] if isinstance(value, int | str) else value
     try:
-        height, width = (int(side) for side in sides)  # type: ignore[attr-defined]
+        height, width = (int(side) for side in sides)  # type: ignore[attr-defined]  # what is no sequence raises TypeError, which is caught
     except (TypeError, ValueError):
         raise ValueError(f"--image-size is a side in pixels, or HEIGHTxWIDTH, not {given!r}.") from None
     if not (LEAST <= height <= MOST and LEAST <= width <= MOST):

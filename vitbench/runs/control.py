@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -185,7 +186,7 @@ def _strike(run: Run) -> bool:
         group = _signal(run, lambda: os.killpg(process.pid, signal.SIGKILL))
         struck = group or _signal(run, lambda: os.kill(process.pid, signal.SIGKILL))
     for pid in _processes(run):
-        struck |= _signal(run, lambda pid=pid: os.kill(pid, signal.SIGKILL))  # type: ignore[misc]
+        struck |= _signal(run, partial(os.kill, pid, signal.SIGKILL))
     return struck
 
 

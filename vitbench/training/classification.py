@@ -250,5 +250,5 @@ def needs_two(module: nn.Module) -> bool:
 
 def pooled_features(module: nn.Module, pixels: Tensor) -> Tensor:
     """What the last layer of a timm network sees [B, D]."""
-    tokens = module.forward_features(pixels)  # type: ignore[operator]
-    return module.forward_head(tokens, pre_logits=True)  # type: ignore[operator]
+    tokens = module.forward_features(pixels)  # type: ignore[operator]  # a method of timm's networks
+    return module.forward_head(tokens, pre_logits=True)  # type: ignore[operator]  # a method of timm's networks

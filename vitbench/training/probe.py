@@ -46,8 +46,8 @@ class Probe(Classification):
         heads = nn.ModuleList(_Head(head.in_features, head.out_features) for _ in self.rates)
         for one in heads:
             with torch.no_grad():
-                one.weight.copy_(head.weight)  # type: ignore[operator]
-                one.bias.zero_()  # type: ignore[operator]
+                one.weight.copy_(head.weight)  # type: ignore[operator]  # each is a linear layer, which ModuleList does not say
+                one.bias.zero_()  # type: ignore[operator]  # each is a linear layer, which ModuleList does not say
         module.add_module(HEADS, heads)
         self.heads = heads
         self.best = 0
@@ -95,8 +95,8 @@ class Probe(Classification):
 
     def _tensors(self) -> Iterator[tuple[int, str, Tensor]]:
         for number, head in enumerate(self.heads):
-            yield number, "weight", head.weight.detach()  # type: ignore[operator]
-            yield number, "bias", head.bias.detach()  # type: ignore[operator]
+            yield number, "weight", head.weight.detach()  # type: ignore[operator]  # each is a linear layer, which ModuleList does not say
+            yield number, "bias", head.bias.detach()  # type: ignore[operator]  # each is a linear layer, which ModuleList does not say
 
     def _heads_of(self, module: nn.Module) -> list[nn.Module]:
         return list(getattr(module, HEADS, self.heads))
@@ -106,8 +106,8 @@ class Probe(Classification):
         """Makes a head the network's own."""
         (own,) = classifiers(module)
         best = self._heads_of(module)[number]
-        own.weight.copy_(best.weight)  # type: ignore[operator,arg-type]
-        own.bias.copy_(best.bias)  # type: ignore[operator,arg-type]
+        own.weight.copy_(best.weight)  # type: ignore[operator,arg-type]  # each is a linear layer, which ModuleList does not say
+        own.bias.copy_(best.bias)  # type: ignore[operator,arg-type]  # each is a linear layer, which ModuleList does not say
 
     @torch.inference_mode()
     def _judged(self, head: nn.Module, split: str, progress: Progress) -> dict[str, float]:

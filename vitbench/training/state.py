@@ -220,4 +220,4 @@ class Training:
 def _compiled(module: nn.Module, recipe: Recipe) -> nn.Module:
     """The compiled network. Batches of pictures have one shape; captions are as long as they are."""
     dynamic = None if recipe.task == "caption" else False
-    return torch.compile(module, dynamic=dynamic)  # type: ignore[return-value]
+    return torch.compile(module, dynamic=dynamic)  # type: ignore[return-value]  # what it returns is a module too

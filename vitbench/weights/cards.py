@@ -57,11 +57,11 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     """The card of the captioner, in Markdown, with its grounding table."""
     captioner = open_captioner("demo")
     data = open_caption_data(DATA, store, progress)
-    pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)  # type: ignore[attr-defined]
-    task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))  # type: ignore[arg-type]
+    pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)  # type: ignore[attr-defined]  # the package's captioner is saved as timm's, with all of these
+    task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
     rows = []
     for split, meaning in _SPLITS.items():
-        scores = task.evaluate(captioner.module, split, step=0, folder=None, progress=progress)  # type: ignore[arg-type]
+        scores = task.evaluate(captioner.module, split, step=0, folder=None, progress=progress)  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
         slots = ", ".join(
             f"{name.rpartition('/')[2].lower()} {value:.1%}"
             for name, value in scores.items()
@@ -75,7 +75,7 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     return (
         "# The package's captioner\n\n"
         f"An encoder as the classifier's and a decoder of {len(captioner.module.decoder_attentions)} layers "
-        f"({_size(captioner.module)}), greedy decoding. {_MADE} {_CAPTIONER_ALONE}\n\n"  # type: ignore[arg-type]
+        f"({_size(captioner.module)}), greedy decoding. {_MADE} {_CAPTIONER_ALONE}\n\n"  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
         f"Data of these figures: `{DATA}`.\n\n"
         "| split | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
         + "\n".join(rows)

@@ -77,7 +77,7 @@ def take_weights(task: SceneTask, folder: Path) -> None:
     if task.labels:
         encoder = read_weights(folder / "classifier.safetensors")
     # Patches of another size: their filters and positions are resampled (FlexiViT: Beyer et al. 2023, section 3.4).
-    fitting = checkpoint_filter_fn(encoder, module.encoder)  # type: ignore[arg-type]
+    fitting = checkpoint_filter_fn(encoder, module.encoder)  # type: ignore[arg-type]  # timm's function takes any encoder of its own
     module.encoder.load_state_dict(fitting, strict=task.labels)
     module.load_state_dict(others, strict=False)
 

@@ -205,7 +205,7 @@ class MultitaskNetwork:
 
     def __init__(self, captioner: CaptionNetwork) -> None:
         self.captioner = captioner
-        self.module = MultitaskModule(captioner.module, int(captioner.module.encoder.num_features))  # type: ignore[arg-type]
+        self.module = MultitaskModule(captioner.module, int(captioner.module.encoder.num_features))  # type: ignore[arg-type]  # an int of timm's networks
 
     def write_network_json(self, folder: Path) -> None:
         """The captioner's description; `make weights` takes both networks out of the checkpoint."""

@@ -52,7 +52,7 @@ def split_lists(place: Place) -> list[SplitList]:
             if one is not None:
                 found.append(one)
         found += _matlab_lists(place)
-        place._split_lists = found  # type: ignore[attr-defined]
+        place._split_lists = found  # type: ignore[attr-defined]  # kept with the place, which knows no layouts
     return found
 
 

@@ -92,7 +92,7 @@ def read_tree(place: Place) -> Tree:
         found = Tree()
         pictures = _without_masks(place.pictures, found)
         _resolve(_nested(pictures), "", found)
-        place._tree = found  # type: ignore[attr-defined]
+        place._tree = found  # type: ignore[attr-defined]  # kept with the place, which knows no layouts
     return found
 
 

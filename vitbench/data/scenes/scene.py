@@ -160,11 +160,15 @@ def _background(random: np.random.Generator) -> Background:
     tint = np.array([np.cos(a) for a in random.uniform(0, 2 * math.pi) + np.array([0, 2.1, 4.2])])
     level = random.uniform(105, 165)
     step = random.uniform(24, 34) * random.choice([-1, 1])
-    rgb, second = (tuple(int(v) for v in np.clip(value + 18 * tint, 0, 255)) for value in (level, level + step))
+
+    def tinted(value: float) -> tuple[int, int, int]:
+        red, green, blue = (int(channel) for channel in np.clip(value + 18 * tint, 0, 255))
+        return red, green, blue
+
     return Background(
         texture=TEXTURES[random.integers(len(TEXTURES))],
-        rgb=rgb,  # type: ignore[arg-type]
-        second_rgb=second,  # type: ignore[arg-type]
+        rgb=tinted(level),
+        second_rgb=tinted(level + step),
         angle=random.uniform(-25, 25),
         period=random.uniform(0.13, 0.2),
     )
