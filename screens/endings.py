@@ -9,6 +9,7 @@ from vitbench.text import clean, shortened
 
 _MOST_NAMED = 3
 _LONGEST = 200
+_LONGEST_NAME = 40
 
 
 def notice_sequence(words: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -33,7 +34,7 @@ def in_words(ended: Sequence[RunRow]) -> str:
     """What has ended, by state: `2 finished (a, b), 1 crashed (c)`; empty for none."""
     parts = []
     for state in ENDS:
-        names = [run.title for run in ended if run.state == state]
+        names = [shortened(run.title, _LONGEST_NAME) for run in ended if run.state == state]
         if names:
             more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             parts.append(f"{len(names)} {state} ({', '.join(names[:_MOST_NAMED])}{more})")

@@ -1,6 +1,7 @@
 """What a person is told of runs that have ended."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,7 @@ def test_what_ended_by_itself_is_counted_by_state():
     assert [run.id for run in ended] == ["c", "4", "3", "2"]
     assert in_words(ended_since(runs, 0.0)) == "5 finished (run 4, run 3, run 2, and 2 more), 1 crashed (c)"
     assert in_words([]) == ""
+    assert len(in_words([replace(runs[0], name="long " * 40)])) < 80
 
 
 async def test_opening_the_app_says_what_ended_meanwhile(store):
