@@ -92,7 +92,7 @@ class NewRunScreen(WorkbenchScreen):
         left = Text.assemble((" New run ", f"bold {colours['accent']}"))
         if note := recipe_choices.PRESET_NOTES.get(self.draft.preset, ""):
             left.append(f" {self.draft.preset}: {note}", colours["secondary"])
-        self.query_one("#title", TextLine).show(left, Text("^s starts it ", colours["secondary"]))
+        self.query_one("#title", TextLine).show(left)
 
     def recolour(self, snapshot: Snapshot) -> None:
         super().recolour(snapshot)

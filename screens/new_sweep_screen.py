@@ -114,7 +114,7 @@ class NewSweepScreen(WorkbenchScreen):
 
     def apply(self, snapshot: Snapshot) -> None:
         left = Text.assemble((" New sweep ", f"bold {self.app.theme_variables['accent']}"))
-        self.query_one("#title", TextLine).show(left, Text("^s starts it ", self.app.theme_variables["secondary"]))
+        self.query_one("#title", TextLine).show(left)
 
     def recolour(self, snapshot: Snapshot) -> None:
         super().recolour(snapshot)

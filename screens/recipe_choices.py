@@ -19,10 +19,10 @@ PRESET_NOTES = {
     "augreg": "big_vision's fine-tuning recipe for pets",
     "fast": "the head first, then all of it: few epochs, good results",
     "scratch": "from random weights",
-    "probe": "how good frozen features are: only heads are trained, at several rates at once",
+    "probe": "how good frozen features are; trains heads alone",
     "demo": "the package's small network, on generated pictures",
-    "caption": "a captioner: a pretrained network and a new decoder, on pictures with captions",
-    "caption-demo": "a small captioner around the package's network; no GPU needed",
+    "caption": "a captioner: a pretrained network and a new decoder",
+    "caption-demo": "a small captioner; no GPU needed",
 }
 """What each preset is for, in a few words."""
 

@@ -1,6 +1,9 @@
 """`vitbench demo`: the whole job on what comes with the package: train, evaluate, look inside, save figures."""
 
 import argparse
+import os
+import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -54,8 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
     _print_result(run, before)
     print(f"The report: {clean(str(report))}")
     print(f"All of it took {duration(time.monotonic() - began)}, and is kept in {clean(str(run.folder))}")
-    print(f"Look at it in the workbench: vitbench --store {clean(str(store))}")
+    print(f"Look at it in the workbench: {_command()} --store {clean(shlex.quote(str(store)))}")
     return 0
+
+
+def _command() -> str:
+    """How a shell finds this program: by its name only where its environment is active."""
+    script = Path(sys.executable).with_name("vitbench")
+    if shutil.which("vitbench") or not script.is_file():
+        return "vitbench"
+    return shlex.quote(os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script))
 
 
 def _print_files(files: list[Path]) -> None:

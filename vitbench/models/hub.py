@@ -46,8 +46,8 @@ def no_network(reference: str) -> UserError:
     """The answer when weights are neither here nor to be had: both ways out in one sentence."""
     return UserError(
         f"The weights of {reference} are not on this machine and cannot be downloaded from here; either set"
-        " model.weights to a file with them (--set model.weights=PATH), or train from scratch with"
-        " --set model.pretrained=false."
+        " model.weights to a file with them, or model.pretrained to false (training from random weights), or take the"
+        " network demo, which is here."
     )
 
 
