@@ -130,8 +130,8 @@ class Desk(RunControls):
             except (UserError, OSError) as error:
                 self.workbench.tell(str(error), "error")
                 return
-            said = " ".join(after)
-            self.workbench.tell(f'"{run.title}" has the tags {said}.' if said else f'"{run.title}" has no tags.')
+            said = f"the tag{'s' * (len(after) > 1)} {', '.join(after)}" if after else "no tags"
+            self.workbench.tell(f'"{run.title}" has {said}.')
             self.workbench.watcher.wake()
 
         def others(typed: str) -> list[Choice]:
