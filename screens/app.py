@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from screens.caption_view import CaptionSession  # with Pillow, which the first paint does without
 
 _LEAVING = ("q", "ctrl+q")
+_INTERRUPTED = 130
+"""The exit code of what SIGINT has ended, as shells give it."""
 
 Severity = Literal["information", "warning", "error"]
 
@@ -381,7 +383,10 @@ def open_app(arguments: Sequence[str], logs: bool = False) -> int:
     # A key waits for the thread that reads the store no longer than this; Python's own 5 ms add up over several turns.
     sys.setswitchinterval(0.001)
     app = Workbench(store, run_id, [expanded(path).absolute() for path in chosen.logs] if logs else ())
-    farewell = app.run()
+    try:
+        farewell = app.run()
+    except KeyboardInterrupt:  # SIGINT from elsewhere (kill -INT): the terminal is restored by now
+        return _INTERRUPTED
     if farewell:
         print(clean(farewell))
     return app.return_code or 0

@@ -130,7 +130,7 @@ class FiguresScreen(AskingScreen):
         run = self.workbench.snapshot.run(figure.run_id) if figure.run_id and not self.run_id else None
         whose = f"  {clean(run.title)}" if run is not None else ""
         name = clean(shortened(figure.file.name, 60))
-        room = self.app.size.width // 3 - 2 - len(name)
+        room = self.app.size.width // 3 - 2 - len(name) - len(whose)
         form = next((form for form in ("%d %b %H:%M", "%d %b") if len(moment(figure.saved_at, form)) + 2 <= room), "")
         when = f"  {moment(figure.saved_at, form)}" if form else ""
         return Text.assemble(name, (f"{when}{whose}", colours["secondary"]))
