@@ -20,7 +20,9 @@ _OWN_HELP = {
     "LogView": "The log. Arrows and page keys scroll; at the end it follows. / searches it.",
     "RecipeView": "The recipe as it was frozen. Arrows and page keys scroll; / searches it.",
     "SearchInput": "The search. Up and down go from match to match, Enter keeps it, Esc takes it away.",
-    "Input": "A line to type in. Enter accepts, Tab goes on.",
+    "_Typed": "A line to type in, over a list of what it may be. Down goes through the list, Enter takes an entry, Tab"
+    " completes and goes on to the next field; any text may also stand as it is. ^u empties the line.",
+    "Input": "A line to type in. Enter accepts, Tab goes on, ^u empties it.",
 }
 
 
@@ -46,8 +48,8 @@ class HelpDialog(ModalScreen[None]):
         room = min(96, self.app.size.width * 96 // 100) - 4 - (keys + 2 + names) - 2
         focused = self._about.focused
         if focused is not None:
-            name = type(focused).__name__
-            text.append(_OWN_HELP.get(name, focused.tooltip if isinstance(focused.tooltip, str) else ""))
+            said = next((_OWN_HELP[kind.__name__] for kind in type(focused).__mro__ if kind.__name__ in _OWN_HELP), "")
+            text.append(said or (focused.tooltip if isinstance(focused.tooltip, str) else ""))
             text.append("\n\n" if text else "")
         for title, bindings in groups:
             text.append(f"{title}\n", Style(bold=True, color=colours["accent"]))
@@ -66,9 +68,12 @@ class HelpDialog(ModalScreen[None]):
     def _groups(self) -> list[tuple[str, list[Binding]]]:
         """Bindings by who owns them, each action once, the focus first."""
         owners: dict[int, tuple[str, dict[str, Binding]]] = {}
-        for node, binding, enabled, _ in self._about.active_bindings.values():
+        keys = self._about.active_bindings
+        for node, binding, enabled, _ in keys.values():
             if not binding.tooltip or not enabled:
                 continue
+            if binding.key == "ctrl+q" and "q" in keys:
+                continue  # the same, for where q is a letter that is typed
             title = (
                 "Everywhere" if node is self.app else ("This screen" if node is self._about else "What has the focus")
             )

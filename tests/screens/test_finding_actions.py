@@ -27,6 +27,9 @@ async def test_help_is_about_what_has_the_focus(store):
         await at.see("A chart. Arrows", "What has the focus", "zoom in")
         await at.press("end")
         await at.see("Everywhere", "Leave the app. Runs go on.")
+        assert "Quit" not in at.text(), "q and ^q are the same"
+        await at.press("escape", "escape", "escape", "n", "f1")
+        await at.see("Down goes through", "completes", "^u empties", "data read as", "Quit")
 
 
 async def test_the_palette_finds_an_action_by_its_name(store):
