@@ -54,6 +54,8 @@ class RunList(Desk):
         self.filter_problem = ""
         self.grouped = False
         self._groups = Groups()
+        self._listed: tuple[Snapshot | None, Filter, bool, list[RunRow]] = (None, self.filter, False, [])
+        """What was listed last, and of what."""
         self._completions: list[tuple[str, str]] = []
         self._completing: tuple[str, int] = ("", 0)
         self._scalars: frozenset[str] = frozenset()
@@ -80,10 +82,15 @@ class RunList(Desk):
             self.workbench.tell(f"The filter of last time is on: {line.value}. Esc takes it away.")
 
     def listed(self, snapshot: Snapshot) -> list[RunRow]:
-        """The rows that are to be shown: filtered, then grouped."""
+        """The rows that are to be shown: filtered, then grouped; the same list where nothing can differ."""
         self._scalars = snapshot.scalars
-        passed = self.filter.of(snapshot.runs)
-        return self._groups.of(passed) if self.grouped else passed
+        before, by, grouped, rows = self._listed
+        timeless = not self.filter.tests  # a test may be of the time that has passed
+        if not (timeless and before is snapshot and by is self.filter and grouped == self.grouped):
+            passed = self.filter.of(snapshot.runs)
+            rows = self._groups.of(passed) if self.grouped else passed
+            self._listed = (snapshot, self.filter, self.grouped, rows)
+        return rows
 
     def wanted_names(self) -> tuple[bool, frozenset[str]]:
         """Whether rows need the keys of their recipes, and of which scalars they need values."""

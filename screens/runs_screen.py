@@ -150,7 +150,7 @@ class RunsScreen(RunList):
             current = table.current
             ids = [one.id for one in (current.members or (current,))] if current else []
             details.show(current, [snapshot.followed[run_id] for run_id in ids if run_id in snapshot.followed])
-        self._show_title(snapshot, sum(max(1, len(run.members)) for run in shown))
+        self._show_title(snapshot, sum(len(run.members) or 1 for run in shown) if self.grouped else len(shown))
         self._show_ended()
         self.show_run_controls()
 

@@ -28,17 +28,23 @@ class Facts(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.facts: list[tuple[str, str, str]] = []
+        self._least = 1
 
-    def show(self, facts: list[tuple[str, str, str]]) -> None:
-        """Replaces the facts: name, value, and the theme's colour of the value."""
-        if facts != self.facts:
-            taller = len(self._lines(facts)) != len(self._lines(self.facts))
-            self.facts = facts
-            self.refresh(layout=taller)
+    def show(self, facts: list[tuple[str, str, str]], more_awaited: bool = False) -> None:
+        """Replaces the facts: name, value, and the theme's colour of the value.
+
+        While more of them are awaited (`more_awaited`) the rows stay as many as they were: a change of the height
+        lays the whole screen out anew, which takes longer than all that a key does.
+        """
+        least = max(self._least, len(self._lines(self.facts))) if more_awaited else 1
+        if facts != self.facts or least != self._least:
+            before = max(self._least, len(self._lines(self.facts)))
+            self.facts, self._least = facts, least
+            self.refresh(layout=max(least, len(self._lines(facts))) != before)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many rows as the facts take in this width."""
-        return max(1, len(self._lines(self.facts, width)))
+        return max(self._least, len(self._lines(self.facts, width)))
 
     def render(self) -> RenderResult:
         """The rows."""
@@ -100,7 +106,8 @@ class RunDetails(VerticalScroll, can_focus=True):
         self.query_one(ProgressLine).show(run.progress, eta or wording.percent(run.progress, 0), colour)
         self.query_one("#words", Facts).show(_brief_facts(run) if self.brief else _facts(run))
         detail = details[0] if details and not run.members else None
-        self.query_one("#last-words", Facts).show(_last_words(run, detail, 1 if self.brief else 4))
+        awaited = detail is None and not run.members
+        self.query_one("#last-words", Facts).show(_last_words(run, detail, 1 if self.brief else 4), awaited)
         if not self.brief:
             for panel in (LOSS, ACCURACY):
                 curves, spreads = mini_curves(panel, details)

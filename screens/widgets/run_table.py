@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 
 from rich.segment import Segment
 from rich.style import Style
@@ -67,6 +68,8 @@ class RunTable(ScrollView, can_focus=True):
         self._drawn: dict[str, tuple[tuple[RunRow, bool, int | None, str], Strip]] = {}
         """The rows in view with what they show, so that only those are drawn anew that differ."""
         self._look: tuple[object, ...] = ()
+        self._styles: dict[tuple[str, str, bool], Style] = {}
+        """By column, state and whether the cursor is there: found once for each look, not for each cell."""
         self._columns: list[tuple[Column, int]] = []
         self._places: dict[str, int] = {}
         self._ordered: dict[str, tuple[RunRow, Order | None]] = {}
@@ -93,8 +96,9 @@ class RunTable(ScrollView, can_focus=True):
         While the store is being read (`reading`), a cursor that nobody has moved stays at the top.
         """
         before, selected = self.cursor_row, self.cursor_id
-        self._judged_by = frozenset(run.score_metric for run in runs)
-        self._longest = max((len(run.title) for run in runs), default=0)
+        if runs is not self._given:
+            self._judged_by = frozenset(map(attrgetter("score_metric"), runs))
+            self._longest = max((len(run.title) for run in runs), default=0)
         if not self._took_values(runs):
             self.rows = self._sorted(runs)
             self._places = {run.id: place for place, run in enumerate(self.rows)}
@@ -133,6 +137,8 @@ class RunTable(ScrollView, can_focus=True):
 
         Of thousands of runs a few change from look to look, seldom by what they are sorted by.
         """
+        if runs is self._given and self._sorted_by == (self.sort_column, self.sort_reverse):
+            return True
         if len(runs) != len(self._given) or self._sorted_by != (self.sort_column, self.sort_reverse):
             return False
         changed = [(run, before) for run, before in zip(runs, self._given, strict=True) if run is not before]
@@ -191,8 +197,9 @@ class RunTable(ScrollView, can_focus=True):
         first = int(self.scroll_offset.y)
         now = time.time()
         look = (self.rich_style, self.size.width, self.app.theme, self.has_focus, self._columns)
-        before, self._drawn = (self._drawn if look == self._look else {}), {}
-        self._look = look
+        if look != self._look:
+            self._look, self._drawn, self._styles = look, {}, {}
+        before, self._drawn = self._drawn, {}
         lines = [self._heading()]
         for row in range(first, first + self.size.height - 1):
             if row >= len(self.rows):
@@ -230,10 +237,7 @@ class RunTable(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(self.size.width, style)
 
     def _line(self, run: RunRow, here: bool, colour: int | None, now: float) -> Strip:
-        base = self.rich_style
-        if here:
-            name = "block-cursor-background" if self.has_focus else "panel"
-            base += Style(bgcolor=self._colour(name))
+        base = self._style("", "", here)
         mark = " "
         mark_style = base
         if colour is not None:
@@ -242,12 +246,24 @@ class RunTable(ScrollView, can_focus=True):
         segments = [Segment(mark + " ", mark_style)]
         for column, width in self._columns:
             text = wording.fit(column.text(run, now, width), width, right=column.right)
-            segments.append(Segment(text + " " * _GAP, base + self._cell_style(column.name, run, here)))
+            segments.append(Segment(text + " " * _GAP, self._style(column.name, run.state, here)))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
-    def _cell_style(self, name: str, run: RunRow, here: bool) -> Style:
+    def _style(self, column: str, state: str, here: bool) -> Style:
+        """Of a cell in a column, or of the ground of its row (`column` is empty)."""
+        known = self._styles.get((column, state, here))
+        if known is None:
+            known = self.rich_style
+            if here:
+                known += Style(bgcolor=self._colour("block-cursor-background" if self.has_focus else "panel"))
+            if column:
+                known += self._cell_style(column, state, here)
+            self._styles[column, state, here] = known
+        return known
+
+    def _cell_style(self, name: str, state: str, here: bool) -> Style:
         if name == "state":
-            return Style(color=self._colour(STATE_COLOURS[run.state]))
+            return Style(color=self._colour(STATE_COLOURS[state]))
         if name == "name":
             return Style(color=self._colour("foreground"), bold=here)
         if name == "curve":
@@ -339,5 +355,5 @@ class RunTable(ScrollView, can_focus=True):
         self._forget()
 
     def _forget(self) -> None:
-        self._shown, self._drawn = [], {}
+        self._shown, self._drawn, self._styles = [], {}, {}
         self.refresh()
