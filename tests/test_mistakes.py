@@ -1,4 +1,4 @@
-"""A person's mistake, through the real command: one sentence on stderr, exit code 2, and no traceback."""
+"""A person's mistake, told by the command: one sentence on stderr, exit code 2, and no traceback."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from vitbench.cli import main
 
 TINY = [
     "--set=model.name=timm:vit_tiny_patch16_224",
@@ -73,11 +75,25 @@ def assert_one_sentence(answer: subprocess.CompletedProcess[str], *words: str) -
         (["data", "note.txt"], ["note.txt"]),
     ],
 )
-def test_told_before_anything_starts(place: Path, arguments: list[str], words: list[str]) -> None:
-    answer = vitbench(place, *arguments)
+def test_told_before_anything_starts(
+    place: Path,
+    arguments: list[str],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(place)
+    code = main(arguments)
+    answer = subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
     assert_one_sentence(answer, *words)
     assert answer.stdout == ""
     assert not (place / "store" / "runs").exists()
+
+
+def test_told_by_the_real_command(place: Path) -> None:
+    answer = vitbench(place, "train", "demo", "--data", "nowhere")
+    assert_one_sentence(answer, "nowhere")
+    assert answer.stdout == ""
 
 
 @pytest.mark.slow
