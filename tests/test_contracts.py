@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "timm", "torchvision", "matplotlib")
@@ -62,6 +63,20 @@ def test_the_first_paint_waits_for_nothing_that_it_does_not_show() -> None:
         "import screens.app, screens.runs_screen, sys\n"
         "early = {'PIL', 'psutil', 'vitbench.figures.sheet', 'vitbench.requests.captions'} & set(sys.modules)\n"
         "assert not early, early"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_what_is_only_read_is_told_without_torch(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        Image.new("RGB", (9, 9)).save(tmp_path / "pets" / label / "1.png")
+    program = (
+        "import sys; from vitbench.cli import main\n"
+        f"for words in (['data', {str(tmp_path / 'pets')!r}], ['runs'], ['recipe', 'fast'], ['settings']):\n"
+        "    assert main(words) == 0, words\n"
+        f"    assert not [module for module in {HEAVY!r} if module in sys.modules], words\n"
     )
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr

@@ -1,3 +1,5 @@
+"""Tokenizers: captions come back as they were split, and what a vocabulary lacks is one token."""
+
 import pytest
 
 from vitbench.captions.tokenizer import WordTokenizer, split_words, tokenizer_from_dict, train_tokenizer

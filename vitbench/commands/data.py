@@ -38,10 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary; draws the contact sheet when asked for one."""
     from vitbench.captions.data_report import inspect_data
-    from vitbench.compose.contact_sheet import contact_sheet
-    from vitbench.data.augment import augmentation
-    from vitbench.data.preprocessing import Preprocessing
-    from vitbench.figures.save import check_figure_ending, sheet_bytes
 
     if arguments.readings:
         return _print_readings(arguments)
@@ -56,9 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
             "epoch": arguments.epoch,
         }
     )
-    augmentation(arguments.augment, Preprocessing(arguments.image_size, arguments.image_size))
+    AUGMENTATIONS.find(arguments.augment)
     outputs = outputs_of(arguments, data=[arguments.path])
-    if arguments.preview:
+    if arguments.preview:  # it alone needs torch and matplotlib, which take seconds
+        from vitbench.compose.contact_sheet import contact_sheet
+        from vitbench.data.augment import augmentation
+        from vitbench.data.preprocessing import Preprocessing
+        from vitbench.figures.save import check_figure_ending, sheet_bytes
+
+        augmentation(arguments.augment, Preprocessing(arguments.image_size, arguments.image_size))
         check_figure_ending(arguments.preview)
         outputs.plan(arguments.preview)
     progress = ConsoleProgress()
