@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sweep is None:
         ensure_managers(store)
         return _list(arguments, store)
-    found = find_sweep(store, arguments.sweep)
+    found = None if _starts_another(arguments) else find_sweep(store, arguments.sweep)
     if found is None:
         return _start(arguments, store)
     _change(arguments, found)
@@ -69,6 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.best:
         return _write_best(arguments, found)
     return _show(arguments, found)
+
+
+def _starts_another(arguments: argparse.Namespace) -> bool:
+    """Whether a plan is named with a recipe or data of its own: a sweep of that name may be there already."""
+    from vitbench.sweeps.plan import plan_names
+
+    its_own = bool(arguments.set or arguments.recipe or arguments.data)
+    return its_own and (arguments.sweep in plan_names() or Path(arguments.sweep).expanduser().is_file())
 
 
 def _start(arguments: argparse.Namespace, store: Store) -> int:
