@@ -232,6 +232,7 @@ class SweepScreen(Exports):
         """The first run of the selected trial."""
         trial = self._selected()
         if trial is not None and trial.attempts:
+            self.query_one(SweepView).hold()
             self.open_screen("run", run_id=trial.attempts[min(trial.attempts)].run.id)
 
     def action_export(self) -> None:

@@ -26,7 +26,7 @@ _LEAST_VALUES = 16
 
 
 class SweepView(VerticalScroll, can_focus=True):
-    """`selected` is the trial under the cursor: the best one until somebody moves."""
+    """`selected` is the trial under the cursor: the best one until somebody moves it or opens a run."""
 
     DEFAULT_CSS = """
     SweepView { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -61,6 +61,11 @@ class SweepView(VerticalScroll, can_focus=True):
         self._history, self._effects = history, effects
         self._board = _rows(history)[:_MOST_ROWS] if history is not None else []
         self.query_one("#sweep-text", Static).update(self._text())
+
+    def hold(self) -> None:
+        """Keeps the cursor on its trial from here on, though another one becomes the best."""
+        if (trial := self.selected) is not None:
+            self._number = trial.number
 
     def move(self, by: int) -> None:
         """Moves the cursor, and keeps it in sight."""

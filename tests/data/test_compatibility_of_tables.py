@@ -172,9 +172,18 @@ def test_chexpert_has_uncertain_and_empty_marks(tmp_path):
     (doubt,) = [one for one in layout.doubts if one.stops_training]
     assert "2 marks of 2 pictures in train.csv are -1" in doubt.reason
     assert "Edema 1 and Fracture 1" in doubt.reason
-    assert ":uncertain=no" in doubt.way_out
+    assert ":uncertain=unknown" in doubt.way_out
     # Fracture is empty or uncertain in the first sixty rows.
     chosen = {way: recognise(root, f":several=yes,uncertain={way}") for way in ("no", "yes", "left-out")}
+    unknown = recognise(root, ":several=yes,uncertain=unknown,blank=unknown")
+    assert [(one.labels, one.unknown) for one in unknown.entries[:3]] == [
+        (("No Finding",), ("Edema",)),
+        ((), ("No Finding", "Edema")),
+        (("Edema",), ("No Finding", "Fracture")),
+    ]
+    assert "2 marks of -1 in train.csv are unknown: no part of loss and scores" in " ".join(unknown.notes)
+    with pytest.raises(UserError, match="uncertain=unknown needs several labels a picture"):
+        recognise(root, ":uncertain=unknown")
     labels_of = {way: [entry.labels for entry in found.entries[:3]] for way, found in chosen.items()}
     assert labels_of["no"] == [("No Finding",), (), ("Edema",)]
     assert labels_of["yes"] == [("No Finding",), ("Edema",), ("Edema", "Fracture")]
@@ -188,7 +197,7 @@ def test_chexpert_has_uncertain_and_empty_marks(tmp_path):
     assert "is uncertain (Edema is -1) (train.csv, line 3)" in str(chosen["left-out"].problems)
     with pytest.raises(UserError, match="has an empty mark"):
         recognise(root, "table:several=yes,uncertain=no,blank=left-out")
-    with pytest.raises(UserError, match="uncertain=maybe is unknown: no, yes, left-out"):
+    with pytest.raises(UserError, match="uncertain=maybe is no choice: no, yes, unknown, left-out"):
         recognise(root, "table:several=yes,uncertain=maybe")
 
 

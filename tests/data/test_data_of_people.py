@@ -211,7 +211,7 @@ def test_names_of_any_bytes_are_shown_and_kept_apart(tmp_path, store):
     for name in index.classes:
         name.encode()
     assert "caf\\xe9" in index.classes
-    assert any("equal but for case or Unicode form" in str(doubt) for doubt in index.doubts)
+    assert any("equal but for case, blanks or Unicode form" in str(doubt) for doubt in index.doubts)
     report(summarise(index)).encode()
 
 

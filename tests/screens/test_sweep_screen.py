@@ -10,6 +10,7 @@ from screens.widgets.sweep_view import SweepView
 from tests.screens.opened_app import opened
 from tests.screens.test_new_run_screen import checking  # noqa: F401 - a fixture: no test here starts torch
 from tests.sweeps.test_sweeps_manager import whole_grid  # noqa: F401 - a fixture
+from vitbench.sweeps.history import Trial
 from vitbench.sweeps.manager import stop_sweep
 
 
@@ -100,3 +101,12 @@ async def test_a_sweep_is_stopped_resumed_and_made_longer(whole_grid):  # noqa: 
     finally:
         whole_grid.change(plan)
         whole_grid.set_state("finished")
+
+
+def test_the_cursor_stays_on_the_trial_whose_run_was_opened():
+    worse, better = (Trial(number, {"optim.lr": number}) for number in (0, 1))
+    view = SweepView()
+    view._board = [worse]
+    view.hold()
+    view._board = [better, worse]
+    assert view.selected is worse

@@ -157,6 +157,84 @@ def test_the_loss_is_that_of_each_label_by_itself(tmp_path, store):
     assert set(extras) == {"exact_match"}
 
 
+@pytest.fixture
+def unsure(tmp_path):
+    """Squares whose table leaves every third mark open: -1 and blank in turn, with the truth of what it says."""
+    draw_squares(tmp_path / "data")
+    marks = np.array([[int(colour in labels_of(number)) for colour in COLOURS] for number in range(32)])
+    cells = [[str(mark) for mark in row] for row in marks]
+    for number in range(32):
+        cells[number][(number // 2 + number // 8) % 3] = "-1" if number % 2 else ""
+    cells[5] = ["-1", "", "-1"]
+    rows = "".join(f"{number}.png,{','.join(row)}\n" for number, row in enumerate(cells))
+    (tmp_path / "data" / "labels.csv").write_text(f"image,{','.join(COLOURS)}\n{rows}")
+    return tmp_path / "data", {f"images/{number}.png": row for number, row in enumerate(cells)}
+
+
+def test_unknown_labels_are_no_part_of_the_loss_and_of_the_scores(unsure, tmp_path, store):
+    root, cells = unsure
+    layout = ":uncertain=unknown,blank=unknown"
+    recipe = recipe_for(root, data={"class_weights": "balanced", "layout": layout}, train={"label_smoothing": 0.2})
+    run = Store(tmp_path / "runs").create(recipe)
+    task, _ = open_classification(recipe, run.folder, store, torch.device("cpu"), silent)
+    names = task.data.classes
+    said = [
+        [cells[task.data.samples[position].file][COLOURS.index(name)] for name in names]
+        for position in task.train.positions.tolist()
+    ]
+    batch = next(iter(task.batches(0, 0, len(said))))
+    module = task.network.module.eval()
+    loss, _ = task.loss(module, batch)
+    logits = module(batch.pixels).detach().double()
+    total = 0.0
+    for row in range(len(said)):
+        for k in range(3):
+            mark = batch.labels[row, k].item()
+            if np.isnan(mark):
+                continue
+            column = [one[k] for one in said]
+            weight = column.count("0") / column.count("1")
+            target = 0.8 * mark + 0.1
+            log_yes, log_no = F.logsigmoid(logits[row, k]).item(), F.logsigmoid(-logits[row, k]).item()
+            total -= weight * target * log_yes + (1 - target) * log_no
+    assert loss.item() == pytest.approx(total / (3 * len(said)), rel=1e-5)
+    assert sorted(map(str, batch.labels.tolist())) == sorted(
+        str([float(mark) if mark in "01" and mark else float("nan") for mark in row]) for row in said
+    )
+    scores = task.evaluate(module, "val", step=1, folder=run.folder / "evaluations", progress=silent)
+    rows = np.load(run.folder / "evaluations" / "val-1.npz")
+    precisions, losses = [], []
+    for k, name in enumerate(names):
+        own = [
+            (cells[str(file)][COLOURS.index(name)] == "1", p)
+            for file, p in zip(rows["file"], rows["probability"][:, k], strict=True)
+            if cells[str(file)][COLOURS.index(name)] in ("0", "1")
+        ]
+        losses += [-np.log(p if truth else 1 - p) for truth, p in own]
+        if any(truth for truth, _ in own):
+            # The mean over positives of the share of positives among all that score as high; no scores are equal.
+            precisions.append(np.mean([np.mean([t for t, q in own if q >= p]) for truth, p in own if truth]))
+    assert len(losses) < 3 * len(rows["file"])
+    assert scores["mean_average_precision"] == pytest.approx(np.mean(precisions))
+    assert scores["loss"] == pytest.approx(sum(losses) / (3 * len(rows["file"])), rel=1e-5)
+
+
+def test_unknown_labels_stand_in_the_split_of_a_run(unsure, tmp_path, store):
+    root, cells = unsure
+    index = open_index(str(root), layout=with_several(":uncertain=unknown"), store=store)
+    parted = with_validation(index, fraction=0.25, seed=1)
+    write_split(parted, tmp_path / "split.csv")
+    assert read_split(index, tmp_path / "split.csv").samples == parted.samples
+    part, changed = read_own_split(index, tmp_path / "split.csv", "train")
+    assert changed == ""
+    assert [sample.unknown for sample in part.samples] == [sample.unknown for sample in parted.split("train")]
+    assert sum(len(sample.unknown) for sample in index.samples) == sum(row.count("-1") for row in cells.values())
+    other = open_index(str(root), layout=with_several(":uncertain=no"), store=store)
+    assert other.fingerprint != index.fingerprint
+    with pytest.raises(UserError, match="is not what the run was trained beside"):
+        read_own_split(other, tmp_path / "split.csv", "train")
+
+
 def leaves_with_its_labels(run, tmp_path, capsys):
     """What leaves: report, card and configuration of an export, a comparison, and how well maps find each label."""
     best = run.status().best

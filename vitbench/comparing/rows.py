@@ -74,6 +74,7 @@ def read_answers(scored: Scored | ScoredLabels) -> Answers:
 
 def _answers_of_labels(scored: ScoredLabels, rows: Any) -> Answers:
     classes, truth, probability = np.asarray(rows["classes"]), np.asarray(rows["truth"]), rows["probability"]
+    known = np.asarray(rows["known"]) if "known" in rows else np.ones_like(truth)
     said = probability >= 0.5
     return Answers(
         scored,
@@ -81,7 +82,7 @@ def _answers_of_labels(scored: ScoredLabels, rows: Any) -> Answers:
         labels=_names_of(classes, truth),
         predicted=_names_of(classes, said),
         confidence=np.maximum(probability, 1 - probability).min(axis=1),
-        correct=(said == truth).all(axis=1),
+        correct=((said == truth) | ~known).all(axis=1),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vitbench.data.depths import depth_doubts, depth_notes
 from vitbench.data.generated import scenes_folder
 from vitbench.data.layouts import Doubt, Entry, Layout, parse_choice, recognise, unlabelled
 from vitbench.data.layouts.base import NotRecognised
@@ -46,6 +47,8 @@ class Sample:
     rotated: bool = False
     digest: str = ""
     labels: tuple[int, ...] | None = None
+    unknown: tuple[int, ...] = ()
+    """Of several labels those of which nobody knows whether the picture has them."""
 
     @property
     def all_labels(self) -> tuple[int, ...]:
@@ -85,7 +88,9 @@ class DataIndex:
     def label_text(self, sample: Sample) -> str:
         """The label of a sample as a table writes it; of several a list in JSON."""
         if sample.labels is not None:
-            return json.dumps([self.classes[number] for number in sample.labels], ensure_ascii=False)
+            names = [self.classes[number] for number in sample.labels]
+            unknown = [self.classes[number] for number in sample.unknown]
+            return json.dumps({"labels": names, "unknown": unknown} if unknown else names, ensure_ascii=False)
         return self.classes[sample.label] if sample.label >= 0 else ""
 
     def targets(self, positions: np.ndarray) -> np.ndarray:
@@ -93,6 +98,13 @@ class DataIndex:
         found = np.zeros((len(positions), len(self.classes)), dtype=bool)
         for row, position in enumerate(positions.tolist()):
             found[row, list(self.samples[position].all_labels)] = True
+        return found
+
+    def known(self, positions: np.ndarray) -> np.ndarray:
+        """Of which classes it is known whether the samples at `positions` have them, bool [N, classes]."""
+        found = np.ones((len(positions), len(self.classes)), dtype=bool)
+        for row, position in enumerate(positions.tolist()):
+            found[row, list(self.samples[position].unknown)] = False
         return found
 
     def path(self, sample: Sample) -> Path:
@@ -239,6 +251,13 @@ def _index(
         for entry, look in good
         if look.is_sequence
     ]
+    problems += [
+        Problem(
+            entry.file, f"holds {counted(look.not_finite, 'value')} that are no finite numbers: black, or white", False
+        )
+        for entry, look in good
+        if look.not_finite
+    ]
     if not good:
         first = f"; {problems[0].file}: {problems[0].reason}" if problems else ""
         raise UserError(f"None of the {len(entries):,} pictures in {layout.root} can be read{first}.")
@@ -257,9 +276,11 @@ def _index(
             look.rotated,
             look.digest,
             None if entry.labels is None else tuple(sorted(numbers[label] for label in entry.labels)),
+            tuple(sorted(numbers[label] for label in entry.unknown if label in numbers)),
         )
         for entry, look in good
     )
+    looks_of_good = [look for _, look in good]
     return DataIndex(
         root=layout.root,
         layout=layout.name,
@@ -268,10 +289,10 @@ def _index(
         samples=samples,
         problems=tuple(problems),
         fingerprint=_fingerprint(samples, classes),
-        notes=(*layout.notes, *_names_that_are_bytes(samples)),
-        doubts=layout.doubts,
+        notes=(*layout.notes, *_names_that_are_bytes(samples), *depth_notes(looks_of_good)),
+        doubts=(*layout.doubts, *depth_doubts(looks_of_good, value_range)),
         unlabelled=_by_split(layout.unlabelled),
-        value_range=value_range or common_range([(look.mode, look.low, look.high) for _, look in good]),
+        value_range=value_range or common_range([(look.mode, look.low, look.high) for look in looks_of_good]),
     )
 
 
@@ -286,7 +307,10 @@ def _names_that_are_bytes(samples: Sequence[Sample]) -> list[str]:
     odd = [sample.file for sample in samples if not _is_text(sample.file)]
     if not odd:
         return []
-    return [f"The names of {len(odd):,} files are not UTF-8; such bytes are shown as {readable(odd[0])} shows them."]
+    return [
+        f"Not UTF-8: the {'name' if len(odd) == 1 else 'names'} of {counted(len(odd), 'file')}; such bytes are shown as"
+        f" {readable(odd[0])} shows them."
+    ]
 
 
 def _is_text(name: str) -> bool:
@@ -349,7 +373,8 @@ def _fingerprint(samples: Sequence[Sample], classes: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
         label = "\0".join(classes[number] for number in sample.all_labels)
-        for text in (sample.file, label, sample.split, sample.digest):
+        unknown = ["\0".join(classes[number] for number in sample.unknown)] * bool(sample.unknown)
+        for text in (sample.file, label, sample.split, sample.digest, *unknown):
             data = os.fsencode(text)
             digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()

@@ -37,6 +37,15 @@ _OTHERS = {
 }
 """Pictures that Pillow alone cannot read, with what to do."""
 
+_HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+"""Brands of HEIF (ISO/IEC 23008-12) in a file's first box."""
+_HEAD = 132
+"""Bytes from which a file can be told that Pillow does not know."""
+_TIFF_DEPTHS = 258
+"""The tag BitsPerSample."""
+_TIFF_PHOTOMETRIC = 262
+"""The tag PhotometricInterpretation."""
+
 _STRIP = 2**20
 """Pixels that are converted at once."""
 
@@ -91,7 +100,11 @@ class UnreadablePicture(UserError):
 def picture_extensions() -> frozenset[str]:
     """Endings of file names (lower case, with the dot) that stand for a picture, even one that needs a library more."""
     formats = set(_formats())
-    return frozenset(_OTHERS) | {ending for ending, name in Image.registered_extensions().items() if name in formats}
+    return (
+        frozenset(_OTHERS)
+        | {ending for ending, name in Image.registered_extensions().items() if name in formats}
+        | {".mpo"}
+    )
 
 
 _allowed: list[float] = []
@@ -163,6 +176,7 @@ def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Im
     """
     _silence_libtiff()
     limit = largest_picture()
+    head = content[:_HEAD]
     try:
         # Pillow refuses by itself what is twice as large, before its size can be asked.
         Image.MAX_IMAGE_PIXELS = limit
@@ -181,7 +195,7 @@ def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Im
             stream.close()
     except _BROKEN as error:
         advice = _OTHERS.get(PurePath(name).suffix.lower())
-        known = advice if isinstance(error, Image.UnidentifiedImageError) else None
+        known = advice or _told_by(head) if isinstance(error, Image.UnidentifiedImageError) else None
         raise UnreadablePicture(name, known or _reason(error)) from error
     return picture
 
@@ -226,10 +240,49 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, coloured)
 
 
+def _told_by(head: bytes) -> str | None:
+    """What a file is by its first bytes, whatever it is called, with what to do; None where they say nothing."""
+    if head.startswith(b"\xff\x0a") or head[4:8] == b"JXL ":
+        return _OTHERS[".jxl"]
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
+        return "the file is cut short or damaged" if "HEIF" in Image.OPEN else _OTHERS[".heic"]
+    if head[128:132] == b"DICM":
+        return "DICOM is not read: write its pixels as PNG or TIFF of 16 bits first"
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return (
+            "a TIFF of a kind that is not read, such as floating point of 16 or 64 bits or in colour: write it with"
+            " 8 or 16 bits, or grey with 32"
+        )
+    return None
+
+
+def not_finite(picture: Image.Image) -> int:
+    """How many values of a picture in floating point are no numbers, or infinite."""
+    if not picture.mode.startswith("F"):
+        return 0
+    return sum(int(np.count_nonzero(~np.isfinite(np.asarray(strip)))) for strip in _strips(picture))
+
+
+def is_deep_colour(picture: Image.Image, head: bytes) -> bool:
+    """Whether a file has 16 bits for each of several channels, of which Pillow reads the upper 8; `head` are its first
+    bytes."""
+    if picture.mode.startswith(("I", "F")):
+        return False
+    if picture.format == "PNG":
+        return head[24:25] == b"\x10"
+    depths = getattr(picture, "tag_v2", {}).get(_TIFF_DEPTHS, ())
+    return picture.format == "TIFF" and isinstance(depths, tuple) and max(depths, default=8) == 16
+
+
 def deep_range(picture: Image.Image) -> ValueRange:
     """The lowest and the highest finite value of a picture of more than 8 bits."""
     ranges = [values_of(np.asarray(strip)) for strip in _strips(picture)]
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def is_negative(picture: Image.Image) -> bool:
+    """Whether 0 is white in a TIFF (WhiteIsZero), which Pillow minds for pictures of 8 bits alone."""
+    return picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == 0
 
 
 def _to_eight_bits(picture: Image.Image, value_range: ValueRange | None) -> Callable[[Image.Image], Image.Image]:
@@ -237,8 +290,8 @@ def _to_eight_bits(picture: Image.Image, value_range: ValueRange | None) -> Call
     if value_range is None:
         kind = np.asarray(picture.crop((0, 0, 1, 1))).dtype.kind
         value_range = own_range(kind, *deep_range(picture))
-    known = value_range
-    return lambda strip: Image.fromarray(eight_bits(np.asarray(strip), known))
+    known, turned = value_range, picture.mode.startswith("I") and is_negative(picture)
+    return lambda strip: Image.fromarray(eight_bits(np.asarray(strip), known) ^ (255 * turned))
 
 
 def _strips(picture: Image.Image) -> Iterator[Image.Image]:

@@ -12,9 +12,11 @@ from vitbench.data.pictures import (
     UnreadablePicture,
     as_seen,
     deep_range,
+    is_deep_colour,
     is_rotated,
     is_sequence,
     load_picture,
+    not_finite,
     read_file,
 )
 from vitbench.errors import UserError
@@ -23,7 +25,7 @@ from vitbench.files.reading import EVALUATION
 from vitbench.files.writing import write_whole
 from vitbench.progress import Progress, silent
 
-_FORM = 3
+_FORM = 4
 """Of the remembered file; one of another form is not read."""
 
 Stamp = tuple[int, int]
@@ -42,9 +44,13 @@ class ProbedPicture:
     reason: str = ""
     low: float = 0.0
     high: float = 0.0
-    """Lowest and highest value of a picture of more than 8 bits."""
+    """Lowest and highest value of a picture of more than 8 bits; of 16 bits a channel in colour, as read in 8."""
     is_sequence: bool = False
     """Whether the file has further frames or pages, which are not looked at."""
+    not_finite: int = 0
+    """Values in floating point that are no numbers, or infinite."""
+    is_deep_colour: bool = False
+    """Whether it has 16 bits a channel, of which 8 are read."""
 
 
 def probe_picture(path: Path) -> ProbedPicture:
@@ -54,12 +60,18 @@ def probe_picture(path: Path) -> ProbedPicture:
             content = read_file(path, turn)
             digest = digest_of(content)
             own = load_picture(content, str(path), turn)
+            deep_colour = is_deep_colour(own, content[:64])
             del content  # of a large picture, as large as its pixels
             width, height = as_seen(own, str(path)).size
     except UnreadablePicture as error:
         return ProbedPicture(reason=error.reason)
-    low, high = deep_range(own) if own.mode.startswith(("I", "F")) else (0.0, 0.0)
-    return ProbedPicture(width, height, own.mode, is_rotated(own), digest, "", low, high, is_sequence(own))
+    is_deep = own.mode.startswith(("I", "F"))
+    low, high = deep_range(own) if is_deep else deep_range(own.convert("RGB")) if deep_colour else (0.0, 0.0)
+    odd = not_finite(own)
+    if odd == own.width * own.height:
+        return ProbedPicture(reason="holds no finite number")
+    more = is_sequence(own), odd, deep_colour
+    return ProbedPicture(width, height, own.mode, is_rotated(own), digest, "", low, high, *more)
 
 
 def digest_of(content: bytes) -> str:

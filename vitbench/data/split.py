@@ -138,10 +138,10 @@ def read_own_split(index: DataIndex, file: Path, split: str | None) -> tuple[Dat
                 " or evaluate what is there now with --data."
             )
     several = index.has_several
-    classes = label_order(label for row in written.values() for label in _labels_in(row, several))
+    classes = label_order(label for row in written.values() for label in _labels_in(row, several)[0])
     numbers = {name: number for number, name in enumerate(classes)}
     samples = tuple(
-        replace(there[name], split=chosen, **_numbered(_labels_in(row, several), numbers, several))
+        replace(there[name], split=chosen, **_numbered(*_labels_in(row, several), numbers, several))
         for name, row in sorted(own.items())
     )
     return replace(index, classes=classes, samples=samples), _changes(index, written, chosen)
@@ -152,14 +152,20 @@ def pictures_of_splits(file: Path) -> dict[str, int]:
     return dict(Counter(row["split"] for row in _written(file).values()))
 
 
-def _labels_in(row: dict[str, str], several: bool) -> list[str]:
-    return list(map(str, json.loads(row["label"]))) if several else [row["label"]]
+def _labels_in(row: dict[str, str], several: bool) -> tuple[list[str], list[str]]:
+    """The labels of a row, and those that are unknown."""
+    if not several:
+        return [row["label"]], []
+    said = json.loads(row["label"])
+    labels, unknown = (said["labels"], said["unknown"]) if isinstance(said, dict) else (said, [])
+    return list(map(str, labels)), list(map(str, unknown))
 
 
-def _numbered(labels: list[str], numbers: dict[str, int], several: bool) -> dict[str, Any]:
+def _numbered(labels: list[str], unknown: list[str], numbers: dict[str, int], several: bool) -> dict[str, Any]:
     """The fields of a sample that hold its labels."""
     found = tuple(sorted(numbers[label] for label in labels))
-    return {"label": found[0] if found else -1, **({"labels": found} if several else {})}
+    open_labels = tuple(sorted(numbers[label] for label in unknown if label in numbers))
+    return {"label": found[0] if found else -1, **({"labels": found, "unknown": open_labels} if several else {})}
 
 
 def _changes(index: DataIndex, written: dict[str, dict[str, str]], chosen: str) -> str:

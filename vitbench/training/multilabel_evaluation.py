@@ -76,8 +76,20 @@ class MultilabelEvaluation:
     probability: np.ndarray
     """float32 [N, classes], of each label by itself."""
     loss: np.ndarray
-    """float64 [N], the mean binary cross-entropy over the classes, in nats."""
+    """float64 [N], the mean binary cross-entropy over the classes, in nats; what is unknown adds nothing."""
     left_out: tuple[Problem, ...] = ()
+    known: np.ndarray | None = None
+    """bool [N, classes], where it is known whether a picture has the label; the rest counts for nothing. None: all."""
+
+    @property
+    def is_known(self) -> np.ndarray:
+        """`known`, bool [N, classes]."""
+        return np.ones_like(self.truth) if self.known is None else self.known
+
+    def _of_class(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and probability of the pictures of which it is known."""
+        rows = self.is_known[:, number]
+        return self.truth[rows, number], self.probability[rows, number]
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -85,7 +97,7 @@ class MultilabelEvaluation:
     def average_precisions(self) -> dict[str, float]:
         """Of each class that a picture of the split has."""
         known = np.flatnonzero(self.truth.any(axis=0))
-        return {self.classes[k]: average_precision(self.truth[:, k], self.probability[:, k]) for k in known}
+        return {self.classes[k]: average_precision(*self._of_class(int(k))) for k in known}
 
     @property
     def mean_average_precision(self) -> float:
@@ -95,11 +107,11 @@ class MultilabelEvaluation:
 
     def thresholds(self) -> dict[str, float]:
         """For each class the probability from which on its F1 on these pictures is highest."""
-        return {name: best_threshold(self.truth[:, k], self.probability[:, k]) for k, name in enumerate(self.classes)}
+        return {name: best_threshold(*self._of_class(k)) for k, name in enumerate(self.classes)}
 
     def f1(self, threshold: float = THRESHOLD) -> tuple[float, float]:
         """Macro and micro F1 with one threshold for all classes; macro over classes with pictures or predictions."""
-        said = self.probability >= threshold
+        said = (self.probability >= threshold) & self.is_known
         hits, total = (self.truth & said).sum(axis=0), self.truth.sum(axis=0) + said.sum(axis=0)
         known = total > 0
         macro = float(np.mean(2 * hits[known] / total[known])) if known.any() else 0.0
@@ -107,8 +119,10 @@ class MultilabelEvaluation:
 
     @property
     def exact_match(self) -> float:
-        """The share of pictures with all labels right, at 0.5."""
-        return float(((self.probability >= THRESHOLD) == self.truth).all(axis=1).mean())
+        """The share of pictures with all labels right, at 0.5, of those of which any label is known."""
+        known = self.is_known
+        right = (((self.probability >= THRESHOLD) == self.truth) | ~known).all(axis=1)[known.any(axis=1)]
+        return float(right.mean()) if len(right) else 0.0
 
     def scalars(self) -> dict[str, float]:
         """What an evaluation logs; the average precision of each class too, unless there are very many."""
@@ -134,6 +148,8 @@ class MultilabelEvaluation:
             f"labels of {len(self):,} pictures; at 0.5: F1 {macro:.3f} (each label alike), {micro:.3f} (each picture's "
             f"label alike), all labels right {self.exact_match:.1%}"
         )
+        if open_labels := int((~self.is_known).sum()):
+            line += f"; unknown, and no part of it: {counted(open_labels, 'label')}"
         gone = len(self.left_out)
         return f"{line}; left out, since they cannot be read any more: {counted(gone, 'picture')}" if gone else line
 
@@ -167,6 +183,7 @@ class MultilabelEvaluation:
             "mean_loss": float(self.loss.mean()),
             "classes": list(self.classes),
             "positives": self.truth.sum(axis=0).tolist(),
+            "known": self.is_known.sum(axis=0).tolist(),
             "average_precision": self.average_precisions(),
             "thresholds": self.thresholds(),
             "worst": self.worst(),
@@ -178,6 +195,7 @@ class MultilabelEvaluation:
         arrays = {
             "file": self.file,
             "truth": self.truth,
+            "known": self.is_known,
             "probability": self.probability,
             "loss": self.loss,
             "classes": np.array(self.classes),
@@ -194,6 +212,7 @@ def evaluate_multilabel(
     module: nn.Module,
     dataset: Dataset,
     truth: np.ndarray,
+    known: np.ndarray,
     *,
     classes: tuple[str, ...],
     at_once: int,
@@ -202,7 +221,8 @@ def evaluate_multilabel(
     progress: Progress = silent,
     ranks: Ranks = ALONE,
 ) -> MultilabelEvaluation:
-    """Runs `module`, in evaluation mode on `device`, over a dataset whose labels are `truth` bool [N, classes].
+    """Runs `module`, in evaluation mode on `device`, over a dataset whose labels are `truth` bool [N, classes], where
+    they are `known` bool [N, classes].
 
     Pictures that cannot be read any more are named in the result. Several processes divide the pictures, and all of
     them have the whole result.
@@ -210,7 +230,7 @@ def evaluate_multilabel(
     left_out = LeftOut()
     precision = precision or Precision("none", device)
     part = dataset.chosen(mine := ranks.share(np.arange(len(dataset))))
-    target = torch.from_numpy(truth[mine]).to(device)
+    target, counts = (torch.from_numpy(values[mine]).to(device) for values in (truth, known))
     nothing = torch.empty(0, device=device)
     numbers, probability, loss = [nothing.long()], [nothing], [nothing.double()]
     done = 0
@@ -220,7 +240,8 @@ def evaluate_multilabel(
         logits = logits.float().double()[:, : truth.shape[1]]
         probability.append(logits.sigmoid().float())
         wanted = target[batch.indices].double()
-        loss.append(F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1))
+        weight = counts[batch.indices].double()
+        loss.append(F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="none").mean(dim=1))
         numbers.append(batch.indices)
         done += len(batch)
         progress(done, len(part), "evaluating")
@@ -234,6 +255,7 @@ def evaluate_multilabel(
         classes=classes[: truth.shape[1]],
         file=np.array([dataset.sample(int(number)).file for number in seen]),
         truth=truth[seen],
+        known=known[seen],
         probability=rows[0],
         loss=rows[1],
         left_out=tuple(ranks.gather_all(left_out.news())),
@@ -258,11 +280,14 @@ def evaluate_labels(
     dataset = evaluation_dataset(data, data.positions(split), network.preprocessing)
     truth = np.zeros((len(dataset), network.num_classes), dtype=bool)
     truth[:, numbers] = data.targets(dataset.positions)
+    known = np.ones_like(truth)
+    known[:, numbers] = data.known(dataset.positions)
     assert network.labels is not None
     return evaluate_multilabel(
         network.module.to(device).eval(),
         dataset,
         truth,
+        known,
         classes=network.labels,
         at_once=batch_size,
         device=device,

@@ -23,6 +23,8 @@ class Entry:
     label: str | None
     split: str
     labels: tuple[str, ...] | None = None
+    unknown: tuple[str, ...] = ()
+    """Of several labels those of which nobody knows whether the picture has them."""
 
     @property
     def all_labels(self) -> tuple[str, ...]:

@@ -45,6 +45,8 @@ class ReadTable:
     """Whether several labels a picture were asked for, so that none is possible."""
     marked: dict[str, list[str]] = field(default_factory=dict)
     """The classes that the rows of a picture mark, where columns are classes."""
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    """Those that they leave unknown."""
     several: dict[str, set[str]] = field(default_factory=dict)
     """Pictures that have several labels, with all of them."""
     joined: Joined | None = None
@@ -159,7 +161,8 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
 def _label_of(read: ReadTable, columns: Columns, cells: Sequence[str], file: str) -> tuple[str | None, str]:
     """The label of a row, if it has one, and why its picture is left out."""
     if columns.marks is not None:
-        classes, reason = columns.marks.read(cells, file)
+        classes, unknown, reason = columns.marks.read(cells, file)
+        read.unknown.setdefault(file, []).extend(unknown)
         read.marked.setdefault(file, []).extend(classes)
         return (classes[0] if len(classes) == 1 else None), reason
     number = columns.label or 0
@@ -176,7 +179,8 @@ def _take_all_labels(read: ReadTable, columns: Columns, said: str) -> None:
         if columns.label is not None:
             labels += [one for cells in read.rows[entry.file] for one in labels_in(cells[columns.label], separator)]
         own = tuple(dict.fromkeys(labels))
-        entries.append(replace(entry, label=own[0] if own else None, labels=own))
+        unknown = tuple(dict.fromkeys(one for one in read.unknown.get(entry.file, ()) if one not in own))
+        entries.append(replace(entry, label=own[0] if own else None, labels=own, unknown=unknown))
     read.entries, read.several = entries, {}
     read.problems = [problem for problem in read.problems if not problem.reason.startswith("named twice")]
 

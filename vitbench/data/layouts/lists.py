@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from vitbench.data.encodings import read_decoded
@@ -77,15 +78,15 @@ def _matlab_lists(place: Place) -> list[SplitList]:
 def read_list(place: Place, file: str, split: str) -> SplitList | None:
     """A file of the place as a list of pictures; None if most of its first lines name none."""
     try:
-        text = read_decoded(place.root / file, TABLE).text
+        decoded = read_decoded(place.root / file, TABLE)
     except UserError:
         return None
-    rows = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
+    rows = [(number, line.strip()) for number, line in enumerate(decoded.text.split("\n"), start=1)]
     rows = [(number, line) for number, line in rows if line and not line.startswith("#")]
     folder = file.rpartition("/")[0]
     lines, missing = [], []
     for tried, (number, line) in enumerate(rows, start=1):
-        name, rest, pictures = _named(place, line, folder, split)
+        name, rest, pictures = _named(place, line, folder, split, decoded.encoding)
         if len(pictures) == 1:
             lines.append(ListLine(pictures[0], rest, number))
         else:
@@ -149,24 +150,25 @@ def _matters(other: str, splits: list[str], tree: Tree, lists: list[SplitList], 
     return not lists and any(not path or other.startswith(path + "/") for path in below)
 
 
-def _named(place: Place, line: str, folder: str, split: str) -> tuple[str, str, list[str]]:
-    """The name in a line, what follows it, and the pictures that may be meant."""
+def _named(place: Place, line: str, folder: str, split: str, encoding: str) -> tuple[str, str, list[str]]:
+    """The name in a line that was read in an `encoding`, what follows it, and the pictures that may be meant."""
+    find = partial(place.finder.find, encoding=encoding)
     folders = [folder, f"{folder}/../images" if folder else "images", "images", split, ""]
     cells = re.split(r"[\s,;]+", line)
     if len(cells) > 1 and _ends_as_picture(cells[-1]) and not _ends_as_picture(cells[0]):
         # MXNet's .lst: number, label, path; or label and path.
-        last = place.finder.find(cells[-1], folders)
+        last = find(cells[-1], folders)
         if len(last) == 1:
             return cells[-1], " ".join(cells[1:-1]) or cells[0], last
     words = re.split(r"[\s,;]+", line, maxsplit=1)
-    pictures = place.finder.find(words[0], folders)
+    pictures = find(words[0], folders)
     if pictures or len(words) == 1:
         return words[0], words[1].strip() if len(words) > 1 else "", pictures
-    whole = place.finder.find(line, folders)
+    whole = find(line, folders)
     if whole:
         return line, "", whole
     name, _, rest = line.rpartition(" ")
-    return name or line, rest, place.finder.find(name, folders) if name else []
+    return name or line, rest, find(name, folders) if name else []
 
 
 def _ends_as_picture(word: str) -> bool:

@@ -6,19 +6,23 @@ from dataclasses import dataclass, field
 
 from vitbench.data.layouts.base import Doubt, Options
 from vitbench.data.layouts.place import listed
+from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.tables import Table
 from vitbench.errors import UserError
 from vitbench.text import counted
 
 UNCERTAIN, BLANK = "uncertain", "blank"
+UNKNOWN = "unknown"
+"""The choice that takes such a mark out of the loss and the scores of its label, and leaves the others."""
 OPTIONS = {
-    UNCERTAIN: "what a mark of -1 beside 0 or blank means (CheXpert): no, yes, or left-out for its pictures",
-    BLANK: "what an empty mark means: no, or left-out for its pictures",
+    UNCERTAIN: "what a mark of -1 beside 0 or blank means (CheXpert): no, yes, unknown (no part of loss and scores), or"
+    " left-out for its pictures",
+    BLANK: "what an empty mark means: no, unknown, or left-out for its pictures",
 }
 _ONES, _ZEROS, _MINUS = ("1", "1.0", "true"), ("0", "0.0", "false"), ("-1", "-1.0")
 _WORDS_OF_ONES, _WORDS_OF_ZEROS = ("yes", "y", "x"), ("no", "n")
 _BLANKS = ("", "nan", "na", "n/a", "none", "null")
-_CHOICES = {UNCERTAIN: ("no", "yes", "left-out"), BLANK: ("no", "left-out")}
+_CHOICES = {UNCERTAIN: ("no", "yes", UNKNOWN, "left-out"), BLANK: ("no", UNKNOWN, "left-out")}
 
 
 def is_one(cell: str, words: bool = False) -> bool:
@@ -63,9 +67,10 @@ class Marks:
     blanks: int = 0
     zeros: int = 0
 
-    def read(self, cells: Sequence[str], picture: str) -> tuple[tuple[str, ...], str]:
-        """The classes that a row marks, and why its picture is left out; the reason is empty where it is not."""
-        found, reason, is_open = [], "", False
+    def read(self, cells: Sequence[str], picture: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        """The classes that a row marks, those that it leaves unknown, and why its picture is left out; the reason is
+        empty where it is not."""
+        found, unknown, reason, is_open = [], [], "", False
         for column, name in zip(self.columns, self.classes, strict=True):
             cell = cells[column] if column < len(cells) else ""
             if is_one(cell, self.words):
@@ -75,11 +80,15 @@ class Marks:
                 self.open_marks[name] += 1
                 if self.uncertain == "yes":
                     found.append(name)
+                elif self.uncertain == UNKNOWN:
+                    unknown.append(name)
                 elif self.uncertain == "left-out":
                     reason = reason or f"is uncertain ({name} is -1)"
             elif is_blank(cell):
                 self.blanks += 1
-                if self.blank == "left-out":
+                if self.blank == UNKNOWN:
+                    unknown.append(name)
+                elif self.blank == "left-out":
                     reason = reason or f"has an empty mark ({name})"
             elif is_mark(cell, self.words):
                 self.zeros += 1
@@ -87,7 +96,7 @@ class Marks:
                 reason = reason or f"has a mark that is neither 1 nor 0 ({name}: {cell[:40]})"
         if is_open:
             self.open_pictures.append(picture)
-        return tuple(found), reason
+        return tuple(found), tuple(unknown), reason
 
     def notes(self, table: str) -> list[str]:
         """What cells were taken for that say neither yes nor no."""
@@ -96,8 +105,9 @@ class Marks:
             means = _means(self.uncertain)
             said.append(f"{counted(self.open_marks.total(), 'mark')} of -1 in {table} {means}: {self._most_open()}.")
         if self.blanks and self.blank != "left-out":
-            other = "" if self.blank else f" (--as :{BLANK}=left-out leaves their pictures out)"
-            said.append(f"{counted(self.blanks, 'empty mark')} in {table} count as no{other}.")
+            ways = f" (--as :{BLANK}={UNKNOWN} leaves them out of loss and scores, {BLANK}=left-out their pictures)"
+            means = _means(self.blank or "no")
+            said.append(f"{counted(self.blanks, 'empty mark')} in {table} {means}{'' if self.blank else ways}.")
         return said
 
     def doubt(self, table: str) -> Doubt | None:
@@ -109,8 +119,9 @@ class Marks:
             f"{counted(self.open_marks.total(), 'mark')} of {counted(pictures, 'picture')} in {table} are -1 beside 0"
             f" or blank, which CheXpert writes where a report is uncertain: {self._most_open()}; such as"
             f" {self.open_pictures[0]}.",
-            f'Say what they mean: data.layout = ":{UNCERTAIN}=no" or yes, or left-out for their pictures (vitbench data'
-            f" PATH --as :several=yes,{UNCERTAIN}=no); with data.accept_doubts = true they count as no.",
+            f'Say what they mean: data.layout = ":{UNCERTAIN}={UNKNOWN}" (no part of the loss and scores of that label)'
+            f" or no, yes, or left-out for their pictures (vitbench data PATH --as :several=yes,{UNCERTAIN}={UNKNOWN});"
+            " with data.accept_doubts = true they count as no.",
             stops_training=True,
         )
 
@@ -119,6 +130,8 @@ class Marks:
 
 
 def _means(chosen: str) -> str:
+    if chosen == UNKNOWN:
+        return "are unknown: no part of loss and scores"
     return "leave their pictures out" if chosen == "left-out" else f"count as {chosen}"
 
 
@@ -133,7 +146,11 @@ def find_marks(
     """
     for key, choices in _CHOICES.items():
         if key in options and options[key] not in choices:
-            raise UserError(f"{key}={options[key]} is unknown: {', '.join(choices)}.")
+            raise UserError(f"{key}={options[key]} is no choice: {', '.join(choices)}.")
+        if options.get(key) == UNKNOWN and SEVERAL not in options:
+            raise UserError(
+                f'{key}={UNKNOWN} needs several labels a picture: task = "multilabel", or --as :several=yes.'
+            )
     if not table.names:
         return None
     found = [n for n in free if _are_marks(values[n], table, n, words)]

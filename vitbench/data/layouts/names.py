@@ -264,9 +264,15 @@ def why_no_class(name: str) -> str:
     return "a camera, a batch or a date" if is_source(name) and not name.isdigit() else ""
 
 
-def same_name(name: str) -> str:
-    """What equals for names that differ only in case or in Unicode form."""
-    return unicodedata.normalize("NFC", name).casefold()
+def looks_same(name: str) -> str:
+    """What equals for names that a person takes for the same: they differ only in case, blanks, Unicode form, wide
+    letters or signs without any width."""
+    shown = "".join(" " if one.isspace() else one for one in unicodedata.normalize("NFKC", name) if not _is_unseen(one))
+    return " ".join(shown.casefold().split())
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
 
 
 def readable(name: str) -> str:

@@ -186,7 +186,9 @@ def _told_apart(names: dict[str, str]) -> dict[str, str]:
 def _renamed(layout: Layout, names: Mapping[str, str]) -> Layout:
     def renamed(entry: Entry) -> Entry:
         labels = None if entry.labels is None else tuple(names[label] for label in entry.labels)
-        return replace(entry, label=None if entry.label is None else names[entry.label], labels=labels)
+        unknown = tuple(names.get(label, label) for label in entry.unknown)
+        label = None if entry.label is None else names[entry.label]
+        return replace(entry, label=label, labels=labels, unknown=unknown)
 
     return replace(layout, entries=tuple(map(renamed, layout.entries)))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
@@ -143,7 +144,9 @@ class Finder:
         # As many of the named folders as can be matched; a prefix of another machine is worth nothing.
         scores = {picture: _common_ending(parts[:-1], _plain(picture).split("/")[:-1]) for picture in candidates}
         best = max(scores.values())
-        return [picture for picture, score in scores.items() if score == best]
+        likeliest = [picture for picture, score in scores.items() if score == best]
+        # Names that differ in case or Unicode form alone are told apart by the one that is written so.
+        return [picture for picture in likeliest if f"/{picture}".endswith(f"/{name}")] or likeliest
 
     @cached_property
     def _likely_endings(self) -> list[str]:
@@ -199,6 +202,8 @@ def _spellings(name: str, encoding: str) -> Iterator[str]:
             yield os.fsdecode(name.encode(encoding))
     if "\\" in name:
         yield from _spellings(name.replace("\\", "/"), "utf-8")
+    if "%" in name and (other := unquote(name)) != name:
+        yield other
     for form in ("NFC", "NFD"):
         other = unicodedata.normalize(form, name)
         if other != name:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
-from vitbench.data.layouts.names import same_name, split_in_name, why_no_class
+from vitbench.data.layouts.names import looks_same, split_in_name, why_no_class
 from vitbench.data.layouts.naming import OPTIONS as COMMON
 from vitbench.data.layouts.naming import name_classes
 from vitbench.data.layouts.place import Place, listed, not_pictures
@@ -220,11 +220,13 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             yield Doubt(doubt, f"{_other_levels(layout)}{overrule}" if all_odd else "", stops_training=all_odd)
     alike: dict[str, list[str]] = {}
     for label in classes:
-        alike.setdefault(same_name(label), []).append(label)
+        alike.setdefault(looks_same(label), []).append(label)
     for labels in alike.values():
         if len(labels) > 1:
             names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
-            yield Doubt(f"The classes {names} are equal but for case or Unicode form; they stay different classes.")
+            yield Doubt(
+                f"The classes {names} are equal but for case, blanks or Unicode form; they stay different classes."
+            )
 
 
 def _parts_of_one_set(classes: Sequence[str]) -> list[str]:
