@@ -80,7 +80,7 @@ def compare(runs: Sequence[Run], tags: Sequence[str] = (), split: str = "") -> C
     With `split`, that a run has no evaluation of it is an error; without, it is said in `not_tested`.
     """
     if len(runs) < 2:
-        raise UserError("A comparison needs two runs or more.")
+        raise UserError("A comparison needs two runs or more; in the list, Space marks them.")
     recipes = [run.recipe() for run in runs]
     names = _names(runs)
     scalars = [read_scalars(run) for run in runs]

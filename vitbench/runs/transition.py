@@ -86,7 +86,7 @@ def change_queue(run: Run, **facts: Any) -> Status:
     with state_lock(run):
         status = parse_status(run.folder)
         if not status.is_waiting:
-            raise StateChanged(f"Run {run.id} does not wait in the queue; it is {status.state}.")
+            raise StateChanged(f'"{status.name or run.id}" does not wait in the queue; it is {status.state}.')
         changed = status.model_copy(update=facts)
         write_status(run.folder, changed)
         return changed
