@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.runs.played_worker import command
 from vitbench.recipe import Recipe
 from vitbench.runs.detached import exit_code
 from vitbench.runs.launcher import launch
-from vitbench.runs.process import ProcessName, this_process
+from vitbench.runs.process import ProcessName, start_ticks, this_process
 from vitbench.runs.status import read_status, write_status
 from vitbench.runs.store import Run, Store
 
@@ -39,3 +40,17 @@ def begun(run: Run) -> int:
     until(lambda: run.status().step > 0 or exit_code(pid) is not None)
     assert run.status().state == "running", (run.folder / "worker.log").read_text()
     return pid
+
+
+def schedulers(shop: Store) -> list[int]:
+    """The pids of the schedulers of a store, by their command lines."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"vitbench.runs.scheduler" in words and str(shop.folder).encode() in words:
+                found.append(int(entry.name))
+    return [pid for pid in found if start_ticks(pid) is not None]

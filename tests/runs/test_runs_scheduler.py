@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from tests.runs.gpu_names import take_gpu, usable_gpus
+from tests.runs.run_helpers import schedulers
 from vitbench.errors import UserError
 from vitbench.recipe import Recipe
 from vitbench.runs import control
 from vitbench.runs.events import EventReader, event_files
 from vitbench.runs.launcher import exit_code, launch, launch_queued, wait_until_taken
 from vitbench.runs.lock import is_held
-from vitbench.runs.process import start_ticks
 from vitbench.runs.queue import start_scheduler, write_down_crash
 from vitbench.runs.scheduler import Scheduler
 from vitbench.runs.status import read_status
@@ -217,20 +217,6 @@ def test_one_scheduler_a_store_and_a_killed_one_is_replaced(shop: Store) -> None
     assert "pictures" in run.status().error
     until(lambda: exit_code(second) is not None)
     assert schedulers(shop) == []
-
-
-def schedulers(shop: Store) -> list[int]:
-    """The pids of the schedulers of a store, by their command lines."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"vitbench.runs.scheduler" in words and str(shop.folder).encode() in words:
-                found.append(int(entry.name))
-    return [pid for pid in found if start_ticks(pid) is not None]
 
 
 def test_the_dead_are_written_down(shop: Store) -> None:

@@ -15,7 +15,7 @@ import pytest
 from screens.watcher import Watcher
 from tests.runs.gpu_names import take_gpu, usable_gpus
 from tests.runs.played_worker import command
-from tests.runs.run_helpers import begun, new, until
+from tests.runs.run_helpers import begun, new, schedulers, until
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.files.writing import temporary_folder
@@ -84,19 +84,6 @@ def test_a_killed_scheduler_is_replaced_by_whoever_looks(shop: Store, monkeypatc
         gpu.close()
     until(lambda: read_status(run.folder).state == "failed", 200)  # it has no pictures
     until(lambda: not is_locked(lock))
-
-
-def schedulers(shop: Store) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"vitbench.runs.scheduler" in words and str(shop.folder).encode() in words:
-                found.append(int(entry.name))
-    return [pid for pid in found if start_ticks(pid) is not None]
 
 
 def test_a_run_that_waits_on_another_machine_is_not_served_here(shop: Store) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.requests.colour_maps import COLOUR_MAPS
+from vitbench.requests.colour_maps import COLOUR_MAPS, unknown_colour_map
 
 MISSING = (128, 128, 128)
 """The colour of a value that is not a number."""
@@ -23,7 +23,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     Raises UserError for a name that is not in `COLOUR_MAPS`.
     """
     if name not in COLOUR_MAPS:
-        raise UserError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
+        raise UserError(unknown_colour_map(name))
     with Image.open(TABLES) as tables:
         return np.asarray(tables.convert("RGB"))[COLOUR_MAPS.index(name)]
 

@@ -9,7 +9,7 @@ from vitbench.errors import UserError
 from vitbench.methods import DEFAULT_METHOD, METHODS, find_method, quick_methods
 from vitbench.methods.base import Method, Value
 from vitbench.requests.base import Figure, Request, option
-from vitbench.requests.colour_maps import COLOUR_MAPS
+from vitbench.requests.colour_maps import ColourMap
 from vitbench.requests.sizes import ImageSize
 
 Grid = Literal["heads", "layers", "methods", "classes", "checkpoints", "compare", "tutorial"]
@@ -64,7 +64,7 @@ class AttentionRequest(Request):
     """`robust`: the last colour stands for the 98th percentile and all above it, so that one patch does not hide the
     others."""
     strength: float = Field(0.55, ge=0, le=1)
-    colour_map: str = "jet"
+    colour_map: ColourMap = "jet"
     smooth: bool = True
 
     @field_validator("method")
@@ -90,13 +90,6 @@ class AttentionRequest(Request):
         if any(isinstance(step, int) and step < 0 for step in steps):
             raise ValueError(f"--steps names steps from 0, not {min(step for step in steps if step != ALL)}.")
         return steps
-
-    @field_validator("colour_map")
-    @classmethod
-    def _known_colours(cls, name: str) -> str:
-        if name not in COLOUR_MAPS:
-            raise ValueError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
-        return name
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.requests.base import Figure, Request, option
-from vitbench.requests.colour_maps import COLOUR_MAPS
+from vitbench.requests.colour_maps import ColourMap
 from vitbench.requests.sizes import ImageSize
 
 View = Literal["components", "similarity", "nearest"]
@@ -48,7 +48,7 @@ class FeaturesRequest(Request):
     steps: tuple[int, ...] | Literal["all"] = ()
     strength: float | None = Field(None, ge=0, le=1)
     """Of the colours over the picture; None is 1 for components and 0.55 for likeness."""
-    colour_map: str = "viridis"
+    colour_map: ColourMap = "viridis"
     smooth: bool = False
 
     @field_validator("patch")
@@ -64,13 +64,6 @@ class FeaturesRequest(Request):
         if steps != "all" and any(int(step) < 0 for step in steps):
             raise ValueError(f"--steps names steps from 0, not {min(int(step) for step in steps)}.")
         return steps
-
-    @field_validator("colour_map")
-    @classmethod
-    def _known_colours(cls, name: str) -> str:
-        if name not in COLOUR_MAPS:
-            raise ValueError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
-        return name
 
     @model_validator(mode="after")
     def _nothing_without_effect(self) -> Self:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vitbench.requests.base import Figure, Request, option
-from vitbench.requests.colour_maps import COLOUR_MAPS
+from vitbench.requests.colour_maps import ColourMap
 from vitbench.requests.sizes import ImageSize
 
 View = Literal["grid", "tile", "norms", "components", "filters", "distance", "spectrum"]
@@ -28,7 +28,7 @@ class PositionRequest(Request):
     pictures: tuple[str, ...] = ()
     """For `view = "distance"`: what the network looks at."""
     tutorial: bool = False
-    colour_map: str = "viridis"
+    colour_map: ColourMap = "viridis"
     stretch: bool = False
     """Whether the colours span the values that there are, instead of -1 to 1."""
     permutations: int = Field(PERMUTATIONS, ge=0, le=100_000)
@@ -44,13 +44,6 @@ class PositionRequest(Request):
         if patch is not None and min(patch) < 1:
             raise ValueError(f"--patch counts rows and columns from 1, not {patch[0]},{patch[1]}.")
         return patch
-
-    @field_validator("colour_map")
-    @classmethod
-    def _known_colours(cls, name: str) -> str:
-        if name not in COLOUR_MAPS:
-            raise ValueError(f"There is no colour map {name!r}; choose one of {', '.join(COLOUR_MAPS)}.")
-        return name
 
     @model_validator(mode="after")
     def _nothing_without_effect(self) -> Self:
