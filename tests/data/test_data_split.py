@@ -1,5 +1,6 @@
 """A validation split: stratified, repeatable, and written so that a resumed run finds it again."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures_for_tests import course, draw
+from PIL import Image
 
 from vitbench.data.index import open_index
-from vitbench.data.split import read_split, validation_part, with_validation, write_split
+from vitbench.data.split import read_own_split, read_split, validation_part, with_validation, write_split
 from vitbench.errors import UserError
 
 
@@ -85,3 +87,21 @@ def test_written_and_read_again(tmp_path, store):
     next(root.glob("*_3.jpg")).unlink()
     with pytest.raises(UserError, match="1 are gone"):
         read_split(open_index(str(root), store=store), file)
+
+
+def test_a_picture_replaced_with_its_size_and_time_kept_is_seen(tmp_path, store):
+    """As `cp -p` and `rsync` replace it: the remembered look must not stand for it."""
+    root = tmp_path / "d"
+    for kind in "ab":
+        (root / "train" / kind).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (number, ord(kind), 0)).save(root / "train" / kind / f"{number}.bmp")
+    split = with_validation(open_index(str(root), store=store), fraction=0.25, seed=0)
+    write_split(split, tmp_path / "split.csv")
+    changed = split.path(split.split("val")[0])
+    facts = changed.stat()
+    Image.new("RGB", (8, 8), "white").save(changed)
+    os.utime(changed, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert (changed.stat().st_size, changed.stat().st_mtime_ns) == (facts.st_size, facts.st_mtime_ns)
+    with pytest.raises(UserError, match="has other contents"):
+        read_own_split(open_index(str(root), store=store), tmp_path / "split.csv", "val")

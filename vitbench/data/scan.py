@@ -25,11 +25,12 @@ from vitbench.files.reading import EVALUATION
 from vitbench.files.writing import write_whole
 from vitbench.progress import Progress, silent
 
-_FORM = 4
+_FORM = 5
 """Of the remembered file; one of another form is not read."""
 
 Stamp = tuple[int, int]
-"""Bytes, and time of the last change in nanoseconds: what a changed file differs in."""
+"""Bytes, and time of the last change of the file or of its facts (ctime) in nanoseconds: what a changed file differs
+in. The time that programs set (mtime) is kept by `cp -p` and `rsync` for other contents of the same size."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _stamp(path: Path) -> Stamp:
         facts = path.stat()
     except (OSError, ValueError):
         return -1, -1
-    return facts.st_size, facts.st_mtime_ns
+    return facts.st_size, facts.st_ctime_ns
 
 
 def _recall(memory: Path) -> dict[str, tuple[Stamp, ProbedPicture]]:

@@ -88,10 +88,12 @@ def _differences(first: dict[str, Any], now: dict[str, Any]) -> list[str]:
     before = {name: first["packages"].get(name) for name in DECIDE_BITS}
     after = {name: now["packages"].get(name) for name in DECIDE_BITS}
     pairs = [(name, before[name], after[name]) for name in DECIDE_BITS]
-    pairs += [
-        (key.replace("_", " "), first.get(key), now[key]) for key in ("device", "cpu_capability", "data_fingerprint")
-    ]
-    return [
+    pairs += [(key.replace("_", " "), first.get(key), now[key]) for key in ("device", "cpu_capability")]
+    data = [
+        "This resume cannot be bit for bit: pictures or labels of the data are not what they were when the run began;"
+        " vitbench evaluate says which."
+    ] * (first.get("data_fingerprint") != now["data_fingerprint"])
+    return data + [
         f"This resume cannot be bit for bit: {what} is {value}, and was {earlier} when the run began."
         for what, earlier, value in pairs
         if earlier != value
