@@ -35,6 +35,7 @@ def test_examples_run(document, tmp_path, monkeypatch):
 
 def test_the_page_of_the_api_names_all_of_it():
     page = (ROOT / "docs" / "python.md").read_text()
+    assert {"recipe", "train", "compose"} <= set(api.__all__)
     for name in api.__all__:
         assert re.search(rf"\b{name}\b", page), name
         assert getattr(api, name).__doc__, name
