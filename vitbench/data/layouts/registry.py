@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
+from vitbench.data.layouts.class_doubts import class_doubts
 from vitbench.data.layouts.names import looks_same, split_in_name, why_no_class
 from vitbench.data.layouts.naming import OPTIONS as COMMON
 from vitbench.data.layouts.naming import name_classes
@@ -218,6 +219,7 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             doubt = f"{len(odd)} of the {len(classes):,} classes have names that seem to be none: {which}."
             all_odd = len(odd) == len(classes)
             yield Doubt(doubt, f"{_other_levels(layout)}{overrule}" if all_odd else "", stops_training=all_odd)
+    yield from class_doubts(classes, counts, overrule)
     alike: dict[str, list[str]] = {}
     for label in classes:
         alike.setdefault(looks_same(label), []).append(label)
