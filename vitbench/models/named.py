@@ -19,6 +19,7 @@ from vitbench.models.adaptation import check_image_size
 from vitbench.models.description import FILE_NAME, read_network_json
 from vitbench.models.foreign_names import to_timm_names
 from vitbench.models.hub import check_reachable, no_network
+from vitbench.models.jax_files import read_jax_file
 from vitbench.models.no_networks import check_patches
 from vitbench.models.options_of_weights import asked_options
 from vitbench.models.state_dicts import StateDict, few, fitted
@@ -67,7 +68,7 @@ class NamedNetwork:
         chosen in it and what was left out. Raises UserError naming what does not fit.
         """
         if file.suffix == ".npz" and not has_names_of_torch(file):
-            return FromFile(self._from_npz(file, size, options), dict(options), ())
+            return self._from_npz(file, size, options)
         wanted = timm_networks.shapes(self._architecture, None, options)
         state = read_weights_of(snapshot_of(file)) if file.is_dir() else read_state_dict(file)
         found = fitted(to_timm_names(state), wanted)
@@ -94,17 +95,19 @@ class NamedNetwork:
         """How the authors of `module` prepare pictures, at `size` or the network's own."""
         return self.source.preprocessing(self.name, module, size)
 
-    def _from_npz(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> nn.Module:
-        """An original JAX release (AugReg, big_vision), converted by timm; its head only if the classes are as many."""
+    def _from_npz(self, file: Path, size: Size | None, options: Mapping[str, Any]) -> "FromFile":
+        """An original JAX release (AugReg, big_vision), converted by timm, with its own head or none."""
         check_weight_file(file)
-        module: Any = self.fresh(size, None, options)
+        held = read_jax_file(file)
+        module: Any = self.fresh(size, held.classes, options)
         if not hasattr(module, "load_pretrained"):
             raise UserError(f"{self} cannot read {file}: timm converts .npz only for networks that came from JAX.")
+        notes = held.check(module, str(self), options)
         try:
             module.load_pretrained(str(file))
         except DAMAGED as error:
             raise UserError(f"{file} does not fit {self} ({first_line(error)}).") from error
-        return module
+        return FromFile(module, dict(options), (*held.notes, *notes))
 
     def _trained_size(self, state: Mapping[str, Tensor], asked: Size | None, options: Mapping[str, Any]) -> Size | None:
         """The picture size that the positions in `state` belong to; None for the network's own, or without positions.
