@@ -13,6 +13,7 @@ from timm.layers import resample_abs_pos_embed
 from vitbench.errors import UserError
 from vitbench.models import hub
 from vitbench.models.adaptation import state_on_cpu
+from vitbench.models.named import find_network
 from vitbench.models.network import build_network, open_network
 from vitbench.recipe_tables import ModelTable
 
@@ -335,3 +336,15 @@ def test_the_table_of_addresses_is_read_without_unpickling(monkeypatch, tmp_path
     assert opened.labels[0] == "tench"
     open_network("pretrained_vit:B_32_imagenet1k")
     assert len(fetched) == 1
+
+
+def test_beit_s_pretraining_shares_one_bias_and_its_other_head_is_named(tmp_path):
+    whole = {**SMALL, "use_shared_rel_pos_bias": True, "use_rel_pos_bias": False, "global_pool": "token"}
+    module = timm.create_model("beit_base_patch16_224", num_classes=0, **whole)
+    state = module.state_dict()
+    save_file(state, tmp_path / "w.safetensors")
+    found = find_network("timm:beit_base_patch16_224").from_file(tmp_path / "w.safetensors", None, SMALL)
+    assert any("share one bias" in note for note in found.notes)
+    torch.testing.assert_close(
+        found.module.rel_pos_bias.relative_position_bias_table, module.rel_pos_bias.relative_position_bias_table
+    )

@@ -31,4 +31,10 @@ def asked_options(state: Mapping[str, Tensor], wanted: Collection[str], name: st
     if after_mean and "norm.weight" in wanted and "fc_norm.weight" not in wanted:
         options["global_pool"] = "avg"
         notes.append("Its head reads the mean of the patches, behind a norm (global_pool = avg).")
+    shared = "rel_pos_bias.relative_position_bias_table"
+    if shared in state and shared not in wanted and "blocks.0.attn.relative_position_bias_table" in wanted:
+        options |= {"use_shared_rel_pos_bias": True, "use_rel_pos_bias": False}
+        notes.append("All its blocks share one bias of relative positions, as BEiT's pretraining has it.")
+        if "norm.weight" in state and "norm.weight" not in wanted:
+            options["global_pool"] = "token"
     return options, notes
