@@ -341,9 +341,12 @@ def test_the_table_of_addresses_is_read_without_unpickling(monkeypatch, tmp_path
 def test_beit_s_pretraining_shares_one_bias_and_its_other_head_is_named(tmp_path):
     whole = {**SMALL, "use_shared_rel_pos_bias": True, "use_rel_pos_bias": False, "global_pool": "token"}
     module = timm.create_model("beit_base_patch16_224", num_classes=0, **whole)
-    state = module.state_dict()
-    save_file(state, tmp_path / "w.safetensors")
+    width = module.embed_dim
+    training = {"mask_token": torch.zeros(1, 1, width), "lm_head.weight": torch.zeros(9, width)}
+    training["cls_pt_layers.0.norm1.weight"] = torch.ones(width)
+    save_file({**module.state_dict(), **training}, tmp_path / "w.safetensors")
     found = find_network("timm:beit_base_patch16_224").from_file(tmp_path / "w.safetensors", None, SMALL)
+    assert any("cls_pt_layers.0.norm1.weight, lm_head.weight, mask_token" in note for note in found.notes)
     assert any("share one bias" in note for note in found.notes)
     torch.testing.assert_close(
         found.module.rel_pos_bias.relative_position_bias_table, module.rel_pos_bias.relative_position_bias_table

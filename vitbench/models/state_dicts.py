@@ -25,10 +25,10 @@ _NOT_WEIGHTS = re.compile(
 _DEPTH = 6
 _BACKBONE_LEFTOVERS = re.compile(
     r"(^|\.)(mask_token|masked_embed|decoder_\w+|decoder\.|dino_head|ibot_head|head\.(mlp|last_layer)|projector|projection_head|"
-    r"prototypes|predictor|queue\w*|criterion|loss\w*|logit_scale|text_model|pooler\.dense|num_batches_seen|n_averaged|"
-    r"total_ops|total_params|data_preprocessor)"
+    r"prototypes|predictor|lm_head|cls_pt_layers|queue\w*|criterion|loss\w*|logit_scale|text_model|pooler\.dense|"
+    r"num_batches_seen|n_averaged|total_ops|total_params|data_preprocessor)"
 )
-"""Parts of a training that are no part of the network: MAE's decoder, DINO's and SimCLR's heads, what thop counts."""
+"""Parts of a training, not of the network: MAE's decoder, the heads of DINO, SimCLR and BEiT, what thop counts."""
 
 
 _LINEAR = re.compile(
@@ -131,11 +131,12 @@ def few(names: list[str]) -> str:
 
 
 def _without_leftovers(state: StateDict, wanted: set[str]) -> StateDict:
-    # MAE's and DINO's own files have a mask token that timm takes off itself, but not beside other leftovers.
+    # By the mask token timm knows files of DINOv2 and EVA, and takes it off itself; not so for BEiT's relative biases.
+    for_timm = {"mask_token"} if not any(name.endswith("relative_position_bias_table") for name in wanted) else set()
     left = [name for name in state.tensors if name not in wanted and _BACKBONE_LEFTOVERS.search(name)]
-    if set(left) <= {"mask_token"}:
+    if set(left) <= for_timm:
         return state
-    kept = {name: tensor for name, tensor in state.tensors.items() if name not in left or name == "mask_token"}
+    kept = {name: tensor for name, tensor in state.tensors.items() if name not in left or name in for_timm}
     note = f"Left out, since it belongs to another part of the training: {few(left)}."
     return replace(state, tensors=kept).noting(note)
 
