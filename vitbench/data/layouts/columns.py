@@ -77,23 +77,9 @@ _BOOLEAN_SPLITS = {
     "is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training_image": "train",
 }  # fmt: skip
 _TRUE, _FALSE = ("1", "true", "yes", "t", "y", "1.0"), ("0", "false", "no", "f", "n", "0.0", "")
-_OTHER_COLUMNS = [
-    "unnamed",
-    "index",
-    "width",
-    "height",
-    "bbox",
-    "x",
-    "y",
-    "w",
-    "h",
-    "xmin",
-    "ymin",
-    "xmax",
-    "ymax",
-    "area",
-    "url",
-]
+_OTHER_COLUMNS = (
+    *("unnamed", "index", "width", "height", "bbox", "x", "y", "w", "h", "xmin", "ymin", "xmax", "ymax", "area", "url"),
+)
 _TEXT_COLUMNS = (
     *("text", "caption", "captions", "sentence", "sentences", "description", "prompt", "comment", "title", "author"),
     *("license", "date", "time", "timestamp", "comments", "notes", "note", "query", "comment_number"),
@@ -151,7 +137,16 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
         if isinstance(answer, str):
             return answer
         label, marks, note = answer
-    return Columns(file, label, marks, split, true_split, note, width)
+    used = dict.fromkeys(one for one in (file, label, split) if one is not None and one < len(names))
+    twins = [_of_twins(table, names, number) for number in used if names[number] and names.count(names[number]) > 1]
+    return Columns(file, label, marks, split, true_split, " ".join(filter(None, [note, *twins])), width)
+
+
+def _of_twins(table: Table, names: Sequence[str], number: int) -> str:
+    """That a column counts although others have its name."""
+    others = listed(str(other + 1) for other, name in enumerate(names) if name == names[number] and other != number)
+    same = f"Columns {number + 1} and {others} of {table.path.name} are named {table.names[number]!r}"
+    return f"{same}: {number + 1} counts; rename it to take another one."
 
 
 def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
@@ -372,6 +367,8 @@ def _chosen(what: str, table: Table, names: Sequence[str], options: Options) -> 
     wanted = options.get(what)
     if wanted is None:
         return None
+    if wanted in table.names and names.count(_plain(wanted)) > 1:  # `Label` beside `label`
+        return table.names.index(wanted)
     if _plain(wanted) in names:
         return names.index(_plain(wanted))
     if not names and wanted.isdigit() and int(wanted) >= 1:
