@@ -1,5 +1,6 @@
 """The selected run beside the table: what it is, how it goes, its loss, and why it ended."""
 
+import operator
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -81,6 +82,8 @@ class RunDetails(VerticalScroll, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.brief = False
+        self._shown: tuple[object, ...] = ()
+        """What is shown, and in which colours, as the very objects: the same ones need not be drawn again."""
 
     def compose(self) -> ComposeResult:
         yield TextLine(id="name")
@@ -96,6 +99,10 @@ class RunDetails(VerticalScroll, can_focus=True):
         """Shows a run, or a group; `details` of it, or of its members, may come later than `run`."""
         self.set_class(self.brief, "-brief")
         self.set_class(run is None, "-empty")
+        shown = (run, self.brief, self.app.theme_variables, *details)
+        if len(shown) == len(self._shown) and all(map(operator.is_, shown, self._shown)):
+            return
+        self._shown = shown
         if run is None:
             return
         colour = STATE_COLOURS[run.state]
