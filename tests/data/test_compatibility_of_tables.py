@@ -226,15 +226,3 @@ def test_a_mark_that_is_neither_yes_nor_no(tmp_path):
     assert layout.entries[1].labels == ("cars", "people", "night")
     assert len(layout.entries) == 65
     assert "has a mark that is neither 1 nor 0 (cars: 2) (t.csv, line 67)" in str(layout.problems)
-
-
-def test_columns_of_one_name_are_said_and_the_exact_one_is_taken(tmp_path):
-    draw(tmp_path, *(f"{n}.jpg" for n in range(8)))
-    rows = "".join(f"{n}.jpg,{'ab'[n % 2]},{'cd'[n % 2]}\n" for n in range(8))
-    (tmp_path / "t.csv").write_text("filename,label,Label\n" + rows)
-    layout = recognise(tmp_path)
-    assert {entry.label for entry in layout.entries} == {"a", "b"}
-    assert "Columns 2 and 3 of t.csv are named 'label': 2 counts" in " ".join(layout.notes)
-    layout = recognise(tmp_path, "table:label=Label")
-    assert {entry.label for entry in layout.entries} == {"c", "d"}
-    assert "are named 'Label': 3 counts" in " ".join(layout.notes)

@@ -125,3 +125,15 @@ def test_data_that_only_several_labels_fit_are_offered_as_such(tmp_path):
     one = readings(tmp_path)[0]
     assert one.layout == "table:several=yes"
     assert one.words.startswith("several labels per picture, of 2 (cat and dog)")
+
+
+def test_columns_of_one_name_are_said_and_the_exact_one_is_taken(tmp_path):
+    draw(tmp_path, *(f"{n}.jpg" for n in range(8)))
+    rows = "".join(f"{n}.jpg,{'ab'[n % 2]},{'cd'[n % 2]}\n" for n in range(8))
+    (tmp_path / "t.csv").write_text("filename,label,Label\n" + rows)
+    layout = recognise(tmp_path)
+    assert {entry.label for entry in layout.entries} == {"a", "b"}
+    assert "Columns 2 and 3 of t.csv are named 'label': 2 counts" in " ".join(layout.notes)
+    layout = recognise(tmp_path, "table:label=Label")
+    assert {entry.label for entry in layout.entries} == {"c", "d"}
+    assert "are named 'Label': 3 counts" in " ".join(layout.notes)
