@@ -71,7 +71,7 @@ class Ranks:
     def total(
         self, loss: "Tensor", extras: dict[str, "Tensor"], terms: int, pictures: int
     ) -> tuple["Tensor", dict[str, "Tensor"], int, int]:
-        """The mean of losses and extras over the processes, and the sums of terms and pictures."""
+        """The mean of losses and extras (scalars) over the processes, and the sums of terms and pictures."""
         return loss, extras, terms, pictures
 
     @contextmanager

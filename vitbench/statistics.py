@@ -39,13 +39,13 @@ def clustered_mean(values: NDArray[np.float64], where: NDArray[np.int64], times:
 
 
 def percentile_interval(value: float, resampled: NDArray[np.float64]) -> Estimate:
-    """`value` between the 2.5th and the 97.5th percentile of what resamples gave."""
+    """`value` between the 2.5th and the 97.5th percentile of what resamples [R] gave."""
     low, high = np.percentile(resampled, [2.5, 97.5])
     return Estimate(value, float(low), float(high))
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """The interval of a proportion (Wilson 1927); 95% with the default `z`."""
+    """(low, high), 0 to 1, for successes / trials (Wilson 1927); 95% with the default `z`. At least 1 trial."""
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
@@ -53,14 +53,14 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -
 
 
 def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Ranks from 0, ties sharing their mean rank."""
+    """Ranks [N] from 0 of values of any shape in reading order, ties sharing their mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return np.asarray((ends - (counts + 1) / 2)[inverse.ravel()], dtype=np.float64)
 
 
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Rank correlation of two maps or lists; 0 if one is everywhere the same."""
+    """Rank correlation, -1 to 1, of two maps or lists of one size; 0 if one is everywhere the same."""
     a, b = (ranks(values.ravel()) for values in (first, second))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))

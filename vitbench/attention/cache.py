@@ -99,7 +99,10 @@ def mean_attention_distance(attention: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def chosen_head(attention: Tensor, head: int | None) -> Tensor:
-    """One head of [B, H, queries, keys], or the mean over heads: [B, queries, keys]."""
+    """One head (from 0) of [B, H, queries, keys], or the mean over heads: [B, queries, keys].
+
+    Raises UserError where there is no such head.
+    """
     if head is None:
         return attention.mean(dim=1)
     if not 0 <= head < attention.shape[1]:

@@ -27,7 +27,7 @@ class OutlierTokens:
         return (positive * self._on(maps)).sum(dim=(1, 2)) / positive.sum(dim=(1, 2)).clamp(min=1e-12)
 
     def masked(self, maps: Tensor) -> Tensor:
-        """The maps with outliers set to the median of the other patches of their picture."""
+        """Maps [B, rows, columns], on any grid, with outliers set to the median of their picture's other patches."""
         result = maps.clone()
         for picture, where in zip(result, self._on(maps), strict=True):
             if bool(where.any()) and not bool(where.all()):

@@ -31,6 +31,7 @@ class Subject:
     black: Tensor
     """The normalised value of a black pixel: [3, 1, 1]."""
     target: Tensor | None
+    """The class to explain, from 0: int64 [B], or [1] for all; None for the likeliest of each picture."""
     progress: Progress = silent
     """Told how far a method is that asks the network many times."""
 
@@ -57,6 +58,7 @@ class Subject:
 
     @property
     def tokens(self) -> int:
+        """N, prefix tokens and patches."""
         return self.backbone.num_prefix_tokens + self.grid[0] * self.grid[1]
 
     def targets(self, logits: Tensor) -> Tensor:
@@ -79,7 +81,10 @@ class Subject:
             raise UserError(f"{reason}, so it has no attention over the whole picture to show; {without_attention()}.")
 
     def score(self, logits: Tensor) -> Tensor:
-        """The sum over the batch of the target logits. Samples do not interact, so one backward pass serves all."""
+        """The sum over the batch of the target logits, of logits [B, classes]: a scalar with its graph.
+
+        Samples do not interact, so one backward pass serves all.
+        """
         return logits.gather(1, self.targets(logits)[:, None]).sum()
 
     def patches(self, values: Tensor) -> Tensor:

@@ -33,7 +33,9 @@ class TutorialAttention:
 
 
 def tutorial_attention(network: Network, pixels: Tensor, token: int = QUERY_TOKEN) -> TutorialAttention:
-    """For the first 7 heads (fewer if there are fewer); `token` counts prefix tokens and is the last one if too large.
+    """For the first 7 heads (fewer if there are fewer) of normalised pixels [1, 3, H, W].
+
+    `token`, from 0, counts prefix tokens and is the last one if too large.
 
     Raises UserError for a network whose first block has no joint `qkv` projection.
     """

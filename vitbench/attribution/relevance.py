@@ -175,7 +175,7 @@ class RelevanceHooks(AttentionHooks):
 
 
 def safe_divide(a: Tensor, b: Tensor) -> Tensor:
-    """a / (b + 1e-9), and 0 where b is 0: the division of the released code."""
+    """a / (b + 1e-9) elementwise, and 0 where b is 0: the division of the released code."""
     # Memory's speed decides here, so there is one result, and one table of what is 0.
     return torch.div(a, b + 1e-9).masked_fill_(b == 0, 0.0)
 
@@ -189,6 +189,8 @@ def linear_rule(
     relevance: Tensor, output: Tensor, tokens: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> tuple[Tensor, ...]:
     """alpha = 1, beta = 0, without the bias: Z = x+ w+^T + x- w-^T, S = R / Z, x+ (S w+) + x- (S w-).
+
+    Relevance and output are [..., out], tokens [..., in], weight [out, in]; the result is that of the tokens.
 
     Computed as Z = (x w^T + |x| |w|^T) / 2 and (x (S w) + |x| (S |w|)) / 2, the same sums with one product less: the
     first term of Z is the output without its bias.
@@ -219,7 +221,7 @@ def addition_rule(relevance: Tensor, output: Tensor, a: Tensor, b: Tensor) -> tu
 
 
 def matrix_product_rule(relevance: Tensor, output: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    """S = R / Z, half of a (S b^T) to a and half of b (a^T S) to b."""
+    """S = R / Z, half of a (S b^T) to a [..., n, k] and half of b (a^T S) to b [..., k, m]; R and Z are [..., n, m]."""
     share = safe_divide(relevance, output)
     ra = a * (share @ b.transpose(-2, -1)) / 2
     rb = b * (a.transpose(-2, -1) @ share) / 2

@@ -33,17 +33,29 @@ class OpenedCaptioner(Protocol):
     """Any captioner that can be looked into: ours, CATR's, Hugging Face's."""
 
     @property
-    def module(self) -> CaptionModule: ...
+    def module(self) -> CaptionModule:
+        """The network itself."""
+
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Tokenizer:
+        """Its words as token numbers."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the screens call it."""
+
     @property
-    def tag(self) -> str: ...
+    def tag(self) -> str:
+        """Which weights of that name; empty where there is one set."""
+
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """What it was opened from, such as a run or a folder."""
+
     @property
-    def weights_hash(self) -> str: ...
+    def weights_hash(self) -> str:
+        """SHA-256 of its weights."""
+
     def prepare(self, picture: Image.Image) -> Prepared:
         """The picture (RGB) as the network wants it."""
 

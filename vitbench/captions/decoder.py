@@ -56,7 +56,7 @@ class LayerCache:
     picture: tuple[Tensor, Tensor] | None = None
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Adds the newest words' keys and values, and returns those of all words."""
+        """Adds the newest words' keys and values [R, heads, new, D / heads], and returns those of all words."""
         if self.keys is not None and self.values is not None:
             keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
         self.keys, self.values = keys, values

@@ -206,13 +206,15 @@ class Seen:
 
 
 def cut(mask: Mask, box: Box) -> Mask:
-    """The part of a mask of the whole picture that the network saw."""
+    """The part of a mask [height, width] of the whole picture that the network saw; `box` in its pixels."""
     left, top, right, bottom = (round(edge) for edge in box)
     height, width = mask.shape
     return mask[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
 
 
 def against(values: Values, seen: Seen | None) -> dict[str, float]:
+    """A word's map [rows, columns] against its mask, NaN without one: auc, pointing and chance from 0 to 1; mass_ratio,
+    the part of the map that lies on the mask over the part that the mask has of the picture (1 is chance)."""
     if seen is None:
         return dict.fromkeys(("auc", "pointing", "chance", "mass_ratio"), float("nan"))
     highest = values == values.max()
@@ -226,7 +228,10 @@ def against(values: Values, seen: Seen | None) -> dict[str, float]:
 
 
 def auc(values: Values, belongs: NDArray[np.bool_]) -> float:
-    """The chance that a patch of the word scores higher than another one; ties count half (Mann and Whitney)."""
+    """The chance, 0 to 1, that a patch of the word scores higher than another one; ties count half (Mann and Whitney).
+
+    `values` and `belongs` are [rows, columns], with patches of both kinds.
+    """
     flat, labels = values.ravel(), belongs.ravel()
     _, place, counts = np.unique(flat, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]

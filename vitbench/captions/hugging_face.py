@@ -62,7 +62,10 @@ class EncoderDecoder(nn.Module):
         return [(f"model.decoder.{own}", f"model.decoder.{cross}") for own, cross in self._attentions]
 
     def encode(self, pixels: Tensor) -> Memory:
-        """The tokens of the normalised pictures [B, 3, H, W], projected to the decoder's width where it differs."""
+        """The tokens of the normalised pictures [B, 3, H, W], projected to the decoder's width where it differs.
+
+        Raises UserError where they are fewer than the patches.
+        """
         tokens = self.model.encoder(pixel_values=pixels).last_hidden_state
         if hasattr(self.model, "enc_to_dec_proj"):
             tokens = self.model.enc_to_dec_proj(tokens)

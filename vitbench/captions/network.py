@@ -57,7 +57,8 @@ class Captioner(nn.Module):
         return scores
 
     def decode_openly(self, ids: Tensor, memory: Memory) -> tuple[Tensor, Shown]:
-        """`decode` without a cache, and the attention that it computed; quicker than watching it with the hooks."""
+        """`decode` of ids [R, L] without a cache, [R, L, vocabulary], and the attention that it computed; quicker than
+        watching it with the hooks."""
         shown = Shown()
         return self.decoder(ids, memory, shown), shown
 

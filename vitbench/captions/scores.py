@@ -45,7 +45,7 @@ def bleu(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> 
 
 
 def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]], beta: float = 1.2) -> float:
-    """Mean ROUGE-L (Lin 2004): F-measure of the longest common subsequence, best precision and recall apart."""
+    """Mean ROUGE-L (Lin 2004), 0 to 1: F-measure of the longest common subsequence, best precision and recall apart."""
     values = []
     for candidate, picture in zip(candidates, references, strict=True):
         common = [_longest_common_subsequence(candidate, reference) for reference in picture]
@@ -57,7 +57,7 @@ def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]], 
 
 
 def cider_d(candidates: Sequence[Words], references: Sequence[Sequence[Words]], sigma: float = 6.0) -> float:
-    """Mean CIDEr-D (Vedantam et al. 2015), document frequencies from these references.
+    """Mean CIDEr-D (Vedantam et al. 2015), 0 to 10, document frequencies from these references.
 
     As in the COCO evaluation, a caption's length is its number of bigrams.
     """

@@ -194,7 +194,10 @@ class SubwordTokenizer:
 
     @classmethod
     def train(cls, captions: Iterable[str], *, kind: str, vocab_size: int) -> "SubwordTokenizer":
-        """Learns `kind` "bpe" (byte-level: no character is unknown) or "wordpiece" on `captions`, lower-cased."""
+        """Learns `kind` "bpe" (byte-level: no character is unknown) or "wordpiece" on `captions`, lower-cased.
+
+        Raises UserError for another kind.
+        """
         normal = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
         if kind == "bpe":
             tokenizer = tokenizers.Tokenizer(models.BPE())
@@ -214,7 +217,7 @@ class SubwordTokenizer:
                 vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
             )
         else:
-            raise UserError(f"The tokenizer kind {kind!r} is not known; choose word, bpe or wordpiece.")
+            raise UserError(f"The tokenizer kind {kind!r} is not known; choose word, character, bpe or wordpiece.")
         tokenizer.normalizer = normal
         tokenizer.train_from_iterator(captions, trainer)
         return cls(tokenizer, pad=PAD, start=START, end=END, unknown=UNKNOWN)

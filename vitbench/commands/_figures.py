@@ -11,7 +11,10 @@ from vitbench.requests.drawing import FIGURE_ENDINGS, Drawing
 
 
 def figure_path(out: Path | None, name: str) -> Path:
-    """Where to save: `out` if it names a file, `out/NAME.png` if it is a folder, else `NAME.png` here."""
+    """Where to save: `out` if it names a file, `out/NAME.png` if it is a folder, else `NAME.png` here.
+
+    Raises UserError for an ending that no figure has.
+    """
     if out is None:
         return Path(f"{name}.png")
     if out.is_dir() or (not out.suffix and not is_stream(out)):
@@ -29,7 +32,7 @@ def announce(path: Path) -> None:
 
 
 def patch_from(text: str) -> tuple[int, int]:
-    """`R,C`, counted from 1."""
+    """(row, column) of `R,C`, counted from 1. Raises UserError for anything else."""
     parts = text.split(",")
     if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise UserError(f"A patch is named as ROW,COLUMN, counted from 1, not as {text!r}.")

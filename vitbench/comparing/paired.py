@@ -32,7 +32,8 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test, two-sided: how often chance splits the pictures on which they differ this unevenly."""
+        """McNemar's exact test (1947), two-sided: how often chance (0 to 1) splits the pictures on which they
+        differ this unevenly."""
         return exact_sign_test(self.first, self.second)
 
     @property
@@ -99,7 +100,7 @@ def exact_sign_test(one: int, other: int) -> float:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """The same, corrected for there being several (Holm 1979)."""
+    """P-values in their order, corrected for there being several (Holm 1979); at most 1."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     corrected, largest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):

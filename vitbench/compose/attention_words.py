@@ -200,7 +200,7 @@ def _has_grid(network: Network) -> bool:
 
 
 def arrays_of(part: PicturePanels) -> dict[str, NDArray[np.float32]]:
-    """The maps of one picture by title, and its logits."""
+    """The maps [rows, columns] of one picture by title, and its `logits` [classes]."""
     if part.arrays is not None:
         return part.arrays
     titles = [panel.title for panel in part.panels if panel.scale is not None]

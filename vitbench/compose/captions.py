@@ -183,7 +183,7 @@ class _Minus:
     weights_hash: str = ""
 
     def of(self, word: int) -> NDArray[np.float32]:
-        """The map that is taken from that of `word`, from 0."""
+        """The map [rows, columns] that is taken from that of `word`, which counts from 0."""
         found: NDArray[np.float32] = self.maps[word if self.word is None else self.word]
         return found
 

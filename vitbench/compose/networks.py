@@ -23,13 +23,17 @@ class HeldGpu(Protocol):
     """A GPU that is held while nobody else needs it; see `vitbench.inspector.borrowed_gpu`."""
 
     @property
-    def held(self) -> str | None: ...
+    def held(self) -> str | None:
+        """The UUID of the GPU that is held now; None without one."""
 
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """Where to compute: the GPU, if it can be had, else the CPU."""
 
-    def is_wanted(self) -> bool: ...
+    def is_wanted(self) -> bool:
+        """Whether somebody else waits for the GPU."""
 
-    def give_back(self) -> None: ...
+    def give_back(self) -> None:
+        """Frees the GPU, once no network lies on it."""
 
 
 class OpenNetworks:

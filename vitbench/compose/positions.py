@@ -287,7 +287,7 @@ _VIEWS: dict[str, Callable[[PositionRequest, Sources, _NetworkPositions, Progres
 
 
 def tiles_picture(similarity: Floats, grid: tuple[int, int], scale: Scale, side: int = GRID_SIDE) -> Picture:
-    """All tiles as one raster with white gaps between them."""
+    """Similarity [T, T] as one raster of about `side` pixels: a tile for each patch, white gaps between them."""
     values = tile_grid(similarity, *grid)
     factor = max(1, side // max(values.shape))
     picture = enlarge(colourise(values, scale.colour_map, scale.low, scale.high), factor)

@@ -59,7 +59,7 @@ class BatchPlan:
         return generator(ORDER, self.seed, epoch).permutation(len(self.labels))
 
     def whole(self, order: np.ndarray, start: int, size: int) -> np.ndarray:
-        """The numbers of the batch that begins at `start` of an epoch's `order`, `at_least` so many."""
+        """The numbers of the batch that begins at `start` of an epoch's `order` (int64 [N]), `at_least` so many."""
         numbers = order[start : start + size]
         missing = self.at_least - len(numbers)
         # The same pictures as long as the order is the same, so a resumed run repeats them too.

@@ -46,7 +46,7 @@ class Dataset:
         return self.preprocessing.value_range or self.index.value_range
 
     def chosen(self, numbers: np.ndarray) -> "Dataset":
-        """The samples of these numbers alone, which count from 0 anew."""
+        """The samples of these numbers (int64 [M], from 0) alone, which count from 0 anew."""
         return replace(self, positions=self.positions[numbers])
 
     def sample(self, number: int) -> Sample:
@@ -86,5 +86,5 @@ class Dataset:
 def evaluation_dataset(
     index: DataIndex, positions: np.ndarray, preprocessing: Preprocessing, cache: DecodedCache | None = None
 ) -> Dataset:
-    """The samples as the network is meant to see them, without chance."""
+    """The samples at `positions` of the index (int64 [N]) as the network is meant to see them, without chance."""
     return Dataset(index, positions, augmentation("none", preprocessing), cache=cache)

@@ -49,7 +49,10 @@ def read_decoded(file: Path, kind: Kind, encoding: str = "") -> Decoded:
 
 
 def decode(content: bytes, name: str, encoding: str = "") -> Decoded:
-    """As `read_decoded`, from the bytes of a file called `name`. Line breaks stay as they are."""
+    """As `read_decoded`, from the bytes of a file called `name`. Line breaks stay as they are.
+
+    Raises UserError for bytes that are no text of the encoding that was named, or that their first bytes promise.
+    """
     if encoding:
         return Decoded(_named(content, name, encoding), encoding)
     for mark, marked in _MARKS:

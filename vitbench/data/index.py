@@ -116,7 +116,7 @@ class DataIndex:
         return [self.samples[position] for position in self.positions(name)]
 
     def positions(self, split: str) -> np.ndarray:
-        """Where the samples of one split stand in `samples`, int64."""
+        """Where the samples of one split stand in `samples`: int64 [N], ascending."""
         return self._positions.get(split, np.empty(0, dtype=np.int64))
 
     @property

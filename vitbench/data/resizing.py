@@ -65,7 +65,7 @@ class ShortSide:
         return round(height * self.pixels / short), round(width * self.pixels / short)
 
     def apply(self, picture: Image.Image) -> np.ndarray:
-        """Resized with the network's interpolation."""
+        """uint8 [height, width, 3], resized with the network's interpolation."""
         height, width = self.size(*picture.size)
         if picture.size != (width, height):
             picture = picture.resize((width, height), INTERPOLATIONS[self.interpolation])

@@ -31,7 +31,7 @@ def common_range(found: Iterable[tuple[str, float, float]]) -> ValueRange | None
 
 
 def values_of(numbers: np.ndarray) -> ValueRange:
-    """The lowest and the highest finite value; 0 and 0 if there is none."""
+    """The lowest and the highest finite value of an array of any shape; 0 and 0 if there is none."""
     finite = numbers[np.isfinite(numbers)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
@@ -47,7 +47,7 @@ def own_range(kind: str, low: float, high: float) -> ValueRange:
 
 
 def eight_bits(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
-    """Grey values of 16 or 32 bits or floating point as uint8, from black to white over `value_range`."""
+    """Grey values of 16 or 32 bits or floating point, of any shape, as uint8: black to white over `value_range`."""
     low, high = value_range
     numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=high, neginf=low)
     scaled = (np.clip(numbers, low, high) - low) * (255 / max(high - low, 1e-12))

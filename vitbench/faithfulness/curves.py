@@ -76,5 +76,5 @@ def curves(
 
 
 def area(shares: tuple[float, ...], values: Floats) -> float:
-    """The area below a line through points, by trapezoids."""
+    """The area below the line through the points (shares, 0 to 1 ascending; values [len(shares)]), by trapezoids."""
     return float(np.trapezoid(values, shares))

@@ -62,7 +62,7 @@ def on_pixels(map_on_grid: NDArray[np.floating], height: int, width: int) -> Flo
 
 
 def min_max(values: Floats) -> Floats:
-    """The map from 0 to 1; zeros where it is everywhere the same."""
+    """The map stretched to 0 to 1, in its shape; zeros where it is everywhere the same."""
     low, high = values.min(), values.max()
     return np.zeros_like(values) if high == low else (values - low) / (high - low)
 
@@ -113,7 +113,7 @@ def chefer_average_precision(scaled: Floats, mask: Mask) -> float:
 def average_precision(scores: NDArray[np.floating], truth: Mask) -> float:
     """Area under the precision-recall curve in steps: sum of (R_n - R_n-1) P_n over distinct scores, highest first.
 
-    Equal to scikit-learn's `average_precision_score`. 0 if nothing is true.
+    `scores` and `truth` are [N]. Equal to scikit-learn's `average_precision_score`. 0 if nothing is true.
     """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]

@@ -48,11 +48,12 @@ class Vote:
 
     @property
     def accuracy(self) -> float:
+        """From 0 to 1."""
         return self.correct / self.pictures
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% interval of the accuracy (Wilson 1927)."""
+        """The 95% interval (low, high) of the accuracy (Wilson 1927), 0 to 1."""
         return wilson_interval(self.correct, self.pictures)
 
 

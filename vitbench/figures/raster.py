@@ -157,5 +157,5 @@ def tile_grid(similarity: Values, rows: int, columns: int, gap: int = 1) -> NDAr
 
 
 def enlarge(values: NDArray, factor: int) -> NDArray:
-    """Every value as a square of factor x factor; works on maps and on pictures."""
+    """Every value as a square of factor x factor: [rows, columns] or [rows, columns, 3] as [rows * factor, ...]."""
     return values.repeat(factor, axis=0).repeat(factor, axis=1)

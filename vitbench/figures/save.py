@@ -56,7 +56,7 @@ def saved_bytes(sheet: Sheet, ending: str, drawing: Drawing | None = None) -> by
 
 
 def array_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays as an .npz file."""
+    """Arrays of any shapes, by name, as an .npz file."""
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     return content.getvalue()

@@ -49,7 +49,7 @@ def literal(text: str) -> str:
 
 @cache
 def text_width(text: str, size: float = SIZE) -> float:
-    """The width of a line in inches; characters that the typeface lacks count as an em."""
+    """The width of a line in inches, of type of `size` points; characters that the typeface lacks count as an em."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -105,7 +105,8 @@ class Outputs:
     def write_new(self, file: Path, content: bytes | str) -> Path:
         """Writes an output under the first free name of `file`, `file-2`, `file-3` ...; nothing is ever replaced.
 
-        Where one of these holds these very bytes, nothing is written. The answer is where they are.
+        Where one of these holds these very bytes, nothing is written. The answer is where they are. Raises UserError
+        where the disk refuses.
         """
         data = _encoded(content)
         try:

@@ -141,5 +141,6 @@ def byte_count(entry: dict[str, Any]) -> int:
 
 
 def as_array(entry: dict[str, Any], data: bytes) -> np.ndarray:
-    """An announced array from its bytes; read-only, since it may be shown by several widgets."""
+    """An array from its bytes, with the `dtype` and `shape` that were announced; read-only, since several widgets may
+    show it."""
     return np.frombuffer(data, dtype=np.dtype(entry["dtype"])).reshape(entry["shape"])

@@ -105,7 +105,7 @@ class RunRequests:
     def estimate(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """Memory and time of the `recipe` (TOML), measured by a process of its own, which a cancellation ends.
 
-        That process takes a GPU as a run does, so ours is left to it.
+        That process takes a GPU as a run does, so ours is left to it. Raises UserError with its reason where it fails.
         """
         self.leave_gpu()
         with tempfile.TemporaryFile() as recipe, tempfile.TemporaryFile("w+") as answer:

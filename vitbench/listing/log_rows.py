@@ -85,7 +85,7 @@ class LogRows:
 
 
 def averaged(values: np.ndarray, points: int = SPARKLINE_POINTS) -> tuple[float, ...]:
-    """A curve in a few points, each the mean of a stretch, to two digits."""
+    """A curve [N] in at most `points` points, each the mean of a stretch, to two significant digits."""
     parts = np.array_split(values, min(points, len(values))) if len(values) else []
     return tuple(float(f"{np.mean(part):.2g}") for part in parts if part.size)
 

@@ -38,7 +38,7 @@ def occlusion(subject: Subject, *, window: int = 1, fill_with: str = "mean") -> 
     """How much the target logit falls when a patch is blanked (Zeiler and Fergus 2014); signed, a forward a patch.
 
     window: the side, in patches, of the square that is blanked around each patch (odd). fill_with: "black", or
-    "mean", the value that normalisation makes 0.
+    "mean", the value that normalisation makes 0. Raises UserError for an even window.
     """
     import torch
 

@@ -69,7 +69,7 @@ class PositionEmbedding:
         return self.kinds[0]
 
     def absolute(self) -> Tensor:
-        """`patches`, or UserError with the reason why there is none."""
+        """`patches`; raises UserError with the reason where there are none."""
         if self.patches is None:
             how = {
                 "rotary": "it rotates queries and keys by their position instead",

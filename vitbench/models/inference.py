@@ -45,5 +45,5 @@ def flushed_denormals() -> Iterator[None]:
 
 
 def require_gradient(pixels: Tensor) -> Tensor:
-    """A copy of the picture from which gradients are wanted, sharing its memory."""
+    """The pixels [B, 3, H, W] as a leaf that gathers gradients, sharing their memory."""
     return pixels.detach().requires_grad_(True)

@@ -148,7 +148,11 @@ def scaled_dot_product_attention(
     scale: float | None,
     enable_gqa: bool,
 ) -> Tensor:
-    """What `F.scaled_dot_product_attention` computes, in plain calls; scores are scaled after q k^T."""
+    """What `F.scaled_dot_product_attention` computes, in plain calls; scores are scaled after q k^T.
+
+    query [..., heads, queries, E], key and value [..., heads, keys, E] (fewer heads with `enable_gqa`), attn_mask
+    broadcastable to [..., heads, queries, keys]: bool, True where one may look, or added to the scores.
+    """
     if enable_gqa:
         groups = query.size(-3) // key.size(-3)
         key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)

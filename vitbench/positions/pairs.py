@@ -8,7 +8,11 @@ Grid = tuple[int, int]
 
 
 class Pairs:
-    """The pairs i < j of a grid's patches, and how each lies."""
+    """The P = T (T - 1) / 2 pairs i < j of a grid's T patches, and how each lies.
+
+    [P]: `first` and `second` (i and j), `distance` in patches, `same_row`, `same_column`, and `offset`, the number of
+    the pair's (rows, columns) apart. `neighbours` [T, T]: directly beside, above or below each other.
+    """
 
     def __init__(self, grid: Grid) -> None:
         rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
@@ -21,4 +25,5 @@ class Pairs:
         self.neighbours = np.abs(rows[:, None] - rows) + np.abs(columns[:, None] - columns) == 1
 
     def of(self, similarity: Floats) -> Floats:
+        """The values [P] of the pairs in [T, T]."""
         return similarity[self.first, self.second]

@@ -50,7 +50,7 @@ class Permutations:
             ]
 
     def scores(self, order: Order) -> dict[str, float]:
-        """The measures of patches in this order, up to a constant factor and summand that no shuffle changes."""
+        """The measures of patches in the order [T], up to a constant factor and summand that no shuffle changes."""
         short = order.astype(np.int32)
         flat = short.take(self._first) * np.int32(self._count)
         flat += short.take(self._second)
@@ -80,7 +80,10 @@ class Permutations:
 def p_values(
     permutations: Permutations, orders: list[Order], named: list[str], told: Callable[[int, int], None]
 ) -> dict[str, float]:
-    """(1 + count) / (1 + permutations) for each measure, the count that of shuffles which score as high."""
+    """(1 + count) / (1 + permutations) for each measure of `named`, the count that of `orders` which score as high.
+
+    `told` is called with how many orders are done, and of how many.
+    """
     if not orders:
         return dict.fromkeys(named, 1.0)
     own = permutations.scores(np.arange(len(orders[0])))

@@ -35,12 +35,12 @@ def cosine_similarity(vectors: Floats) -> Floats:
 
 
 def locality(similarity: Floats, pairs: Pairs, distance_ranks: Floats) -> float:
-    """-Spearman(d, C) over all pairs: 1 when nearer always means more alike."""
+    """-Spearman(d, C) over all pairs, -1 to 1: 1 when nearer always means more alike. `distance_ranks`: `ranks(d)`."""
     return -float(np.corrcoef(distance_ranks, ranks(pairs.of(similarity)))[0, 1])
 
 
 def best_match_is_neighbour(similarity: Floats, neighbours: NDArray[np.bool_]) -> float:
-    """The share of patches whose most similar other patch lies directly beside, above or below; ties count in part."""
+    """The share of patches whose most similar other is one of their `neighbours` (bool [T, T]); ties count in part."""
     others = similarity.copy()
     np.fill_diagonal(others, -np.inf)
     best = others >= others.max(axis=1, keepdims=True) - 1e-9
@@ -49,7 +49,10 @@ def best_match_is_neighbour(similarity: Floats, neighbours: NDArray[np.bool_]) -
 
 def line_lift(similarity: Floats, pairs: Pairs, along: NDArray[np.bool_], across: NDArray[np.bool_]) -> float:
     """How much more alike two patches of one line (`along`) are than two in neither row nor column in common, at the
-    same distance: distances rounded, from 2, each distance counting once. NaN on a grid without such pairs."""
+    same distance: distances rounded, from 2, each distance counting once. NaN on a grid without such pairs.
+
+    `along` and `across` are bool, one a pair, as `Pairs.same_row` and `same_column`; the result is in units of C.
+    """
     values, rounded = pairs.of(similarity), np.round(pairs.distance).astype(int)
     far = pairs.distance >= 2
     lifts = []
@@ -62,8 +65,8 @@ def line_lift(similarity: Floats, pairs: Pairs, along: NDArray[np.bool_], across
 
 
 def additive_r2(vectors: Floats, grid: Grid) -> float:
-    """Adjusted R2 of vector = mean + one vector for its row + one for its column: 1 when row and column are coded
-    apart, about 0 for random vectors."""
+    """Adjusted R2 of vectors [T, D] = mean + one vector for the row + one for the column: 1 when row and column are
+    coded apart, about 0 for random vectors; NaN where all are alike, or the grid has too few patches."""
     table = (vectors - vectors.mean(axis=0)).reshape(*grid, -1)
     fitted = table.mean(axis=1, keepdims=True) + table.mean(axis=0, keepdims=True)
     total = float((table**2).sum())
@@ -77,7 +80,8 @@ def additive_r2(vectors: Floats, grid: Grid) -> float:
 
 
 def toeplitz_r2(similarity: Floats, pairs: Pairs) -> float:
-    """R2 of C explained by the offset (rows, columns) between two patches alone: 1 when only the offset counts."""
+    """R2 of C explained by the offset (rows, columns) between two patches alone: 1 when only the offset counts, NaN
+    where C is everywhere the same."""
     values = pairs.of(similarity)
     counts = np.bincount(pairs.offset)
     means = np.bincount(pairs.offset, values) / np.where(counts == 0, 1, counts)

@@ -114,7 +114,7 @@ class Captioning:
             yield batch.pinned() if self.device.type == "cuda" else batch
 
     def loss(self, module: nn.Module, batch: CaptionBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy a token (nats), and the share of tokens that are the likeliest."""
+        """Mean cross-entropy a token (scalar, nats), and the share (0 to 1) of tokens that are the likeliest."""
         ids = batch.ids.to(self.device, non_blocking=True)
         scores = module(self._normalized(batch.pixels), ids[:, :-1])
         loss, accuracy = caption_loss(scores, ids, self.tokenizer.pad_id, label_smoothing=self.label_smoothing)
@@ -131,7 +131,7 @@ class Captioning:
         """Loss and token accuracy on true captions, and scores of the captions that greedy decoding writes.
 
         On Scenes also exact match, slots and hallucination. Each picture's caption goes to
-        `folder/SPLIT-STEP.jsonl`.
+        `folder/SPLIT-STEP.jsonl`. Raises UserError for a split that the data lack.
         """
         assert isinstance(module, Captioner)
         everything = self.pictures_of.get(split, [])

@@ -213,7 +213,8 @@ class Classification:
 
     @torch.no_grad()
     def features_of(self, split: str) -> tuple[Tensor, Tensor, Tensor | None]:
-        """As `_frozen_features`, of any split."""
+        """What the head sees of each picture of a split [N, D], the labels [N], and which could be read: bool [N],
+        None if all."""
         module = self.network.module
         was_training = module.training
         module.eval()

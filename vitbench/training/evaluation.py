@@ -74,7 +74,7 @@ class Evaluation:
 
     @property
     def mean_loss(self) -> float:
-        """Mean cross-entropy a picture."""
+        """Mean cross-entropy a picture, in nats."""
         return float(self.loss.mean())
 
     @property
@@ -85,7 +85,7 @@ class Evaluation:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% interval of the accuracy."""
+        """The 95% interval (low, high) of the accuracy (Wilson 1927), 0 to 1."""
         return wilson_interval(int(self.correct.sum()), len(self))
 
     def class_accuracy(self) -> dict[str, float]:
@@ -100,7 +100,7 @@ class Evaluation:
         return float(np.mean(list(self.class_accuracy().values())))
 
     def class_f1(self) -> dict[str, float]:
-        """2 TP / (2 TP + FP + FN) of each class that has pictures or predictions."""
+        """2 TP / (2 TP + FP + FN), 0 to 1, of each class that has pictures or predictions."""
         matrix = self.confusion()
         hits, labelled, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
         known = np.flatnonzero(labelled + predicted)

@@ -87,7 +87,10 @@ def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Te
 
 
 def update_weights(training: Training) -> Tensor:
-    """Clips, steps, averages; the norm of the gradient before clipping. A step without a picture changes nothing."""
+    """Clips, steps, averages; the norm of the gradient before clipping, a scalar on the device.
+
+    A step without a picture changes nothing.
+    """
     if not training.pictures_seen:
         return torch.zeros((), device=training.device)
     scaler, optimizer = training.precision.scaler, training.optimizer

@@ -32,7 +32,7 @@ class StepMetrics:
     def add(
         self, step: int, loss: Tensor, gradient_norm: Tensor, extras: Mapping[str, Tensor], learning_rate: float
     ) -> None:
-        """Keeps the scalars of a step without waiting for them."""
+        """Keeps the scalars of a step, which lie on the device, without waiting for them."""
         self._names = ["loss", "gradient_norm", *extras]
         figures = torch.stack([loss, gradient_norm.to(loss), *(value.to(loss) for value in extras.values())])
         self._steps.append(_Step(step, figures, learning_rate))

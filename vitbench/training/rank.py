@@ -43,7 +43,7 @@ class RankControl(Control):
         self._leave = Path(os.environ.get(LEAVE, os.devnull + "/none"))
 
     def asked(self) -> Request | None:
-        """As Control."""
+        """As Control; raises FolderGone where rank 0 says so."""
         if self._leave.exists():
             return "pause"
         if not self._reads_folder:

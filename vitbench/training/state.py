@@ -139,7 +139,7 @@ class Training:
         set_learning_rate(self.optimizer, self.learning_rate)
 
     def clip_gradients(self) -> Tensor:
-        """The norm of all gradients together; above `train.clip` they are scaled down to it."""
+        """The L2 norm of all gradients together, a scalar; above `train.clip` they are scaled down to it."""
         gradients = [weight.grad for weight in self.learning if weight.grad is not None]
         norm = get_total_norm(gradients)
         if self.recipe.train.clip:
@@ -191,7 +191,7 @@ class Training:
     def total(
         self, loss: Tensor, extras: dict[str, Tensor], terms: int, pictures: int
     ) -> tuple[Tensor, dict[str, Tensor], int]:
-        """The loss, the extras and the terms of a step over all processes; notes how many pictures it had."""
+        """Loss and extras (scalars) and the terms of a step over all processes; notes how many pictures it had."""
         loss, extras, terms, self.pictures_seen = self.ranks.total(loss, extras, terms, pictures)
         if not self.ranks.alone and self.pictures_seen < self.pictures_in_step:
             self.task.left_out.note(self.ranks.gather_all(self.task.left_out.all()))

@@ -60,7 +60,10 @@ def open_scene_task(run: Run, device: Any, progress: Progress, only: Only | None
 
 
 def take_weights(task: SceneTask, folder: Path) -> None:
-    """Puts what was made earlier in place of the fresh weights: the networks or the checkpoint in `folder`."""
+    """Puts what was made earlier in place of the fresh weights: the networks or the checkpoint in `folder`.
+
+    Raises UserError where a captioner has other words.
+    """
     if (folder / WEIGHTS_NAME).exists():
         task.network.module.load_state_dict(read_weights(folder / WEIGHTS_NAME))
         return

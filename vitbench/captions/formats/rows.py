@@ -126,7 +126,8 @@ def split_of(name: str) -> str:
 
 
 def dictionaries(document: Any, key: str, file: Path, rows: Rows) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The entries of the list `document[key]` that are objects, each with its place; the others are problems."""
+    """The entries of the list `document[key]` that are objects, each with its place; the others are problems. Raises
+    UserError where that is no list."""
     entries = document.get(key) if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise UserError(f"{file} has no list {key!r}.")

@@ -19,7 +19,7 @@ from vitbench.text import counted
 def tables_layout(
     place: Place, tables: Sequence[ReadTable], unused: Iterable[ReadTable], form: str, what: str
 ) -> Layout:
-    """The layout that tables tell, the first one that names a picture counting."""
+    """The layout that tables tell, the first one that names a picture counting. Raises UserError where none does."""
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     notes: list[str] = []

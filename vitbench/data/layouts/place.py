@@ -157,7 +157,8 @@ class Finder:
 def files_below(folder: Path) -> tuple[list[str], list[str]]:
     """Names of pictures and of other files below a folder, sorted, relative to it; hidden ones are passed over.
 
-    Links to folders are followed, each real folder once, so a link to a parent ends.
+    Links to folders are followed, each real folder once, so a link to a parent ends. Raises UserError for a
+    folder that cannot be read.
     """
     endings = picture_extensions()
     pictures: list[str] = []

@@ -122,7 +122,8 @@ def parse_choice(chosen: str) -> tuple[str, dict[str, str]]:
 
 
 def unlabelled(path: Path) -> Layout:
-    """Every picture below a folder, without labels, whatever the names: what a prediction wants."""
+    """Every picture below a folder, without labels, whatever the names: what a prediction wants. Raises UserError
+    where there is none."""
     if not path.is_dir():
         raise UserError(f"There is no folder {path}.")
     place = Place(path)
