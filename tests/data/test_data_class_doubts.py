@@ -18,7 +18,11 @@ def draw(root, classes):
     [
         (("trainA", "trainB", "testA", "testB"), "as CycleGAN has them", True),
         (("20.5", "21.75", "23", "24.25"), "numbers with fractions", True),
-        (("cat", "dog", "NaN"), "NaN (2 pictures) among the classes may stand for no label", False),
+        (
+            ("cat", "dog", "NaN"),
+            "NaN (2 pictures) among the classes is taken for a class like the others, though it may stand for no label",
+            False,
+        ),
         (("cat", "cat_augmented", "dog"), "cat_augmented seem to be made from others (cat)", False),
         (("1.0", "2.0", "3.0"), "", False),
         (("a", "b", "none of them"), "", False),

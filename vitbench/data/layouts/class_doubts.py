@@ -1,16 +1,21 @@
 """Names of classes that say themselves that they are none, whatever layout they come from."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from vitbench.data.layouts.base import Doubt
+from vitbench.data.layouts.names import equal_but_for_form, looks_same
 from vitbench.data.layouts.place import listed
 from vitbench.text import counted
 
 _DOMAIN = re.compile(r"(?i)(train|test|val)[ _-]?[ab]")
 _NOTHING = frozenset(
-    {"nan", "null", "none", "n/a", "na", "nil", "undefined", "missing", "#n/a", "unlabeled", "unlabelled"}
+    {"nan", "null", "none", "n/a", "na", "nil", "undefined", "missing", "#n/a", "unlabeled", "unlabelled", "unknown"}
+    | {"unsorted", "unclassified", "uncategorized", "uncategorised", "uncertain", "unsure", "todo", "to_do", "?", "-"}
 )
+_REST = frozenset({"other", "others", "misc", "miscellaneous", "rest", "ignore", "trash", "junk", "invalid", "void"})
+"""Classes of what is left, which may be meant."""
 _FRACTION = re.compile(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[-+]?\d+")
 _MADE_FROM = re.compile(
@@ -38,13 +43,43 @@ def class_doubts(classes: Sequence[str], counts: Mapping[str, int], overrule: st
         )
     if nothing := [label for label in classes if label.strip().casefold() in _NOTHING]:
         said = listed(f"{label} ({counted(counts[label], 'picture')})" for label in nothing)
-        yield Doubt(f"{said} among the classes may stand for no label; leave it empty, and its pictures are left out.")
+        yield Doubt(
+            f"{said} among the classes is taken for a class like the others, though it may stand for no label: leave it"
+            " empty in a table, or call its folder unlabelled, and its pictures are left out of training."
+        )
+    if rest := [label for label in classes if label.strip().casefold() in _REST]:
+        said = listed(f"{label} ({counted(counts[label], 'picture')})" for label in rest)
+        yield Doubt(f"{said} is taken for a class like the others; take it away if it is what was not sorted.")
     made = [label for label in classes if (own := _MADE_FROM.fullmatch(label)) and own["name"] in counts]
     if made:
         yield Doubt(
             f"The classes {listed(made[:3])} seem to be made from others ({listed(_of(label) for label in made[:3])}):"
             " such copies belong into the same class, and in training only."
         )
+    yield from _alike(classes, counts)
+
+
+def _alike(classes: Sequence[str], counts: Mapping[str, int]) -> Iterator[Doubt]:
+    """Classes that a person takes for one."""
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault(looks_same(label), []).append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
+            same = len({equal_but_for_form(label) for label in labels}) == 1
+            why = (
+                "are equal but for case, blanks or Unicode form"
+                if same
+                else f"look the same in letters of different scripts ({listed(map(_codes, labels))})"
+            )
+            yield Doubt(f"The classes {names} {why}; they stay different classes.")
+
+
+def _codes(label: str) -> str:
+    """The first letter of a name that is not ASCII, by its code point and Unicode name."""
+    odd = next((letter for letter in label if not letter.isascii()), "")
+    return f"{label}: U+{ord(odd):04X} {unicodedata.name(odd, '')}".rstrip() if odd else f"{label}: all ASCII"
 
 
 def _of(label: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from vitbench.data.layouts.base import Declined, Form, Layout, Options
-from vitbench.data.layouts.labels import DEEPEST_LEVEL, labels_from_folders, labels_lie_in_folders
+from vitbench.data.layouts.labels import labels_from_folders, labels_lie_in_folders
+from vitbench.data.layouts.levels import DEEPEST_LEVEL
 from vitbench.data.layouts.lists import with_split_lists
 from vitbench.data.layouts.names import IMAGE_FOLDERS
 from vitbench.data.layouts.place import Place

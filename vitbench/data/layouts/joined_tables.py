@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Entry, Layout, as_layout
 from vitbench.data.layouts.label_table import ReadTable
+from vitbench.data.layouts.lists import lists_of, splits_of_lists
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import SEVERAL
@@ -41,6 +43,10 @@ def tables_layout(
     notes = list(dict.fromkeys(notes))
     notes += [f"{read.name} is not used: it {read.reason}." for read in unused if read.is_text]
     found = tuple(entries.values())
+    if not any(entry.split for entry in found) and (lists := lists_of(place, found)):
+        splits, missing, said = splits_of_lists(lists, found)
+        problems, notes = [*problems, *missing], [*notes, *said]
+        found = tuple(replace(entry, split=splits[entry.file]) for entry in found if entry.file in splits)
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
     several = {name: labels for read in tables for name, labels in read.several.items()}

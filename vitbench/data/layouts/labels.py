@@ -1,21 +1,19 @@
 """Labels that folders or file names tell: at which level they lie, split by split; shared by the two forms."""
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Doubt, Entry, Options
-from vitbench.data.layouts.names import IMAGE_FOLDERS, is_generic, is_source, readable, split_of
-from vitbench.data.layouts.place import Place, listed
-from vitbench.data.layouts.tree import Folder, PictureGroup, Tree, read_tree
+from vitbench.data.layouts.levels import children_of, class_level, doubts_of_class_first
+from vitbench.data.layouts.names import is_generic, is_source, readable
+from vitbench.data.layouts.place import Place
+from vitbench.data.layouts.tree import PictureGroup, Tree, read_tree
 from vitbench.data.problems import Problem
-from vitbench.errors import UserError
 
 _ID = r"(?P<id>\d+)"
-DEEPEST_LEVEL = 5
-"""Folders down to the classes, at most."""
 _PATTERNS = {
     "{label}_{id}": re.compile(r"(?P<label>.*)_(?P<id>[^_]*)"),
     "{label}.{id}": re.compile(rf"(?P<label>.+?)\.{_ID}"),
@@ -50,7 +48,7 @@ def labels_lie_in_folders(tree: Tree) -> bool:
     inside = sum(len(within.parts) > 1 for within in pictures)
     if inside * 2 <= len(pictures):
         return False
-    return len(_children(main)) > 1 or _pattern_that_parts(main) is None
+    return len(children_of(main)) > 1 or _pattern_that_parts(main) is None
 
 
 def labels_from_folders(place: Place, options: Options) -> Labels:
@@ -58,7 +56,11 @@ def labels_from_folders(place: Place, options: Options) -> Labels:
     tree = read_tree(place)
     found = Labels(by_folder=True, how="a folder for each class")
     main = _main_groups(tree)
-    level = _level(main, options, found) if not tree.class_first else 1
+    level = 1
+    if tree.class_first:
+        found.doubts += doubts_of_class_first(tree.groups)
+    else:
+        level, found.how = class_level(main, options, found.notes, found.doubts)
     ordered = [*main, *(group for group in tree.groups if group not in main)]
     for group in ordered:
         known = {entry.label for entry in found.entries}
@@ -111,85 +113,6 @@ def labels_from_names(place: Place) -> Labels:
 def _main_groups(tree: Tree) -> list[PictureGroup]:
     """What training sees: it decides how labels are said, and which there are."""
     return [group for group in tree.groups if group.split in ("", "train")] or tree.groups
-
-
-def _children(groups: Sequence[PictureGroup]) -> dict[str, list[Folder]]:
-    found: dict[str, list[Folder]] = defaultdict(list)
-    for group in groups:
-        for name, child in group.folder.folders.items():
-            found[name].append(child)
-    return found
-
-
-def _level(main: Sequence[PictureGroup], options: Options, found: Labels) -> int:
-    """At which depth below a split the folders are classes, from 1; what speaks for another is a doubt."""
-    if "level" in options:
-        if options["level"] not in map(str, range(1, DEEPEST_LEVEL + 1)):
-            raise UserError(f"class-folders:level={options['level']} must be 1, 2, 3, 4 or 5.")
-        found.how = f"a folder for each class, {options['level']} levels down"
-        return int(options["level"])
-    children = _children(main)
-    below = [set(inner.folders) for folders in children.values() for inner in folders]
-    deep = sum(1 for folders in children.values() for f in folders for inner in f.folders.values() for _ in inner.all())
-    total = sum(1 for folders in children.values() for f in folders for _ in f.all())
-    names = Counter(name for inner in below for name in inner)
-    telling = [name for name in names if name.lower() not in IMAGE_FOLDERS and not split_of(name)]
-    if len(children) < 2 or deep * 2 <= total or len(telling) < 2:
-        found.doubts += _copies_of_all(children)
-        return 1
-    inner = _some(telling)
-    if all(len(name) == 1 and all(_begins(f, name) for f in folders) for name, folders in children.items()):
-        found.how = "a folder for each class, in folders of their first letters"
-        found.notes.append(
-            f"The folders {listed(sorted(children)[:3])} hold the classes that begin so ({_some(telling)}); --as"
-            " class-folders:level=1 takes the outer ones."
-        )
-        return 2
-    found.doubts += _copies_of_all(children)
-    repeated = sum(names[name] for name in telling) >= 1.5 * len(telling)
-    outer_are_sources = all(is_source(name) for name in children)
-    if repeated and outer_are_sources and not all(is_source(name) for name in telling):
-        outer = listed(readable(name) for name in sorted(children)[:3])
-        found.how = "a folder for each class, in folders that tell where the pictures come from"
-        found.notes.append(
-            f"The folders {outer} are taken for sources and those in them ({inner}) for classes;"
-            " --as class-folders:level=1 takes the outer ones."
-        )
-        return 2
-    if not all(is_source(name) for name in telling):
-        which = "repeat from class to class" if repeated else "lie in the folders of the classes"
-        found.doubts.append(
-            Doubt(
-                f"The outer folders were taken for the classes, but folders {inner} {which}.",
-                "If those are the classes, say --as class-folders:level=2 (in a recipe: data.layout).",
-            )
-        )
-    return 1
-
-
-def _copies_of_all(children: Mapping[str, Sequence[Folder]]) -> list[Doubt]:
-    """A folder among the classes that holds folders named like them: an archive unpacked within itself."""
-    for name, folders in children.items():
-        inner = {one for folder in folders for one in folder.folders if one in children and one != name}
-        if len(inner) > 1:
-            return [
-                Doubt(
-                    f"The class {readable(name)} holds folders that are called like the classes beside it"
-                    f" ({_some(sorted(inner))}): it seems to be a copy of all of them.",
-                    f"Give vitbench the folder {readable(name)}, or take it away.",
-                    stops_training=True,
-                )
-            ]
-    return []
-
-
-def _begins(folder: Folder, letter: str) -> bool:
-    """Whether all folders in one begin with its name, as `a/abbey` and `a/airfield` do."""
-    return not folder.pictures and all(name.lower().startswith(letter.lower()) for name in folder.folders)
-
-
-def _some(names: Sequence[str]) -> str:
-    return listed(readable(name) for name in sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _has_classes(group: PictureGroup, known: set[str | None], level: int) -> bool:

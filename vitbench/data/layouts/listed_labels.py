@@ -7,9 +7,11 @@ from pathlib import PurePosixPath
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
 from vitbench.data.layouts.lists import SplitList, read_list, split_lists
 from vitbench.data.layouts.names import readable, split_of
+from vitbench.data.layouts.naming import folders_of_labels
 from vitbench.data.layouts.place import Place, listed
-from vitbench.data.layouts.tree import entries_sentence
+from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
+from vitbench.text import counted
 
 
 def _recognise(place: Place, options: Options) -> Layout | Declined:
@@ -23,7 +25,7 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     labelled = [one for one in lists if _has_labels(one)]
     if not labelled:
         return Declined("no text file names a picture and a label in each line", near=place.file is not None)
-    return _layout(place, labelled)
+    return _layout(place, labelled, [one for one in lists if one.split and not any(line.rest for line in one.lines)])
 
 
 def _has_labels(one: SplitList) -> bool:
@@ -37,7 +39,8 @@ def _has_labels(one: SplitList) -> bool:
     return "" not in labels and (len(labels) < len(one.lines) or len(one.lines) < 3)
 
 
-def _layout(place: Place, lists: list[SplitList]) -> Layout:
+def _layout(place: Place, lists: list[SplitList], bare: list[SplitList]) -> Layout:
+    """The layout of lists with labels; `bare` are those of splits that name pictures alone."""
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
     used: list[str] = []
@@ -55,10 +58,32 @@ def _layout(place: Place, lists: list[SplitList]) -> Layout:
             else:
                 entries[line.picture] = Entry(line.picture, readable(line.rest), one.split)
     notes = [f"{one.file} is not used: it names pictures of {used[0]} again." for one in lists if one.file not in used]
+    unlabelled = _take_bare(bare, entries, notes)
+    there = {*entries, *(entry.file for entry in unlabelled), *mask_files(place.pictures)}
+    if place.file is None and (rest := [picture for picture in place.pictures if picture not in there]):
+        notes.append(f"Left out: {counted(len(rest), 'picture')} in none of the lists, such as {rest[0]}.")
     found = tuple(entries.values())
     how = f"a list of pictures and labels ({listed(used)})"
     sentence = entries_sentence(how, Counter(entry.split for entry in found), {})
-    return Layout(place.root, FORM.name, sentence, found, tuple(problems), notes=tuple(notes))
+    return Layout(
+        place.root, FORM.name, sentence, found, tuple(problems), notes=tuple(notes), unlabelled=tuple(unlabelled)
+    )
+
+
+def _take_bare(bare: list[SplitList], entries: dict[str, Entry], notes: list[str]) -> list[Entry]:
+    """Adds the pictures of lists without labels (UCF's `testlist01.txt`) where their folders tell the labels; returns
+    those whose folders do not."""
+    labels = folders_of_labels(entries.values())
+    by_folder = {folder: label for label, folder in labels.items()}
+    unlabelled = []
+    for one in bare:
+        new = [line.picture for line in one.lines if line.picture not in entries]
+        known = {picture: label for picture in new if (label := by_folder.get(picture.rpartition("/")[0]))}
+        entries |= {picture: Entry(picture, label, one.split) for picture, label in known.items()}
+        unlabelled += [Entry(picture, None, one.split) for picture in new if picture not in known]
+        if known:
+            notes.append(f"{one.file} names no labels; those of its pictures are told by their folders.")
+    return unlabelled
 
 
 FORM = Form(

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -16,10 +17,13 @@ from vitbench.data.layouts.tree import Tree, entries_sentence
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
-from vitbench.files.reading import TABLE
+from vitbench.files.reading import TABLE, open_file
 from vitbench.text import counted
 
 _LIST_ENDINGS = (".txt", ".lst", ".list", "")
+_DEEPEST = 3
+_MOST_LISTS = 40
+_FEW = 20
 _SAMPLED = 200
 """Lines at the beginning of a file that tell whether it lists pictures."""
 
@@ -100,24 +104,12 @@ def read_list(place: Place, file: str, split: str) -> SplitList | None:
 def with_split_lists(place: Place, found: Labels, tree: Tree, form: str) -> Layout:
     """The layout of labels from folders or names, with the splits that lists tell where folders tell none."""
     entries, problems, notes = found.entries, [*tree.problems, *found.problems], [*tree.notes(place), *found.notes]
-    lists = [] if tree.splits or tree.class_first else [one for one in split_lists(place) if one.split]
+    lists = [] if tree.splits or tree.class_first else lists_of(place, entries)
     folders = dict(tree.splits)
-    labelled = {entry.file for entry in entries}
-    lists = [one for one in lists if sum(line.picture in labelled for line in one.lines) * 2 > len(one.lines)]
     if lists:
-        splits: dict[str, str] = {}
-        for one in sorted(lists, key=lambda one: one.split == "train"):  # val and test count before trainval
-            for line in one.lines:
-                splits.setdefault(line.picture, one.split)
-            problems += one.missing
-        unlisted = [entry.file for entry in entries if entry.file not in splits]
-        if any(one.split == "train" for one in lists):
-            problems += [Problem(file, "is in no list of a split") for file in unlisted]
-        else:  # a list of what is held out: the rest is to train on
-            splits |= dict.fromkeys(unlisted, "train")
-            notes.append(f"{counted(len(unlisted), 'picture')} in no list count as train.")
-        entries = [Entry(entry.file, entry.label, splits[entry.file]) for entry in entries if entry.file in splits]
-        notes.append(f"The splits are those of {listed(one.file for one in lists)}.")
+        splits, missing, said = splits_of_lists(lists, entries)
+        problems, notes = [*problems, *missing], [*notes, *said]
+        entries = [replace(entry, split=splits[entry.file]) for entry in entries if entry.file in splits]
     used = {one.file for one in lists}
     # Beside the folders of the splits lie annotations and notes, which are nobody's mistake.
     inside = list(tree.splits)
@@ -136,6 +128,66 @@ def with_split_lists(place: Place, found: Labels, tree: Tree, form: str) -> Layo
         doubts=tuple(found.doubts),
         unlabelled=tuple(found.unlabelled),
     )
+
+
+def lists_of(place: Place, entries: Sequence[Entry]) -> list[SplitList]:
+    """The lists of splits most of whose pictures are among the entries."""
+    labelled = {entry.file for entry in entries}
+    lists = [one for one in split_lists(place) if one.split]
+    return [one for one in lists if sum(line.picture in labelled for line in one.lines) * 2 > len(one.lines)]
+
+
+def splits_of_lists(
+    lists: Sequence[SplitList], entries: Sequence[Entry]
+) -> tuple[dict[str, str], list[Problem], list[str]]:
+    """Picture to split for those that count, what is wrong with lists and pictures, and what was decided."""
+    splits: dict[str, str] = {}
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for one in sorted(lists, key=lambda one: one.split == "train"):  # val and test count before trainval
+        for line in one.lines:
+            splits.setdefault(line.picture, one.split)
+        problems += one.missing
+    unlisted = [entry.file for entry in entries if entry.file not in splits]
+    if any(one.split == "train" for one in lists):
+        problems += [Problem(file, "is in no list of a split") for file in unlisted]
+    else:  # a list of what is held out: the rest is to train on
+        splits |= dict.fromkeys(unlisted, "train")
+        notes.append(f"{counted(len(unlisted), 'picture')} in no list count as train.")
+    notes.append(f"The splits are those of {listed(one.file for one in lists)}.")
+    return splits, problems, notes
+
+
+def unused_lists(place: Place, layout: Layout) -> Iterator[str]:
+    """A sentence on text files that list pictures and of which the layout says nothing."""
+    said = " ".join((layout.sentence, *layout.notes))
+    stems = {PurePosixPath(picture).stem for picture in place.pictures}
+    near = [other for other in place.others if other.count("/") < _DEEPEST and PurePosixPath(other).stem not in stems]
+    files = [other for other in near if PurePosixPath(other).suffix.lower() in _LIST_ENDINGS][:_MOST_LISTS]
+    found = [file for file in files if file.rpartition("/")[2] not in said and _lists_pictures(place, file)]
+    if found:
+        some = listed(found) if len(found) < 4 else f"{', '.join(found[:3])} and {len(found) - 3:,} more"
+        verb = "is" if len(found) == 1 else "are"
+        yield (
+            f"{some} {'names' if verb == 'is' else 'name'} pictures and {verb} not used; lists of splits are called"
+            " train.txt, val.txt and test.txt, and of numbered ones the first counts."
+        )
+
+
+def _lists_pictures(place: Place, file: str) -> bool:
+    """Whether most of the first lines of a file name pictures of the place."""
+    try:
+        with open_file(place.root / file, TABLE) as stream:
+            head = stream.read(16_384)
+    except UserError:
+        return False
+    if b"\0" in head:
+        return False
+    lines = [line.strip() for line in head.decode("utf-8", "surrogateescape").splitlines()[:_FEW]]
+    lines = [line for line in lines if line]
+    folder = file.rpartition("/")[0]
+    named = sum(len(_named(place, line, folder, "", "utf-8")[2]) == 1 for line in lines)
+    return named > 1 and named * 2 > len(lines)
 
 
 def _matters(other: str, splits: list[str], tree: Tree, lists: list[SplitList], by_folder: bool) -> bool:

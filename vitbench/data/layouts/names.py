@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _WORDS = {
     "train": (
@@ -69,7 +70,7 @@ _FILLERS = frozenset(
         "jpeg",
     ]
 )
-_GLUED = re.compile(r"^(?P<split>[a-z]+?)(?:set|data|dataset|images|imgs|img|dir|daten|bilder|集)$")
+_GLUED = re.compile(r"^(?P<split>[a-z]+?)(?:set|data|dataset|images|imgs|img|dir|daten|bilder|lists?|files?|ids|集)$")
 _TEST_VARIANT = re.compile(r"test_[a-z]\w*")
 
 MASK_FOLDERS = frozenset(
@@ -169,12 +170,25 @@ _SOURCES = re.compile(
     r"(cam(era)?|view|part|batch|fold|folder|group|session|device|subject|patient|person|user|site|source|scene|video|"
     r"clip|day|week|date|dir|chunk|shard|archive|disk|vol(ume)?|split)s?[-_ ]?[a-z0-9]{0,3}",
 )
+_CAMERA = re.compile(
+    r"dcim|camera[ _]?(roll|uploads?)|(whatsapp|telegram)[ _]images|screenshots?|[1-9]\d\d(canon|apple|nikon|_pana|"
+    r"msdcf|olymp|_fuji|gopro|andro|media|casio|pentx|kodak|ricoh|leica|sigma|photo|dicam|eos[a-z0-9]{2}|"
+    r"ncd\d\d|nd\w{3}|nc\w{3}|d\d{4})",
+)
+"""Folders that cameras and phones make (the DCF standard's DCIM/100CANON)."""
 _DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
 _GENERIC = re.compile(
     r"(img|image|imgs|images|dsc|dscn|dscf|dcim|pxl|mvi|gopr|photo|pic|picture|frame|screenshot|screen|scan|file|"
     r"whatsapp image|untitled|unnamed|sample|test|train|val|ilsvrc2012[_ ]?(val|test)|p|pic)?[-_ .\d]*(at)?[-_ .\d]*",
     re.IGNORECASE,
 )
+
+
+_TWINS = str.maketrans(
+    "АВЕЅІЈКМНОРСТХУаеѕіјорсухһԁԛԝӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχι",
+    "ABESIJKMHOPCTXYaesijopcyxhdqwlABEZHIKMNOPTYXavopuxi",
+)
+"""Cyrillic and Greek letters that look like Latin ones (of the confusables of Unicode's UTS 39)."""
 
 
 def split_of(name: str) -> str | None:
@@ -207,6 +221,20 @@ def split_in_name(stem: str) -> str:
     """The split in the name of a table or list: `train`, `labels_test`, `images_variant_train`; empty if none."""
     found = {split for word in re.split(r"[\W_]+", stem) if (split := split_of(word))}
     return split_of(stem) or (found.pop() if len(found) == 1 else "")
+
+
+def parts_of_one_set(names: Iterable[str]) -> dict[str, str]:
+    """Names that are alike but for the splits in them, each with its split: `cars_train` and `cars_test`.
+
+    Empty if no two are; of several such sets the first one.
+    """
+    alike: dict[str, dict[str, str]] = {}
+    for name in names:
+        if split := split_in_name(name):
+            rest = "".join(word for word in re.split(r"[\W_]+", name.lower()) if split_in_name(word) != split)
+            alike.setdefault(rest, {})[split] = name
+    several = [found for found in alike.values() if len(found) > 1]
+    return {name: split for split, name in several[0].items()} if several else {}
 
 
 def _split_word(word: str) -> str | None:
@@ -242,7 +270,7 @@ def pictured_by(stem: str) -> str | None:
 def is_source(name: str) -> bool:
     """Whether a folder's name tells where pictures come from (a camera, a batch, a date) rather than what they show."""
     lower = name.lower()
-    return bool(_SOURCES.fullmatch(lower) or _DATE.fullmatch(lower))
+    return any(pattern.fullmatch(lower) for pattern in (_SOURCES, _CAMERA, _DATE))
 
 
 def is_generic(label: str) -> bool:
@@ -266,7 +294,12 @@ def why_no_class(name: str) -> str:
 
 def looks_same(name: str) -> str:
     """What equals for names that a person takes for the same: they differ only in case, blanks, Unicode form, wide
-    letters or signs without any width."""
+    letters, letters of another script or signs without any width."""
+    return equal_but_for_form(name.translate(_TWINS)).translate(_TWINS)
+
+
+def equal_but_for_form(name: str) -> str:
+    """What equals for names that differ only in case, blanks, Unicode form, wide letters or signs without width."""
     shown = "".join(" " if one.isspace() else one for one in unicodedata.normalize("NFKC", name) if not _is_unseen(one))
     return " ".join(shown.casefold().split())
 

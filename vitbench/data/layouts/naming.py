@@ -7,13 +7,14 @@ stay what they are, and it is said.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from vitbench.data.class_names import WORDNET, ClassNames, is_code, parse_class_names
 from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts.base import Entry, Layout, Options
+from vitbench.data.layouts.names import readable, why_no_class
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.tables import METADATA
 from vitbench.errors import UserError
@@ -67,12 +68,46 @@ def name_classes(place: Place, layout: Layout, options: Options) -> tuple[Layout
         used.append(file)
         layout = _renamed(layout, names)
         notes.append(f"The classes {_some(labels)} are named by {file}: {_some([names[label] for label in labels])}.")
+    # A person who names the column of the labels means what stands in it.
+    if not used and not chosen and "label" not in options and (names := _folder_names(layout)):
+        labels = _labels(layout)
+        layout = _renamed(layout, names)
+        said = _some([names[label] for label in labels])
+        notes.append(
+            f"The classes {_some(labels)} are named by the folders of their pictures: {said} (--as :names=no leaves"
+            " them numbers)."
+        )
     if chosen and not notes:
         raise UserError(f"The classes {_some(_labels(layout))} are not named by {chosen}.")
     labels = _labels(layout)
     if labels and all(map(WORDNET.fullmatch, labels)) and not notes:
         notes.append("The classes are numbers of WordNet; a words.txt (n01440764, a tab, tench) would name them.")
     return replace(layout, notes=(*layout.notes, *notes)), used
+
+
+def folders_of_labels(entries: Iterable[Entry]) -> dict[str, str]:
+    """The folder of the pictures of each label, where each label has one folder, and each folder one label; else none.
+
+    Fewer than two pictures a label tell nothing.
+    """
+    pairs = Counter((entry.label, entry.file.rpartition("/")[0]) for entry in entries)
+    labels, folders = {label for label, _ in pairs}, {folder for _, folder in pairs}
+    if not len(pairs) == len(labels) == len(folders) or len(pairs) < 2 or pairs.total() < 2 * len(pairs):
+        return {}
+    return {label: folder for label, folder in pairs if label is not None}
+
+
+def _folder_names(layout: Layout) -> dict[str, str]:
+    """The folders' names for classes that tables or lists number (`clipart/cat/1.jpg 0`); empty if they are no names.
+
+    Several sources may have a folder of the same name each.
+    """
+    if layout.name not in ("table", "list") or not all(map(str.isdigit, _labels(layout))):
+        return {}
+    inner = [replace(entry, file=f"{PurePosixPath(entry.file).parent.name}/x") for entry in layout.entries]
+    names = {label: readable(folder) for label, folder in folders_of_labels(inner).items()}
+    odd = any(not name or is_code(name) or why_no_class(name) for name in names.values())
+    return {} if odd or any(entry.labels is not None for entry in layout.entries) else names
 
 
 def _are_codes(labels: Sequence[str]) -> bool:

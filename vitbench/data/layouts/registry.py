@@ -1,14 +1,14 @@
 """All forms of labelled pictures, and the one that fits a folder; refusals and help texts come from their phrases."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.class_doubts import class_doubts
-from vitbench.data.layouts.names import looks_same, split_in_name, why_no_class
+from vitbench.data.layouts.lists import unused_lists
+from vitbench.data.layouts.names import parts_of_one_set, why_no_class
 from vitbench.data.layouts.naming import OPTIONS as COMMON
 from vitbench.data.layouts.naming import name_classes
 from vitbench.data.layouts.place import Place, listed, not_pictures
@@ -16,7 +16,6 @@ from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS, open_file
 from vitbench.nearest import perhaps
-from vitbench.text import counted
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
 """Each is one file here, or comes with an installed package; those that are tried first come first."""
@@ -101,6 +100,7 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
                 if why.near and not any(file in why.reason for file in named_by)
             ]
             notes = (*found.notes, *(f"{reason}." for reason in near), *_documents_not_used(place, found))
+            notes = (*notes, *unused_lists(place, replace(found, notes=notes)))
             return replace(found, notes=notes, doubts=(*found.doubts, *_doubts(found)))
         declined[form.name] = found
     if name:
@@ -205,7 +205,7 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             stops_training=True,
         )
     yield from _untrained(layout, overrule)
-    parts = _parts_of_one_set(classes) if layout.name == "class folders" else []
+    parts = list(parts_of_one_set(classes)) if layout.name == "class folders" and len(classes) < 8 else []
     if parts:
         yield Doubt(
             f"The classes {listed(parts)} are named like the splits of one set: their labels stand elsewhere, such as"
@@ -221,26 +221,6 @@ def _doubts(layout: Layout) -> Iterable[Doubt]:
             all_odd = len(odd) == len(classes)
             yield Doubt(doubt, f"{_other_levels(layout)}{overrule}" if all_odd else "", stops_training=all_odd)
     yield from class_doubts(classes, counts, overrule)
-    alike: dict[str, list[str]] = {}
-    for label in classes:
-        alike.setdefault(looks_same(label), []).append(label)
-    for labels in alike.values():
-        if len(labels) > 1:
-            names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
-            yield Doubt(
-                f"The classes {names} are equal but for case, blanks or Unicode form; they stay different classes."
-            )
-
-
-def _parts_of_one_set(classes: Sequence[str]) -> list[str]:
-    """Classes that are called alike but for the split in their names: `cars_train` and `cars_test`, all or a few."""
-    alike: dict[str, dict[str, str]] = {}
-    for label in classes:
-        if split := split_in_name(label):
-            rest = "".join(word for word in re.split(r"[\W_]+", label.lower()) if split_in_name(word) != split)
-            alike.setdefault(rest, {})[split] = label
-    several = [list(found.values()) for found in alike.values() if len(found) > 1]
-    return several[0] if several and len(classes) < 8 else []
 
 
 def _untrained(layout: Layout, overrule: str) -> Iterable[Doubt]:

@@ -12,6 +12,7 @@ from vitbench.data.layouts.names import (
     IMAGE_FOLDERS,
     holds_only_masks,
     is_mask_folder,
+    parts_of_one_set,
     pictured_by,
     split_of,
 )
@@ -238,13 +239,24 @@ def _split_folders(folder: Folder) -> dict[str, str]:
     """Folder name to split; empty if they are no splits.
 
     They are when all folders with pictures are named so, or two different splits are there. One folder `train` between
-    `bus` and `car` is a class.
+    `bus` and `car` is a class. All named `signs_train`, `signs_test` are splits where that of training holds classes.
     """
     splits = {name: split for name in folder.folders if (split := split_of(name))}
     found = set(splits.values())
     if found & {"train", "val", "test"} and (len(found) > 1 or len(splits) == len(folder.folders)):
         return splits
+    parts = parts_of_one_set(folder.folders)
+    training = [folder.folders[name] for name, split in parts.items() if split == "train"]
+    if len(parts) == len(folder.folders) and training and len(_within_wrappers(training[0]).folders) > 1:
+        return parts
     return {}
+
+
+def _within_wrappers(folder: Folder) -> Folder:
+    """The first folder, from one down, that holds pictures or several folders."""
+    while len(folder.folders) == 1 and not folder.pictures:
+        (folder,) = folder.folders.values()
+    return folder
 
 
 def _splits_in_one(folder: Folder) -> Folder | None:
@@ -255,9 +267,7 @@ def _splits_in_one(folder: Folder) -> Folder | None:
     rest = [child for name, child in folder.folders.items() if not split_of(name)]
     if len(rest) != 1 or len(folder.folders) < 2:
         return None
-    inner = rest[0]
-    while len(inner.folders) == 1 and not inner.pictures:
-        (inner,) = inner.folders.values()
+    inner = _within_wrappers(rest[0])
     return inner if "train" in _split_folders(inner).values() else None
 
 
