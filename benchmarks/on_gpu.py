@@ -87,6 +87,7 @@ def main() -> int:
                 bench.end("cut off", f"it took more than {STEPS[step]} seconds")
             bench.end_of_process(process.exitcode)
             bench.clear()
+            bench.wait_for_gpu()
             failed += process.exitcode != 0
             print(summary(out, step), flush=True)
     print(f"All of it took {time.monotonic() - began:.0f} s; see {out / 'on_gpu.md'}")

@@ -11,7 +11,7 @@ from machine import describe
 
 from vitbench.files.writing import write_whole
 from vitbench.runs import control
-from vitbench.runs.lease import bind_process
+from vitbench.runs.lease import Lease, bind_process, lease_for
 from vitbench.runs.nvml import gpu_and_driver, seen_gpus
 from vitbench.runs.store import Store
 
@@ -96,10 +96,27 @@ class Bench:
             with (self.out / "logs.txt").open("a") as logs:
                 logs.write(f"== {self.step}: {run.id}\n{_tail(run.log)}{_tail(run.folder / 'worker.log')}")
 
+    def wait_for_gpu(self, seconds: float = 60.0) -> None:
+        """Waits until what the step has ended has also left the GPU, and notes how long that took."""
+        if not self.has_gpu:
+            return
+        began = time.monotonic()
+        while not is_free() and time.monotonic() - began < seconds:
+            time.sleep(0.1)
+        self.note("until the GPU was free again", time.monotonic() - began, "s")
+
     def _change(self, change: Any) -> None:
         document = _read(self.out)
         change(document["steps"].setdefault(self.step, _fresh()))
         _write(self.out, document)
+
+
+def is_free() -> bool:
+    """Whether a lease of a GPU is to be had."""
+    lease = lease_for("auto")
+    if isinstance(lease, Lease):
+        lease.close()
+    return isinstance(lease, Lease)
 
 
 def note_machine(out: Path, size: str) -> None:

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gpu.bench import Bench
+from gpu.bench import Bench, is_free
 from gpu.recipes import little
 from gpu.workers import ended, until
 from vitbench.inspector.client import Inspector
 from vitbench.runs import control
 from vitbench.runs.launcher import launch
-from vitbench.runs.lease import Busy, Lease, lease_for
+from vitbench.runs.lease import Busy, lease_for
 from vitbench.runs.nvml import seen_gpus
 from vitbench.runs.store import Run, Store
 
@@ -34,14 +34,6 @@ def used() -> float:
     usage = gpus[0].usage() if gpus else None
     assert usage is not None
     return (usage.total - usage.free) / 2**30
-
-
-def is_free() -> bool:
-    """Whether a lease is to be had."""
-    lease = lease_for("auto")
-    if isinstance(lease, Lease):
-        lease.close()
-    return isinstance(lease, Lease)
 
 
 def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -81,7 +73,8 @@ def _pause(bench: Bench, store: Store) -> None:
     bench.note("from the pause to its state", time.monotonic() - start, "s")
     control.wait(one, 60)
     until(is_free)
-    bench.note("from the pause to a free GPU", time.monotonic() - start, "s")
+    seconds = time.monotonic() - start
+    bench.goal("a pause frees the GPU for a next run within 5 s", seconds <= 5, f"{seconds:.2f} s")
     freed = soon(lambda: used() < before + 0.1)
     measured = f"{before:.2f} GiB before, {during:.2f} during, {used():.2f} after"
     bench.goal("a pause frees the memory (NVML)", during > before + 0.2 and freed, measured)

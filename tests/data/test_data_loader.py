@@ -229,6 +229,21 @@ def test_a_process_ends_though_its_loaders_were_left_open_or_collected(index, st
     assert subprocess.run(command, capture_output=True, text=True, timeout=100).stdout == "5 5\n"
 
 
+def leave_open(dataset: Dataset) -> None:
+    loader = Loader(dataset, seed=0, batch_size=5, processes=2)
+    loader.itself = loader
+    assert len(next(loader.batches(0))) == 5
+
+
+def test_a_process_of_multiprocessing_ends_though_its_loader_was_left_open(dataset):
+    process = multiprocessing.get_context("fork").Process(target=leave_open, args=(dataset,))
+    process.start()
+    process.join(60)
+    if process.exitcode is None:
+        process.kill()
+    assert process.exitcode == 0
+
+
 def test_batches_on_the_cpu_are_what_they_were(dataset):
     plain = list(batches(dataset, epoch=0, seed=0, batch_size=5))
     assert same(list(on_device(batches(dataset, epoch=0, seed=0, batch_size=5), torch.device("cpu"))), plain)

@@ -71,9 +71,9 @@ def relevancy(module: CaptionModule, pixels: Tensor, caption_pass: CaptionPass, 
 def _relevancy_of(encoder: list[Tensor], own: list[Tensor], cross: list[Tensor], tokens: int) -> Tensor:
     """Relevance of the picture's tokens for each word [L, N], from head-averaged relu(A * dy/dA) of each layer."""
     length = own[0].shape[0]
-    picture = torch.eye(tokens, device=own[0].device)
-    words = torch.eye(length, device=own[0].device)
-    relevance = torch.zeros(length, tokens, device=own[0].device)
+    picture = torch.eye(tokens, dtype=own[0].dtype, device=own[0].device)
+    words = torch.eye(length, dtype=own[0].dtype, device=own[0].device)
+    relevance = torch.zeros(length, tokens, dtype=own[0].dtype, device=own[0].device)
     for attention in encoder:
         picture = picture + attention @ picture
     for words_attention, picture_attention in zip(own, cross, strict=True):
@@ -84,7 +84,7 @@ def _relevancy_of(encoder: list[Tensor], own: list[Tensor], cross: list[Tensor],
 
 def _normalized(relevance: Tensor) -> Tensor:
     """What has been added to the identity, its rows scaled to sum 1, and the identity again (equations 8 and 9)."""
-    identity = torch.eye(len(relevance), device=relevance.device)
+    identity = torch.eye(len(relevance), dtype=relevance.dtype, device=relevance.device)
     added = relevance - identity
     total = added.sum(1, keepdim=True)
     return torch.where(total > 0, added / total.clamp(min=1e-30), 0) + identity

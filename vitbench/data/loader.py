@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 
 import numpy as np
 import torch
@@ -139,6 +140,8 @@ class Loader:
             # ignore SIGTERM. The processes themselves, since one may outlive a loader that nobody closed.
             if begun := set(multiprocessing.active_children()) - before:
                 atexit.register(_kill, begun)
+                # A process of multiprocessing leaves without `atexit`, and waits for its children after these.
+                Finalize(None, _kill, args=(begun,), exitpriority=0)
         stream, self._stream = self._stream, None  # after an error it begins anew
         batch = next(stream)
         epoch, number = place
