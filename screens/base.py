@@ -1,7 +1,7 @@
 """What all screens share: the frame, the snapshot, and the way to other screens."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.await_remove import AwaitRemove
@@ -82,7 +82,7 @@ class WorkbenchScreen(Screen[None]):
 
         self.app.push_screen(ConfirmDialog(question, yes), answered)
 
-    def open_screen(self, name: str, **subject: Any) -> None:
+    def open_screen(self, name: str, **subject: object) -> None:
         """Opens the screen of that name about `subject`: the one way from a screen to another."""
         try:
             self.app.push_screen(make_screen(name, **subject))

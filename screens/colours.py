@@ -49,7 +49,7 @@ SELECTION_IN_16: Mapping[bool, Mapping[str, str]] = {
 """Theme variables, by whether the theme is dark, whose own colours would be one with the background in 16 colours."""
 
 
-def depth_of(app: App[Any]) -> Depth:
+def depth_of(app: App[object]) -> Depth:
     """What the terminal of this app shows; true colour for an app that does not say."""
     depth = getattr(app, "colour_depth", Depth.TRUE)
     return depth if isinstance(depth, Depth) else Depth.TRUE

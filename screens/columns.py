@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rich.cells import cell_len
 
@@ -68,7 +67,7 @@ def _score(run: RunRow, width: int) -> str:
     return words if cell_len(words) <= width else _score_alone(run)
 
 
-def _score_alone(run: RunRow, *_: Any) -> str:
+def _score_alone(run: RunRow, *_: object) -> str:
     """A share in per cent, anything else in five characters."""
     if run.score is None or is_share(run.score_metric):
         return wording.percent(run.score)
@@ -163,7 +162,7 @@ def _metric_column(name: str, metric: Metric) -> Column:
 
 
 def _key_column(name: str) -> Column:
-    def text(run: RunRow, *_: Any) -> str:
+    def text(run: RunRow, *_: object) -> str:
         if run.members and name == "train.seed":
             return seeds(run)
         value = run.keys.get(name)

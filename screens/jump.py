@@ -15,7 +15,7 @@ from textual.widgets import Static
 _LETTERS = "asdfghjklwertyuiopzxcvbnm"
 
 
-def panels(screen: Screen[Any]) -> list[Widget]:
+def panels(screen: Screen[object]) -> list[Widget]:
     """The widgets that have a name, can take the focus and can be seen, from top to bottom."""
     found = [widget for widget in screen.focus_chain if widget.id and widget.region.area]
     return sorted(found, key=lambda widget: (widget.region.y, widget.region.x))

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -99,7 +98,7 @@ class RecipeDraft:
         return steps / per_epoch, np.array(rates, float)
 
 
-def _walk(table: BaseModel, prefix: str) -> Iterator[tuple[str, Any, str]]:
+def _walk(table: BaseModel, prefix: str) -> Iterator[tuple[str, object, str]]:
     for name, about in type(table).model_fields.items():
         value = getattr(table, name)
         if isinstance(value, BaseModel):
@@ -108,7 +107,7 @@ def _walk(table: BaseModel, prefix: str) -> Iterator[tuple[str, Any, str]]:
             yield prefix + name, value, description(about)
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A value as a person types it: texts without quotes, nothing for what is not set."""
     if value is None:
         return ""

@@ -8,7 +8,6 @@ rest as the other has written it.
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import json_type, read_json, to_json
@@ -46,7 +45,7 @@ class Remembered:
         """What of the file was not used, a sentence each."""
         self._values = self._first_read()
 
-    def _first_read(self) -> dict[str, Any]:
+    def _first_read(self) -> dict[str, object]:
         """The values that fit; says what does not, and sets aside a file that cannot be read."""
         try:
             read = read_json(self.file, SETTINGS)
@@ -72,7 +71,7 @@ class Remembered:
             return f"{self.file.name} is not used ({reason}); the app starts with its defaults."
         return f"{self.file.name} was set aside as {aside.name} ({reason}); the app starts with its defaults."
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, object]:
         """What another app may have written meanwhile."""
         try:
             read = read_json(self.file, SETTINGS)
@@ -121,7 +120,7 @@ class Remembered:
             return
 
 
-def _fits(value: Any, kind: type) -> bool:
+def _fits(value: object, kind: type) -> bool:
     if kind is list:
         return isinstance(value, list) and all(isinstance(text, str) for text in value)
     return isinstance(value, kind)

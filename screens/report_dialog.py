@@ -96,7 +96,7 @@ class ReportDialog(FormDialog[ReportChoices]):
             return
         self.dismiss(ReportChoices(folder.absolute(), request))
 
-    def _request(self) -> dict[str, Any]:
+    def _request(self) -> dict[str, object]:
         """The values of a request that are not the default. Raises UserError."""
         values: dict[str, Any] = {
             name: value for name in ("captions", "attention_model", "method") if (value := self._line(name))

@@ -35,7 +35,7 @@ class FormDialog(ModalScreen[Answer | None]):
         leave_after_asking(self.app, [self], "Go back", lambda: self.dismiss(None))
 
 
-def unsaved_in(screens: Iterable[Screen[Any]]) -> list[str]:
+def unsaved_in(screens: Iterable[Screen[object]]) -> list[str]:
     """What was typed on these screens and is not used yet, a phrase for each."""
     words = [screen.unsaved() for screen in screens if hasattr(screen, "unsaved")]
     return [word for word in words if word]
@@ -52,7 +52,7 @@ def leave_after_asking(
         leave()
 
 
-def ask_before_losing(app: App[Any], question: str, verb: str, leave: Callable[[], object]) -> None:
+def ask_before_losing(app: App[object], question: str, verb: str, leave: Callable[[], object]) -> None:
     """The question itself; no is the default."""
     from screens.dialogs import ConfirmDialog
 

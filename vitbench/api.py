@@ -66,7 +66,7 @@ def open_network(reference: str, store: Store | None = None, progress: Progress 
     return opened(reference, store or open_store(), progress)
 
 
-def compose(kind: str, store: Store | None = None, progress: Progress = silent, **values: Any) -> "Sheet":
+def compose(kind: str, store: Store | None = None, progress: Progress = silent, **values: object) -> "Sheet":
     """A figure of any kind as a Sheet: panels (pixels), `facts` (numbers), `arrays` (by name), and a caption.
 
     `kind` and `values` are those of `vitbench figure make KIND KEY=VALUE` (`attention`, `positions`, `features`,
@@ -86,7 +86,7 @@ def explain(
     method: str | None = None,
     store: Store | None = None,
     progress: Progress = silent,
-    **values: Any,
+    **values: object,
 ) -> "Sheet":
     """Maps of what a network looks at: `compose("attention", ...)`, with a map a picture.
 
@@ -99,7 +99,7 @@ def explain(
     return compose("attention", store, progress, network=network, pictures=files, **given)
 
 
-def save(sheet: "Sheet", path: PathLike, *, overwrite: bool = False, **drawing: Any) -> Path:
+def save(sheet: "Sheet", path: PathLike, *, overwrite: bool = False, **drawing: object) -> Path:
     """Writes a sheet as PNG, PDF or SVG by the path's ending, or its arrays as .npz, and returns the path.
 
     `drawing`: `width` ("one" or "two" columns, or millimetres), `dpi`, `caption`. The file says how it was made:

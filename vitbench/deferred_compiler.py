@@ -21,10 +21,10 @@ _WANTED = "torch._dynamo.utils"
 class _Deferred(ModuleType):
     """Stands for `torch._dynamo.utils` while one module is executed."""
 
-    def is_compile_supported(self, device_type: Any) -> Any:
+    def is_compile_supported(self, device_type: object) -> object:
         return _real().is_compile_supported(device_type)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(_real(), name)  # another version of torchvision needs more of it
@@ -44,7 +44,7 @@ class _Loader:
         with _without_compiler():
             self._loader.exec_module(module)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
 
@@ -57,7 +57,7 @@ def _without_compiler() -> Iterator[None]:
         yield
         return
 
-    def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+    def disable(fn: object = None, recursive: bool = True, *, reason: str | None = None) -> object:
         return later(fn, recursive)
 
     now = torch.compiler.disable

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from vitbench.files.parsing import to_json
 from vitbench.text import clean, clean_lines, shortened
@@ -36,7 +36,7 @@ class CleanStream:
         self.unfiltered.write(clean_lines(text))
         return len(text)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.unfiltered, name)
 
 
@@ -73,7 +73,7 @@ def unfiltered(stream: TextIO) -> TextIO:
     return getattr(stream, "unfiltered", stream)
 
 
-def print_json(value: Any, indent: int | None = 1) -> None:
+def print_json(value: object, indent: int | None = 1) -> None:
     """Prints valid JSON in ASCII; what is no finite number is null."""
     print(to_json(value, indent))
 

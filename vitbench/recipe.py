@@ -153,7 +153,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return _parse_with(values, overrides, f"preset {preset}" if preset else str(file))
 
 
-def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
+def parse_recipe(values: Mapping[str, object], where: str) -> Recipe:
     """The recipe with these values; `where` they come from opens the sentence of the UserError."""
     try:
         return Recipe.model_validate(dict(values))
@@ -180,7 +180,7 @@ def warnings(recipe: Recipe) -> list[str]:
     return sentences
 
 
-def _parse_with(values: Mapping[str, Any], overrides: Sequence[str], where: str) -> Recipe:
+def _parse_with(values: Mapping[str, object], overrides: Sequence[str], where: str) -> Recipe:
     """The recipe with these values and `table.key=value` over them; a preset's head epochs and warm-up are adapted to
     fewer epochs."""
     changed = _with_overrides(values, overrides)
@@ -354,7 +354,7 @@ def _allowed(key: str, detail: ErrorDetails) -> str:
     return message[0].lower() + message[1:]
 
 
-def _meant(word: str, known: Sequence[str] | Mapping[str, Any], table: str = "") -> str:
+def _meant(word: str, known: Sequence[str] | Mapping[str, object], table: str = "") -> str:
     """The nearest known name, or all of them if there are few."""
     name = nearest(word, known)
     if name is not None:
@@ -362,5 +362,5 @@ def _meant(word: str, known: Sequence[str] | Mapping[str, Any], table: str = "")
     return f" (known: {', '.join(known)})" if len(known) <= 20 else ""
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     return isinstance(value, bool | int | float | str) or (isinstance(value, list) and all(map(_plain, value)))

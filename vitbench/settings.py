@@ -5,7 +5,6 @@ What the app remembers by itself (theme, order of the table) is kept by the app 
 
 import os
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -71,7 +70,7 @@ def read_settings() -> Settings:
         raise UserError(f"{file}: {_reason(error)}.") from None
 
 
-def change_settings(changes: dict[str, Any]) -> Path:
+def change_settings(changes: dict[str, object]) -> Path:
     """Writes changed settings and returns the file; None takes a setting back to its default.
 
     Raises UserError for a setting that there is not, a value that does not fit, and a file that cannot be written.
@@ -98,7 +97,7 @@ def change_settings(changes: dict[str, Any]) -> Path:
     return file
 
 
-def _values(file: Path) -> dict[str, Any]:
+def _values(file: Path) -> dict[str, object]:
     try:
         return parse_toml(read_text(file, RECIPE), str(file))
     except MissingFile:

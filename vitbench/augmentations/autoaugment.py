@@ -1,8 +1,11 @@
 """Random crops, then AutoAugment (ImageNet's policy)."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 from vitbench.augmentations.crop_flip import changes as crop_and_flip
 
 AUGMENTATION = AugmentationDeclaration(
@@ -14,7 +17,7 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """Crop and mirror, then AutoAugment (Cubuk et al. 2019)."""
     from vitbench.data.auto_augment import ByteAutoAugment
 

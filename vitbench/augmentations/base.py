@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from vitbench.declarations import loaded
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vitbench.data.preprocessing import Preprocessing
+
+Change: TypeAlias = "Callable[[Image], Image]"
+"""A random change of a Pillow picture."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,6 @@ class AugmentationDeclaration:
     order: int = 1000
     """Where it stands in lists."""
 
-    def changes(self, preprocessing: "Preprocessing") -> "tuple[Callable[[Image], Image], ...]":
+    def changes(self, preprocessing: "Preprocessing") -> tuple[Change, ...]:
         """The random changes for a network, imported now."""
         return tuple(loaded(self.compute)(preprocessing))

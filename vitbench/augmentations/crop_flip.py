@@ -1,8 +1,11 @@
 """Random crops, mirrored or not: how most networks on ImageNet are trained."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 
 AUGMENTATION = AugmentationDeclaration(
     name="crop-flip",
@@ -13,7 +16,7 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """Inception's crop at the network's size, then every second one mirrored."""
     from torchvision.transforms import InterpolationMode, RandomHorizontalFlip, RandomResizedCrop
 

@@ -1,8 +1,11 @@
 """Mirroring alone."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 
 AUGMENTATION = AugmentationDeclaration(
     name="flip",
@@ -12,7 +15,7 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """Every second one mirrored."""
     from torchvision.transforms import RandomHorizontalFlip
 

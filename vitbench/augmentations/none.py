@@ -1,8 +1,11 @@
 """No augmentation."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 
 AUGMENTATION = AugmentationDeclaration(
     name="none",
@@ -12,6 +15,6 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """Nothing."""
     return []

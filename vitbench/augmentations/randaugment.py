@@ -1,8 +1,11 @@
 """Random crops, then RandAugment (2 operations, magnitude 9 of 30)."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 from vitbench.augmentations.crop_flip import changes as crop_and_flip
 
 AUGMENTATION = AugmentationDeclaration(
@@ -14,7 +17,7 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """Crop and mirror, then RandAugment (Cubuk et al. 2020)."""
     from torchvision.transforms import RandAugment
 

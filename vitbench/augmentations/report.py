@@ -1,8 +1,11 @@
 """What the student's report did."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vitbench.augmentations.base import AugmentationDeclaration
+from vitbench.augmentations.base import AugmentationDeclaration, Change
+
+if TYPE_CHECKING:
+    from vitbench.data.preprocessing import Preprocessing
 
 AUGMENTATION = AugmentationDeclaration(
     name="report",
@@ -13,7 +16,7 @@ AUGMENTATION = AugmentationDeclaration(
 )
 
 
-def changes(preprocessing: Any) -> list[Any]:
+def changes(preprocessing: "Preprocessing") -> list[Change]:
     """AutoAugment (Cubuk et al. 2019) with ImageNet's policy."""
     from vitbench.data.auto_augment import ByteAutoAugment
 

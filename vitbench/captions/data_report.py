@@ -57,7 +57,7 @@ def problem_lines(problems: Sequence[str], notes: Sequence[str], *, most: int = 
     return lines
 
 
-def captions_to_dict(data: CaptionIndex, of_masks: Sequence[str]) -> dict[str, Any]:
+def captions_to_dict(data: CaptionIndex, of_masks: Sequence[str]) -> dict[str, object]:
     """The captions as plain values for JSON."""
     return {
         "path": str(data.root),

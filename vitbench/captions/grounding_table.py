@@ -57,7 +57,7 @@ def to_csv(rows: Sequence[RoleRow], facts: Mapping[str, str]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["role", "count", *(f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high")), *facts])
     for row in rows:
-        cells: list[Any] = [row.role, row.count]
+        cells: list[object] = [row.role, row.count]
         for name in COLUMNS:
             estimate = row.columns[name]
             cells += ["", "", ""] if estimate is None else [f"{v:.5g}" for v in _values(estimate)]

@@ -174,7 +174,7 @@ class Choice:
     said: str
     scores: HeadScores | None = None
 
-    def of_word(self, word: str) -> dict[str, Any]:
+    def of_word(self, word: str) -> dict[str, object]:
         """The kind, layer and head (None is the mean) of a word, and why."""
         if self.heads is None or self.scores is None:
             return {}
@@ -221,7 +221,7 @@ def heads_of(reference: str, runs: Path) -> HeadScores | None:
         raise _unreadable(file, f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
-def _of_nouns_alone(values: Mapping[str, Any]) -> dict[str, Any]:
+def _of_nouns_alone(values: Mapping[str, object]) -> dict[str, object]:
     """A file of an earlier version in today's form."""
     about = {name: values[name] for name in ("where", "pictures")}
     scores = {name: value for name, value in values.items() if name not in about} | {"mean_auc": None}

@@ -283,7 +283,7 @@ def _is_mark(piece: str) -> bool:
     return not any(character.isalnum() for character in piece)
 
 
-def tokenizer_from_dict(saved: dict[str, Any]) -> Tokenizer:
+def tokenizer_from_dict(saved: dict[str, object]) -> Tokenizer:
     """The tokenizer that `to_dict` described. Raises UserError for a kind that is not known, or if it is damaged."""
     kind = saved.get("kind")
     if kind == "word":
@@ -301,7 +301,7 @@ def tokenizer_from_dict(saved: dict[str, Any]) -> Tokenizer:
     )
 
 
-def _saved_words(saved: dict[str, Any]) -> list[str]:
+def _saved_words(saved: dict[str, object]) -> list[str]:
     words = saved.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UserError("The saved tokenizer has no list of words.")

@@ -1,7 +1,6 @@
 """What the commands on the maps of words share: how the maps are made."""
 
 import argparse
-from typing import Any
 
 from vitbench.requests.captions import WORD_METHODS
 
@@ -22,7 +21,7 @@ def add_map_settings(parser: argparse.ArgumentParser, methods: str = METHODS) ->
     )
 
 
-def chosen_heads(arguments: argparse.Namespace) -> dict[str, Any]:
+def chosen_heads(arguments: argparse.Namespace) -> dict[str, object]:
     """Layer and head from 1 (None is the mean), or each kind of word by its own where nobody named one, as fields of a
     request."""
     if arguments.layer is not None or arguments.head is not None or arguments.method != "raw":

@@ -1,7 +1,6 @@
 """`vitbench models`: the networks that one can train or open, and whether their weights are on this machine."""
 
 import argparse
-from typing import Any
 
 from vitbench import catalogue
 from vitbench.catalogue import CatalogueEntry, LocalWeights
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _described(entry: CatalogueEntry, local: LocalWeights) -> dict[str, Any]:
+def _described(entry: CatalogueEntry, local: LocalWeights) -> dict[str, object]:
     return {
         "name": entry.name,
         "family": entry.family,

@@ -1,7 +1,6 @@
 """`vitbench settings [NAME=VALUE ...]`: a person's own settings, listed and changed."""
 
 import argparse
-from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _change(text: str) -> tuple[str, Any]:
+def _change(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"{shortened(text)} is no NAME=VALUE; `vitbench settings` lists the settings.")
@@ -53,7 +52,7 @@ def _change(text: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

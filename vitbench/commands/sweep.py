@@ -280,7 +280,7 @@ def _write_best(arguments: argparse.Namespace, sweep: "Sweep") -> int:
     return 0
 
 
-def _row(trial: "Trial", history: "History") -> dict[str, Any]:
+def _row(trial: "Trial", history: "History") -> dict[str, object]:
     return {
         "trial": trial.number,
         "values": trial.values,

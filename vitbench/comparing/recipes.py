@@ -10,12 +10,12 @@ LABELS = frozenset({"name", "preset"})
 """Keys that name a run and change nothing in it."""
 
 
-def flat(recipe: Recipe) -> dict[str, Any]:
+def flat(recipe: Recipe) -> dict[str, object]:
     """`table.key` to value; a table that a person fills, such as `model.options`, is taken apart too."""
     return flat_values(recipe.model_dump(mode="json"))
 
 
-def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_values(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested tables as one, with `table.key` for a key."""
     found: dict[str, Any] = {}
     for key, value in values.items():
@@ -26,7 +26,7 @@ def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def differing(recipes: Sequence[Recipe]) -> dict[str, list[Any]]:
+def differing(recipes: Sequence[Recipe]) -> dict[str, list[object]]:
     """The keys whose values are not the same in all recipes, with the value of each; None where one has no such key."""
     tables = [flat(recipe) for recipe in recipes]
     keys = dict.fromkeys(key for table in tables for key in table if key not in LABELS)

@@ -29,7 +29,7 @@ class Comparison:
 
     runs: tuple[Run, ...]
     names: tuple[str, ...]
-    differences: dict[str, list[Any]]
+    differences: dict[str, list[object]]
     """Recipe keys that differ, with the value of each run."""
     scores: dict[str, list[Score]]
     """Scalars by tag."""
@@ -59,7 +59,7 @@ class Comparison:
             "not_tested": self.not_tested or None,
         }
 
-    def _test_document(self, test: Test) -> dict[str, Any]:
+    def _test_document(self, test: Test) -> dict[str, object]:
         low, high = test.paired.interval
         return {
             "first": self.runs[test.first].id,

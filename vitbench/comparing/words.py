@@ -1,7 +1,5 @@
 """A comparison in lines, as the command prints them and the screen shows them."""
 
-from typing import Any
-
 from vitbench.comparing.report import Comparison
 from vitbench.comparing.scores import At, Spread
 from vitbench.runs.evaluations import ScoredLabels
@@ -57,7 +55,7 @@ def _table(header: list[str], rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return "-" if value is None else str(value)
 
 

@@ -1,8 +1,8 @@
 """A picture as a person sees it and as a network does, and a network's classes by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
@@ -72,7 +72,11 @@ def class_name(number: int, network: Network) -> str:
     return network.labels[number] if network.labels and number < len(network.labels) else f"class {number}"
 
 
-def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[str, Any]]:
+Guess = TypedDict("Guess", {"class": int, "label": str, "probability": float, "value": float}, total=False)
+"""A class that a network thinks likely; `value` in place of `probability` where it has one output."""
+
+
+def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[Guess]:
     """The likeliest classes of one picture, logits [C]: class, label, probability; of several labels each by itself.
 
     Empty for a network without classes; a network of one output has a `value` in place of a probability.
@@ -89,12 +93,12 @@ def top_classes(logits: Tensor, network: Network, count: int = 5) -> list[dict[s
     ]
 
 
-def likeliest(top: Sequence[dict[str, Any]]) -> str:
+def likeliest(top: Sequence[Guess]) -> str:
     """The first of `top_classes` in words."""
     return guess_in_words(top[0]) if top else "no classes"
 
 
-def guess_in_words(guess: Mapping[str, Any], digits: int = 1) -> str:
+def guess_in_words(guess: Guess, digits: int = 1) -> str:
     """One entry of `top_classes`: `cat 93.1%`, or `output 1.34` where there is only one output."""
     if "probability" not in guess:
         return f"{guess['label']} {guess['value']:.4g}"

@@ -82,7 +82,7 @@ def _document(text: str, file: str) -> Any:
         raise
 
 
-def _of_value(value: Any, depth: int = 0) -> ClassNames:
+def _of_value(value: object, depth: int = 0) -> ClassNames:
     if isinstance(value, list) and value:
         if all(isinstance(name, str | int) and not isinstance(name, bool) for name in value):
             return ClassNames(in_order=tuple(str(name).strip() for name in value))
@@ -122,7 +122,7 @@ def _by_code(keys: list[str], values: list[Any]) -> dict[str, str]:
     return found if all(found.values()) else {}
 
 
-def _of_objects(value: list[Any]) -> dict[str, str]:
+def _of_objects(value: list[object]) -> dict[str, str]:
     """`[{"id": 1, "name": "cat"}, ...]`, as COCO's categories are."""
     found = {}
     for one in value:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vitbench.data.preprocessing import Preprocessing, Resize
 from vitbench.errors import UserError
@@ -89,7 +88,7 @@ def read_preprocessing(folder: Path, model_type: str, size: tuple[int, int]) -> 
     return _prepared(file, nested if isinstance(nested, Mapping) else said, model_type, size)
 
 
-def _prepared(file: Path, said: Mapping[str, Any], model_type: str, own: tuple[int, int]) -> PreparedAs:
+def _prepared(file: Path, said: Mapping[str, object], model_type: str, own: tuple[int, int]) -> PreparedAs:
     defaults, notes = _defaults(file, said, model_type)
     missing = [key for key in ("size", "resample") if key not in said and said.get("do_resize", True)]
     normalizes = bool(said.get("do_normalize", True))
@@ -118,7 +117,7 @@ def _prepared(file: Path, said: Mapping[str, Any], model_type: str, own: tuple[i
     return PreparedAs(preprocessing, tuple(notes))
 
 
-def _defaults(file: Path, said: Mapping[str, Any], model_type: str) -> tuple[_Defaults, list[str]]:
+def _defaults(file: Path, said: Mapping[str, object], model_type: str) -> tuple[_Defaults, list[str]]:
     name = str(said.get("image_processor_type", said.get("feature_extractor_type", "")))
     key = name.lower().removesuffix("fast").removesuffix("pil").removesuffix("imageprocessor")
     key = key.removesuffix("featureextractor")
@@ -129,7 +128,7 @@ def _defaults(file: Path, said: Mapping[str, Any], model_type: str) -> tuple[_De
     return _PROCESSORS[usual], [note] if name else []
 
 
-def _scaled(file: Path, size: Any, defaults: _Defaults) -> int | tuple[int, int]:
+def _scaled(file: Path, size: object, defaults: _Defaults) -> int | tuple[int, int]:
     """The short side that a picture is resized to, or (height, width) whatever its shape."""
     if isinstance(size, Mapping):
         if "shortest_edge" in size and "longest_edge" not in size:
@@ -167,7 +166,7 @@ def _geometry(
     return resize, cut, fractions.pop()
 
 
-def _pair(file: Path, key: str, value: Any) -> tuple[int, int]:
+def _pair(file: Path, key: str, value: object) -> tuple[int, int]:
     if isinstance(value, Mapping):
         if "height" not in value or "width" not in value:
             raise UserError(f"{file}: {key} needs height and width.")
@@ -179,20 +178,20 @@ def _pair(file: Path, key: str, value: Any) -> tuple[int, int]:
     return _whole(file, key, value[0]), _whole(file, key, value[1])
 
 
-def _whole(file: Path, key: str, value: Any) -> int:
+def _whole(file: Path, key: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 16384:
         raise UserError(f"{file}: {key} has {clean(str(value))!r}, not a number of pixels.")
     return value
 
 
-def _number(file: Path, said: Mapping[str, Any], key: str, default: float) -> float:
+def _number(file: Path, said: Mapping[str, object], key: str, default: float) -> float:
     value = said.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{file}: {key} is {clean(str(value))!r}, not a number.")
     return float(value)
 
 
-def _three(file: Path, said: Mapping[str, Any], key: str, default: Three) -> Three:
+def _three(file: Path, said: Mapping[str, object], key: str, default: Three) -> Three:
     values = said.get(key, default)
     if not isinstance(values, list | tuple) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
         raise UserError(f"{file}: {key} is {clean(str(values))!r}, not three numbers.")

@@ -116,7 +116,7 @@ def _read_csv(text: str, table: Table) -> None:
         raise UserError(f"{table.path} is not a readable table after line {line}: {error}.") from error
 
 
-def _json_lines(text: str, table: Table) -> Iterator[tuple[int, Any]]:
+def _json_lines(text: str, table: Table) -> Iterator[tuple[int, object]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
@@ -126,7 +126,7 @@ def _json_lines(text: str, table: Table) -> Iterator[tuple[int, Any]]:
             table.problems.append(Problem(table.path.name, f"is not JSON ({error.reason}, line {line})"))
 
 
-def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, Any]]:
+def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, object]]:
     try:
         document = parse_json(text, str(path), allow_nan=True)
     except Malformed as error:
@@ -138,7 +138,7 @@ def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, Any]]
     yield from enumerate(document, start=1)
 
 
-def _read_objects(objects: Iterator[tuple[int, Any]], table: Table) -> None:
+def _read_objects(objects: Iterator[tuple[int, object]], table: Table) -> None:
     columns: dict[str, int] = {}
     found: list[tuple[int, dict[str, Any]]] = []
     for line, value in objects:
@@ -152,7 +152,7 @@ def _read_objects(objects: Iterator[tuple[int, Any]], table: Table) -> None:
     table.rows = [(line, [_plain(value.get(name)) for name in columns]) for line, value in found]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A JSON value as a label or a name: text, whole numbers and truth values, or a list of such (as JSON); anything
     else is none."""
     if isinstance(value, list) and all(isinstance(one, str | int) for one in value):

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from vitbench.doctor import Finding
 from vitbench.files.reading import RECORD, Unreadable, read_text
@@ -149,7 +148,7 @@ def gpus(environment: Mapping[str, str]) -> Finding:
     return Finding("GPU", f"{words}; torch sees {answer['count']}")
 
 
-def _asked_torch() -> dict[str, Any] | str:
+def _asked_torch() -> dict[str, object] | str:
     """What torch says, in a process of its own; a sentence if it does not."""
     try:
         done = subprocess.run(

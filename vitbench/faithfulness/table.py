@@ -161,7 +161,7 @@ def to_csv(rows: Sequence[MethodRow]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["group", "method", "maps", *(f"{n}{end}" for n in MEASURES for end in ("", "_low", "_high"))])
     for row in rows:
-        cells: list[Any] = [row.group, row.method, row.count]
+        cells: list[object] = [row.group, row.method, row.count]
         for name in MEASURES:
             e = row.columns[name]
             cells += ["", "", ""] if e is None else [f"{v:.5g}" for v in (e.value, e.low, e.high)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +61,7 @@ class _LayerOutput:
         self.tokens: Tensor | None = None
         self.patches: Tensor | None = None
 
-    def note(self, block: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def note(self, block: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         """A forward hook of a block."""
         for values in _tensors(output):
             if values.shape[0] != self.batch:
@@ -130,7 +129,7 @@ def _no_layer(network: Network, layer: int | None, count: int) -> str:
     return f"There is no layer {layer}: {network.name} has {count} with patches, counted from 1."
 
 
-def _tensors(output: Any) -> list[Tensor]:
+def _tensors(output: object) -> list[Tensor]:
     """The tensors that a block gives, one after the other: some give several streams of tokens."""
     if isinstance(output, Tensor):
         return [output] if output.dim() >= 3 else []

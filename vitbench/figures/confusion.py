@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ _LONGEST_LABEL = 28
 
 def confusion_bytes(
     ending: str,
-    document: Mapping[str, Any],
+    document: Mapping[str, object],
     name: str = "",
     source: Path | None = None,
 ) -> bytes:

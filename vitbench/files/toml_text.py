@@ -1,17 +1,15 @@
 """Values as TOML for a person to read: on one line each, a key with what it means beside it."""
 
-from typing import Any
-
 import tomli_w
 
 
-def toml_line(key: str, value: Any, comment: str | None) -> str:
+def toml_line(key: str, value: object, comment: str | None) -> str:
     """`key = value  # comment`; a key that is not set is written as a comment, so that a person sees it exists."""
     line = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
     return f"{line:<36}  # {comment}" if comment else line
 
 
-def toml_value(value: Any) -> str:
+def toml_value(value: object) -> str:
     """A value as TOML on one line; a table as an inline table."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{toml_key(key)} = {toml_value(entry)}" for key, entry in value.items()) + "}"

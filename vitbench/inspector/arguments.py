@@ -57,7 +57,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
 """A request that reads a whole description of its own is checked by that, and is not here."""
 
 
-def check_arguments(request: str, arguments: Mapping[str, Any]) -> None:
+def check_arguments(request: str, arguments: Mapping[str, object]) -> None:
     """Raises UserError naming the first argument that is missing or of another kind. null stands for none."""
     for name, argument in ARGUMENTS.get(request, {}).items():
         value = arguments.get(name)

@@ -35,7 +35,7 @@ class AttentionRequests:
         files = self._own_pictures(str(arguments.get("network", "demo")), progress)
         return Reply({"files": [str(file) for file in files[:_MOST_PICTURES]], "first": 0})
 
-    def class_names(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+    def class_names(self, arguments: dict[str, object], progress: Progress) -> Reply:
         """The names of all classes of the `network`; their numbers where it has no names."""
         _, network = self.sources.network(str(arguments["network"]), progress)
         classes = 0 if network.no_classes else network.num_classes

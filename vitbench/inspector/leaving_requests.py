@@ -32,7 +32,7 @@ class LeavingRequests:
         made = make_report(request, sources, folder, outputs=self._outputs(), progress=progress)
         return Reply({"folder": str(made.folder), "files": list(made.files), "notes": list(made.notes)})
 
-    def export_network(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+    def export_network(self, arguments: dict[str, object], progress: Progress) -> Reply:
         """The `network` as a `folder` in a `format`; answers with what was `checked` and the `notes`."""
         from vitbench.export.exporting import export_network
 

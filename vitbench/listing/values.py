@@ -91,7 +91,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def order_of(value: Any) -> tuple[int, float, str] | None:
+def order_of(value: object) -> tuple[int, float, str] | None:
     """By what a value is sorted: numbers before words; None for what is not there, which always comes last."""
     if value is None or value == "":
         return None

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ _PARTS_ASIDE, _NUMBERS_ASIDE = 200, 2**24
 """What a network may have, or draw and replace while it is made, besides what its weights fill."""
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, object]) -> None:
     """Raises UserError for numbers of which timm makes lists before it makes a network: 10^9 blocks fill the memory."""
     for name, value in options.items():
         for number in value if isinstance(value, list | tuple) else (value,):

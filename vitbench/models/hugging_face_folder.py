@@ -84,7 +84,7 @@ def read_saved_network(folder: Path) -> SavedNetwork:
     return SavedNetwork(architecture, options, size, converted, prepared.preprocessing, labels, prepared.notes)
 
 
-def _check_type(folder: Path, config: Mapping[str, Any]) -> None:
+def _check_type(folder: Path, config: Mapping[str, object]) -> None:
     """Raises UserError for a kind of transformers that is not opened, with what it is."""
     kind = str(_vision(config).get("model_type", config.get("model_type")))
     what = f"{folder / 'config.json'}: model_type is {clean(kind)!r}"
@@ -106,7 +106,7 @@ def _check_type(folder: Path, config: Mapping[str, Any]) -> None:
     raise UserError(f"{what}; of transformers these are opened: {', '.join(sorted(TYPES))}.")
 
 
-def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _vision(config: Mapping[str, object]) -> Mapping[str, object]:
     """The part of a configuration that is about pictures: all of it, or one of two towers."""
     part = config.get("vision_config")
     if not isinstance(part, Mapping):
@@ -115,7 +115,7 @@ def _vision(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"model_type": f"{kind}_vision_model"} | dict(part)
 
 
-def _labels(config: Mapping[str, Any], state: StateDict) -> tuple[str, ...] | None:
+def _labels(config: Mapping[str, object], state: StateDict) -> tuple[str, ...] | None:
     head = state.tensors.get("head.weight")
     names = config.get("id2label")
     if head is None or not isinstance(names, Mapping):
@@ -166,7 +166,7 @@ def _of_open_clip(folder: Path) -> SavedNetwork:
     return SavedNetwork(tower.architecture, tower.options, tower.image_size, state, tower.preprocessing, None)
 
 
-def _of_pretrained_vit(folder: Path, config: Mapping[str, Any]) -> SavedNetwork:
+def _of_pretrained_vit(folder: Path, config: Mapping[str, object]) -> SavedNetwork:
     """What `vitbench export --format pretrained_vit` writes."""
     options, size, state = read_row(folder, config)
     preprocessing = _own_preprocessing(folder, config) or default_preprocessing(size)
@@ -174,7 +174,7 @@ def _of_pretrained_vit(folder: Path, config: Mapping[str, Any]) -> SavedNetwork:
     return SavedNetwork("vit_base_patch16_224", options, size, state, preprocessing, labels)
 
 
-def _own_preprocessing(folder: Path, config: Mapping[str, Any]) -> Preprocessing | None:
+def _own_preprocessing(folder: Path, config: Mapping[str, object]) -> Preprocessing | None:
     """As `vitbench export` described it, to the last detail; None in folders of others."""
     own = config.get(OWN_KEY)
     if not isinstance(own, Mapping) or not isinstance(own.get("preprocessing"), Mapping):

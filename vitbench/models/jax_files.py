@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ class JaxFile:
     kernel: tuple[int, ...] | None
     notes: tuple[str, ...]
 
-    def check(self, module: nn.Module, name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    def check(self, module: nn.Module, name: str, options: Mapping[str, object]) -> tuple[str, ...]:
         """Raises UserError if blocks or patches are not those of the network `name`; says what is resampled."""
         own = getattr(module, "blocks", None)
         if self.blocks is not None and isinstance(own, nn.Sequential) and len(own) != self.blocks:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -91,7 +90,7 @@ def build_network(
 
 
 def _started(
-    model: ModelTable, size: tuple[int, int] | None, num_classes: int, options: dict[str, Any], progress: Progress
+    model: ModelTable, size: tuple[int, int] | None, num_classes: int, options: dict[str, object], progress: Progress
 ) -> Network:
     """The network with the weights that the recipe starts from, and the head that came with them."""
     if model.name == DEMO:
@@ -199,7 +198,7 @@ def _unknown(text: str, store: Store) -> str:
     )
 
 
-def _demo(options: dict[str, Any]) -> Network:
+def _demo(options: dict[str, object]) -> Network:
     """The package's own classifier; `options` are added to those it was trained with."""
     weights = shipped_weights() / "classifier.safetensors"
     if not weights.exists():
@@ -236,7 +235,7 @@ def _described(description: NetworkDescription, weights: Path) -> Network:
 
 
 def _fresh(
-    named: NamedNetwork, size: tuple[int, int] | None, num_classes: int | None, options: dict[str, Any]
+    named: NamedNetwork, size: tuple[int, int] | None, num_classes: int | None, options: dict[str, object]
 ) -> Network:
     module = named.fresh(size, num_classes, options)
     source = "The weights are random: nothing has been learned yet."
@@ -246,7 +245,7 @@ def _fresh(
 
 
 def _published(
-    named: NamedNetwork, size: tuple[int, int] | None, options: dict[str, Any], progress: Progress
+    named: NamedNetwork, size: tuple[int, int] | None, options: dict[str, object], progress: Progress
 ) -> Network:
     module = named.published(size, options, progress)
     tag, source = named.source.origin(named.name, module)
@@ -255,7 +254,7 @@ def _published(
     return network
 
 
-def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, options: dict[str, Any]) -> Network:
+def _from_file(named: NamedNetwork, file: Path, size: tuple[int, int] | None, options: dict[str, object]) -> Network:
     found = named.from_file(file, size, options)
     source = " ".join((f"The weights come from the file {file.name}.", *found.notes))
     shown = size or input_size(found.module)[0]
@@ -296,7 +295,12 @@ def _of_folder(folder: Path) -> Network:
 
 
 def _network(
-    named: NamedNetwork, module: nn.Module, size: tuple[int, int] | None, options: dict[str, Any], tag: str, source: str
+    named: NamedNetwork,
+    module: nn.Module,
+    size: tuple[int, int] | None,
+    options: dict[str, object],
+    tag: str,
+    source: str,
 ) -> Network:
     return Network(
         module=module,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -11,12 +10,14 @@ from vitbench.models.token_and_mean import TOKEN_AND_MEAN, reads_token_and_mean
 _BIAS = re.compile(r"blocks\.\d+\.attn\.(qkv\.bias|[qv]_bias|[qkv]_proj\.bias)$")
 
 
-def head_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
+def head_options(state: Mapping[str, Tensor]) -> dict[str, object]:
     """The options that the head among weights (timm's names) asks for."""
     return {"global_pool": TOKEN_AND_MEAN} if reads_token_and_mean(state) else {}
 
 
-def asked_options(state: Mapping[str, Tensor], wanted: Collection[str], name: str) -> tuple[dict[str, Any], list[str]]:
+def asked_options(
+    state: Mapping[str, Tensor], wanted: Collection[str], name: str
+) -> tuple[dict[str, object], list[str]]:
     """The options that weights ask for where the network `name` has the weights `wanted`, and a sentence on each.
 
     Biases of query and value: timm leaves those of Meta's files out without a word, though not all are zero. A norm

@@ -32,7 +32,9 @@ class PretrainedVitSource:
     def weights_url(self, name: str) -> str | None:
         return pretrained_vit.address(name)
 
-    def published(self, name: str, *, size: Size | None, options: Mapping[str, Any], progress: Progress) -> nn.Module:
+    def published(
+        self, name: str, *, size: Size | None, options: Mapping[str, object], progress: Progress
+    ) -> nn.Module:
         raise NotImplementedError("they are a file, at weights_url")
 
     def load(
@@ -43,7 +45,7 @@ class PretrainedVitSource:
         where: str,
         size: Size | None,
         trained_size: Size | None,
-        options: Mapping[str, Any],
+        options: Mapping[str, object],
     ) -> nn.Module:
         head = state.get("head.weight")
         classes = 0 if head is None else int(head.shape[0])

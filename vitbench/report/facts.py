@@ -77,7 +77,7 @@ class TriedRow:
     """Runs that differ by their seed alone: what they have that others have not, and their accuracies."""
 
     names: tuple[str, ...]
-    differs: Mapping[str, Any]
+    differs: Mapping[str, object]
     accuracies: tuple[float, ...]
     pictures: int
     split: str

@@ -93,7 +93,7 @@ class AttentionRequest(Request):
 
     @model_validator(mode="before")
     @classmethod
-    def _implied(cls, values: Any) -> Any:
+    def _implied(cls, values: object) -> object:
         """What follows from the grid: attention as it is for heads and layers, all checkpoints where none is named."""
         if not isinstance(values, Mapping):
             return values
@@ -181,7 +181,7 @@ class AttentionRequest(Request):
                 refuse(field, "the tutorial's figure is that of token 100 in block 1")
         return found
 
-    def changed(self, **changes: Any) -> Self:
+    def changed(self, **changes: object) -> Self:
         """The request with other values; a method among them was named."""
         return super().changed(**({"by_default": False} if "method" in changes else {}), **changes)
 

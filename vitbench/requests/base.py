@@ -22,7 +22,7 @@ class Request(BaseModel):
         return False
 
     @classmethod
-    def read(cls, values: Mapping[str, Any]) -> Self:
+    def read(cls, values: Mapping[str, object]) -> Self:
         """The request that `values` describe. Raises UserError for what does not fit."""
         try:
             return cls.model_validate(dict(values))
@@ -37,7 +37,7 @@ class Request(BaseModel):
         """What was asked for by name, without what has its default."""
         return self.model_dump(mode="json", exclude_unset=True)
 
-    def changed(self, **changes: Any) -> Self:
+    def changed(self, **changes: object) -> Self:
         """The request with other values, validated again. Raises UserError if these do not fit."""
         return self.read({**self.record(), **changes})
 

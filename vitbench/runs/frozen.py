@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object, to_json
@@ -105,7 +104,7 @@ def data_state(path: str, longest: float = _LONGEST) -> DataState | None:
     return DataState(len(rows), sum(size for _, size, _ in rows), names.hexdigest(), times.hexdigest())
 
 
-def _differences_of_data(before: Any, path: str) -> list[str]:
+def _differences_of_data(before: object, path: str) -> list[str]:
     if path.startswith("scenes:"):
         return []
     if not isinstance(before, dict):

@@ -121,7 +121,7 @@ def main(folder: Path) -> int:
     return int(problem is not None)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A value of an environment variable: text without NUL."""
     return "" if value is None else str(value).replace("\0", "")
 

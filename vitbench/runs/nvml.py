@@ -36,7 +36,7 @@ class SeenGpu:
 
     uuid: str
     number: int
-    _handle: Any = field(repr=False, compare=False)
+    _handle: object = field(repr=False, compare=False)
 
     @property
     def handle(self) -> Any:
@@ -98,7 +98,7 @@ def gpu_and_driver() -> tuple[str, str] | None:
         return None
 
 
-def _mig_devices(gpu: Any) -> list[Any]:
+def _mig_devices(gpu: object) -> list[object]:
     """The MIG devices of a GPU that is split into them; empty for a whole one."""
     import pynvml
 
@@ -117,7 +117,7 @@ def _mig_devices(gpu: Any) -> list[Any]:
     return devices
 
 
-def _processes(gpu: Any) -> dict[int, int | None]:
+def _processes(gpu: object) -> dict[int, int | None]:
     """Bytes by pid."""
     import pynvml
 

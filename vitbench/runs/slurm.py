@@ -180,7 +180,7 @@ def minutes_of(text: str) -> int | None:
     return -(-seconds // 60)
 
 
-def _parameters(recipe: Recipe) -> dict[str, Any]:
+def _parameters(recipe: Recipe) -> dict[str, object]:
     launch, gpus = recipe.launch, recipe.train.device != "cpu"
     minutes = minutes_of(launch.time) or 1
     parameters: dict[str, Any] = {

@@ -11,7 +11,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vitbench.runs.store import Run
 
 MARGIN = 120
 """Seconds before the time limit at which a run is asked to save; a third of shorter limits."""
@@ -28,7 +31,7 @@ class TrainRun:
         self.folder = folder
         self._worker: subprocess.Popen[bytes] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "_worker": None}
 
     def __call__(self) -> str:
@@ -74,7 +77,7 @@ class TrainRun:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def may_start(run: Any, job: str, patience: float = 30.0) -> bool:
+def may_start(run: "Run", job: str, patience: float = 30.0) -> bool:
     """Whether a job that SLURM has started is still that of the run, and nobody has paused or stopped it meanwhile.
 
     SLURM may be quicker than who submitted it, and has not yet written down the job's id.
@@ -85,7 +88,7 @@ def may_start(run: Any, job: str, patience: float = 30.0) -> bool:
     return status.slurm_job == job and (status.is_waiting or status.state in ("running", "crashed"))
 
 
-def wait_again(run: Any, job: str) -> None:
+def wait_again(run: "Run", job: str) -> None:
     """Says that a run which has saved and left waits for SLURM again."""
     from vitbench.errors import UserError
     from vitbench.runs.slurm import SLURM

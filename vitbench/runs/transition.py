@@ -81,7 +81,7 @@ def rename(run: Run, name: str) -> None:
         write_status(run.folder, status.model_copy(update={"name": name}))
 
 
-def change_queue(run: Run, **facts: Any) -> Status:
+def change_queue(run: Run, **facts: object) -> Status:
     """Changes how a run waits: `held`, `after`, `queued_at`, `waits_for`. Raises StateChanged if it does not wait."""
     with state_lock(run):
         status = parse_status(run.folder)
@@ -145,9 +145,9 @@ def state_lock(run: Run, patience: float = _PATIENCE) -> Iterator[None]:
         lock.release()
 
 
-def _implied(new: State, starts: bool) -> dict[str, Any]:
+def _implied(new: State, starts: bool) -> dict[str, object]:
     """The fields that a state brings with it."""
-    unqueued: dict[str, Any] = {"queued_at": None, "queued_for": [], "waits_for": None, "held": False, "after": []}
+    unqueued: dict[str, object] = {"queued_at": None, "queued_for": [], "waits_for": None, "held": False, "after": []}
     if new == "running":
         began = {"process": None, "host": this_host(), "gpus": [], **unqueued}
         return {"error": None, "ended_at": None, **(began if starts else {})}

@@ -81,7 +81,7 @@ class Range(BaseModel):
         return round(value) if self.whole else float(f"{value:.6g}")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """A table with values is a choice, any other a range, so that a mistake is told of the right one."""
     return "choice" if isinstance(value, Categorical) or (isinstance(value, Mapping) and "values" in value) else "range"
 
@@ -90,7 +90,7 @@ Dimension = Annotated[Annotated[Categorical, Tag("choice")] | Annotated[Range, T
 Space = dict[str, Dimension]
 
 
-def dimension(value: Any) -> dict[str, Any]:
+def dimension(value: object) -> dict[str, Any]:
     """A dimension as a sweep file writes it, a list or a table of a range, as what pydantic reads."""
     if isinstance(value, list):
         return {"values": value}

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from vitbench.errors import UserError
 from vitbench.sweeps.plan import Plan
@@ -46,7 +46,7 @@ def _tpe(plan: Plan, number: int, ended: Sequence[tuple[Values, float]], goal: s
     return {key: _from_optuna(plan.space[key], asked.params[key]) for key in plan.space}
 
 
-def _distribution(one: Dimension) -> Any:
+def _distribution(one: Dimension) -> object:
     import optuna
 
     if isinstance(one, Categorical):

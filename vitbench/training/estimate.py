@@ -11,13 +11,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_toml
 from vitbench.recipe import LaunchTable, Recipe, parse_recipe
 from vitbench.runs.estimates import note_memory
 from vitbench.runs.lease import bind_process
+
+if TYPE_CHECKING:
+    import torch
+
+    from vitbench.training.state import Training
 
 _MOST_SECONDS, _MOST_STEPS, _WARM_UP = 10.0, 12, 2
 """Steps are measured until one of these is reached; the first ones, which fill caches, do not count."""
@@ -71,7 +76,7 @@ def share_of_one(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"train": train, "launch": LaunchTable()})
 
 
-def _step_seconds(training: Any) -> list[float]:
+def _step_seconds(training: "Training") -> list[float]:
     """Seconds of each measured step, waiting for data included."""
     from vitbench.training.loop import accumulate_gradients, update_weights
 
@@ -93,7 +98,7 @@ def _step_seconds(training: Any) -> list[float]:
     return seconds[_WARM_UP:] or seconds[-1:]
 
 
-def _evaluation_seconds(training: Any) -> float:
+def _evaluation_seconds(training: "Training") -> float:
     """Seconds of one evaluation of the validation split, a share of them for each epoch."""
     training.module.eval()
     start = time.perf_counter()
@@ -103,7 +108,7 @@ def _evaluation_seconds(training: Any) -> float:
     return float(time.perf_counter() - start) / training.recipe.train.evaluate_every
 
 
-def _peak_memory(device: Any) -> int:
+def _peak_memory(device: "torch.device") -> int:
     if device.type == "cuda":
         import torch
 

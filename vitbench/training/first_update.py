@@ -20,7 +20,7 @@ class FirstUpdate:
 
     def __init__(self, parts: Mapping[str, HasState]) -> None:
         self._parts = parts
-        self._before: dict[str, dict[str, Any]] | None = None
+        self._before: dict[str, dict[str, object]] | None = None
         self._is_over = False
         self.is_broken_off = False
         """Whether an update, the first or a later one, was begun and has not ended."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from torch import Tensor
 
@@ -18,7 +17,7 @@ class Follower(Monitor):
     def __init__(self, checkpoints: Checkpoints, control: Control) -> None:
         self.checkpoints, self.control, self.evaluations = checkpoints, control, None
 
-    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def timed(self, batches: Iterator[object]) -> Iterator[object]:
         """The same batches."""
         return batches
 

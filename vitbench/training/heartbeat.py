@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from vitbench.runs.status import PROGRESS_FIELDS, Activity, RunProgress, read_progress, write_progress
 
@@ -37,7 +36,7 @@ class Heartbeat:
         self.write()
         self._thread.start()
 
-    def update(self, **changes: Any) -> None:
+    def update(self, **changes: object) -> None:
         """Changes the progress; the thread will write it."""
         with self._changing:
             self.progress = self.progress.model_copy(update=changes)
@@ -58,7 +57,7 @@ class Heartbeat:
         began = now.began if now and now.what == what else time.time()
         self.update(doing=Activity(what=what, done=done, total=total, began=began))
 
-    def write(self, **changes: Any) -> None:
+    def write(self, **changes: object) -> None:
         """Changes the progress and writes it. Raises OSError (a full disk), and then the old one stands."""
         with self._writing:  # an older state never replaces a newer one, and `update` waits for no disk
             with self._changing:
@@ -67,7 +66,7 @@ class Heartbeat:
                 self.progress = progress = self.progress.model_copy(update=changes)
             write_progress(self.folder, progress)
 
-    def stop(self, **changes: Any) -> None:
+    def stop(self, **changes: object) -> None:
         """Ends the thread, and changes the progress a last time, without writing it."""
         self._ended.set()
         if self._thread.is_alive():

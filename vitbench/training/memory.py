@@ -51,7 +51,7 @@ class OutOfMemory:
         return self.ran_out
 
 
-def copied_to_cpu(value: Any) -> Any:
+def copied_to_cpu(value: object) -> Any:
     """A copy of a state dict, its tensors in main memory."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)

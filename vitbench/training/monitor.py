@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -59,7 +58,7 @@ class Monitor:
         """Rates count from here: evaluations and checkpoints are no part of them."""
         self._clock, self._waited, self._pictures = time.perf_counter(), 0.0, 0
 
-    def timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def timed(self, batches: Iterator[object]) -> Iterator[object]:
         """The same batches; the time spent waiting for them is counted."""
         while True:
             began = time.perf_counter()
@@ -116,7 +115,7 @@ class Monitor:
             best=training.best,
         )
 
-    def _tell(self, training: Training, **changes: Any) -> None:
+    def _tell(self, training: Training, **changes: object) -> None:
         self.heartbeat.update(
             step=training.step,
             total_steps=training.total_steps,

@@ -1,7 +1,5 @@
 """Where the heads of a linear probe are while they are trained, and at which rates."""
 
-from typing import Any
-
 from torch import nn
 
 from vitbench.recipe_tables import OptimTable
@@ -10,7 +8,7 @@ HEADS = "probe_heads"
 """The name under which a network has the heads while they are trained; they are no part of what it saves."""
 
 
-def probe_groups(module: nn.Module, optim: OptimTable) -> list[dict[str, Any]]:
+def probe_groups(module: nn.Module, optim: OptimTable) -> list[dict[str, object]]:
     """A group for each head, whose rate is its own where the recipe's is `optim.lr`."""
     heads = getattr(module, HEADS)
     return [

@@ -7,10 +7,9 @@ business: this process ignores them, and is asked to leave by its agent or by th
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vitbench.runs.children import die_with_parent
 from vitbench.runs.log import RunLog
@@ -29,6 +28,9 @@ from vitbench.training.elastic import (
 )
 from vitbench.training.heartbeat import Heartbeat
 from vitbench.training.outcome import FolderGone, SmallerBatch, judge
+
+if TYPE_CHECKING:
+    from vitbench.training.open_task import OpenTask
 
 AGAIN = 75
 """The exit code that asks for another start of all processes (EX_TEMPFAIL)."""
@@ -67,7 +69,7 @@ class QuietLog(RunLog):
         """Nothing."""
 
 
-def main(folder: Path, opening: "Callable[..., tuple[Any, str]] | None" = None) -> int:
+def main(folder: Path, opening: "OpenTask | None" = None) -> int:
     """Trains as one of several. 0 when the run has an outcome and this process has nothing to add to it."""
     die_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -100,9 +102,7 @@ def main(folder: Path, opening: "Callable[..., tuple[Any, str]] | None" = None) 
                 heartbeat.write()
 
 
-def _train(
-    run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "Callable[..., tuple[Any, str]] | None"
-) -> int:
+def _train(run: Run, control: Control, heartbeat: Heartbeat, log: RunLog, opening: "OpenTask | None") -> int:
     from vitbench.training.distributed import is_loss_of_others
     from vitbench.training.open_task import open_recipe_task
     from vitbench.training.work import work

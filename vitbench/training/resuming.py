@@ -118,7 +118,7 @@ def _check_zip(file: Path) -> None:
         raise Damaged(f"{file.name} is not what was written.")
 
 
-def _counters(training: Training, state: Any, step: int) -> dict[str, Any]:
+def _counters(training: Training, state: object, step: int) -> dict[str, object]:
     """The counters of a state, each in its range."""
     if not isinstance(state, Mapping) or "format" not in state:
         raise Damaged(f"{STATE_NAME} holds something else.")
@@ -166,14 +166,14 @@ def _load_optimizer(optimizer: Optimizer, state: Any) -> None:
                 raise Damaged(f"the optimizer's {name} is not a number.")
 
 
-def _same_kind(value: Any, before: Any) -> bool:
+def _same_kind(value: object, before: object) -> bool:
     """Whether a setting of the optimizer may have come to be `value`."""
     if isinstance(before, int | float) and not isinstance(before, bool):
         return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
     return before is None or isinstance(value, list | tuple if isinstance(before, list | tuple) else type(before))
 
 
-def _load_scaler(training: Training, state: Any) -> None:
+def _load_scaler(training: Training, state: object) -> None:
     scaler = training.precision.scaler
     if not isinstance(state, dict):
         raise Damaged("the scale of the gradients is not a record.")

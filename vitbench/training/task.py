@@ -15,9 +15,17 @@ class TrainedNetwork(Protocol):
     """As much of a network as the loop and its checkpoints use."""
 
     @property
-    def module(self) -> nn.Module: ...
+    def module(self) -> nn.Module:
+        """What is trained."""
+
     @property
-    def source(self) -> str: ...
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def source(self) -> str:
+        """A sentence on where its weights are from."""
+
     def write_network_json(self, folder: Path) -> None:
         """Writes into a checkpoint folder what builds the network again."""
 

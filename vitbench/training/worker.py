@@ -30,7 +30,7 @@ Work = Callable[[Run, Control, Heartbeat, RunLog, Outcome], State]
 """What a worker does; the state in which the run is left."""
 
 
-def main(folder: Path, opening: OpenTask | None = None) -> int:
+def main(folder: Path, opening: "OpenTask | None" = None) -> int:
     """Trains the run in `folder` to its end. The exit code is that of `live`.
 
     `opening` gives another task than the one that the recipe names.

@@ -3,13 +3,13 @@
 import math
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 
+from vitbench.captions.captioner import CaptionNetwork
 from vitbench.captions.grounding import ground
 from vitbench.captions.grounding_table import grounding_table, to_markdown
-from vitbench.captions.index import open_caption_data
+from vitbench.captions.index import CaptionIndex, open_caption_data
 from vitbench.captions.open import open_captioner
 from vitbench.captions.pictures import PictureSource
 from vitbench.captions.word_maps import MapSettings
@@ -56,12 +56,13 @@ def classifier_card(store: Path, progress: Progress = silent) -> str:
 def captioner_card(store: Path, progress: Progress = silent) -> str:
     """The card of the captioner, in Markdown, with its grounding table."""
     captioner = open_captioner("demo")
+    assert isinstance(captioner, CaptionNetwork)
     data = open_caption_data(DATA, store, progress)
-    pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)  # type: ignore[attr-defined]  # the package's captioner is saved as timm's, with all of these
-    task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
+    pictures = PictureSource(data, captioner.preprocessing, keep=False, progress=progress)
+    task = Captioning(captioner, data, pictures, seed=0, label_smoothing=0.0, device=torch.device("cpu"))
     rows = []
     for split, meaning in _SPLITS.items():
-        scores = task.evaluate(captioner.module, split, step=0, folder=None, progress=progress)  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
+        scores = task.evaluate(captioner.module, split, step=0, folder=None, progress=progress)
         slots = ", ".join(
             f"{name.rpartition('/')[2].lower()} {value:.1%}"
             for name, value in scores.items()
@@ -75,7 +76,7 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     return (
         "# The package's captioner\n\n"
         f"An encoder as the classifier's and a decoder of {len(captioner.module.decoder_attentions)} layers "
-        f"({_size(captioner.module)}), greedy decoding. {_MADE} {_CAPTIONER_ALONE}\n\n"  # type: ignore[arg-type]  # the package's captioner is saved as timm's, with all of these
+        f"({_size(captioner.module)}), greedy decoding. {_MADE} {_CAPTIONER_ALONE}\n\n"
         f"Data of these figures: `{DATA}`.\n\n"
         "| split | exact match | slots right | hallucination | BLEU-4 | by slot |\n|---|---|---|---|---|---|\n"
         + "\n".join(rows)
@@ -86,10 +87,10 @@ def captioner_card(store: Path, progress: Progress = silent) -> str:
     )
 
 
-def _by_layer_and_head(captioner: Any, data: Any, progress: Progress) -> str:
+def _by_layer_and_head(captioner: CaptionNetwork, data: CaptionIndex, progress: Progress) -> str:
     """AUC and pointing of nouns, colours and numbers for each decoder layer and head, as a table in Markdown."""
     layers = captioner.module.decoder_attentions
-    heads = captioner.module.get_submodule(layers[0][1]).num_heads
+    heads = captioner.decoder.num_heads
     rows = []
     for layer in range(len(layers)):
         for head in (None, *range(heads)):

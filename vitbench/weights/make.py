@@ -8,8 +8,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import torch
 from timm.models.vision_transformer import checkpoint_filter_fn
 
 from vitbench.captions.captioner import new_captioner
@@ -41,7 +41,9 @@ from vitbench.weights.stages import STAGES, Only, Stage
 _RECIPE = Path(__file__).with_name("recipe.toml")
 
 
-def open_scene_task(run: Run, device: Any, progress: Progress, only: Only | None = None) -> tuple[SceneTask, str]:
+def open_scene_task(
+    run: Run, device: torch.device, progress: Progress, only: Only | None = None
+) -> tuple[SceneTask, str]:
     """The networks with fresh weights, and what they learn."""
     recipe = run.recipe()
     encoder = build_network(recipe.model, num_classes=len(BASE_KINDS), labels=BASE_KINDS, progress=progress)
@@ -109,7 +111,7 @@ def train(stage: Stage, store: Store, changes: Sequence[str]) -> Run | None:
         return run
     before = next((run_of(other, store, changes) for other in STAGES if other.name == stage.after), None)
 
-    def opening(run: Run, device: Any, progress: Progress) -> tuple[SceneTask, str]:
+    def opening(run: Run, device: torch.device, progress: Progress) -> tuple[SceneTask, str]:
         task, data = open_scene_task(run, device, progress, stage.only)
         if before is not None:
             take_weights(task, before.checkpoint("best").folder)

@@ -160,7 +160,7 @@ class Keys:
 KEYS = Keys()
 
 
-def are_tokens(value: Any) -> bool:
+def are_tokens(value: object) -> bool:
     """Whether a list holds the words of one caption, and no captions: four at least, none with a blank in it."""
     return isinstance(value, list) and len(value) > 3 and all(isinstance(w, str) and len(w.split()) == 1 for w in value)
 
@@ -184,6 +184,6 @@ def captions_in(value: Any) -> list[Any]:
     return [value]
 
 
-def found_keys(value: Mapping[str, Any]) -> str:
+def found_keys(value: Mapping[str, object]) -> str:
     """The keys of an object as a person reads them."""
     return ", ".join(str(key)[:30] for key in list(value)[:8]) or "none"

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Recognised, captions_in, merged
 from vitbench.captions.formats.rows import Rows, split_of
@@ -42,13 +41,13 @@ def read_metadata(place: CaptionPlace, name: str) -> Rows:
     return rows
 
 
-def _csv_entries(text: str) -> Iterable[tuple[int, dict[str, Any]]]:
+def _csv_entries(text: str) -> Iterable[tuple[int, dict[str, object]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
     for entry in reader:
         yield reader.line_num, entry
 
 
-def _json_entries(text: str, name: str, rows: Rows) -> Iterable[tuple[int, dict[str, Any]]]:
+def _json_entries(text: str, name: str, rows: Rows) -> Iterable[tuple[int, dict[str, object]]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue

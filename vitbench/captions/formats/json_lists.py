@@ -49,7 +49,7 @@ def _recognise(place: CaptionPlace) -> Recognised | Declined:
     return Declined("; ".join(near[:3]) or "no JSON file names pictures and captions", near=bool(near))
 
 
-def _read(file: Path, document: Any) -> Rows | str:
+def _read(file: Path, document: object) -> Rows | str:
     """The rows of a document; a text says what was found and what is missing."""
     split = split_of(file.stem)
     if isinstance(document, list):
@@ -80,7 +80,7 @@ def _read(file: Path, document: Any) -> Rows | str:
     return f"has the keys {found_keys(document)}{inner}: no captions are among them"
 
 
-def _read_objects(file: Path, key: str, entries: list[Any], split: str) -> Rows | str:
+def _read_objects(file: Path, key: str, entries: list[object], split: str) -> Rows | str:
     rows = Rows()
     objects = [entry for entry in entries[:20] if isinstance(entry, dict)]
     if not any(_captions(entry) and _picture(entry) for entry in objects):
@@ -93,7 +93,7 @@ def _read_objects(file: Path, key: str, entries: list[Any], split: str) -> Rows 
     return rows
 
 
-def _add(rows: Rows, entry: Any, split: str, where: str) -> None:
+def _add(rows: Rows, entry: object, split: str, where: str) -> None:
     if not isinstance(entry, dict):
         rows.problems.append(f"{where}: not an object")
         return
@@ -105,7 +105,7 @@ def _add(rows: Rows, entry: Any, split: str, where: str) -> None:
         rows.add(picture, caption, own or split, where)
 
 
-def _read_names(file: Path, document: dict[str, Any], split: str) -> Rows:
+def _read_names(file: Path, document: dict[str, object], split: str) -> Rows:
     rows = Rows()
     for name, value in document.items():
         for caption in captions_in(value):
@@ -113,7 +113,7 @@ def _read_names(file: Path, document: dict[str, Any], split: str) -> Rows:
     return rows
 
 
-def _lists_beside(document: dict[str, Any]) -> tuple[str, str] | None:
+def _lists_beside(document: dict[str, object]) -> tuple[str, str] | None:
     """The keys of a list of pictures and of a list of captions that are equally long (SBU: image_urls, captions)."""
     lists = {
         key: value
@@ -151,7 +151,7 @@ def _read_lines(place: CaptionPlace, name: str) -> Rows | str:
     return rows
 
 
-def _lines(text: str, name: str, rows: Rows) -> Iterator[tuple[int, Any]]:
+def _lines(text: str, name: str, rows: Rows) -> Iterator[tuple[int, object]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             try:
@@ -160,21 +160,20 @@ def _lines(text: str, name: str, rows: Rows) -> Iterator[tuple[int, Any]]:
                 rows.problems.append(f"{name}, line {line}: not valid JSON ({error.reason})")
 
 
-def _caption(entry: dict[str, Any]) -> str | None:
+def _caption(entry: dict[str, object]) -> str | None:
     return next((key for key in KEYS.caption if isinstance(entry.get(key), str | list) and entry[key]), None)
 
 
-def _captions(entry: dict[str, Any]) -> Any:
+def _captions(entry: dict[str, object]) -> object:
     """What holds the captions of an object; of a conversation about the picture it is the first answer."""
     key = _caption(entry)
     return entry[key] if key else next(iter(_answers(entry)), None)
 
 
-def _answers(entry: dict[str, Any]) -> list[str]:
+def _answers(entry: dict[str, object]) -> list[str]:
     """What the assistant says in a conversation (LLaVA's `conversations`, `messages` of chat data)."""
-    turns: list[Any] = next(
-        (entry[key] for key in ("conversations", "messages") if isinstance(entry.get(key), list)), []
-    )
+    said_by = (entry.get(key) for key in ("conversations", "messages"))
+    turns = next((turns for turns in said_by if isinstance(turns, list)), [])
     found = []
     for turn in turns:
         if isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model"):
@@ -186,7 +185,7 @@ def _answers(entry: dict[str, Any]) -> list[str]:
     return found
 
 
-def _picture(entry: dict[str, Any]) -> str | None:
+def _picture(entry: dict[str, object]) -> str | None:
     """The picture that an object names; of a list of pictures the only one."""
     named = next((entry[key] for key in KEYS.picture if _names_picture(entry.get(key))), None)
     several = entry.get("images")
@@ -195,7 +194,7 @@ def _picture(entry: dict[str, Any]) -> str | None:
     return None if named is None else str(named)
 
 
-def _names_picture(value: Any) -> bool:
+def _names_picture(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool) and bool(str(value).strip())
 
 

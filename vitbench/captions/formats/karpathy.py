@@ -1,20 +1,19 @@
 """Karpathy's `dataset_coco.json`, `dataset_flickr8k.json`, `dataset_flickr30k.json`; `restval` joins train."""
 
 from pathlib import Path
-from typing import Any
 
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised, merged
 from vitbench.captions.formats.rows import SPLIT_NAMES, Rows, dictionaries
 from vitbench.data.layouts.base import Declined
 
 
-def is_karpathy(document: Any) -> bool:
+def is_karpathy(document: object) -> bool:
     """Whether a JSON document lists images of which the first has its captions with it."""
     images = document.get("images") if isinstance(document, dict) else None
     return bool(isinstance(images, list) and images and isinstance(images[0], dict) and "sentences" in images[0])
 
 
-def read_karpathy(file: Path, document: Any) -> Rows:
+def read_karpathy(file: Path, document: object) -> Rows:
     """The captions of each picture, in its split; the picture's name has the folder `filepath` before it if given.
 
     A caption that has its tokens only is those with blanks between them.

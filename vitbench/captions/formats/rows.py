@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from vitbench.captions.formats.mending import is_nothing, mended
 from vitbench.data.scenes import Word
@@ -109,7 +108,7 @@ class Region:
     """
 
     category: str
-    segmentation: Any
+    segmentation: object
     height: int
     width: int
     where: str = ""
@@ -125,7 +124,7 @@ def split_of(name: str) -> str:
     return next((SPLIT_NAMES[part] for part in reversed(parts) if part in SPLIT_NAMES), "")
 
 
-def dictionaries(document: Any, key: str, file: Path, rows: Rows) -> Iterator[tuple[str, dict[str, Any]]]:
+def dictionaries(document: object, key: str, file: Path, rows: Rows) -> Iterator[tuple[str, dict[str, object]]]:
     """The entries of the list `document[key]` that are objects, each with its place; the others are problems. Raises
     UserError where that is no list."""
     entries = document.get(key) if isinstance(document, dict) else None

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import Any
 
 from vitbench.data.encodings import decode
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
@@ -86,7 +85,7 @@ def _label(place: Place, file: str) -> str:
     return lines[0]
 
 
-def _of_json(value: Any) -> str:
+def _of_json(value: object) -> str:
     """The label of `"cat"`, `3` or `{"label": "cat"}`."""
     if isinstance(value, dict):
         plain = {str(key).lower(): one for key, one in value.items()}

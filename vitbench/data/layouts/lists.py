@@ -49,16 +49,12 @@ class SplitList:
 
 def split_lists(place: Place) -> list[SplitList]:
     """The lists of splits below a place, read once for it; of numbered ones (train1, train2, ...) the first."""
-    found: list[SplitList] | None = getattr(place, "_split_lists", None)
-    if found is None:
-        found = []
-        for file, split in _first_of_numbered(place.others):
-            one = read_list(place, file, split)
-            if one is not None:
-                found.append(one)
-        found += _matlab_lists(place)
-        place._split_lists = found  # type: ignore[attr-defined]  # kept with the place, which knows no layouts
-    return found
+    return place.once(_split_lists)
+
+
+def _split_lists(place: Place) -> list[SplitList]:
+    read = (read_list(place, file, split) for file, split in _first_of_numbered(place.others))
+    return [one for one in read if one is not None] + _matlab_lists(place)
 
 
 def _matlab_lists(place: Place) -> list[SplitList]:

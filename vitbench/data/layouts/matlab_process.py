@@ -19,7 +19,7 @@ MOST_VALUES = 5_000_000
 _DEEPEST = 12
 
 
-def _plain(value: Any, budget: list[int], depth: int = 0) -> Any:
+def _plain(value: object, budget: list[int], depth: int = 0) -> Any:
     """A value that scipy gives, as JSON has it; takes what it holds off `budget`."""
     import numpy as np
 
@@ -39,7 +39,7 @@ def _plain(value: Any, budget: list[int], depth: int = 0) -> Any:
     return value if isinstance(value, str | int | float) else None
 
 
-def _answer(content: bytes) -> dict[str, Any]:
+def _answer(content: bytes) -> dict[str, object]:
     import io
 
     try:

@@ -195,7 +195,7 @@ def _add_coco(place: Place, file: str, coco: _Found) -> None:
     if not (isinstance(images, list) and isinstance(objects, list) and isinstance(categories, list)):
         return
     called = {one.get("id"): str(one.get("name") or "") for one in categories if isinstance(one, dict)}
-    of_image: dict[Any, list[str]] = defaultdict(list)
+    of_image: dict[object, list[str]] = defaultdict(list)
     for one in objects:
         if isinstance(one, dict) and isinstance(one.get("category_id"), int | str):
             of_image[str(one.get("image_id"))].append(called.get(one["category_id"], ""))

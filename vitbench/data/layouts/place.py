@@ -3,16 +3,19 @@
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.text import counted
+
+T = TypeVar("T")
 
 _JUNK_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 _JUNK_FILES = ("Thumbs.db", "desktop.ini")
@@ -33,8 +36,16 @@ class Place:
             raise UserError(f"{path} is neither a folder nor a regular file, or it leads nowhere.")
         self.root = path.parent if self.file else path
         self.said = said or str(path)
+        self._read_once: dict[Callable[[Any], object], Any] = {}
         if not os.access(self.root, os.R_OK | os.X_OK):
             raise UserError(f"The folder {self.root} may not be read by you; ask its owner.")
+
+    def once(self, read: Callable[["Place"], T]) -> T:
+        """What `read` finds here, read for the first form that asks."""
+        if read not in self._read_once:
+            self._read_once[read] = read(self)
+        found: T = self._read_once[read]
+        return found
 
     @property
     def pictures(self) -> list[str]:

@@ -88,12 +88,13 @@ class Tree:
 
 def read_tree(place: Place) -> Tree:
     """The tree of a place, read once for it."""
-    found: Tree | None = getattr(place, "_tree", None)
-    if found is None:
-        found = Tree()
-        pictures = _without_masks(place.pictures, found)
-        _resolve(_nested(pictures), "", found)
-        place._tree = found  # type: ignore[attr-defined]  # kept with the place, which knows no layouts
+    return place.once(_tree)
+
+
+def _tree(place: Place) -> Tree:
+    found = Tree()
+    pictures = _without_masks(place.pictures, found)
+    _resolve(_nested(pictures), "", found)
     return found
 
 

@@ -17,11 +17,11 @@ class ViaPicture:
     """A picture of VIA: attributes of each of its regions, and of the whole."""
 
     name: str
-    regions: list[dict[str, Any]] = field(default_factory=list)
+    regions: list[dict[str, object]] = field(default_factory=list)
     whole: dict[str, Any] = field(default_factory=dict)
 
 
-def pictures_of_document(document: dict[str, Any]) -> list[ViaPicture]:
+def pictures_of_document(document: dict[str, object]) -> list[ViaPicture]:
     """Those of a JSON export, or of a project with its settings; empty if it is no VIA."""
     entries = document.get("_via_img_metadata", document)
     if not isinstance(entries, dict) or not entries:
@@ -79,7 +79,7 @@ def attribute_of(pictures: list[ViaPicture]) -> tuple[str, bool] | list[str]:
     return []
 
 
-def values_of(value: Any) -> tuple[str, ...]:
+def values_of(value: object) -> tuple[str, ...]:
     """What an attribute says: a text, or the boxes that are ticked."""
     if isinstance(value, dict):
         return tuple(str(name) for name, ticked in value.items() if ticked is True or ticked == "true")
@@ -87,11 +87,11 @@ def values_of(value: Any) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _parsed(cell: str) -> Any:
+def _parsed(cell: str) -> object:
     try:
         return parse_json(cell, "an attribute")
     except Malformed:

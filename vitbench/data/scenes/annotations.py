@@ -25,7 +25,7 @@ def truth(scene: Scene) -> dict[str, Any]:
 
 def coco_instances(
     scene: Scene, rendering: Rendering, image_id: int, first_id: int, names: tuple[str, ...]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """COCO annotations of the objects: visible area, box `[x, y, width, height]`, uncompressed run lengths."""
     rows = []
     for number, (thing, mask) in enumerate(zip(scene.objects, rendering.masks, strict=True)):
