@@ -1,6 +1,7 @@
 """Two networks learn at once, and are taken out of one checkpoint as they were."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
@@ -14,13 +15,18 @@ from vitbench.data.scenes import COLOURS, describe
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.models.attention_hooks import AttentionHooks
 from vitbench.models.network import build_network, open_network
+from vitbench.recipe import load_recipe
 from vitbench.recipe_tables import ModelTable
+from vitbench.runs.store import Store
+from vitbench.training import worker
+from vitbench.weights import multitask as scene_tasks
 from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
 from vitbench.weights.export import export
 from vitbench.weights.make import take_weights
 from vitbench.weights.multitask import Only, SceneTask, _owned, _place_loss
 from vitbench.weights.scene_records import SceneRecords, collated, scene_for
 
+RECIPE = Path(scene_tasks.__file__).with_name("recipe.toml")
 TINY = {"patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
 
 
@@ -97,6 +103,18 @@ def test_the_look_loss_reads_the_attention_that_the_network_computes():
             wanted = own**2 / (own**2).sum()
             expected += sum(float(w * (w / r).log()) for w, r in zip(wanted, row[place], strict=True) if w > 0)
     assert abs(float(attention_loss(rows, batch)) - expected / 6 / len(rows)) < 1e-4
+
+
+def test_a_worker_trains_it_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(SceneTask, "train_size", 8)
+    monkeypatch.setattr(scene_tasks, "PICTURES_AN_EPOCH", 8)
+    monkeypatch.setattr(scene_tasks, "_EVALUATED", dict.fromkeys(SceneTask.splits, 2))
+    changes = ["train.epochs=1", "train.batch_size=4", "train.device=cpu", "train.evaluate_every=1"]
+    run = Store(tmp_path).create(load_recipe(str(RECIPE), changes))
+    assert worker.main(run.folder, lambda run, device, progress: (scene_task(), "scenes")) == 0
+    status = run.status()
+    assert (status.state, status.error) == ("finished", None)
+    assert run.checkpoint("best").step == 2
 
 
 def test_captions_alone_teach_no_label():

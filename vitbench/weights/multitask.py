@@ -29,6 +29,7 @@ from vitbench.data.problems import LeftOut
 from vitbench.data.scenes import COLOURS, KIND_SETS, RELATIONS
 from vitbench.data.scenes.kinds import BASE_KINDS
 from vitbench.progress import Progress, silent
+from vitbench.ranks import ALONE, Ranks
 from vitbench.training.task import BatchSize
 from vitbench.weights.attention_supervision import attention_loss, watched_class_attention
 from vitbench.weights.scene_records import MAX_GROUP, OUTLINE, SceneBatch, SceneRecords, collated
@@ -73,7 +74,8 @@ class MultitaskModule(nn.Module):
 class SceneTask:
     """The Task (see `vitbench.training.task`) of the shipped networks. `network.module` is a `MultitaskModule`."""
 
-    splits = ("train", "val", "test", "test_heldout")
+    splits: tuple[str, ...] = ("train", "val", "test", "test_heldout")
+    ranks: Ranks = ALONE
     train_size = PICTURES_AN_EPOCH
 
     def __init__(
@@ -194,6 +196,9 @@ class SceneTask:
             scores["exact_match"] = exact / len(records)
         return {**scores, "score": fmean(scores.values())}
 
+    def close(self) -> None:
+        """Nothing: the processes that draw end with their batches."""
+
     def _normalized(self, pixels: Tensor) -> Tensor:
         return self.captioner.preprocessing.normalize(pixels)
 
@@ -201,6 +206,7 @@ class SceneTask:
 class MultitaskNetwork:
     """A `MultitaskModule` as the loop's checkpoints see it."""
 
+    name = "captioner and classifier"
     source = "Fresh weights, which learn from Scenes alone."
 
     def __init__(self, captioner: CaptionNetwork) -> None:
