@@ -4,6 +4,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -189,7 +190,9 @@ class _BatchMaker(torch.utils.data.Dataset[Batch]):
 
 
 def _kill(processes: Iterable[BaseProcess]) -> None:
-    """Ends processes that may ignore SIGTERM; those that have ended are passed over."""
+    """Ends processes that may ignore SIGTERM; those that have ended are passed over. For the end of this process."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's own handler calls a killed loader process an error
     for process in processes:
         process.kill()
 
