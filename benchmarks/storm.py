@@ -2,9 +2,10 @@
 
     python benchmarks/storm.py [--few] [-- PYTEST ARGUMENTS]
 
-An hour or more on two cores. With `--few` (five rounds each, as `make test` runs them) or with arguments that choose
-some of the tests, what was found is printed and the file is left as it is. `walks.md`, `queue_storm.md` and
-`attacks.md` have the counts of those three.
+Two hours or more on two cores; `storm.py -- tests/compose` runs the tests of one folder or file. What was run replaces
+its own rows of the file, and each row says of which code it is. With `--few` (five rounds each, as `make test` runs
+them) what was found is printed and the file is left as it is. `walks.md`, `queue_storm.md` and `attacks.md` have the
+counts of those three.
 """
 
 import argparse
@@ -13,14 +14,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
 from result_file import ResultFile
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTHING_CHOSEN = 5
-"""Pytest's exit code where no test has the marker."""
+HEAD = """| test | what it says | passed | failed | left out | seconds | day and code | failed or left out because |
+|---|---|---:|---:|---:|---:|---|---|"""
 
 
 def main() -> int:
@@ -37,34 +40,53 @@ def main() -> int:
         command += chosen.arguments
         environment = {**os.environ, "VITBENCH_STORM": "" if chosen.few else "full"}
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
-        if code == NOTHING_CHOSEN or not report.exists():
-            return code or 1
-        tests = list(ET.parse(report).iter("testcase"))
-    say(result, tests)
-    if not chosen.few and not chosen.arguments:
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            return code  # nothing was chosen, or not all could be read: no result
+        # A file that is left out whole, for want of a package, is a case without a class.
+        tests = [test for test in ET.parse(report).iter("testcase") if test.get("classname")]
+    rows = rows_of(tests)
+    earlier = {} if chosen.few or not result.file.exists() else rows_in(result.file.read_text())
+    result.say("\n".join([HEAD, *(row for _, row in sorted((earlier | rows).items()))]) + "\n")
+    result.goal(f"none of {len(tests)} cases of this time fails", all(ended(test) != "failed" for test in tests))
+    if not chosen.few:
         result.write()
     return code
 
 
-def say(result: ResultFile, tests: list[ET.Element]) -> None:
-    """A row a test function, with how many of its cases passed, and the reason of each that did not."""
+def rows_of(tests: list[ET.Element]) -> dict[str, str]:
+    """A row a test function, by the row's beginning: how many of its cases passed, and why the others did not."""
     cases: dict[tuple[str, str], list[ET.Element]] = {}
     for test in tests:
         name = test.get("name", "").partition("[")[0]
         cases.setdefault((test.get("classname", ""), name), []).append(test)
-    result.say("| test | what it says | passed | failed | left out | seconds |\n|---|---|---:|---:|---:|---:|")
-    for (module, name), own in sorted(cases.items()):
+    code = output("git", "rev-parse", "--short", "HEAD")
+    if output("git", "status", "--porcelain", "--", "vitbench", "screens", "tests"):
+        code += ", changed"
+    found = {}
+    for (module, name), own in cases.items():
         failed, skipped = (sum(ended(test) == how for test in own) for how in ("failed", "left out"))
         seconds = sum(float(test.get("time", 0)) for test in own)
-        passed = len(own) - failed - skipped
-        row = (f"`{file_of(module)}`", what_it_says(module, name), passed, failed, skipped, f"{seconds:.0f}")
-        result.say("| " + " | ".join(map(str, row)) + " |")
-    for test in tests:
-        if ended(test) != "passed":
-            said = " ".join((test[0].get("message") or test[0].text or "").split())
-            result.say(f"\n{test.get('name')} {ended(test)}: {said[:300]}")
-    result.say()
-    result.goal(f"none of {len(tests)} cases fails", all(ended(test) != "failed" for test in tests))
+        why = "; ".join(sorted({reason(test) for test in own if ended(test) != "passed"}))
+        numbers = (len(own) - failed - skipped, failed, skipped, f"{seconds:.0f}")
+        key = f"| `{file_of(module)}` | {what_it_says(module, name)} |"
+        found[key] = " ".join((key, *(f"{value} |" for value in (*numbers, f"{time.strftime('%F')} {code}", why))))
+    return found
+
+
+def output(*command: str) -> str:
+    """What a command of git says about this tree."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def rows_in(text: str) -> dict[str, str]:
+    """The rows of an earlier file whose tests are still there, by their beginnings."""
+    rows = [line for line in text.splitlines() if line.startswith("| `tests/")]
+    return {"|".join(row.split("|")[:3]) + "|": row for row in rows if (ROOT / row.split("`")[1]).exists()}
+
+
+def reason(test: ET.Element) -> str:
+    """Why a case failed or was left out, in one line that fits into a table."""
+    return " ".join((test[0].get("message") or test[0].text or "").split())[:300].replace("|", "/")
 
 
 def ended(test: ET.Element) -> str:
@@ -83,7 +105,7 @@ def what_it_says(module: str, name: str) -> str:
     tree = ast.parse((ROOT / file_of(module)).read_text())
     found = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name), None)
     words = " ".join((ast.get_docstring(found) or "").split()) if found is not None else ""
-    first = words.partition(". ")[0].rstrip(".")
+    first = words.partition(". ")[0].rstrip(".").replace("|", "/")
     return first or name.removeprefix("test_").replace("_", " ")
 
 
