@@ -153,7 +153,9 @@ def _better_refusal(labels: UserError, captions: UserError) -> UserError:
         return captions if isinstance(labels, NotRecognised) else labels
     if not isinstance(labels, NotRecognised) or not captions.near:
         return labels
-    return captions if not labels.near else UserError(f"{labels} As captions: {captions.near}.")
+    if labels.near or not captions.is_sure:
+        return UserError(f"{labels} As captions: {captions.near}.")
+    return captions
 
 
 def as_name(labels: DataIndex | None) -> str:

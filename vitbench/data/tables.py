@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.data.encodings import read_decoded
+from vitbench.data.json_tables import flat, objects_of
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
@@ -19,6 +21,9 @@ METADATA = ("metadata.csv", "metadata.jsonl")
 """The files in which Hugging Face's imagefolder keeps what is known of each picture."""
 
 _DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR = re.compile(r'\A"?sep=(?P<delimiter>.)"?\r?\n', re.IGNORECASE)
+_QUOTED = re.compile(r"\A(?P<quote>['|`])[^'|`\r\n]*(?P=quote)[ ]?[,;\t][ ]?(?P=quote)[^\r\n]*(?P=quote)\r?\n")
+"""A first line whose cells stand in other quotation marks than usual."""
 _MOST_HEADER = 64 * 1024
 _JUDGED_BY = 50
 """Rows at the beginning that tell the delimiter."""
@@ -37,7 +42,10 @@ class Table:
     problems: list[Problem] = field(default_factory=list)
     encoding: str = "utf-8"
     notes: list[str] = field(default_factory=list)
-    delimiter: str = ","
+    delimiter: str = ""
+    quote: str = '"'
+    first_line: int = 1
+    """Of the rows in the file: what a program wrote before them is passed over."""
 
     def column(self, number: int) -> Iterator[str]:
         """The values of a column, empty where a row has none."""
@@ -56,14 +64,39 @@ def read_table(path: Path, encoding: str = "") -> Table:
     if decoded.doubt:
         table.notes.append(f"{path.name} {decoded.doubt}; --as :encoding=NAME reads it in another one.")
     ending = path.suffix.lower()
-    if ending in (".jsonl", ".ndjson"):
+    if ending in (".jsonl", ".ndjson", ".manifest"):
         _read_objects(_json_lines(decoded.text, table), table)
     elif ending == ".json":
         _read_objects(_json_list(path, decoded.text, table), table)
     else:
-        table.delimiter = delimiter_of(decoded.text, path)
-        _read_csv(decoded.text, table)
+        text = _without_preamble(decoded.text, table)
+        if not table.delimiter:
+            table.delimiter = delimiter_of(text, path)
+            if _has_columns_of_blanks(text, table.delimiter):
+                table.delimiter = " "
+        _read_csv(text, table)
     return table
+
+
+def _without_preamble(text: str, table: Table) -> str:
+    """The text without Excel's `sep=;` and without lines of comments (#) before the header; sets what they say."""
+    found = _SEPARATOR.match(text)
+    if found:
+        table.delimiter, text, table.first_line = found["delimiter"], text[found.end() :], 2
+    lines = text.split("\n")
+    comments = next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)
+    # A header may begin with a # of its own: it has as many cells as the row after it.
+    if comments and comments < len(lines):
+        header, row = lines[comments - 1], lines[comments]
+        delimiter = table.delimiter or delimiter_of("\n".join(lines[comments:]))
+        if 0 < header.count(delimiter) == row.count(delimiter):
+            comments -= 1
+            lines[comments] = lines[comments].lstrip("# ")
+    table.first_line += comments
+    text = "\n".join(lines[comments:])
+    quoted = _QUOTED.match(text)
+    table.quote = quoted["quote"] if quoted else '"'
+    return text
 
 
 def first_cells(path: Path) -> list[str]:
@@ -104,12 +137,21 @@ def delimiter_of(text: str, path: Path | None = None) -> str:
     return best
 
 
+def _has_columns_of_blanks(text: str, delimiter: str) -> bool:
+    """Whether nothing but blanks parts columns: all lines have the same number of words, two at least."""
+    lines = [line for line in text.split("\n", _JUDGED_BY)[:_JUDGED_BY] if line.strip()]
+    counts = {len(line.split()) for line in lines}
+    return not any(delimiter in line for line in lines) and len(counts) == 1 and min(counts) > 1
+
+
 def _read_csv(text: str, table: Table) -> None:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=table.delimiter, skipinitialspace=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=table.delimiter, quotechar=table.quote, skipinitialspace=True
+    )
     line = 0
     try:
         for cells in reader:
-            line = reader.line_num
+            line = reader.line_num + table.first_line - 1
             if any(cell.strip() for cell in cells):
                 table.rows.append((line, [cell.strip() for cell in cells]))
     except csv.Error as error:
@@ -131,9 +173,8 @@ def _json_list(path: Path, text: str, table: Table) -> Iterator[tuple[int, objec
         document = parse_json(text, str(path), allow_nan=True)
     except Malformed as error:
         raise UserError(f"{path} is not valid JSON: {error.reason}.") from error
-    if isinstance(document, dict) and document and all(isinstance(value, str | int) for value in document.values()):
-        document = [{"filename": name, "label": value} for name, value in document.items()]
-    if not isinstance(document, list):
+    document = objects_of(document)
+    if document is None:
         raise UserError(f"{path} is not a table: it holds neither a list of objects nor names with labels.")
     yield from enumerate(document, start=1)
 
@@ -143,6 +184,7 @@ def _read_objects(objects: Iterator[tuple[int, object]], table: Table) -> None:
     found: list[tuple[int, dict[str, Any]]] = []
     for line, value in objects:
         if isinstance(value, dict):
+            value = flat(value)
             found.append((line, value))
             for name in value:
                 columns.setdefault(str(name), len(columns))

@@ -46,11 +46,16 @@ def recognise_captions(place: CaptionPlace, chosen: str = "") -> Recognised:
     if chosen:
         raise UserError(f"{given} cannot be read as {chosen} ({known[chosen].phrase}): {declined[chosen].reason}.")
     near = "; ".join(why.reason for why in declined.values() if why.near)
+    is_sure = bool(near)
     near = near or _files_there(place)
     found_text = f" ({near})" if near else ""
     if place.file is not None:
-        raise NotRecognised(f"{given} is in no known caption format{found_text}: vitbench reads {phrases()}.", near)
-    raise NotRecognised(f"{given} holds captions in no known format{found_text}: vitbench reads {phrases()}.", near)
+        raise NotRecognised(
+            f"{given} is in no known caption format{found_text}: vitbench reads {phrases()}.", near, is_sure
+        )
+    raise NotRecognised(
+        f"{given} holds captions in no known format{found_text}: vitbench reads {phrases()}.", near, is_sure
+    )
 
 
 _ADVICE = {

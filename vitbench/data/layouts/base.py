@@ -77,11 +77,13 @@ class Declined:
 
 
 class NotRecognised(UserError):
-    """Nothing fits what is there; `near` says what was meant perhaps, and why it fails."""
+    """Nothing fits what is there; `near` says what was meant perhaps, and why it fails; `is_sure` whether a form says
+    so, rather than the files that lie there."""
 
-    def __init__(self, message: str, near: str = "") -> None:
+    def __init__(self, message: str, near: str = "", is_sure: bool = True) -> None:
         super().__init__(message)
         self.near = near
+        self.is_sure = is_sure
 
 
 Options = Mapping[str, str]

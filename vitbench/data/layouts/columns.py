@@ -6,6 +6,20 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Options
+from vitbench.data.layouts.column_names import (
+    BOOLEAN_SPLITS,
+    CERTAIN,
+    FALSE,
+    FILE_COLUMNS,
+    ID_COLUMNS,
+    LABEL_COLUMNS,
+    NUMBERED_SPLITS,
+    OTHER_COLUMNS,
+    SPLIT_COLUMNS,
+    TEXT_COLUMNS,
+    TRUE,
+    plain,
+)
 from vitbench.data.layouts.marks import Marks, find_marks, is_blank, is_mark, is_one
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import listed
@@ -14,78 +28,11 @@ from vitbench.data.pictures import picture_extensions
 from vitbench.data.tables import Table, split_header
 from vitbench.errors import UserError
 
-FILE_COLUMNS = [
-    "filename",
-    "file_name",
-    "file",
-    "image",
-    "image_path",
-    "image_file",
-    "imagepath",
-    "filepath",
-    "file_path",
-    "path",
-    "img",
-    "img_path",
-    "image_name",
-    "img_name",
-    "fname",
-    "picture",
-    "photo",
-    "relative_path",
-    "image_index",
-    "imagename",
-]
-_ID_COLUMNS = ["image_id", "imageid", "img_id", "id", "id_code", "name", "uuid", "key", "isic_id", "stem"]
-LABEL_COLUMNS = [
-    "label",
-    "labels",
-    "class",
-    "class_name",
-    "classname",
-    "category",
-    "categories",
-    "target",
-    "breed",
-    "species",
-    "diagnosis",
-    "dx",
-    "level",
-    "y",
-    "tag",
-    "tags",
-    "label_name",
-    "category_name",
-    "class_label",
-    "class_id",
-    "label_id",
-    "classid",
-    "genre",
-    "style",
-    "variety",
-    "type",
-    "finding_labels",
-    "emotion",
-]
-_CERTAIN = ("label", "labels", "class", "class_name", "classname", "category", "breed", "species")
-"""Columns of labels that leave nothing open, whatever else there is."""
-SPLIT_COLUMNS = ["split", "subset", "set", "usage", "partition", "phase", "dataset", "data_set", "fold_name"]
-_NUMBERED_SPLITS = ("partition", "fold", "folds", "kfold", "cv_fold", "split", "set", "subset", "eval_partition")
-"""Columns whose numbers part the pictures and name no classes."""
-_BOOLEAN_SPLITS = {
-    "is_valid": "val", "is_val": "val", "is_validation": "val", "valid": "val", "validation": "val",
-    "is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training_image": "train",
-}  # fmt: skip
-_TRUE, _FALSE = ("1", "true", "yes", "t", "y", "1.0"), ("0", "false", "no", "f", "n", "0.0", "")
-_OTHER_COLUMNS = (
-    *("unnamed", "index", "width", "height", "bbox", "x", "y", "w", "h", "xmin", "ymin", "xmax", "ymax", "area", "url"),
-)
-_TEXT_COLUMNS = (
-    *("text", "caption", "captions", "sentence", "sentences", "description", "prompt", "comment", "title", "author"),
-    *("license", "date", "time", "timestamp", "comments", "notes", "note", "query", "comment_number"),
-)
-"""Columns that say something of a picture which is not a class."""
 _SAMPLED = 60
+PIXELS = "the pixels of the pictures are inside this table: write them out as files first"
+NO_FILE_COLUMN = "has no column that names pictures"
+_MOST_PARTS = 20
+_FEWEST_PIXELS = 60
 WAY_TO_SEVERAL = 'a network learns one label per picture, unless task = "multilabel" (--as table:several=yes shows it)'
 _MOST_CANDIDATES = 10
 
@@ -113,7 +60,7 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
         return "is empty"
     if not table.names and not _first_is_data(table, finds):
         split_header(table)
-    names = [_plain(name) for name in table.names]
+    names = [plain(name) for name in table.names]
     sample = [cells for _, cells in table.rows[:_SAMPLED]]
     if not sample:
         return f"has no row under its header ({listed(table.names[:6])})"
@@ -123,8 +70,10 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
     file = _chosen("file", table, names, options)
     if file is None:
         file = _file_column(names, values, finds)
+    if file is None and holds_pixels(table.names):
+        return f"{NO_FILE_COLUMN}: {PIXELS}"
     if file is None:
-        return f"has no column that names pictures{_found(table)}"
+        return f"{NO_FILE_COLUMN}{_found(table)}"
     if not names and "split" not in options:
         split, true_split = _split_without_header(values, file), ""
     else:
@@ -137,6 +86,8 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
         if isinstance(answer, str):
             return answer
         label, marks, note = answer
+    if split is None and "split" not in options:
+        note = " ".join(filter(None, [note, _unused_split(table, names, values, (file, label))]))
     used = dict.fromkeys(one for one in (file, label, split) if one is not None and one < len(names))
     twins = [_of_twins(table, names, number) for number in used if names[number] and names.count(names[number]) > 1]
     return Columns(file, label, marks, split, true_split, " ".join(filter(None, [note, *twins])), width)
@@ -155,7 +106,7 @@ def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
         return []
     if not table.names and not _first_is_data(table, finds):
         split_header(table)
-    names = [_plain(name) for name in table.names]
+    names = [plain(name) for name in table.names]
     sample = [cells for _, cells in table.rows[:_SAMPLED]]
     width = max([len(names), *(len(cells) for cells in sample)], default=0)
     values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
@@ -180,7 +131,7 @@ def split_in(cells: Sequence[str], columns: Columns) -> str:
     """The split that a row names; empty if it names none."""
     value = cells[columns.split].strip() if columns.split is not None and columns.split < len(cells) else ""
     if columns.true_split:
-        is_true = value.lower() in _TRUE
+        is_true = value.lower() in TRUE
         if columns.true_split == "train":
             return "train" if is_true else "test"
         return columns.true_split if is_true else "train"
@@ -190,15 +141,15 @@ def split_in(cells: Sequence[str], columns: Columns) -> str:
 def _first_is_data(table: Table, finds: Callable[[str], bool]) -> bool:
     """Whether the first row is no header but already names a picture."""
     first = table.rows[0][1]
-    known = {*FILE_COLUMNS, *_ID_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS, *_BOOLEAN_SPLITS}
-    if len(first) > 1 and sum(_plain(cell) in known for cell in first) >= 1 and not any(map(_ends_as_picture, first)):
+    known = {*FILE_COLUMNS, *ID_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS, *BOOLEAN_SPLITS}
+    if len(first) > 1 and sum(plain(cell) in known for cell in first) >= 1 and not any(map(ends_as_picture, first)):
         return False
-    return any(_ends_as_picture(cell) or finds(cell) for cell in first if cell)
+    return any(ends_as_picture(cell) or finds(cell) for cell in first if cell)
 
 
 def _file_column(names: Sequence[str], values: Sequence[Sequence[str]], finds: Callable[[str], bool]) -> int | None:
     shares = [sum(1 for value in column if value and finds(value)) / max(1, len(column)) for column in values]
-    named = [names.index(name) for name in (*FILE_COLUMNS, *_ID_COLUMNS) if name in names]
+    named = [names.index(name) for name in (*FILE_COLUMNS, *ID_COLUMNS) if name in names]
     for column in named:
         if shares[column] > 0.5:
             return column
@@ -208,7 +159,7 @@ def _file_column(names: Sequence[str], values: Sequence[Sequence[str]], finds: C
     certain = [names.index(name) for name in FILE_COLUMNS if name in names]
     if certain:
         return certain[0]
-    pictures = [n for n, column in enumerate(values) if sum(map(_ends_as_picture, column)) * 2 > len(column)]
+    pictures = [n for n, column in enumerate(values) if sum(map(ends_as_picture, column)) * 2 > len(column)]
     return pictures[0] if pictures else None
 
 
@@ -218,13 +169,29 @@ def _split_column(names: Sequence[str], values: Sequence[Sequence[str]], chosen:
         known = [value for value in values[column] if value]
         if chosen is not None or all(split_of(value) for value in known):
             return column, ""
-    for name, split in _BOOLEAN_SPLITS.items():
+    for name, split in BOOLEAN_SPLITS.items():
         column_ = names.index(name) if name in names else None
-        if column_ is not None and all(value.lower() in (*_TRUE, *_FALSE) for value in values[column_]):
+        if column_ is not None and all(value.lower() in (*TRUE, *FALSE) for value in values[column_]):
             if name == "train" and _is_class_train(values, column_):
                 continue
             return column_, split
     return None, ""
+
+
+def _unused_split(
+    table: Table, names: Sequence[str], values: Sequence[Sequence[str]], taken: Sequence[int | None]
+) -> str:
+    """That a column seems to part the pictures, though its values name no split; empty if there is none."""
+    wanted = {*SPLIT_COLUMNS, *NUMBERED_SPLITS}
+    for number, name in enumerate(names):
+        different = sorted(set(filter(None, values[number])), key=lambda value: (len(value), value))
+        if name in wanted and number not in taken and 1 < len(different) <= _MOST_PARTS:
+            some = listed(different) if len(different) < 5 else f"{', '.join(different[:3])}, ..."
+            return (
+                f"The column {table.names[number]} ({some}) is not used, since its values name no split: write train,"
+                " val and test in it if it parts the pictures."
+            )
+    return ""
 
 
 def _is_class_train(values: Sequence[Sequence[str]], train: int) -> bool:
@@ -260,7 +227,7 @@ def _label_column(
     if named:
         others = [n for n in named[1:] if list(values[n]) != list(values[named[0]])]
         best = _by_name(named, values)
-        if not others and names[best] not in _CERTAIN:
+        if not others and names[best] not in CERTAIN:
             others = [n for n in free if n < len(names) and n != best and _may_be_labels(names[n], values[n])]
         if not others:
             return best, None, ""
@@ -337,9 +304,9 @@ def _may_be_labels(name: str, values: Sequence[str]) -> bool:
 
 def _says_something_else(name: str) -> bool:
     return (
-        name in _NUMBERED_SPLITS
-        or name in _OTHER_COLUMNS
-        or name in _TEXT_COLUMNS
+        name in NUMBERED_SPLITS
+        or name in OTHER_COLUMNS
+        or name in TEXT_COLUMNS
         or name.startswith("unnamed")
         or not name
     )
@@ -367,10 +334,10 @@ def _chosen(what: str, table: Table, names: Sequence[str], options: Options) -> 
     wanted = options.get(what)
     if wanted is None:
         return None
-    if wanted in table.names and names.count(_plain(wanted)) > 1:  # `Label` beside `label`
+    if wanted in table.names and names.count(plain(wanted)) > 1:  # `Label` beside `label`
         return table.names.index(wanted)
-    if _plain(wanted) in names:
-        return names.index(_plain(wanted))
+    if plain(wanted) in names:
+        return names.index(plain(wanted))
     if not names and wanted.isdigit() and int(wanted) >= 1:
         return int(wanted) - 1
     raise UserError(f"{table.path.name} has no column {wanted!r}{_found(table)}.")
@@ -381,13 +348,14 @@ def _found(table: Table) -> str:
     return f" (it has {listed(name[:40] for name in names[:6])})" if names else ""
 
 
-def _plain(name: str) -> str:
-    """A column's name as it is compared: `Image Path`, `imagePath` and `image_path` are one."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip("\ufeff"))
-    return re.sub(r"[\s\-.]+", "_", spaced).lower().strip("_")
+def holds_pixels(names: Sequence[str]) -> bool:
+    """Whether the columns of these names hold the pixels themselves (FER-2013, MNIST as CSV)."""
+    numbered = [name for name in names if re.fullmatch(r"(pixel|px|p)?[_ ]?\d+(x\d+)?", name.strip(), re.IGNORECASE)]
+    return any(plain(name) in ("pixels", "pixel_values") for name in names) or len(numbered) > _FEWEST_PIXELS
 
 
-def _ends_as_picture(cell: str) -> bool:
+def ends_as_picture(cell: str) -> bool:
+    """Whether a cell has the ending of a picture."""
     return PurePosixPath(cell.replace("\\", "/")).suffix.lower() in picture_extensions()
 
 

@@ -27,9 +27,7 @@ def tables_layout(
     notes: list[str] = []
     for read in tables:
         problems += read.problems
-        notes += read.table.notes if read.table else []
-        notes += [read.columns.note] if read.columns and read.columns.note else []
-        notes += read.columns.marks.notes(read.name) if read.columns and read.columns.marks else []
+        notes += read.notes
         for entry in read.entries:
             if entry.file in entries and entries[entry.file].label != entry.label:
                 labels = f"{entries[entry.file].label}, {entry.label}"
@@ -52,6 +50,7 @@ def tables_layout(
     several = {name: labels for read in tables for name, labels in read.several.items()}
     marked = [(read.columns.marks, read.name) for read in tables if read.columns and read.columns.marks]
     doubts = [doubt for marks, name in marked if (doubt := marks.doubt(name))]
+    doubts += [doubt for read in tables for doubt in read.doubts]
     doubts += doubts_of_tables(form, problems, found, several)
     doubts += [
         read.joined.doubt(read.found, as_layout(form, {**read.options, SEVERAL: read.joined.said}))

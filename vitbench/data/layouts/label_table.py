@@ -2,26 +2,34 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from vitbench.data.layouts.base import Entry, Options
+from vitbench.data.layouts.base import Doubt, Entry, Options
+from vitbench.data.layouts.column_names import ID_COLUMNS, plain
 from vitbench.data.layouts.columns import (
+    NO_FILE_COLUMN,
     WAY_TO_SEVERAL,
     Columns,
     find_columns,
     split_in,
 )
 from vitbench.data.layouts.names import split_in_name, split_of
-from vitbench.data.layouts.place import Place, listed
+from vitbench.data.layouts.place import Place, how_bent, listed
 from vitbench.data.layouts.several import SEVERAL, Joined, joined_labels, labels_in, separator_of
+from vitbench.data.layouts.table_doubts import doubts_of_rows
+from vitbench.data.layouts.tree import mask_files
 from vitbench.data.layouts.via import is_via_table
 from vitbench.data.problems import Problem
 from vitbench.data.tables import Table, read_table
 from vitbench.errors import UserError
+from vitbench.text import counted
 
 TEXT_ENDINGS = (".csv", ".tsv")
+_SAMPLED = 60
+BEGINNINGS = "names what several pictures each begin with"
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 """Endings of tables that only another program reads."""
 
@@ -52,6 +60,25 @@ class ReadTable:
     joined: Joined | None = None
     """That its labels seem to be several each, where one was asked for."""
     options: Options = field(default_factory=dict)
+    doubts: list[Doubt] = field(default_factory=list)
+    """What looks wrong with its rows."""
+    bent: dict[str, list[str]] = field(default_factory=dict)
+    """In what names differ from those of their files, with such names."""
+    told_by: str = ""
+    """The column of the folder, where names are those of several pictures."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed and decided of it, a sentence each."""
+        found = [*self.table.notes] if self.table else []
+        found += [self.columns.note] if self.columns and self.columns.note else []
+        found += self.columns.marks.notes(self.name) if self.columns and self.columns.marks else []
+        for how, names in self.bent.items():
+            were = f"{counted(len(names), 'name')} in {PurePosixPath(self.name).name}"
+            found.append(f"{were} found a file whose name is equal {how}, such as {names[0]}.")
+        if self.told_by:
+            found.append(f"Names that several pictures have are told apart by the column {self.told_by}.")
+        return found
 
     @property
     def is_text(self) -> bool:
@@ -89,11 +116,19 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
     folders = picture_folders(place, path, read.split)
     finder = place.finder
 
-    def finds(text: str) -> bool:
-        return bool(finder.find(text, folders, table.encoding))
+    def find(text: str) -> list[str]:
+        return finder.find(text, folders, table.encoding)
+
+    def find_by_number(text: str) -> list[str]:
+        return finder.find(text, folders, table.encoding) or finder.by_number(text)
 
     try:
-        columns = find_columns(table, finds, options)
+        columns = find_columns(table, lambda text: bool(find(text)), options)
+        if isinstance(columns, str) and NO_FILE_COLUMN in columns and any(plain(n) in ID_COLUMNS for n in table.names):
+            # A spreadsheet takes the zeros off 000123.
+            by_number = find_columns(table, lambda text: bool(find_by_number(text)), options)
+            if not isinstance(by_number, str) and plain(table.names[by_number.file]) in ID_COLUMNS:
+                columns, find = by_number, find_by_number
     except UserError as error:
         if place.file is not None:
             raise
@@ -101,9 +136,12 @@ def read_label_table(place: Place, name: str, options: Options) -> ReadTable:
         read.wrong_option, columns = True, str(error).removeprefix(f"{path.name} ").rstrip(".")
     if isinstance(columns, str):
         read.reason = columns
+        if NO_FILE_COLUMN in columns and (column := _column_of_beginnings(table, finder.pictures)):
+            read.reason += f"; its column {column} {BEGINNINGS}"
         return read
     read.table, read.columns = table, columns
-    _take_rows(place, read, table, columns, lambda text: finder.find(text, folders, table.encoding))
+    _take_rows(place, read, table, columns, find)
+    read.doubts = [*doubts_of_rows(table, columns, read.rows, find, mask_files(finder.pictures))]
     if SEVERAL in options:
         _take_all_labels(read, columns, options[SEVERAL])
     elif columns.marks is None:
@@ -128,6 +166,8 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
         pictures = find(name)
         if len(pictures) > 1 and read.split:
             pictures = [p for p in pictures if _folder_split(p) == read.split] or pictures
+        if len(pictures) > 1:
+            pictures = _told_by_folder(read, table, cells, columns, find) or pictures
         if len(pictures) > 1:
             some = listed(pictures[:3])
             read.problems.append(Problem(name, f"may be {len(pictures)} pictures: {some} ({where})"))
@@ -155,7 +195,37 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
             split = split_in(cells, columns) or read.split or _folder_split(file)
             entries[file] = Entry(file, label, split)
             read.rows[file] = [padded]
+            if how := how_bent(name, file):
+                read.bent.setdefault(how, []).append(f"{name} for {file}")
     read.entries = list(entries.values())
+
+
+def _told_by_folder(
+    read: ReadTable, table: Table, cells: Sequence[str], columns: Columns, find: Callable[[str], list[str]]
+) -> list[str]:
+    """The picture in the folder that another cell of the row names; empty if there is none, or several."""
+    for number, cell in enumerate(cells):
+        if number == columns.file or not cell.strip():
+            continue
+        folder = cell.strip().strip("/")
+        found = find(f"{folder}/{cells[columns.file].strip()}")
+        if len(found) == 1 and f"/{folder}/".casefold() in f"/{found[0]}".casefold():
+            read.told_by = table.names[number] if number < len(table.names) else str(number + 1)
+            return found
+    return []
+
+
+def _column_of_beginnings(table: Table, pictures: Sequence[str]) -> str:
+    """The column whose cells are what the names of several pictures each begin with; empty if none is."""
+    beginnings: Counter[str] = Counter()
+    for picture in pictures:
+        stem = PurePosixPath(picture).stem
+        beginnings.update({stem[: found.start()] for found in re.finditer(r"[_\-. ]", stem)})
+    for number, name in enumerate(table.names):
+        values = {value for value in list(table.column(number))[:_SAMPLED] if value}
+        if len(values) > 1 and sum(beginnings[value] > 1 for value in values) * 2 > len(values):
+            return name
+    return ""
 
 
 def _label_of(read: ReadTable, columns: Columns, cells: Sequence[str], file: str) -> tuple[str | None, str]:

@@ -1,10 +1,12 @@
 """Which of the tables of file names and labels beside the pictures count: one for all, or one for each split."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Form, Layout, Options
+from vitbench.data.layouts.column_names import FILE_COLUMNS, ID_COLUMNS, LABEL_COLUMNS, plain
 from vitbench.data.layouts.columns import (
     label_candidates,
 )
@@ -21,10 +23,10 @@ from vitbench.data.layouts.marks import OPTIONS as OF_MARKS
 from vitbench.data.layouts.names import IMAGE_FOLDERS, split_in_name, split_of
 from vitbench.data.layouts.place import Place
 from vitbench.data.layouts.several import HELP, SEVERAL
-from vitbench.data.tables import METADATA, read_table
+from vitbench.data.tables import METADATA, first_cells, read_table
 from vitbench.errors import UserError
 
-_ENDINGS = (*TEXT_ENDINGS, ".json", ".jsonl", ".ndjson")
+_ENDINGS = (*TEXT_ENDINGS, ".json", ".jsonl", ".ndjson", ".manifest")
 _MOST_TABLES = 40
 _MOST_TRIED = 6
 _ENCODINGS = ("utf-8", "cp1252", "latin-1", "cp1250", "cp1251", "gb18030", "shift_jis", "mac_roman")
@@ -37,7 +39,8 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
         if read.reason:
             raise UserError(f"{place.file} needs the columns filename and label: it {read.reason}.")
         return tables_layout(place, [read], [], FORM.name, "a table of file names and labels")
-    names = [other for other in place.others if _may_be_table(other)][:_MOST_TABLES]
+    names = [other for other in place.others if _may_be_table(other)]
+    names = [*names, *_texts_with_header(place)][:_MOST_TABLES]
     wanted = options.get("name", "")
     if wanted:
         names = [name for name in place.others if name == wanted or name.endswith("/" + wanted)]
@@ -108,6 +111,19 @@ def _may_be_table(name: str) -> bool:
     # JSON beside pictures says what tables say; in a folder of annotations it is of a task of its own.
     beside = all(split_of(part) or part.lower() in IMAGE_FOLDERS for part in path.parts[:-1])
     return path.suffix.lower() in TEXT_ENDINGS or (beside and path.suffix.lower() in _ENDINGS)
+
+
+def _texts_with_header(place: Place) -> list[str]:
+    """Text files whose first line names columns of pictures and labels (`labels.txt`)."""
+    stems = {PurePosixPath(picture).stem for picture in place.pictures}
+    texts = [other for other in place.others if other.lower().endswith(".txt") and other.count("/") < _DEEPEST]
+    texts = [other for other in texts if PurePosixPath(other).stem not in stems][:_MOST_TABLES]
+    return [other for other in texts if _names_columns(place, other)]
+
+
+def _names_columns(place: Place, other: str) -> bool:
+    cells = {plain(cell) for text in first_cells(place.root / other) for cell in re.split(r"[,;|\t]", text)}
+    return bool(cells & {*FILE_COLUMNS, *ID_COLUMNS}) and bool(cells & {*LABEL_COLUMNS})
 
 
 def _choices(place: Place) -> Iterator[Options]:

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from vitbench.data.encodings import decode
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
-from vitbench.data.layouts.columns import LABEL_COLUMNS
+from vitbench.data.layouts.column_names import LABEL_COLUMNS
 from vitbench.data.layouts.names import split_of
 from vitbench.data.layouts.place import Place
 from vitbench.data.layouts.tree import entries_sentence, mask_files, split_counts

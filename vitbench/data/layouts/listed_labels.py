@@ -5,13 +5,16 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Declined, Entry, Form, Layout, Options
-from vitbench.data.layouts.lists import SplitList, read_list, split_lists
+from vitbench.data.layouts.lists import SplitList, other_lists, read_list, split_lists
 from vitbench.data.layouts.names import readable, split_of
 from vitbench.data.layouts.naming import folders_of_labels
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
 from vitbench.text import counted
+
+_LONGEST = 60
+"""Characters of a label, where a file is not called like a list of a split."""
 
 
 def _recognise(place: Place, options: Options) -> Layout | Declined:
@@ -23,6 +26,8 @@ def _recognise(place: Place, options: Options) -> Layout | Declined:
     else:
         lists = split_lists(place)
     labelled = [one for one in lists if _has_labels(one)]
+    if not labelled and place.file is None:
+        labelled = [one for one in other_lists(place) if _has_labels(one) and _are_short(one)]
     if not labelled:
         return Declined("no text file names a picture and a label in each line", near=place.file is not None)
     return _layout(place, labelled, [one for one in lists if one.split and not any(line.rest for line in one.lines)])
@@ -34,9 +39,15 @@ def _has_labels(one: SplitList) -> bool:
         return False  # which part a picture is of
     if "-1" in labels and labels <= {"-1", "0", "1"}:
         return False  # whether one class is there (Pascal VOC's cat_train.txt): the class stands in the list's name
-    if all(len(label.split()) > 1 and label.replace(" ", "").isdigit() for label in labels):
+    if all(len(label.split()) > 1 and re.fullmatch(r"[-\d., ]+", label) for label in labels):
         return False  # several numbers are classes, kinds and boxes: whose names lie elsewhere
     return "" not in labels and (len(labels) < len(one.lines) or len(one.lines) < 3)
+
+
+def _are_short(one: SplitList) -> bool:
+    """Whether what stands behind the pictures are labels rather than sentences or numbers of the pictures."""
+    labels = {line.rest for line in one.lines}
+    return len(labels) * 2 <= len(one.lines) and max(map(len, labels)) <= _LONGEST
 
 
 def _layout(place: Place, lists: list[SplitList], bare: list[SplitList]) -> Layout:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from vitbench.data.encodings import read_decoded
 from vitbench.data.layouts import matlab
 from vitbench.data.layouts.base import Entry, Layout
+from vitbench.data.layouts.column_names import FILE_COLUMNS, ID_COLUMNS, plain
 from vitbench.data.layouts.labels import Labels
 from vitbench.data.layouts.names import split_in_name
 from vitbench.data.layouts.place import Place, listed
@@ -20,7 +21,10 @@ from vitbench.errors import UserError
 from vitbench.files.reading import TABLE, open_file
 from vitbench.text import counted
 
-_LIST_ENDINGS = (".txt", ".lst", ".list", "")
+_LIST_ENDINGS = (".txt", ".lst", ".list", "", ".yaml", ".yml")
+_SEPARATOR = re.compile(r"\s*(?:->|=>|[,;|=]|:(?=\s))\s*|\s+")
+_SIGN = re.compile(r"^(->|=>|[:=|])\s*")
+"""What people write between a picture and its label."""
 _DEEPEST = 3
 _MOST_LISTS = 40
 _FEW = 20
@@ -57,6 +61,20 @@ def _split_lists(place: Place) -> list[SplitList]:
     return [one for one in read if one is not None] + _matlab_lists(place)
 
 
+def other_lists(place: Place) -> list[SplitList]:
+    """Text files that list pictures and are called like no split, such as `labels.txt`."""
+    known = {one.file for one in split_lists(place)}
+    files = [file for file in _texts(place) if file not in known and _lists_pictures(place, file)]
+    return [one for file in files if (one := read_list(place, file, "")) is not None]
+
+
+def _texts(place: Place) -> list[str]:
+    """Files that may be lists by their names, near the root, and belong to no single picture."""
+    stems = {PurePosixPath(picture).stem for picture in place.pictures}
+    near = [other for other in place.others if other.count("/") < _DEEPEST and PurePosixPath(other).stem not in stems]
+    return [other for other in near if PurePosixPath(other).suffix.lower() in _LIST_ENDINGS][:_MOST_LISTS]
+
+
 def _matlab_lists(place: Place) -> list[SplitList]:
     """The lists of Stanford Dogs: `file_list` in train_list.mat and test_list.mat. Raises UserError without scipy."""
     found = []
@@ -83,6 +101,8 @@ def read_list(place: Place, file: str, split: str) -> SplitList | None:
         return None
     rows = [(number, line.strip()) for number, line in enumerate(decoded.text.split("\n"), start=1)]
     rows = [(number, line) for number, line in rows if line and not line.startswith("#")]
+    if rows and plain(_SEPARATOR.split(rows[0][1])[0]) in (*FILE_COLUMNS, *ID_COLUMNS):
+        rows = rows[1:]  # names of columns
     folder = file.rpartition("/")[0]
     lines, missing = [], []
     for tried, (number, line) in enumerate(rows, start=1):
@@ -157,10 +177,7 @@ def splits_of_lists(
 def unused_lists(place: Place, layout: Layout) -> Iterator[str]:
     """A sentence on text files that list pictures and of which the layout says nothing."""
     said = " ".join((layout.sentence, *layout.notes))
-    stems = {PurePosixPath(picture).stem for picture in place.pictures}
-    near = [other for other in place.others if other.count("/") < _DEEPEST and PurePosixPath(other).stem not in stems]
-    files = [other for other in near if PurePosixPath(other).suffix.lower() in _LIST_ENDINGS][:_MOST_LISTS]
-    found = [file for file in files if file.rpartition("/")[2] not in said and _lists_pictures(place, file)]
+    found = [file for file in _texts(place) if file.rpartition("/")[2] not in said and _lists_pictures(place, file)]
     if found:
         some = listed(found) if len(found) < 4 else f"{', '.join(found[:3])} and {len(found) - 3:,} more"
         verb = "is" if len(found) == 1 else "are"
@@ -210,8 +227,12 @@ def _named(place: Place, line: str, folder: str, split: str, encoding: str) -> t
             return cells[-1], " ".join(cells[1:-1]) or cells[0], last
     words = re.split(r"[\s,;]+", line, maxsplit=1)
     pictures = find(words[0], folders)
+    if not pictures and len(parted := _SEPARATOR.split(line, maxsplit=1)) > 1:
+        name = parted[0].strip("\"'")
+        if pictures := find(name, folders):
+            words = [name, parted[1].strip("\"'")]
     if pictures or len(words) == 1:
-        return words[0], words[1].strip() if len(words) > 1 else "", pictures
+        return words[0], _SIGN.sub("", words[1].strip()) if len(words) > 1 else "", pictures
     whole = find(line, folders)
     if whole:
         return line, "", whole

@@ -1,6 +1,7 @@
 """A folder that is being recognised, listed once for all forms; and the picture that a name in a table means."""
 
 import os
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from vitbench.text import counted
 
 T = TypeVar("T")
 
+_NUMBER = re.compile(r"0*(?P<number>\d{1,18})(\.0+)?")
 _JUNK_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 _JUNK_FILES = ("Thumbs.db", "desktop.ini")
 
@@ -117,6 +119,30 @@ class Finder:
         return found
 
     @cached_property
+    def _by_bent_name(self) -> dict[str, list[str]]:
+        """Names that a table would spell in another way: with blanks around them, or with bytes of Latin-1."""
+        found = defaultdict(list)
+        for picture in self.pictures:
+            name = picture.rpartition("/")[2]
+            for bent in {_without_blanks(name), _from_latin(name)} - {name}:
+                found[_plain(bent)].append(picture)
+        return found
+
+    @cached_property
+    def _by_number(self) -> dict[int, list[str]]:
+        found = defaultdict(list)
+        for picture in self.pictures:
+            stem = PurePosixPath(picture).stem
+            if stem.isascii() and stem.isdigit():
+                found[int(stem)].append(picture)
+        return found
+
+    def by_number(self, name: str) -> list[str]:
+        """The pictures whose names are the number that `name` is, written with other zeros: 7 or 7.0 for 0007.jpg."""
+        found = _NUMBER.fullmatch(name.strip())
+        return list(self._by_number.get(int(found["number"]), ())) if found else []
+
+    @cached_property
     def _by_stem(self) -> dict[str, list[str]]:
         found = defaultdict(list)
         for picture in self.pictures:
@@ -140,7 +166,8 @@ class Finder:
         for spelling in _spellings(name, encoding):
             if found := self._by_last_parts(spelling):
                 return found
-        return []
+        bent = _plain(_without_blanks(name.strip().replace("\\", "/").rpartition("/")[2]))
+        return list(self._by_bent_name.get(bent, ()))
 
     def _by_last_parts(self, name: str) -> list[str]:
         parts = [_plain(part) for part in PurePosixPath(name).parts if part not in ("/", "..", ".")]
@@ -214,12 +241,40 @@ def _spellings(name: str, encoding: str) -> Iterator[str]:
             yield os.fsdecode(name.encode(encoding))
     if "\\" in name:
         yield from _spellings(name.replace("\\", "/"), "utf-8")
+    if "://" in name and (other := re.split(r"[?#]", name)[0]) != name:
+        yield other
     if "%" in name and (other := unquote(name)) != name:
         yield other
     for form in ("NFC", "NFD"):
         other = unicodedata.normalize(form, name)
         if other != name:
             yield other
+
+
+def how_bent(name: str, picture: str) -> str:
+    """In what the file's name of a picture differs from the name in a table that means it, as the end of a sentence;
+    empty for case, Unicode form, folders and endings, in which they often do."""
+    wanted, there = PurePosixPath(name.strip().replace("\\", "/")).name, picture.rpartition("/")[2]
+    if _NUMBER.fullmatch(wanted) and PurePosixPath(there).stem not in (wanted, wanted.partition(".")[0]):
+        return "but for zeros before or after the number"
+    if _without_blanks(there) != there and _plain(there) != _plain(wanted):
+        return "but for blanks around the name"
+    if any("\udc80" <= letter <= "\udcff" for letter in there) and _plain(_from_latin(there)) == _plain(wanted):
+        return "but for the encoding of the file's name, which is not UTF-8"
+    return ""
+
+
+def _without_blanks(name: str) -> str:
+    """A file's name without blanks at its ends and before its ending."""
+    stem, dot, ending = name.strip().rpartition(".")
+    return f"{stem.strip()}{dot}{ending.strip()}" if dot else ending
+
+
+def _from_latin(name: str) -> str:
+    """A name whose bytes are not UTF-8, read as Windows-1252; else as it is."""
+    if not any("\udc80" <= letter <= "\udcff" for letter in name):
+        return name
+    return os.fsencode(name).decode("cp1252", "replace")
 
 
 def _plain(name: str) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.class_doubts import class_doubts
+from vitbench.data.layouts.columns import PIXELS, holds_pixels
+from vitbench.data.layouts.label_table import BEGINNINGS
 from vitbench.data.layouts.lists import unused_lists
 from vitbench.data.layouts.names import parts_of_one_set, why_no_class
 from vitbench.data.layouts.naming import OPTIONS as COMMON
 from vitbench.data.layouts.naming import name_classes
 from vitbench.data.layouts.place import Place, listed, not_pictures
+from vitbench.data.tables import first_cells
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS, open_file
@@ -101,7 +104,8 @@ def recognise(path: Path, chosen: str = "", said: str | None = None) -> Layout:
             ]
             notes = (*found.notes, *(f"{reason}." for reason in near), *_documents_not_used(place, found))
             notes = (*notes, *unused_lists(place, replace(found, notes=notes)))
-            return replace(found, notes=notes, doubts=(*found.doubts, *_doubts(found)))
+            doubts = (*found.doubts, *_table_of_beginnings(found, declined), *_doubts(found))
+            return replace(found, notes=notes, doubts=doubts)
         declined[form.name] = found
     if name:
         raise UserError(f"{path} cannot be read as {name} ({known[name].phrase}): {declined[name].reason}.")
@@ -147,7 +151,10 @@ def _refusal(place: Place, declined: dict[str, Declined]) -> str:
 
 def _other_files(place: Place) -> str:
     """Files beside the pictures that may say the labels in a form that is not known."""
-    kinds = (".mat", ".json", ".xml", ".h5", ".hdf5", ".pkl", ".npy", ".npz", ".parquet", ".db", ".sqlite", ".xlsx")
+    kinds = (
+        *(".mat", ".json", ".xml", ".h5", ".hdf5", ".pkl", ".npy", ".npz", ".parquet", ".arrow", ".db", ".sqlite"),
+        *(".xlsx", ".gz", ".md", ".html", ".yaml", ".yml"),
+    )
     found = [other for other in place.others if other.lower().endswith(kinds)]
     if not found:
         return ""
@@ -175,9 +182,25 @@ def _documents_not_used(place: Place, found: Layout) -> Iterable[str]:
         yield f"{listed(names[:3])} {verb} not used; --as objects reads the labels and splits there."
 
 
+def _table_of_beginnings(found: Layout, declined: dict[str, Declined]) -> Iterable[Doubt]:
+    """A table whose pictures are in several files each (`1_red.png`, `1_green.png`), where the files' names were taken
+    for labels."""
+    reasons = [why.reason for why in declined.values() if BEGINNINGS in why.reason]
+    if reasons and found.name == "flat names":
+        yield Doubt(
+            f"The labels were taken from the files' names, though a table seems to have them: {reasons[0]}, so that its"
+            " rows mean several files.",
+            "Make one picture of them, or a table with a row for each file. If the names are meant, set"
+            " data.accept_doubts = true.",
+            stops_training=True,
+        )
+
+
 def _what_is_there(place: Place) -> str:
     said = place.what_is_there()
     for other in place.others:
+        if other.lower().endswith(".csv") and holds_pixels(first_cells(place.root / other)):
+            return f"{said} ({other}: {PIXELS})"
         for ending, advice in _INSIDE.items():
             if other.lower().endswith(ending):
                 return f"{said} ({other}: {advice})"

@@ -1,11 +1,57 @@
 """What looks wrong in tables of labels as a whole: pictures with several labels, pictures that are not there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from vitbench.data.layouts.base import Doubt, Entry, as_layout
+from vitbench.data.layouts.column_names import FALSE, PRESENCE_COLUMNS, TRUE, plain
+from vitbench.data.layouts.columns import Columns, ends_as_picture
 from vitbench.data.layouts.place import listed
 from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.problems import Problem
+from vitbench.data.tables import Table
+
+_SAMPLED = 60
+_OVERRULE = "If this is meant, set data.accept_doubts = true."
+
+
+def doubts_of_rows(
+    table: Table,
+    columns: Columns,
+    rows: Mapping[str, Sequence[Sequence[str]]],
+    find: Callable[[str], list[str]],
+    masks: Collection[str],
+) -> Iterator[Doubt]:
+    """Of the columns that are not used: a second picture in each row, or that a row's label is not there.
+
+    `rows` are the cells by picture, `masks` the pictures that are masks of others.
+    """
+    sample = {file: cells[0] for file, cells in list(rows.items())[:_SAMPLED]}
+    free = [n for n in range(len(table.names)) if n not in (columns.file, columns.label, columns.split)]
+    for number in free:
+        seconds = [(file, find(cells[number])) for file, cells in sample.items() if ends_as_picture(cells[number])]
+        others = [found for file, found in seconds if len(found) == 1 and found[0] != file and found[0] not in masks]
+        if others and len(others) * 2 > len(sample):
+            both = f"{table.names[columns.file]} and {table.names[number]}"
+            yield Doubt(
+                f"{table.path.name} names two pictures in a row, {both}: the second one is not used, and a network here"
+                " sees one picture at a time.",
+                _OVERRULE,
+                stops_training=True,
+            )
+            break
+    if columns.marks is not None or not any(len(own) > 1 for own in rows.values()):
+        return
+    for number in free:
+        values = [cells[number].strip().lower() for own in rows.values() for cells in own]
+        no = sum(value in FALSE and bool(value) for value in values)
+        if plain(table.names[number]) in PRESENCE_COLUMNS and no and all(value in (*TRUE, *FALSE) for value in values):
+            yield Doubt(
+                f"The column {table.names[number]} of {table.path.name} says no in {no:,} of {len(values):,} rows:"
+                " these seem to say that their label is not there, and here each row gives its label.",
+                f"Take them out of the table. {_OVERRULE}",
+                stops_training=True,
+            )
+            break
 
 
 def doubts_of_tables(

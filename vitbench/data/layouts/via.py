@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitbench.data.layouts.columns import LABEL_COLUMNS
+from vitbench.data.layouts.column_names import LABEL_COLUMNS
 from vitbench.data.tables import Table
 from vitbench.files.parsing import Malformed, parse_json
 
