@@ -11,6 +11,7 @@ from screens.run_controls import RunControls
 from screens.widgets.picker import Choice
 from vitbench.comparing.recipes import SEED
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps_path
 from vitbench.recipe import Recipe
 from vitbench.runs.about import change_tags, read_about
 from vitbench.runs.beginning import begin_from, recipe_from
@@ -77,7 +78,8 @@ class Desk(RunControls):
                 rest = [root for root in watcher.log_roots if root != folder]
                 said = f"{folder} is no longer read."
             elif not folder.is_dir():
-                self.workbench.tell(f"{folder} is not a folder.", "error")
+                there = f"{folder} is not a folder." if folder.exists() else f"There is no folder {folder}"
+                self.workbench.tell(there if folder.exists() else f"{there}{perhaps_path(folder)}.", "error")
                 return
             else:
                 rest = [*watcher.log_roots, folder]

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from screens.export_dialog import Export
 
 
-def chart_csv(curves: tuple[Curve, ...], x_name: str, spreads: tuple[SpreadBand, ...] = ()) -> str:
+def chart_csv(
+    curves: tuple[Curve, ...], x_name: str, spreads: tuple[SpreadBand, ...] = (), places: tuple[str, ...] = ()
+) -> str:
     """What a chart shows as a table, as `lines_csv` writes it."""
     bands = {spread.key: spread.values for spread in spreads if spread.key}
     lines = [
         ComparedCurve(curve.name, curve.x, curve.y, *((band.low, band.high) if (band := bands.get(curve.key)) else ()))
         for curve in curves
     ]
-    return lines_csv(lines, x_name)
+    return lines_csv(lines, x_name, places, marks=not all(curve.linked for curve in curves))
 
 
 def chart_figure(chart: Chart) -> dict[str, object]:
@@ -41,8 +43,9 @@ def chart_figure(chart: Chart) -> dict[str, object]:
     viewport = chart.viewport
     bands = {spread.key: spread.band for spread in chart.spreads if spread.key}
     return {
-        "title": chart.title + (f" ({'; '.join(chart.notes)})" if chart.notes else ""),
+        "title": chart.title,
         "x_name": chart.x_name if not chart.clock else "time, seconds",
+        "x_names": list(chart.places),
         "x_range": [viewport.x_low, viewport.x_high] if chart.window is not None else None,
         "y_range": [viewport.y_low, viewport.y_high] if chart.y_window is not None else None,
         "x_log": chart.x_log,
@@ -80,7 +83,7 @@ class Exports(WorkbenchScreen):
             self.workbench.tell("There is no chart here to save.", "warning")
             return
         chart, name = target
-        table, figure = chart_csv(chart.curves, chart.x_name, chart.spreads), chart_figure(chart)
+        table, figure = chart_csv(chart.curves, chart.x_name, chart.spreads, chart.places), chart_figure(chart)
         self.ask_where(name, "chart", lambda: CurvesRequest.read(figure), lambda: table)
 
     def export_confusion(self, evaluation: Path, title: str, name: str) -> None:

@@ -24,6 +24,7 @@ from screens.widgets.lines import TextLine
 from screens.widgets.picker import Choice, Picker, nothing
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps
 from vitbench.progress import rough_duration
 from vitbench.recipe import load_recipe, preset_names
 from vitbench.rough_time import LONG, Faster, faster_ways, rough_seconds
@@ -124,7 +125,9 @@ class NewRunScreen(WorkbenchScreen):
         match message.picker.id:
             case "preset":
                 if message.value not in preset_names():
-                    self.query_one(Verdict).refuse(f"There is no preset {message.value or '(empty)'}.")
+                    self.query_one(Verdict).refuse(
+                        f"There is no preset {message.value or '(empty)'}{perhaps(message.value, preset_names())}."
+                    )
                     return
                 self.draft.preset = message.value
             case "data":

@@ -26,6 +26,7 @@ from screens.widgets.picker import Choice, Picker, matching, nothing
 from screens.widgets.recipe_fields import RecipeFields
 from vitbench.errors import UserError
 from vitbench.files.outputs import Outputs
+from vitbench.nearest import perhaps_path
 from vitbench.progress import progress_words
 from vitbench.recipe import preset_names
 from vitbench.sweeps.draft import SweepDraft, base_at
@@ -199,7 +200,13 @@ class NewSweepScreen(WorkbenchScreen):
         path = plan.recipe_of({}, 0).data.path
         if not path:
             return "Choose the data: a folder of pictures, a CSV file, or scenes."
-        return "" if ":" in path.split("/")[0] or Path(path).exists() else f"There is no {path}."
+        if ":" not in path.split("/")[0] and not Path(path).exists():
+            return f"There is no {path}{perhaps_path(path)}."
+        try:
+            plan.anchored()
+        except UserError as error:
+            return str(error)
+        return ""
 
     def _fields(self) -> list[Field]:
         """Every key of the recipe; what is tried of one stands in the place of its value."""

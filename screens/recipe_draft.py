@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from screens.paths import full_path
 from screens.snapshot import Floats
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps_path
 from vitbench.recipe import Recipe, load_recipe, warnings
+from vitbench.recipe_names import refuse_unknown_names
 from vitbench.recipe_tables import description
 
 _CURVE_POINTS = 400
@@ -56,8 +58,8 @@ class RecipeDraft:
         except UserError as error:
             self.problem, self.warnings = str(error), []
             return
-        self.problem = self._missing()
-        self.warnings = warnings(self.recipe)
+        self.problem = self._missing() or self._unknown(self.recipe)
+        self.warnings = [said for said in warnings(self.recipe) if said not in self.problem]
 
     def try_change(self, path: str, value: str) -> str:
         """What would be wrong with a value, as a sentence; empty if nothing is."""
@@ -68,11 +70,18 @@ class RecipeDraft:
             return str(error)
         return ""
 
+    def _unknown(self, recipe: Recipe) -> str:
+        try:
+            refuse_unknown_names(recipe.model.name, recipe.optim.name)
+        except UserError as error:
+            return str(error)
+        return ""
+
     def _missing(self) -> str:
         if not self.data:
             return "Choose the data: a folder of pictures, a CSV file, or scenes."
         if ":" not in self.data.split("/")[0] and not Path(full_path(self.data)).exists():
-            return f"There is no {self.data}."
+            return f"There is no {self.data}{perhaps_path(self.data)}."
         return ""
 
     def fields(self) -> list[Field]:

@@ -27,16 +27,15 @@ def show_survivors(chart: Chart, found: Sequence[TrialCurve], metric: str) -> No
 def show_slice(chart: Chart, one: Slice | None, metric: str) -> None:
     """The score of each trial as a mark over the values of a key, and the mean of values that several trials have."""
     if one is None:
-        chart.title, chart.notes = "A slice needs two trials with a score", ()
+        chart.title = "A slice needs two trials with a score"
         chart.show([], growing=False)
         return
     # The curves above name the whole metric; here the names of the values need the room.
     chart.title = f"{metric.rpartition('/')[2]} over {one.key}"
-    chart.notes = tuple(f"{number} {name}" for number, name in enumerate(one.names, 1))
     curves = [Curve(f"{one.key}/trials", "trials", one.x, one.scores, 0, linked=False)]
     if len(one.levels[0]) > 1:
         # Between names there is nothing that a line could pass through.
         curves.append(Curve(f"{one.key}/mean", "mean", *one.levels, 1, linked=not one.names))
     if chart.x_name != one.key:
         chart.x_log = one.is_log
-    chart.show(curves, x_name=one.key, growing=False)
+    chart.show(curves, x_name=one.key, growing=False, places=one.names)

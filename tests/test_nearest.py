@@ -1,14 +1,16 @@
 """The nearest name: an unknown name is told with the one that was likely meant."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from vitbench.captions.open import open_captioner
+from vitbench.cli import main
 from vitbench.data.generated import read_address
 from vitbench.errors import NoSuchRun, UserError
 from vitbench.models.network import open_network
-from vitbench.nearest import nearest, perhaps
+from vitbench.nearest import nearest, perhaps, perhaps_path
 from vitbench.recipe import load_recipe
 from vitbench.runs.store import Store
 
@@ -53,3 +55,39 @@ def test_an_unknown_run_captioner_and_address_too(named):
         open_captioner("dem", named)
     with pytest.raises(UserError, match="no 'bse' scenes, perhaps you mean base;"):
         read_address("scenes:bse")
+
+
+def test_a_path_that_there_is_not_is_told_with_the_one_beside_it(tmp_path: Path, monkeypatch):
+    (tmp_path / "dat" / "pets" / "cat").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert perhaps_path("dat/pest") == ", perhaps you mean dat/pets"
+    assert perhaps_path(tmp_path / "data/pets/cat") == f", perhaps you mean {tmp_path}/dat/pets/cat"
+    assert perhaps_path("~/dat/pest/cat") == ", perhaps you mean ~/dat/pets/cat"
+    assert perhaps_path("data/pets/dog") == "", "what is offered leads somewhere"
+    assert perhaps_path("dat/pets") == "", "it is there"
+    assert perhaps_path("~nobody-of-this-name/x") == perhaps_path("") == perhaps_path("a\0b") == ""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["data", "dat/pest"],
+        ["train", "demo", "--data", "dat/pest"],
+        ["train", "caption-demo", "--data", "dat/pest"],
+        ["evaluate", "demo", "--data", "dat/pest"],
+        ["predict", "demo", "--data", "dat/pest", "--csv", "a.csv"],
+        ["attention", "demo", "dat/pest"],
+        ["caption", "demo", "dat/pest"],
+        ["features", "demo", "dat/pest"],
+        ["faithfulness", "demo", "--data", "dat/pest"],
+        ["watch", "dat/pest", "--list"],
+        ["figure", "again", "dat/pest", "--out", "a.pdf"],
+        ["positions", "timm:vit_tiny_patch16_224@dat/pest"],
+    ],
+)
+def test_each_command_that_takes_a_path_says_the_nearest(asked, tmp_path: Path, monkeypatch, capsys, store):
+    (tmp_path / "dat" / "pets").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(asked) != 0
+    assert re.search(r"perhaps you mean \S*dat/pets\b", capsys.readouterr().err)

@@ -1,10 +1,15 @@
 """The nearest name to one that there is not: most unknown names are misspelt ones."""
 
 import heapq
+import os
 from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
 
 _LOOKED_AT = 40
 """Names that are compared letter by letter."""
+_MOST_BESIDE = 5000
+"""Names of a folder that are looked at."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -20,6 +25,28 @@ def perhaps(word: str, known: Iterable[str]) -> str:
     """What an error says after the unknown name: `, perhaps you mean NAME`, or nothing."""
     name = nearest(word, known)
     return f", perhaps you mean {name}" if name is not None else ""
+
+
+def perhaps_path(path: str | os.PathLike[str]) -> str:
+    """As `perhaps`, of a path that there is not: the first part that is missing, by what lies beside it.
+
+    Only a path that then leads somewhere is offered, written as the person wrote theirs.
+    """
+    given = str(path)
+    try:
+        parts = Path(given).parts
+        there = Path(given).expanduser()
+        missing = next(n for n in range(1, len(parts) + 1) if not os.path.lexists(Path(*parts[:n]).expanduser()))
+        beside = Path(*parts[: missing - 1]) if missing > 1 else Path()
+        with os.scandir(beside.expanduser()) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_BESIDE)]
+    except (OSError, ValueError, RuntimeError, StopIteration):
+        return ""
+    name = nearest(parts[missing - 1], names)
+    if name is None:
+        return ""
+    meant = Path(beside, name, *parts[missing:])
+    return f", perhaps you mean {meant}" if meant.expanduser().exists() and there != meant.expanduser() else ""
 
 
 def _likely(word: str, known: Iterable[str]) -> list[str]:

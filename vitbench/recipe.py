@@ -1,7 +1,7 @@
 """What to train, as one validated description: a TOML file, checked as a whole before anything runs.
 
-Types and ranges are errors. Names of networks and optimizers are compared with the shipped catalogue and give
-warnings only: the worker, which has timm, has the last word.
+Types and ranges are errors. Names of networks and optimizers are compared with the shipped catalogue where a run is
+about to start (`anchored`); a file with others can be read and shown, with warnings.
 """
 
 import os
@@ -16,7 +16,7 @@ from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_toml, read_toml
 from vitbench.files.reading import MissingFile, Unreadable
 from vitbench.files.toml_text import toml_line, toml_value
-from vitbench.nearest import nearest
+from vitbench.nearest import nearest, perhaps_path
 from vitbench.paths import expanded
 from vitbench.recipe_epochs import fitted_to_epochs
 from vitbench.recipe_tables import (
@@ -91,10 +91,12 @@ class Recipe(BaseModel):
         return self.model_copy(update={"data": self.data.model_copy(update={"path": path})})
 
     def anchored(self) -> "Recipe":
-        """The recipe with its paths made absolute, so that a process in another folder finds them.
+        """The recipe as it may start: its paths are made absolute, so that a process in another folder finds them.
 
-        Raises UserError if the data or the weights are not there.
+        Raises UserError if the data or the weights are not there, or for a name that timm does not have.
         """
+        from vitbench.recipe_names import refuse_unknown_names
+
         path, weights = self.data.path, self.model.weights
         if not path:
             raise UserError("The recipe names no data: give --data DIR, or set data.path.")
@@ -102,6 +104,7 @@ class Recipe(BaseModel):
             path = _existing(path, "data.path")
         if weights is not None:
             weights = _existing(weights, "model.weights")
+        refuse_unknown_names(self.model.name, self.optim.name)
         model = self.model.model_copy(update={"weights": weights})
         return self.with_data(path).model_copy(update={"model": model})
 
@@ -144,7 +147,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             file, preset = _PRESETS / f"{named}.toml", named
         values = read_toml(file)
     except MissingFile as error:
-        meant = _meant(named, preset_names())
+        is_file = named.endswith(".toml") or os.sep in named
+        meant = (perhaps_path(file) if is_file else "") or _meant(named, preset_names())
         raise UserError(f"There is no recipe file and no preset {shortened(named)}{meant}.") from error
     except Unreadable as error:
         raise UserError(f"{error} Name a recipe file (TOML) or a preset: {', '.join(preset_names())}.") from error
@@ -165,19 +169,9 @@ def parse_recipe(values: Mapping[str, object], where: str) -> Recipe:
 def warnings(recipe: Recipe) -> list[str]:
     """A sentence for each name of a network or an optimizer that the shipped catalogue does not know, and for keys that
     were adapted to others."""
-    from vitbench import catalogue
+    from vitbench.recipe_names import unknown_names
 
-    def unknown(key: str, name: str, known: Sequence[str]) -> str:
-        return f"{key} = {name} is not in the catalogue{_meant(name, known)}."
-
-    models, optimizers = catalogue.model_names(), catalogue.optimizer_names()
-    name = recipe.model.name
-    sentences = [recipe._adapted] if recipe._adapted else []
-    if name not in models and f"timm:{name}" not in models:
-        sentences.append(unknown("model.name", name, models))
-    if recipe.optim.name not in optimizers:
-        sentences.append(unknown("optim.name", recipe.optim.name, optimizers))
-    return sentences
+    return [*([recipe._adapted] if recipe._adapted else []), *unknown_names(recipe.model.name, recipe.optim.name)]
 
 
 def _parse_with(values: Mapping[str, object], overrides: Sequence[str], where: str) -> Recipe:
@@ -197,7 +191,7 @@ def _existing(path: str, key: str) -> str:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no file can have this name"
         if isinstance(error, FileNotFoundError):
-            why = f"there is no {full}"
+            why = f"there is no {full}{perhaps_path(full)}"
         raise UserError(f"{key} = {shortened(path)} cannot be used: {why}.") from error
     return str(full)
 

@@ -15,8 +15,18 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from screens.look import glyphs
-from screens.widgets.chart_axis import AxisRange, clock, fitted, number, place, stepped_clock_end, stepped_end
+from screens.widgets.chart_axis import (
+    AxisRange,
+    clock,
+    fitted,
+    named_ticks,
+    number,
+    place,
+    stepped_clock_end,
+    stepped_end,
+)
 from screens.widgets.chart_drawing import (
+    GUTTER,
     Gutter,
     Paint,
     Row,
@@ -58,8 +68,8 @@ class Chart(ChartNavigation, can_focus=True):
         self.spreads: tuple[SpreadBand, ...] = ()
         self.empty_text = "nothing measured yet"
         self.show_legend = True
-        self.notes: tuple[str, ...] = ()
-        """Words after the title, each of which stays whole, such as what the places of an axis are."""
+        self.places: tuple[str, ...] = ()
+        """What stands at 1, 2, 3 ... of the horizontal axis, where it has names in place of numbers."""
         self.smoothable = True
         """Whether its curves are measured; settings such as a learning rate are as they are, and never smoothed."""
         self._rows: list[Row] = []
@@ -75,15 +85,17 @@ class Chart(ChartNavigation, can_focus=True):
         clock: bool = False,
         growing: bool = True,
         end: float | None = None,
+        places: Sequence[str] = (),
     ) -> None:
         """Replaces what is drawn. `clock` writes the horizontal axis as time; `growing` lets it grow in steps.
 
         `end` is how far the horizontal axis reaches at least, so that charts of one run stay side by side.
+        `places` are the names of 1, 2, 3 ... where the horizontal axis has names.
         """
-        if (x_name, clock) != (self.x_name, self.clock):
+        if (x_name, clock) != (self.x_name, self.clock) or tuple(places) != self.places:
             self.set_reactive(Chart.window, None)
             self.set_reactive(Chart.cursor_x, None)
-        self.curves, self.spreads = tuple(curves), tuple(spreads)
+        self.curves, self.spreads, self.places = tuple(curves), tuple(spreads), tuple(places)
         self.x_name, self.clock, self.growing, self.end = x_name, clock, growing, end
         self.redraw()
 
@@ -116,6 +128,8 @@ class Chart(ChartNavigation, can_focus=True):
         return [curve for curve in self.curves if curve.x.size]
 
     def whole_range(self, curves: Sequence[Curve]) -> tuple[float, float]:
+        if self.places:
+            return 0.5, len(self.places) + 0.5
         low = min(float(np.min(curve.x)) for curve in curves)
         high = max([*(float(np.max(curve.x)) for curve in curves), *([self.end] if self.end is not None else [])])
         if 0 < low < 0.5 * high:
@@ -190,8 +204,21 @@ class Chart(ChartNavigation, can_focus=True):
         bands = [paint.series(spread.colour) for spread in self.spreads]
         return [
             *plot_rows(paint, raster, gutter, colours, bands, len(smoothed), self.viewport, self.cursor_x),
-            x_axis_row(paint, gutter, self.plot.width, self.viewport, self.x_name, self.clock),
+            x_axis_row(
+                paint,
+                gutter,
+                self.plot.width,
+                self.viewport,
+                self.x_name,
+                self.clock,
+                self._named_ticks(curves) if self.places else None,
+            ),
         ]
+
+    def _named_ticks(self, curves: Sequence[Curve]) -> list[str]:
+        """The names of the axis as they stand below it; none where they would not be told apart there."""
+        room = (self.size.width - GUTTER) / max(1.0, self._x_range(curves).span)
+        return named_ticks(self.places, round(room) - 1)
 
     def _head(self, paint: Paint, curves: list[Curve]) -> list[Row]:
         """Title, each curve with its newest value or that under the cursor, and what is switched on.
@@ -199,7 +226,8 @@ class Chart(ChartNavigation, can_focus=True):
         What comes last gives way first where there is little room.
         """
         pieces: list[Row] = [[Segment(self.title, paint.text(1.0) + Style(bold=True))]]
-        pieces += [[Segment(note, paint.text(0.8))] for note in self.notes]
+        if self.places and not self._named_ticks(curves):
+            pieces += [[Segment(f"{at} {name}", paint.text(0.8))] for at, name in enumerate(self.places, 1)]
         for curve in curves if self.show_legend else ():
             value = self._value_words(curve)
             pieces.append(legend_piece(paint, curve.colour, curve.name, value))
@@ -224,6 +252,8 @@ class Chart(ChartNavigation, can_focus=True):
         return f"{value} at {self._place_words(float(curve.x[index]))}"
 
     def _place_words(self, x: float) -> str:
+        if self.places:
+            return self.places[min(max(round(x), 1), len(self.places)) - 1]
         return clock(x) if self.clock else place(float(round(x))) if self.x_name == "step" else number(x)
 
     def _paint(self) -> Paint:

@@ -1,10 +1,18 @@
 """The axes of a chart: which part is seen, where the ticks stand and how their numbers read."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from screens import wording
+from vitbench.text import clean
 
 _STEPS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _TICK_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_LEAST_NAME = 4
+"""Cells below which what is left of a name says nothing."""
 _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -103,6 +111,13 @@ def clock_ticks(bounds: AxisRange, wanted: int) -> list[float]:
 def place(x: float) -> str:
     """Where on the horizontal axis a value was measured: a step is written whole, as in the log, `1,767`."""
     return f"{x:,.0f}" if x.is_integer() else number(x)
+
+
+def named_ticks(names: Sequence[str], room: int) -> list[str]:
+    """Names as they stand below an axis, each in at most `room` cells; none where they could not be told apart."""
+    short = [wording.fit(name, min(room, cell_len(clean(name)))) for name in names]
+    told_apart = len(set(short)) == len(set(names)) and all(name.strip() for name in short)
+    return short if (told_apart and room >= _LEAST_NAME) or short == list(names) else []
 
 
 def number(value: float, step: float | None = None) -> str:

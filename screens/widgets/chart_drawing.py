@@ -1,5 +1,6 @@
 """From a raster to rows of coloured cells: the plot, its axes, and the head with the legend."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ from vitbench.text import clean
 
 Row = list[Segment]
 
+GUTTER = 6
+"""Cells left of a plot, for labels of the usual length."""
 _GRID, _CURSOR = -2, -3
 """Owners of cells that no line uses."""
 
@@ -76,7 +79,7 @@ class Gutter:
         values = ticks(bounds, wanted, viewport.y_log)
         step = None if viewport.y_log else nice_step(bounds.span, wanted)
         labels = {_row_of(value, viewport, rows): number(value, step) for value in values}
-        return cls(max([5, *map(len, labels.values())]) + 1, labels)
+        return cls(max([GUTTER - 1, *map(len, labels.values())]) + 1, labels)
 
 
 def _row_of(value: float, viewport: Viewport, rows: int) -> int:
@@ -156,10 +159,23 @@ def plot_rows(
     return drawn
 
 
-def x_axis_row(paint: Paint, gutter: Gutter, columns: int, viewport: Viewport, name: str, as_clock: bool) -> Row:
-    """The labels below the plot; those that would touch are left out."""
+def x_axis_row(
+    paint: Paint,
+    gutter: Gutter,
+    columns: int,
+    viewport: Viewport,
+    name: str,
+    as_clock: bool,
+    places: Sequence[str] | None = None,
+) -> Row:
+    """The labels below the plot; those that would touch are left out. `places` are the names of 1, 2, 3 ...
+
+    With no names in it, `places` leaves whole numbers, which are explained elsewhere.
+    """
     bounds, wanted = AxisRange(viewport.x_low, viewport.x_high), max(2, columns // 12)
     found = clock_ticks(bounds, wanted) if as_clock and not viewport.x_log else ticks(bounds, wanted, viewport.x_log)
+    if places is not None:
+        found = [float(at) for at in range(math.ceil(bounds.low), math.floor(bounds.high) + 1)]
     step = found[1] - found[0] if len(found) > 1 and not viewport.x_log else None
     line = [" "] * (gutter.width + columns)
     end = 0
@@ -167,7 +183,7 @@ def x_axis_row(paint: Paint, gutter: Gutter, columns: int, viewport: Viewport, n
         column = column_of(tick, viewport, columns)
         if column is None:
             continue
-        label = clock(tick) if as_clock else number(tick, step)
+        label = places[int(tick) - 1] if places else clock(tick) if as_clock else number(tick, step)
         start = min(max(gutter.width + column - len(label) // 2, gutter.width), gutter.width + columns - len(label))
         if start >= end:
             line[start : start + len(label)] = label

@@ -78,6 +78,8 @@ class ChartNavigation(Widget):
 
     viewport = Viewport(0, 1, 0, 1)
     """The part of the plane that is drawn."""
+    places: Sequence[str] = ()
+    """The names of 1, 2, 3 ... where the horizontal axis has names in place of numbers."""
     plot = Region(0, 0, 0, 0)
     """Where the curves are drawn, in cells."""
 
@@ -221,7 +223,7 @@ class ChartNavigation(Widget):
     def action_log(self, axis: str) -> None:
         if axis == "y":
             self.y_log = not self.y_log
-        else:
+        elif not self.places:  # names have no logarithm
             self.x_log = not self.x_log
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screens.widgets.chart_axis import AxisRange, clock, fitted, number, stepped_end, ticks
+from screens.look import glyphs
+from screens.widgets.chart_axis import AxisRange, clock, fitted, named_ticks, number, stepped_end, ticks
 
 
 @given(st.floats(1e-6, 1e12))
@@ -84,3 +85,12 @@ def test_numbers_read_short(value: float, step: float | None, text: str) -> None
 
 def test_clock() -> None:
     assert [clock(s) for s in (0, 59, 60, 200, 7500, 273600)] == ["0s", "59s", "1m", "3m20", "2h05", "3d4h"]
+
+
+def test_names_below_an_axis_are_cut_only_as_far_as_they_can_be_told_apart():
+    names = ["vit_small_patch14", "vit_small_patch16", "demo"]
+    assert named_ticks(names, 20) == names
+    assert named_ticks(names[1:], 9) == ["vit_smal" + glyphs().ellipsis, "demo"]
+    assert named_ticks(names, 9) == [], "two would read alike: the axis has numbers, and the head says what they are"
+    assert named_ticks(["1", "2", "3"], 2) == ["1", "2", "3"]
+    assert named_ticks(["true", "false"], 3) == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from screens.export import chart_csv, chart_figure
 from screens.look import glyphs
 from screens.new_sweep_screen import NewSweepScreen
 from screens.sweep_screen import SweepScreen
@@ -10,6 +11,8 @@ from screens.widgets.sweep_view import SweepView
 from tests.screens.opened_app import opened
 from tests.screens.test_new_run_screen import checking  # noqa: F401 - a fixture: no test here starts torch
 from tests.sweeps.test_sweeps_manager import whole_grid  # noqa: F401 - a fixture
+from vitbench.figures.curves import compose_curves
+from vitbench.requests.plots import CurvesRequest
 from vitbench.sweeps.history import Trial
 from vitbench.sweeps.manager import stop_sweep
 
@@ -23,13 +26,23 @@ def unmanaged(monkeypatch, tmp_path):
 async def test_curves_and_slices_stand_beside_the_leaderboard(whole_grid):  # noqa: F811
     async with opened(whole_grid.store.folder, (140, 40)) as at:
         await at.press("S")
-        await at.see("validation/accuracy of the best 6", "accuracy over optim.name", "1 sgd  2 adamw")
+        await at.see("validation/accuracy of the best 6", "accuracy over optim.name")
+        axis = next(row for row in reversed(at.rows()) if "sgd" in row and "adamw" in row)
+        assert axis.split()[-3:] == ["optim", "sgd", "adamw"], "names below the axis, and no numbers between them"
         curves, cut = (at.screen.query_one(f"#sweep-{name}", Chart) for name in ("curves", "slice"))
         assert len(curves.curves) == 6
         assert curves.curves[0].name == "optim.name=adamw optim.lr=0.001", "the best first"
         assert curves.curves[0].x[-1] == 20
         assert [curve.linked for curve in cut.curves] == [False, False], "no line from a name to another"
         assert len(cut.curves[0].x) == 6
+        table = chart_csv(cut.curves, cut.x_name, (), cut.places).splitlines()
+        assert [row.split(",")[0] for row in table] == ["optim.name", *["sgd"] * 3, *["adamw"] * 3], "each trial a row"
+        drawn = compose_curves(CurvesRequest.read(chart_figure(cut)))
+        assert drawn.plots[0].x_names == ("sgd", "adamw")
+        cut.focus()
+        await at.press("L", "right")
+        await at.see("optim.name adamw")
+        assert not cut.x_log, "names have no logarithm"
         await at.press("t")
         await at.type("optim.lr")
         await at.press("enter")

@@ -16,6 +16,7 @@ from vitbench.captions.encoded import ReadCaption
 from vitbench.captions.word_maps import WordMaps
 from vitbench.data.pictures import picture_extensions
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps_path
 
 
 @dataclass(frozen=True)
@@ -93,5 +94,5 @@ def picture_files(given: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise UserError(f"There is no picture {path}.")
+            raise UserError(f"There is no picture {path}{perhaps_path(path)}.")
     return files

@@ -14,6 +14,7 @@ from vitbench.data.layouts.registry import parse_choice
 from vitbench.data.pictures import UnreadablePicture, open_picture
 from vitbench.data.scenes import Word
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps_path
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.text import counted
@@ -62,7 +63,9 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     """
     given = expanded(path)
     if not given.exists():
-        raise UserError(f"There is no {given}; name a folder of pictures with captions, or an annotation file.")
+        raise UserError(
+            f"There is no {given}{perhaps_path(given)}; name a folder of pictures with captions, or an annotation file."
+        )
     name, options = parse_choice(layout)
     unknown = [key for key in options if key != "encoding"]
     if unknown:

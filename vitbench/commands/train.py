@@ -4,7 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from vitbench.captions.formats.base import CaptionPlace
+from vitbench.captions.formats.registry import recognise_captions
 from vitbench.commands._runs import follow_run, start_run
+from vitbench.data.balance import check_weighted
 from vitbench.data.generated import read_address
 from vitbench.data.index import head_labels, label_order, layout_of, refuse_doubts
 from vitbench.data.layouts import recognise
@@ -12,6 +15,7 @@ from vitbench.errors import UserError
 from vitbench.paths import store_folder
 from vitbench.recipe import load_recipe, preset_names, warnings
 from vitbench.runs.beginning import begin_from, recipe_from
+from vitbench.runs.offer import check_offer
 from vitbench.runs.store import Run, Store
 from vitbench.text import clean
 
@@ -51,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     parent, checkpoint = _parent(arguments, store)
     recipe = recipe_from(parent, arguments.set) if parent else load_recipe(arguments.recipe, arguments.set)
     if arguments.data is not None:
+        if any(change.partition("=")[0].strip() == "data.path" for change in arguments.set):
+            raise UserError("--data and --set data.path both say where the data are; give one of the two.")
         recipe = recipe.with_data(arguments.data)
     recipe = recipe.anchored()
     for warning in warnings(recipe):
@@ -61,8 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_doubts(layout.root, layout.doubts, recipe.data.accept_doubts)
         labels = label_order(label for entry in layout.entries for label in entry.all_labels)
         head_labels(recipe.model.num_classes, labels, layout.root)
+        check_weighted(recipe.data.class_weights, labels)
     elif recipe.task != "caption":
         read_address(recipe.data.path)
+    elif recipe.data.layout and not recipe.data.path.startswith("scenes:"):
+        recognise_captions(CaptionPlace(Path(recipe.data.path), recipe.data.path), recipe.data.layout.partition(":")[0])
+    check_offer(recipe, store.folder)
     others = [store.find(text) for text in arguments.after]
     if parent is not None:
         started = begin_from(store, parent, recipe, checkpoint=checkpoint, name=arguments.name)

@@ -7,6 +7,7 @@ from vitbench.errors import UserError
 from vitbench.files.names import shown
 from vitbench.listing.log_rows import LogRows
 from vitbench.listing.rows import RunRow
+from vitbench.nearest import perhaps_path
 from vitbench.output import complain, print_json
 from vitbench.paths import expanded
 from vitbench.text import clean
@@ -24,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a line a run; in a terminal it only looks whether the folders are there, and the app opens."""
     roots = [expanded(path).absolute() for path in arguments.logs]
     for root in roots:
+        if not root.exists():
+            raise UserError(f"There is no folder {shown(root)}{perhaps_path(root)}.")
         if not root.is_dir():
             raise UserError(f"{shown(root)} is not a folder; `vitbench metrics FILE` reads one event file.")
     if not arguments.list and not arguments.json and sys.stdin.isatty() and sys.stdout.isatty():

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -43,25 +44,30 @@ def lines_of(found: Comparison, tag: str, grouped: bool) -> list[ComparedCurve]:
     return drawn
 
 
-def lines_csv(lines: Sequence[ComparedCurve], x_name: str) -> str:
+def lines_csv(lines: Sequence[ComparedCurve], x_name: str, x_names: Sequence[str] = (), *, marks: bool = False) -> str:
     """A row for each x that any line has, a column for each line; empty where a line has no value.
 
-    A line with a band is a mean: the least and the greatest stand in columns of their own behind it.
+    A line with a band is a mean: the least and the greatest stand in columns of their own behind it. `x_names` are
+    written in place of 1, 2, 3 ... Of several values at one x the last counts; of `marks`, each has its row.
     """
     names: list[str] = []
-    columns: list[dict[float, float]] = []
+    columns: list[dict[float, list[float]]] = []
     for line in lines:
         drawn = [("", line.y)]
         if line.low is not None and line.high is not None:
             drawn = [(" mean", line.y), (" lowest", line.low), (" highest", line.high)]
         for what, y in drawn:
             names.append(line.name + what)
-            columns.append(dict(zip(line.x.tolist(), y.tolist(), strict=True)))
+            values: dict[float, list[float]] = {}
+            columns.append(values)
+            for x, value in zip(line.x.tolist(), y.tolist(), strict=True):
+                values[x] = [*values.get(x, ()), value] if marks else [value]
     places = np.unique(np.concatenate([line.x for line in lines])).tolist() if lines else []
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([x_name, *names])
     for x in places:
-        row = [column.get(x) for column in columns]
-        writer.writerow([f"{x:.10g}", *("" if value is None else plain_number(value) for value in row)])
+        place = x_names[round(x) - 1] if x_names else f"{x:.10g}"
+        for row in zip_longest(*(column.get(x, ()) for column in columns)):
+            writer.writerow([place, *("" if value is None else plain_number(value) for value in row)])
     return stream.getvalue()

@@ -19,6 +19,7 @@ from vitbench.figures.sheet import Scale
 from vitbench.methods import METHODS, Method
 from vitbench.models.class_names import with_class_names
 from vitbench.models.network import Network
+from vitbench.nearest import perhaps_path
 from vitbench.progress import Progress
 from vitbench.requests.attention import AttentionRequest
 
@@ -102,7 +103,7 @@ class AttentionMaps:
         if self.request.classes is not None and reference != self.request.other:
             network = with_class_names(network, self.request.classes)
         if not Path(file).exists():
-            raise UserError(f"There is no picture {file}.")
+            raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
         preprocessing = self.preprocessing(network)
         key = (named, *file_key(file), self.request.preprocess, network.image_size)
         picture = self.sources.recent("picture", key, lambda: prepare_picture(file, preprocessing))

@@ -19,6 +19,7 @@ from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.sheet import Computed, Panel, Sheet, in_rows
 from vitbench.figures.word_panels import shown_picture, word_panel
+from vitbench.nearest import perhaps_path
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.requests.captions import WORD_METHODS, CaptionRequest
@@ -38,7 +39,7 @@ def encoded_picture(
     if named == reference and reference != "demo" and expanded(reference).exists():
         named = str(expanded(reference).absolute())
     if not Path(file).exists():
-        raise UserError(f"There is no picture {file}.")
+        raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
 
     def opened() -> OpenedCaptioner:
         progress(0, 0, "opening the captioner")

@@ -21,6 +21,7 @@ from vitbench.figures.colours import MISSING
 from vitbench.figures.raster import OverlayStyle, mark_patch, overlay, overlay_colours
 from vitbench.figures.sheet import Panel, Scale, Sheet, in_rows, next_row
 from vitbench.models.network import Network
+from vitbench.nearest import perhaps_path
 from vitbench.progress import Progress, silent
 from vitbench.requests.features import FeaturesRequest
 
@@ -121,7 +122,7 @@ def _features_of(
 ) -> tuple[PreparedPicture, PatchFeatures]:
     """One picture and its features, kept for the next question."""
     if not Path(file).exists():
-        raise UserError(f"There is no picture {file}.")
+        raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
     key = (named, *file_key(file), network.image_size, id(network))
     picture = sources.recent("picture", key, lambda: prepare_picture(file, network.preprocessing))
     features = sources.recent(

@@ -32,16 +32,22 @@ def class_weights(
     if isinstance(said, str):
         return balanced_weights(labels, num_classes)
     weights = np.ones(num_classes)
+    check_weighted(said, classes)
     for name, weight in said.items():
+        weights[classes.index(name)] = weight
+    if not weights[np.unique(labels)].any():
+        raise UserError("data.class_weights gives every class the weight 0, so nothing would be learned.")
+    return weights
+
+
+def check_weighted(said: str | Mapping[str, float] | None, classes: Sequence[str]) -> None:
+    """Raises UserError if `data.class_weights` names a class that the data do not have."""
+    for name in said if isinstance(said, Mapping) else ():
         if name not in classes:
             near = nearest(name, classes)
             some = ", ".join(classes[:8]) + (" ..." if len(classes) > 8 else "")
             hint = f"; perhaps you mean {near}" if near else f"; the classes are {some}"
             raise UserError(f"data.class_weights names the class {name}, which the data do not have{hint}.")
-        weights[classes.index(name)] = weight
-    if not weights[np.unique(labels)].any():
-        raise UserError("data.class_weights gives every class the weight 0, so nothing would be learned.")
-    return weights
 
 
 def balanced_order(labels: np.ndarray, *, seed: int, epoch: int) -> np.ndarray:

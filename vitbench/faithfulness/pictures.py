@@ -26,6 +26,7 @@ from vitbench.data.tables import first_cells
 from vitbench.errors import UserError
 from vitbench.files.parsing import Malformed, parse_json
 from vitbench.files.reading import CAPTIONS
+from vitbench.nearest import perhaps_path
 from vitbench.paths import expanded
 from vitbench.progress import Progress, silent
 from vitbench.text import counted
@@ -104,7 +105,9 @@ def open_masks(address: str, store: Path, progress: Progress = silent) -> Masked
     else:
         root, sentence = expanded(address).absolute(), ""
     if not root.is_dir():
-        raise UserError(f"There is no folder {root}; name one with pictures and masks, or scenes:base.")
+        raise UserError(
+            f"There is no folder {root}{perhaps_path(root)}; name one with pictures and masks, or scenes:base."
+        )
     place = CaptionPlace(root, address)
     instances = sorted(root / name for name in instance_files(place))
     data = _from_instances(instances, place) if instances else _from_mask_files(place)

@@ -64,7 +64,8 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
         )
         for curve in request.curves
     )
-    x_title = request.x_name[:1].upper() + request.x_name[1:]
+    is_key = "." in request.x_name  # of a recipe, which is written as it is
+    x_title = request.x_name if is_key else request.x_name[:1].upper() + request.x_name[1:]
     plot = Curves(
         title,
         x_title,
@@ -74,6 +75,7 @@ def compose_curves(request: CurvesRequest, sources: object = None, progress: Pro
         request.y_range,
         request.x_log,
         request.y_log,
+        x_names=request.x_names,
     )
     names = ", ".join(curve.name for curve in request.curves)
     return Sheet("curves", request.record(), (), {"title": title}, f"{title}: {names}.", plots=(plot,))

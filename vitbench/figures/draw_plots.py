@@ -106,7 +106,13 @@ def _draw_curves(axes: "Axes", plot: Curves, width: float) -> None:
     if plot.y_range:
         axes.set_ylim(*plot.y_range)
     low, high = axes.get_xlim()
-    if plot.x_title.lower() in WHOLE and not plot.x_log and high - low >= 2:
+    if plot.x_names:
+        axes.set_xticks(range(1, len(plot.x_names) + 1), [literal(name) for name in plot.x_names])
+        if plot.x_range is None:
+            axes.set_xlim(0.5, len(plot.x_names) + 0.5)
+        if sum(map(text_width, plot.x_names)) > 0.8 * width:
+            axes.tick_params(axis="x", labelrotation=90)
+    elif plot.x_title.lower() in WHOLE and not plot.x_log and high - low >= 2:
         from matplotlib.ticker import MaxNLocator
 
         axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))

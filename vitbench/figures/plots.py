@@ -34,7 +34,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Series over a common axis. `x_range` and `y_range` of None follow the data; `shaded` marks a part of x."""
+    """Series over a common axis. `x_range` and `y_range` of None follow the data; `shaded` marks a part of x.
+
+    `x_names` stand at 1, 2, 3 ... of the horizontal axis in place of numbers.
+    """
 
     title: str
     x_title: str
@@ -46,6 +49,7 @@ class Curves:
     y_log: bool = False
     shaded: tuple[float, float, str] | None = None
     """(from, to, words)"""
+    x_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from vitbench import __version__
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json
 from vitbench.files.reading import WEIGHTS, Kind, MissingFile, open_file, read_bytes
+from vitbench.nearest import perhaps_path
 
 KEY = "vitbench"
 """The name of the PNG text chunk (and of the metadata field of other formats)."""
@@ -94,7 +95,7 @@ def _recorded_text(path: Path) -> str | None:
         with Image.open(io.BytesIO(content)) as picture:
             text = picture.info.get(KEY)
     except MissingFile:
-        raise UserError(f"There is no file {path}.") from None
+        raise UserError(f"There is no file {path}{perhaps_path(path)}.") from None
     except UserError:
         raise
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError) as error:

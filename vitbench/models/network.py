@@ -25,7 +25,7 @@ from vitbench.models.options_of_weights import head_options
 from vitbench.models.state_dicts import fitted
 from vitbench.models.weight_files import SUFFIXES, mismatch, read_weights
 from vitbench.models.weight_folders import holds_weights, snapshot_of, what_else
-from vitbench.nearest import nearest
+from vitbench.nearest import nearest, perhaps_path
 from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
@@ -130,7 +130,7 @@ def open_network(reference: str, store: Store | None = None, progress: Progress 
     elif name.partition(":")[0] in SOURCES or timm_networks.is_known(name):
         network = _by_name(name, which, progress)
     elif path.suffix in SUFFIXES:
-        raise UserError(f"There is no weight file {path}.")
+        raise UserError(f"There is no weight file {path}{perhaps_path(path)}.")
     elif store is not None:
         network = _of_run(name, which, store)
     else:

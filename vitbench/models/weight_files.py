@@ -27,6 +27,7 @@ from vitbench.models.other_files import what_it_is
 from vitbench.models.reparametrised import made_whole
 from vitbench.models.scaled_weights import scaled_back
 from vitbench.models.state_dicts import StateDict, few, find_state_dict
+from vitbench.nearest import perhaps_path
 from vitbench.text import clean, shortened, size_in_words
 
 _KEYS = re.compile(r'"([^"]+)"')
@@ -166,7 +167,7 @@ def check_weight_file(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
     except MissingFile as error:
-        raise UserError(f"There is no weight file {shortened(str(path))}.") from error
+        raise UserError(f"There is no weight file {shortened(str(path))}{perhaps_path(path)}.") from error
     except Unreadable as error:
         hint = "; name the weight file in it" if path.is_dir() else ""
         raise UserError(f"{str(error).rstrip('.')}{hint}.") from error

@@ -64,6 +64,8 @@ class CurvesRequest(Request):
 
     title: str
     x_name: str = "step"
+    x_names: tuple[str, ...] = ()
+    """What stands at 1, 2, 3 ... of the horizontal axis, where it has names in place of numbers."""
     y_name: str = ""
     curves: tuple[SeriesRequest, ...]
     x_range: tuple[float, float] | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+NO_GPU = "this machine shows no NVIDIA GPU"
 _RESERVED = 2**30
 """Bytes that a driver may keep for itself on a GPU that nobody uses."""
 
@@ -83,6 +84,14 @@ def seen_gpus() -> list[SeenGpu] | None:
     except pynvml.NVMLError:
         return None
     return found
+
+
+def may_have_gpus() -> bool:
+    """Whether torch may find a GPU here: NVML lists one, or there is no NVML beside the driver's device files."""
+    seen = seen_gpus()
+    if seen is not None:
+        return bool(seen)
+    return any(Path(file).exists() for file in ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg"))
 
 
 def gpu_and_driver() -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from vitbench.recipe import Recipe
 from vitbench.runs import slurm
 from vitbench.runs.estimates import known_memory
 from vitbench.runs.lease import CUDA_CONTEXT, gpus_for, refuse_if_never
+from vitbench.runs.nvml import NO_GPU, may_have_gpus
 
 
 def check_offer(recipe: Recipe, store: Path) -> None:
@@ -20,6 +21,8 @@ def check_offer(recipe: Recipe, store: Path) -> None:
         slurm.check(recipe)
         return
     gpus = gpus_for(recipe.train.device)
+    if not gpus and recipe.train.device.startswith("cuda") and not may_have_gpus():
+        raise UserError(f'train.device = {recipe.train.device}, but {NO_GPU}; set it to "auto" or "cpu".')
     if launch.gpus > 1:
         refuse_if_never(gpus, count=launch.gpus, asked=0)
     needed = known_memory(store, recipe)

@@ -14,6 +14,7 @@ from vitbench.nearest import perhaps
 from vitbench.paths import expanded
 from vitbench.recipe import Recipe, parse_recipe, warnings
 from vitbench.recipe_epochs import fitted_to_epochs
+from vitbench.recipe_names import refuse_unknown_names
 from vitbench.sweeps.space import Dimension, Space, Values, dimension, grid_size
 from vitbench.text import shortened
 
@@ -110,7 +111,10 @@ class Plan(BaseModel):
         return list(dict.fromkeys(said for point in _corners(self) for said in warnings(self.recipe_of(point, 0))))
 
     def anchored(self) -> "Plan":
-        """The same with paths that hold from any folder. Raises UserError for data or weights that are not there."""
+        """The same with paths that hold from any folder. Raises UserError as `Recipe.anchored` does, for any trial."""
+        for point in _corners(self):
+            tried = self.recipe_of(point, 0)
+            refuse_unknown_names(tried.model.name, tried.optim.name)
         recipe = parse_recipe(self.recipe, "the sweep's recipe").anchored()
         return self.model_copy(update={"recipe": recipe.model_dump(mode="json", exclude_none=True)})
 

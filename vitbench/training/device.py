@@ -7,7 +7,7 @@ import torch
 
 from vitbench.errors import UserError
 from vitbench.runs.lease import WITHOUT_NVML, Busy, Lease, bound_lease, gpus_for, hidden_by_mistake, lease_for
-from vitbench.runs.nvml import gpu_and_driver, seen_gpus
+from vitbench.runs.nvml import NO_GPU, gpu_and_driver, seen_gpus
 from vitbench.text import counted
 
 _LEAST_DRIVERS = {11: "450.80.02", 12: "525.60.13", 13: "580.65.06"}
@@ -162,7 +162,7 @@ def _refuse_without_cuda(wanted: str) -> None:
     if reason is not None:
         raise UserError(f'{reason} To train on the CPU all the same, set train.device = "cpu".')
     if wanted != "auto":
-        raise UserError(f'train.device = {wanted}, but this machine shows no NVIDIA GPU; set it to "auto" or "cpu".')
+        raise UserError(f'train.device = {wanted}, but {NO_GPU}; set it to "auto" or "cpu".')
 
 
 def _least_driver() -> str | None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from vitbench.data.pictures import picture_extensions
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
+from vitbench.nearest import perhaps_path
 from vitbench.text import counted
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Place:
     def __init__(self, path: Path, said: str | None = None) -> None:
         """`said` is the path as the person wrote it. Raises UserError if there is nothing, or nothing may be read."""
         if not os.path.lexists(path):
-            raise UserError(f"There is no folder or file {path}.")
+            raise UserError(f"There is no folder or file {path}{perhaps_path(path)}.")
         self.file = path if path.is_file() else None
         if self.file is None and not path.is_dir():
             raise UserError(f"{path} is neither a folder nor a regular file, or it leads nowhere.")

@@ -18,7 +18,7 @@ from vitbench.data.tables import first_cells
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
 from vitbench.files.reading import CAPTIONS, open_file
-from vitbench.nearest import perhaps
+from vitbench.nearest import perhaps, perhaps_path
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
 """Each is one file here, or comes with an installed package; those that are tried first come first."""
@@ -129,7 +129,7 @@ def unlabelled(path: Path) -> Layout:
     """Every picture below a folder, without labels, whatever the names: what a prediction wants. Raises UserError
     where there is none."""
     if not path.is_dir():
-        raise UserError(f"There is no folder {path}.")
+        raise UserError(f"There is no folder {path}{perhaps_path(path)}.")
     place = Place(path)
     if not place.pictures:
         raise UserError(f"There are no pictures in {path}{_what_is_there(place)}.")
