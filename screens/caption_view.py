@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from screens import wording
 from screens.widgets.picture import Pixels
@@ -83,7 +82,7 @@ class CaptionSheet:
             return said
         return str(self.facts["words"][word]["why"])
 
-    def possible(self, request: CaptionRequest, **changes: Any) -> CaptionRequest:
+    def possible(self, request: CaptionRequest, **changes: object) -> CaptionRequest:
         """The request with other values, without a layer or a head that this captioner or method has not."""
         values = request.record() | changes
         method = WORD_METHODS[values["method"]]

@@ -12,7 +12,7 @@ package may change. A mistake that a person can mend raises `UserError` with one
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vitbench.errors import UserError
 from vitbench.progress import Progress, silent
@@ -117,7 +117,7 @@ def save(sheet: "Sheet", path: PathLike, *, overwrite: bool = False, **drawing: 
     return outputs.write(path, saved_bytes(sheet, path.suffix, Drawing.read(drawing)))
 
 
-def recipe(source: PathLike, **changes: Any) -> "Recipe":
+def recipe(source: PathLike, **changes: object) -> "Recipe":
     """The recipe in a TOML file, or a preset, with changes: `recipe("fast", data__path="pets", optim__lr=1e-4)`.
 
     `table__key` is the key `table.key` of the recipe. Raises UserError that names each key that does not fit.

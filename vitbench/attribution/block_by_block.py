@@ -91,13 +91,13 @@ def _forward(subject: Subject, hooks: RelevanceHooks) -> tuple[Tensor, list[_Vis
     visits: list[_Visit] = []
     leaves: list[Tensor] = []
 
-    def before(block: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def before(block: nn.Module, arguments: tuple[object, ...], named: dict[str, Any]) -> None:
         tokens = arguments[0] if arguments else None
         hooks.linears = LinearOutputs()
         version = tokens._version if isinstance(tokens, Tensor) else 0
         visits.append(_Visit(block, tokens, arguments[1:], named, version, hooks.linears))
 
-    def after(block: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
+    def after(block: nn.Module, arguments: tuple[object, ...], output: object) -> Any:
         visits[-1].output, hooks.linears = output, None
         if block is blocks[-1] and isinstance(output, Tensor):
             leaves.append(require_gradient(output))

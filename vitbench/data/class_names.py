@@ -69,7 +69,7 @@ def parse_class_names(text: str, file: str) -> ClassNames:
     return _of_lines(text, ending in (".csv", ".tsv"))
 
 
-def _document(text: str, file: str) -> Any:
+def _document(text: str, file: str) -> object:
     try:
         return parse_json(text, file, allow_nan=True)
     except Malformed:

@@ -92,7 +92,7 @@ class Inspector:
                 self._ahead = True
 
     async def ask(
-        self, request: str, /, *, progress: Progress = silent, replaces: str = "", **arguments: Any
+        self, request: str, /, *, progress: Progress = silent, replaces: str = "", **arguments: object
     ) -> Answer:
         """Sends `request` and awaits its answer; cancelling the await cancels the work.
 

@@ -31,7 +31,7 @@ class RecipeKeys(Mapping[str, Any]):
         seed alone."""
         self._names, self._values, self._group = names, values, group
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         return self._values[self._names[key]]
 
     def __iter__(self) -> Iterator[str]:

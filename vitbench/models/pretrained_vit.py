@@ -92,7 +92,7 @@ def address(name: str) -> str:
 
 
 def create(
-    name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None, **options: Any
+    name: str, *, size: tuple[int, int] | None = None, num_classes: int | None = None, **options: object
 ) -> VisionTransformer:
     """The network as a timm module with fresh weights, dropout where pytorch_pretrained_vit has it, and its zero head.
 
@@ -161,7 +161,7 @@ def _replaced_start(name: str, starts: Mapping[str, str]) -> str:
     return name if start is None else starts[start] + name.removeprefix(start)
 
 
-def _check_expressible(module: Any) -> None:
+def _check_expressible(module: object) -> None:
     """Raises UserError with the first thing that pytorch_pretrained_vit has no counterpart for."""
     if type(module) is not VisionTransformer:
         raise UserError(f"pytorch_pretrained_vit can compute a plain ViT only, not {type(module).__name__}.")

@@ -185,7 +185,7 @@ class AttentionRequest(Request):
         """The request with other values; a method among them was named."""
         return super().changed(**({"by_default": False} if "method" in changes else {}), **changes)
 
-    def fitting(self, **changes: Any) -> Self:
+    def fitting(self, **changes: object) -> Self:
         """The request with other values, and without the options that have no effect then."""
         values = self.record() | ({"by_default": False} if "method" in changes else {}) | changes
         if values.get("grid") in _OF_RAW_ATTENTION:

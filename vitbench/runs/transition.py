@@ -39,7 +39,7 @@ def transition(
     by: Actor,
     where: Callable[[Status], bool] = lambda status: True,
     lock: RunLock | None = None,
-    **facts: Any,
+    **facts: object,
 ) -> Status:
     """Changes the state of `run` into `new` if it is one of the `expected`, and returns the status that now stands.
 

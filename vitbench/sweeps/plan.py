@@ -60,7 +60,7 @@ class Plan(BaseModel):
 
     @field_validator("space", mode="before")
     @classmethod
-    def _as_dimensions(cls, space: Any) -> Any:
+    def _as_dimensions(cls, space: object) -> object:
         if not isinstance(space, dict) or not space:
             raise ValueError("the table space names at least one recipe key")
         return {key: dimension(value) for key, value in _dotted(space).items()}
@@ -147,7 +147,7 @@ def plan_document(source: str | Path) -> tuple[Path, dict[str, Any]]:
         raise UserError(f"{error} Name a sweep file (TOML), or one of: {', '.join(plan_names())}.") from error
 
 
-def load_plan(source: str | Path, recipe: dict[str, Any] | None = None, **changes: Any) -> Plan:
+def load_plan(source: str | Path, recipe: dict[str, Any] | None = None, **changes: object) -> Plan:
     """The plan in a file, or of that name; `recipe` replaces what it says of the recipe, `changes` further fields.
 
     Raises UserError with file and key.
@@ -202,7 +202,7 @@ def _corners(plan: Plan) -> list[Values]:
     return [{key: values[min(place, len(values) - 1)] for key, values in levels.items()} for place in range(most)]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -17,7 +17,7 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s+to\s+(?P<high>{_NUMBER})(?P<words>(?:\s+\S+)*)")
 
 
-def typed_values(key: str, text: str) -> Any:
+def typed_values(key: str, text: str) -> object:
     """What a sweep file would hold for `key`: a list of several values, a table of a range, or else the one value.
 
     A range of a key that takes whole numbers alone is of whole numbers. TOML is taken as it is. Raises UserError for
@@ -35,7 +35,7 @@ def typed_values(key: str, text: str) -> Any:
     return _scalar(text) if value is None else value
 
 
-def as_typed(value: Any) -> str:
+def as_typed(value: object) -> str:
     """What a sweep file holds for a key, as a person types it: `typed_values` of it is the value again."""
     values = value["values"] if isinstance(value, dict) and "values" in value else value
     if isinstance(values, list) and len(values) == 1:
@@ -50,7 +50,7 @@ def as_typed(value: Any) -> str:
     return value if isinstance(value, str) and _scalar(value) == value else toml_value(value)
 
 
-def is_tried(value: Any) -> bool:
+def is_tried(value: object) -> bool:
     """Whether it stands in the space of a sweep; else it is one value for all trials."""
     return isinstance(value, list) or (isinstance(value, dict) and bool({"low", "high", "values"} & value.keys()))
 
@@ -75,7 +75,7 @@ def _range(key: str, found: re.Match[str]) -> dict[str, Any]:
     return table
 
 
-def _toml(text: str) -> Any:
+def _toml(text: str) -> object:
     """The text as TOML, one value or several with commas; None if it is none."""
     for form in (f"value = {text}", f"value = [{text}]"):
         try:
@@ -87,7 +87,7 @@ def _toml(text: str) -> Any:
     return None
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str) -> object:
     value = _toml(text.strip())
     return text.strip() if value is None or isinstance(value, list) else value
 
@@ -106,7 +106,7 @@ def _takes_whole_numbers(key: str) -> bool:
     return int in kinds and float not in kinds
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _kinds(annotation: object) -> set[object]:
     """The plain types in an annotation."""
     parts = get_args(annotation)
     return set().union(*map(_kinds, parts)) if parts else {annotation}

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +50,7 @@ def train(training: Training, monitor: Monitor) -> State:
                 return "paused" if request == "pause" else "stopped"
 
 
-def accumulate_gradients(training: Training, batches: Iterator[Any]) -> tuple[Tensor, dict[str, Tensor]]:
+def accumulate_gradients(training: Training, batches: Iterator[object]) -> tuple[Tensor, dict[str, Tensor]]:
     """Forward and backward over one step; the mean loss over all its terms, and the task's other scalars.
 
     A micro-step weighs as much as it has terms. How many the step has is known at its end only (captions have
