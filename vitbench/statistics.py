@@ -1,4 +1,7 @@
-"""Estimates with intervals, and rank correlation. Resampling is over pictures: what they hold belongs together."""
+"""Estimates with intervals, average precision, and rank correlation.
+
+Resampling is over pictures: what they hold belongs together.
+"""
 
 import math
 from dataclasses import dataclass
@@ -50,6 +53,21 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def average_precision(truth: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    """The area under precision over recall in steps, sum over n of (R_n - R_n-1) P_n, of [N] and [N], 0 to 1; NaN if
+    nothing is true.
+
+    Equal scores are one step, so their order does not matter, as in scikit-learn's `average_precision_score`.
+    """
+    if not truth.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    hits = np.cumsum(truth[order])[last]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (last + 1)).sum() / hits[-1])
 
 
 def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:

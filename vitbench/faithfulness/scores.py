@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from vitbench.statistics import average_precision
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -48,7 +50,7 @@ def score_map(values: Floats, mask: Mask) -> MapScores:
         chance=float(mask.mean()),
         counts=counts,
         ap=chefer_average_precision(scaled, mask),
-        foreground_ap=average_precision(values.ravel(), mask.ravel()),
+        foreground_ap=average_precision(mask.ravel(), values.ravel()),
         mass=mass_accuracy(values, mask),
         rank=rank_accuracy(values, mask),
         iou=counts[3] / counts[4],
@@ -106,23 +108,8 @@ def chefer_average_precision(scaled: Floats, mask: Mask) -> float:
     It flatters: background is most of a picture, and counts as found.
     """
     return average_precision(
-        np.concatenate([1 - scaled.ravel(), scaled.ravel()]), np.concatenate([~mask.ravel(), mask.ravel()])
+        np.concatenate([~mask.ravel(), mask.ravel()]), np.concatenate([1 - scaled.ravel(), scaled.ravel()])
     )
-
-
-def average_precision(scores: NDArray[np.floating], truth: Mask) -> float:
-    """Area under the precision-recall curve in steps: sum of (R_n - R_n-1) P_n over distinct scores, highest first.
-
-    `scores` and `truth` are [N]. Equal to scikit-learn's `average_precision_score`. 0 if nothing is true.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    last = np.append(np.flatnonzero(np.diff(ordered)), ordered.size - 1)
-    true = np.cumsum(truth[order])[last]
-    if true[-1] == 0:
-        return 0.0
-    gained = np.diff(true, prepend=0)
-    return float((gained * true / (last + 1)).sum() / true[-1])
 
 
 def mass_accuracy(values: Floats, mask: Mask) -> float:

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex, open_recipe_data
-from vitbench.data.loader import in_order
-from vitbench.data.on_device import on_device
-from vitbench.data.problems import LeftOut, Problem
+from vitbench.data.problems import Problem
 from vitbench.data.split import read_own_split, read_split
 from vitbench.errors import UserError
 from vitbench.files.parsing import to_json
@@ -29,6 +27,7 @@ from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
 from vitbench.runs.store import Run
 from vitbench.statistics import wilson_interval
+from vitbench.training.evaluation_pass import rows_of
 from vitbench.training.precision import Precision
 
 MOST_CLASSES_AS_SCALARS = 100
@@ -226,7 +225,6 @@ def load_evaluation(file: Path) -> Evaluation:
         raise UserError(f"{file} is not an evaluation that can be read: {error}.") from error
 
 
-@torch.inference_mode()
 def evaluate_classifier(
     module: nn.Module,
     dataset: Dataset,
@@ -247,40 +245,37 @@ def evaluate_classifier(
     computed `at_once` where that is None. Pictures that cannot be read any more are named in the result. Several
     processes divide the pictures, and all of them have the whole result.
     """
-    left_out = LeftOut()
-    precision = precision or Precision("none", device)
     known = dataset.labels if labels is None else labels
-    part = dataset.chosen(mine := ranks.share(np.arange(len(dataset))))
-    truth = torch.from_numpy(known[mine]).to(device)
-    nothing = torch.empty(0, device=device)
-    numbers, top5, probability, loss = [truth[:0]], [nothing.long()], [nothing], [nothing.double()]
-    done = 0
-    for batch in on_device(in_order(part, at_once or batch_size, device, left_out), device):
-        pixels = dataset.preprocessing.normalize(batch.pixels)
-        with precision.autocast():
-            logits = module(pixels)
-        log_probability = logits.float().double().log_softmax(1)
+    truth = torch.from_numpy(known).to(device)
+
+    def scored(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_probability = logits.log_softmax(1)
         best = log_probability.topk(min(5, len(classes)), dim=1)
-        top5.append(best.indices)
-        probability.append(best.values.exp().float())
-        loss.append(F.nll_loss(log_probability, truth[batch.indices], reduction="none"))
-        numbers.append(batch.indices)
-        done += len(batch)
-        progress(done, len(part), "evaluating")
-    seen, *rows = ranks.gather_rows(
-        mine[torch.cat(numbers).cpu().numpy()],
-        *(torch.cat(column).cpu().numpy() for column in (top5, probability, loss)),
+        loss = F.nll_loss(log_probability, truth[numbers], reduction="none")
+        return best.indices, best.values.exp().float(), loss
+
+    rows = rows_of(
+        module,
+        dataset,
+        scored,
+        len(classes),
+        at_once=at_once or batch_size,
+        device=device,
+        precision=precision,
+        progress=progress,
+        ranks=ranks,
     )
+    top5, probability, loss = rows.columns
     return Evaluation(
         root=str(dataset.index.root),
         classes=classes,
-        file=np.array([dataset.sample(int(number)).file for number in seen]),
-        label=known[seen],
-        top5=rows[0],
-        probability=rows[1],
-        loss=rows[2],
+        file=rows.files,
+        label=known[rows.numbers],
+        top5=top5,
+        probability=probability,
+        loss=loss,
         batch_size=batch_size,
-        left_out=tuple(ranks.gather_all(left_out.news())),
+        left_out=rows.left_out,
     )
 
 

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from vitbench.data.dataset import Dataset, evaluation_dataset
 from vitbench.data.index import DataIndex
-from vitbench.data.loader import in_order
-from vitbench.data.on_device import on_device
-from vitbench.data.problems import LeftOut, Problem
+from vitbench.data.problems import Problem
 from vitbench.files.parsing import to_json
 from vitbench.files.writing import write_whole
 from vitbench.models.network import Network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
+from vitbench.statistics import average_precision
 from vitbench.text import counted
 from vitbench.training.evaluation import (
     MOST_CLASSES_AS_SCALARS,
@@ -27,25 +26,11 @@ from vitbench.training.evaluation import (
     labels_by_name,
     npz_bytes,
 )
+from vitbench.training.evaluation_pass import rows_of
 from vitbench.training.precision import Precision
 
 THRESHOLD = 0.5
 """The probability from which on a label counts, where no other one was chosen."""
-
-
-def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The area under precision over recall, sum over n of (R_n - R_n-1) P_n, of bool [N] and scores [N]; nan without
-    a picture that has the label.
-
-    Equal scores are one step, so the order of the pictures does not matter (as in scikit-learn).
-    """
-    if not truth.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hits, last = truth[order], np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    true_positives = np.cumsum(hits)[last]
-    precision, recall = true_positives / (last + 1), true_positives / truth.sum()
-    return float(np.sum(np.diff(recall, prepend=0) * precision))
 
 
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -207,7 +192,6 @@ class MultilabelEvaluation:
         write_whole(folder / f"{split}-{step}.npz", npz_bytes(arrays))
 
 
-@torch.inference_mode()
 def evaluate_multilabel(
     module: nn.Module,
     dataset: Dataset,
@@ -227,38 +211,36 @@ def evaluate_multilabel(
     Pictures that cannot be read any more are named in the result. Several processes divide the pictures, and all of
     them have the whole result.
     """
-    left_out = LeftOut()
-    precision = precision or Precision("none", device)
-    part = dataset.chosen(mine := ranks.share(np.arange(len(dataset))))
-    target, counts = (torch.from_numpy(values[mine]).to(device) for values in (truth, known))
-    nothing = torch.empty(0, device=device)
-    numbers, probability, loss = [nothing.long()], [nothing], [nothing.double()]
-    done = 0
-    for batch in on_device(in_order(part, at_once, device, left_out), device):
-        with precision.autocast():
-            logits = module(dataset.preprocessing.normalize(batch.pixels))
-        logits = logits.float().double()[:, : truth.shape[1]]
-        probability.append(logits.sigmoid().float())
-        wanted = target[batch.indices].double()
-        weight = counts[batch.indices].double()
-        loss.append(F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="none").mean(dim=1))
-        numbers.append(batch.indices)
-        done += len(batch)
-        progress(done, len(part), "evaluating")
-    seen, *rows = ranks.gather_rows(
-        mine[torch.cat(numbers).cpu().numpy()],
-        torch.cat(probability).cpu().numpy(),
-        torch.cat(loss).cpu().numpy(),
+    target, counts = (torch.from_numpy(values).to(device) for values in (truth, known))
+    labels = truth.shape[1]
+
+    def scored(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        wanted, weight = target[numbers].double(), counts[numbers].double()
+        logits = logits[:, :labels]
+        loss = F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="none").mean(dim=1)
+        return logits.sigmoid().float(), loss
+
+    rows = rows_of(
+        module,
+        dataset,
+        scored,
+        labels,
+        at_once=at_once,
+        device=device,
+        precision=precision,
+        progress=progress,
+        ranks=ranks,
     )
+    probability, loss = rows.columns
     return MultilabelEvaluation(
         root=str(dataset.index.root),
-        classes=classes[: truth.shape[1]],
-        file=np.array([dataset.sample(int(number)).file for number in seen]),
-        truth=truth[seen],
-        known=known[seen],
-        probability=rows[0],
-        loss=rows[1],
-        left_out=tuple(ranks.gather_all(left_out.news())),
+        classes=classes[:labels],
+        file=rows.files,
+        truth=truth[rows.numbers],
+        known=known[rows.numbers],
+        probability=probability,
+        loss=loss,
+        left_out=rows.left_out,
     )
 
 
