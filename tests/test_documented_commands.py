@@ -37,6 +37,11 @@ def test_commands_of_a_document_are_taken(document):
         parsed(words)
 
 
+def test_commands_are_found_in_the_documents():
+    assert sum(len(list(commands(document))) for document in DOCUMENTS) > 100
+    assert sum(len(list(inline_commands(document))) for document in DOCUMENTS) > 50
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_commands_in_running_text_and_their_options_exist(document):
     for words in inline_commands(document):

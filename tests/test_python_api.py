@@ -23,11 +23,14 @@ def test_examples_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(sample_images() / "04_heart_square.png", "picture.png")
     space: dict[str, object] = {"__name__": "example"}
+    compiled = 0
     for fence in fences(document):
         if fence.language == "python":
+            compiled += 1
             code = compile(fence.text, document.name, "exec")
             if not fence.needs:
                 exec(code, space)
+    assert compiled
     if document.name == "python.md":
         assert {"attention.pdf", "heads.png"} <= {file.name for file in tmp_path.iterdir()}
         assert space["status"].state == "finished"

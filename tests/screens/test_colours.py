@@ -54,6 +54,7 @@ async def test_only_colours_that_the_terminal_has(store, depth: Depth, theme: st
             styles = sent(at.app)
             inks, papers = [style.color for style in styles], [style.bgcolor for style in styles]
             kinds = {colour.type for colour in (*inks, *papers) if colour}
+            assert len(styles) > 20
             if depth is Depth.PALETTE:
                 assert kinds <= {ColorType.EIGHT_BIT, ColorType.DEFAULT}
                 assert all(colour.number is None or colour.number >= 16 for colour in (*inks, *papers) if colour)

@@ -29,9 +29,10 @@ from vitbench.report.document import FigureBlock
 from vitbench.report.gather_run import gather_result
 from vitbench.report.say_labels import label_blocks
 from vitbench.runs.store import Store
+from vitbench.statistics import average_precision
 from vitbench.training import worker
 from vitbench.training.check import check_recipe
-from vitbench.training.multilabel_evaluation import average_precision, best_threshold
+from vitbench.training.multilabel_evaluation import best_threshold
 from vitbench.training.open_classification import open_classification
 
 COLOURS = ("red", "green", "blue")
@@ -109,18 +110,25 @@ def test_what_is_no_table_of_several_labels_is_said(tmp_path, store):
         open_recipe_data(recipe, store)
 
 
+def read_back(index, file, split):
+    """One split of the index with a drawn validation split: as it was drawn, and as it is read from its file."""
+    drawn = with_validation(index, fraction=0.25, seed=1)
+    write_split(drawn, file)
+    assert read_split(index, file).samples == drawn.samples
+    part, changed = read_own_split(index, file, split)
+    assert changed == ""
+    assert len(part.samples) == len(drawn.split(split)) > 0
+    return drawn.split(split), part.samples
+
+
 def test_a_split_of_several_labels_is_written_and_read_back(tmp_path, store):
     draw_squares(tmp_path)
     (tmp_path / "labels.csv").write_text(TABLES["bars"][1]())
     index = open_index(str(tmp_path), layout=with_several(""), store=store)
     assert index.classes == ("blue", "green", "red")
     assert index.targets(np.array([0])).tolist() == [[False, False, False]]
-    parted = with_validation(index, fraction=0.25, seed=1)
-    write_split(parted, tmp_path / "split.csv")
-    assert read_split(index, tmp_path / "split.csv").samples == parted.samples
-    part, changed = read_own_split(index, tmp_path / "split.csv", "val")
-    assert changed == ""
-    assert [sample.labels for sample in part.samples] == [sample.labels for sample in parted.split("val")]
+    drawn, read = read_back(index, tmp_path / "split.csv", "val")
+    assert [sample.labels for sample in read] == [sample.labels for sample in drawn]
 
 
 def test_average_precision_and_threshold_by_hand():
@@ -222,12 +230,8 @@ def test_unknown_labels_are_no_part_of_the_loss_and_of_the_scores(unsure, tmp_pa
 def test_unknown_labels_stand_in_the_split_of_a_run(unsure, tmp_path, store):
     root, cells = unsure
     index = open_index(str(root), layout=with_several(":uncertain=unknown"), store=store)
-    parted = with_validation(index, fraction=0.25, seed=1)
-    write_split(parted, tmp_path / "split.csv")
-    assert read_split(index, tmp_path / "split.csv").samples == parted.samples
-    part, changed = read_own_split(index, tmp_path / "split.csv", "train")
-    assert changed == ""
-    assert [sample.unknown for sample in part.samples] == [sample.unknown for sample in parted.split("train")]
+    drawn, read = read_back(index, tmp_path / "split.csv", "train")
+    assert [sample.unknown for sample in read] == [sample.unknown for sample in drawn]
     assert sum(len(sample.unknown) for sample in index.samples) == sum(row.count("-1") for row in cells.values())
     other = open_index(str(root), layout=with_several(":uncertain=no"), store=store)
     assert other.fingerprint != index.fingerprint
