@@ -1,9 +1,12 @@
 """The contracts of the house: arrows point one way, and what a screen needs stays free of torch."""
 
+import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 from PIL import Image
 
@@ -26,6 +29,30 @@ def test_import_contracts() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     answer = subprocess.run([linter, "--config", ROOT / "pyproject.toml"], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def groups_of_the_architecture() -> dict[str, str]:
+    """Each module that stands in a group of files which import each other, and the group's first file."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    groups = {}
+    for named in re.findall(r"^- \*\*.*\*\* \((`.*`)\): ", page, re.MULTILINE):
+        first, *others = re.findall(r"`([\w/]+)\.py`", named)
+        folder = first.rpartition("/")[0]
+        groups |= {path.replace("/", "."): first for path in (first, *(f"{folder}/{other}" for other in others))}
+    return groups
+
+
+def test_only_the_groups_that_the_architecture_names_import_each_other() -> None:
+    groups = groups_of_the_architecture()
+    assert len(set(groups.values())) == 3
+    graph = grimp.build_graph("vitbench", "screens", cache_dir=None)
+    assert set(groups) <= graph.modules
+    arrows = graphlib.TopologicalSorter()
+    for module in graph.modules:
+        named = groups.get(module, module)
+        imported = {groups.get(other, other) for other in graph.find_modules_directly_imported_by(module)}
+        arrows.add(named, *imported - {named})
+    arrows.prepare()  # raises CycleError, which names the modules
 
 
 def torch_free_modules() -> list[str]:

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from vitbench.doctor import Finding
+from vitbench.doctor.finding import Finding
 from vitbench.text import clean
 
 STEPS = (

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitbench.doctor import Finding, examine, machine, place, session
+from vitbench.doctor import examine, machine, place, session
+from vitbench.doctor.finding import Finding
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 30 22 0:40 / /home rw,relatime shared:1 - nfs4 server:/home rw,vers=4.2,local_lock=none

@@ -5,36 +5,17 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vitbench.doctor.finding import Finding
 from vitbench.text import clean
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line. `advice` is "" where all is fine; a `serious` one means that something will not work."""
-
-    topic: str
-    words: str
-    advice: str = ""
-    serious: bool = False
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.advice
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON; `state` is `fine`, `advice` or `problem`."""
-        state = "fine" if self.is_fine else "problem" if self.serious else "advice"
-        return {**asdict(self), "state": state}
 
 
 def examine(store: Path, colours: str = "auto", environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """All findings for runs in `store`; `colours` is the app's setting for colours.
 
-    Nothing heavy is imported here: torch is asked in a process of its own, and only where there is a GPU.
+    Nothing heavy is imported here, and the checks only now: torch is asked in a process of its own, and only where
+    there is a GPU.
     """
     from vitbench.doctor import machine, place, session
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from vitbench.doctor import Finding
+from vitbench.doctor.finding import Finding
 from vitbench.files.reading import RECORD, Unreadable, read_text
 from vitbench.runs.host import INSPECTOR_ROOM, memory_room
 from vitbench.runs.lease import hidden_by_mistake

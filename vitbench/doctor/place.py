@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.doctor import Finding
+from vitbench.doctor.finding import Finding
 
 GIB = 2**30
 _ROOM = 5 * GIB

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from vitbench.doctor import Finding
+from vitbench.doctor.finding import Finding
 from vitbench.terminal_colours import find_colours, innermost_multiplexer
 from vitbench.terminal_signs import wants_ascii
 
