@@ -85,7 +85,23 @@ def test_splits_in_a_column(tmp_path, column, true):
 
 @pytest.mark.parametrize(
     ("encoding", "label"),
-    [("cp1252", "café"), ("cp1251", "кошка"), ("gb18030", "一只小猫在睡觉"), ("shift_jis", "ねこです")],
+    [
+        ("cp1252", "café"),
+        ("cp1252", "l’été “chaud”"),
+        ("cp1251", "кошка"),
+        ("koi8_r", "кошка"),
+        ("cp866", "собака бежит"),
+        ("mac_roman", "café"),
+        ("cp850", "grüner Käfer"),
+        ("cp1250", "żółta łąka"),
+        ("cp1253", "σκύλος"),
+        ("cp1254", "ağaç ışık"),
+        ("cp1255", "כלב חום"),
+        ("cp1256", "كلب بني"),
+        ("gb18030", "一只小猫在睡觉"),
+        ("shift_jis", "ねこです"),
+        ("shift_jis", "猫"),
+    ],
 )
 def test_local_encodings_are_found_and_said(tmp_path, encoding, label):
     draw(tmp_path, *EXPECTED)

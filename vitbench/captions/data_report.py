@@ -28,6 +28,7 @@ def captions_report(data: CaptionIndex, of_masks: Sequence[str], *, most: int = 
     width = max([5, *(len(name) for name in counts)])
     lines.append(f"{'split':<{width}}  {'pictures':>8}  {'captions':>8}")
     lines += [f"{name:<{width}}  {own[0]:>8,}  {own[1]:>8,}" for name, own in counts.items()]
+    lines += ["", data.drawn] if data.drawn else []
     lines += ["", "For example"]
     for picture in data.pictures[:_EXAMPLES]:
         lines += [f"  {picture.file.relative_to(data.root)}", *(f"    {text}" for text in picture.captions[:2])]
@@ -70,6 +71,7 @@ def captions_to_dict(data: CaptionIndex, of_masks: Sequence[str]) -> dict[str, o
         },
         "problems": [*data.problems, *of_masks],
         "notes": list(data.notes),
+        "drawn": data.drawn,
         "doubts": [
             doubt
             for doubt in [unfit_for_words(text for picture in data.pictures for text in picture.captions)]

@@ -47,6 +47,8 @@ class CaptionIndex:
     problems: tuple[str, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    drawn: str = ""
+    """Which splits the data lack and were drawn, and which pictures were in none; a sentence, or empty."""
 
     def split(self, name: str) -> list[CaptionedPicture]:
         """The pictures of one split, "train", "val", "test" or "test_heldout", in a fixed order."""
@@ -83,7 +85,7 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
     problems += unreadable
     if not pictures:
         raise UserError(f"No picture that {given} names can be used: {problems[0]}.")
-    pictures = _with_parts(pictures)
+    pictures, drawn = _with_parts(pictures)
     captions = sum(len(picture.captions) for picture in pictures)
     described = f"{title}: {counted(len(pictures), 'picture')} with {counted(captions, 'caption')}"
     digest = hashlib.sha256()
@@ -98,6 +100,7 @@ def open_captions(path: str | Path, *, layout: str = "", progress: Progress = si
         tuple(rows.problems + problems),
         digest.hexdigest(),
         tuple(rows.said() + finder.decided()),
+        drawn,
     )
 
 
@@ -147,9 +150,14 @@ def _why_unreadable(picture: CaptionedPicture) -> str:
     return ""
 
 
-def _with_parts(pictures: list[CaptionedPicture]) -> list[CaptionedPicture]:
-    """Gives a split to each picture that has none, and carves out the validation split if there is none."""
+def _with_parts(pictures: list[CaptionedPicture]) -> tuple[list[CaptionedPicture], str]:
+    """Gives a split to each picture that has none, and carves out the validation split if there is none; says so."""
     named = {picture.split for picture in pictures} - {""}
+    none = [picture.file.name for picture in pictures if not picture.split]
+    said = []
+    if named and none:
+        said.append(f"{counted(len(none), 'picture')} of no split count as train, such as {none[0]}.")
+    drawn = []
     splits = [picture.split or "train" for picture in pictures]
     for split in ("val",) if named else ("val", "test"):
         draws = {n: _draw(pictures[n].file.name, split) for n, other in enumerate(splits) if other == "train"}
@@ -159,7 +167,10 @@ def _with_parts(pictures: list[CaptionedPicture]) -> list[CaptionedPicture]:
         for n, draw in draws.items():
             if draw < 0.05 or draw == lowest:
                 splits[n] = split
-    return [replace(picture, split=split) for picture, split in zip(pictures, splits, strict=True)]
+        drawn.append(f"{counted(splits.count(split), 'picture')} for {split}")
+    if drawn:
+        said.append(f"Drawn from train by the pictures' names, since the data have no such split: {', '.join(drawn)}.")
+    return [replace(picture, split=split) for picture, split in zip(pictures, splits, strict=True)], " ".join(said)
 
 
 def _draw(name: str, split: str) -> float:

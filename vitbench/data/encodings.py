@@ -1,7 +1,9 @@
 """Text of unknown origin: its encoding is found, or asked for, and never replaced by question marks in silence."""
 
 import codecs
+import itertools
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +19,31 @@ _MARKS = (
 )
 _EAST_ASIAN = ("gb18030", "shift_jis", "euc_jp", "big5", "euc_kr")
 _WESTERN = "cp1252"
+_OF_ONE_BYTE = (
+    *("cp1252", "cp1251", "cp1254", "cp1250", "koi8_r", "cp1253", "cp1256", "cp1255", "mac_roman", "cp850", "cp866"),
+    "cp874",
+)
+"""In the order in which they count where several fit alike."""
+_COMMON = {
+    "cp1252": "áàâäãåæçéèêëíìîïñóòôöõøœúùûüÿßšž",
+    "cp1253": "αοιετσνηυρπκμλωςθδίάόέύήώγ",
+    "cp1255": "יוהלאתרבמשנעדחקםפטסצגכז",
+    "cp1256": "اليومنرتبةعدسفهكقحجأ",
+    "cp874": "กานรอลงดบปมยวสหทตคจพขชเแโใไะิีึืุู่้็ัำ์",
+    **dict.fromkeys(("cp1251", "koi8_r", "cp866"), "оеаинтсрвлкмдпуяыгбзіїєў"),
+    "cp1250": "áâăäąčćçďđéěęëíîłľĺňńóôöőřŕšśşťţúůűüýžźżß",
+    "cp1254": "çğıöşüâîû",
+    "mac_roman": "áàâäãåæçéèêëíìîïñóòôöõøœúùûüÿß",
+    "cp850": "áàâäãåæçéèêëíìîïñóòôöõøúùûüß",
+}
+"""Letters outside ASCII that are frequent in the languages of an encoding."""
+_FLUENT = 0.5
+_MOST_WORDS = 2000
+_SIGN_INSIDE = re.compile(r"(?<=[^\W\d_])[«»“”„‚‘…—•·°©®™€£¥§¶\xa0\xad¿¡](?=[^\W\d_])|(?<=[^\W\d_])[¿¡]")
+"""A sign where no language has one: between two letters."""
+_WORD = re.compile("[^\x00-\x40\\[-`{-\x7f«»“”„‚‘’…–—•·°©®™€£¥§¶\xa0\xad¿¡]+")
 _COMMON_HAN = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef\u3000-\u303f]")
 _KANA = re.compile("[\u3040-\u30ff]")
-_CYRILLIC = re.compile("[\u0400-\u04ff]")
 # The characters that make up nearly all of common text; a wrong decoding gives rare ones.
 _FREQUENT_HAN = frozenset(
     "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都"
@@ -71,7 +95,7 @@ def decode(content: bytes, name: str, encoding: str = "") -> Decoded:
     except UnicodeDecodeError as error:
         where = _place(content, error)
     found = _local(content)
-    text = content.decode(found, "replace") if found == _WESTERN else content.decode(found)
+    text = content.decode(found, "replace")
     lost = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")
     if lost > 0:
         found = "latin-1"
@@ -114,7 +138,6 @@ def _without_mark(content: bytes) -> Decoded | None:
 
 def _local(content: bytes) -> str:
     """The likeliest of the encodings that came before UTF-8, judged by the letters that come out."""
-    high = sum(byte > 127 for byte in content)
     scores: dict[str, float] = {}
     for encoding in _EAST_ASIAN:
         try:
@@ -129,13 +152,46 @@ def _local(content: bytes) -> str:
         kana_of_half_width = sum("\uff61" <= character <= "\uff9f" for character in letters) / len(letters)
         scores[encoding] = fitting - kana_of_half_width + frequent / len(letters)
     best = max(scores, key=lambda encoding: scores[encoding], default="")
-    # Accented letters of the West stand alone among ASCII letters; those of two-byte encodings come in pairs.
+    # Accented letters of the West stand alone among ASCII letters; those of two-byte encodings come in pairs, or as
+    # signs between letters.
+    high = sum(byte > 127 for byte in content)
     alone = len(re.findall(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])", content))
-    if best and scores[best] > 1.2 and alone * 4 < high:
+    single = max(_OF_ONE_BYTE, key=lambda encoding: _fluency(content, encoding))
+    odd = _fluency(content, single) < _FLUENT
+    if best and (scores[best] > 1.2 or (odd and scores[best] > 1)) and (alone * 4 < high or odd):
         return best
-    cyrillic = content.decode("cp1251", "replace")
-    letters = [character for character in cyrillic if ord(character) > 127]
-    runs = len(re.findall(rb"[\xc0-\xff]{3,}", content))
-    if letters and runs and sum(bool(_CYRILLIC.match(c)) for c in letters) > 0.9 * len(letters) and alone * 4 < high:
-        return "cp1251"
-    return _WESTERN
+    return single
+
+
+def _fluency(content: bytes, encoding: str) -> float:
+    """How much the words with letters outside ASCII look like words in an encoding of one byte a letter, up to 1: all
+    letters of one script, small ones but at the beginning, and no signs inside."""
+    # Bytes that stand for nothing in it, such as 81 in Windows-1252, come as signs of control.
+    text = content.decode(encoding, "replace")
+    words = [word for word in _WORD.findall(text) if not word.isascii()][:_MOST_WORDS]
+    points = [_like_a_word(word, _COMMON.get(encoding, "")) for word in words]
+    return (sum(points) - len(_SIGN_INSIDE.findall(text))) / max(1, len(points))
+
+
+def _like_a_word(word: str, common: str) -> float:
+    scripts = {_script(letter) for letter in word}
+    if len(scripts) > 1 or "" in scripts:
+        return -2.0
+    odd = [letter for letter in word if not letter.isascii()]
+    rising = sum(one.islower() and other.isupper() for one, other in itertools.pairwise(word))
+    capitals = sum(letter.isupper() for letter in word[1:]) * (0.3 if word.isupper() else 1)
+    rare = sum(letter.lower() not in common for letter in odd) / len(odd) if common else 0.0
+    # A Latin word is not made of accented letters alone.
+    accented = len(odd) / len(word) if scripts == {"latin"} and len(word) > 2 and len(odd) * 2 > len(word) else 0.0
+    # A Greek word has an accent, a Cyrillic one a vowel.
+    needed = {"GREEK": "άέήίόύώΐΰΆΈΉΊΌΎΏ", "CYRILLIC": "аеёиоуыэюяіїєАЕЁИОУЫЭЮЯІЇЄ"}.get("".join(scripts), "")
+    if needed and len(word) > 2 and not set(word) & set(needed):
+        accented = 0.2
+    return 1.0 - rising - 0.5 * capitals / len(word) - 0.5 * rare - accented
+
+
+def _script(letter: str) -> str:
+    """The script of a letter; empty for what is none."""
+    if letter.isascii() or "\u00c0" <= letter <= "\u024f":
+        return "latin" if letter.isalpha() else ""
+    return unicodedata.name(letter, " ").split()[0] if letter.isalpha() or unicodedata.combining(letter) else ""

@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vitbench.data.dialects import Dialect, dialect_of, has_columns_of_blanks
 from vitbench.data.encodings import read_decoded
 from vitbench.data.json_tables import flat, objects_of
 from vitbench.data.problems import Problem
@@ -20,13 +19,7 @@ from vitbench.files.reading import TABLE, open_file
 METADATA = ("metadata.csv", "metadata.jsonl")
 """The files in which Hugging Face's imagefolder keeps what is known of each picture."""
 
-_DELIMITERS = (",", ";", "\t", "|")
-_SEPARATOR = re.compile(r'\A"?sep=(?P<delimiter>.)"?\r?\n', re.IGNORECASE)
-_QUOTED = re.compile(r"\A(?P<quote>['|`])[^'|`\r\n]*(?P=quote)[ ]?[,;\t][ ]?(?P=quote)[^\r\n]*(?P=quote)\r?\n")
-"""A first line whose cells stand in other quotation marks than usual."""
 _MOST_HEADER = 64 * 1024
-_JUDGED_BY = 50
-"""Rows at the beginning that tell the delimiter."""
 
 
 @dataclass
@@ -42,10 +35,6 @@ class Table:
     problems: list[Problem] = field(default_factory=list)
     encoding: str = "utf-8"
     notes: list[str] = field(default_factory=list)
-    delimiter: str = ""
-    quote: str = '"'
-    first_line: int = 1
-    """Of the rows in the file: what a program wrote before them is passed over."""
 
     def column(self, number: int) -> Iterator[str]:
         """The values of a column, empty where a row has none."""
@@ -69,34 +58,12 @@ def read_table(path: Path, encoding: str = "") -> Table:
     elif ending == ".json":
         _read_objects(_json_list(path, decoded.text, table), table)
     else:
-        text = _without_preamble(decoded.text, table)
-        if not table.delimiter:
-            table.delimiter = delimiter_of(text, path)
-            if _has_columns_of_blanks(text, table.delimiter):
-                table.delimiter = " "
-        _read_csv(text, table)
+        dialect = dialect_of(decoded.text, path)
+        if has_columns_of_blanks(dialect):
+            dialect.delimiter = " "
+        table.notes += [f"{path.name}, {note}." for note in dialect.notes]
+        _read_csv(dialect, table)
     return table
-
-
-def _without_preamble(text: str, table: Table) -> str:
-    """The text without Excel's `sep=;` and without lines of comments (#) before the header; sets what they say."""
-    found = _SEPARATOR.match(text)
-    if found:
-        table.delimiter, text, table.first_line = found["delimiter"], text[found.end() :], 2
-    lines = text.split("\n")
-    comments = next((n for n, line in enumerate(lines) if not line.startswith("#")), 0)
-    # A header may begin with a # of its own: it has as many cells as the row after it.
-    if comments and comments < len(lines):
-        header, row = lines[comments - 1], lines[comments]
-        delimiter = table.delimiter or delimiter_of("\n".join(lines[comments:]))
-        if 0 < header.count(delimiter) == row.count(delimiter):
-            comments -= 1
-            lines[comments] = lines[comments].lstrip("# ")
-    table.first_line += comments
-    text = "\n".join(lines[comments:])
-    quoted = _QUOTED.match(text)
-    table.quote = quoted["quote"] if quoted else '"'
-    return text
 
 
 def first_cells(path: Path) -> list[str]:
@@ -117,41 +84,18 @@ def split_header(table: Table) -> Table:
     return table
 
 
-def delimiter_of(text: str, path: Path | None = None) -> str:
-    """What parts the columns: the character that gives the same number of them (two at least) in most rows."""
-    start = "\n".join(text.splitlines()[:_JUDGED_BY])
-    best, score = ("\t" if path is not None and path.suffix.lower() == ".tsv" else ","), 0.0
-    for delimiter in _DELIMITERS:
-        try:
-            counts = Counter(len(row) for row in csv.reader(io.StringIO(start, newline=""), delimiter=delimiter) if row)
-        except csv.Error:
-            continue
-        several = {columns: rows for columns, rows in counts.items() if columns > 1}
-        if not several:
-            continue
-        columns = max(several, key=lambda columns: several[columns])
-        # Of two that fit, the one before: a comma in a text after a semicolon is rarer in all rows than the semicolon.
-        share = several[columns] / sum(counts.values()) + 0.001 * (delimiter == best)
-        if share > score + 1e-9:
-            best, score = delimiter, share
-    return best
-
-
-def _has_columns_of_blanks(text: str, delimiter: str) -> bool:
-    """Whether nothing but blanks parts columns: all lines have the same number of words, two at least."""
-    lines = [line for line in text.split("\n", _JUDGED_BY)[:_JUDGED_BY] if line.strip()]
-    counts = {len(line.split()) for line in lines}
-    return not any(delimiter in line for line in lines) and len(counts) == 1 and min(counts) > 1
-
-
-def _read_csv(text: str, table: Table) -> None:
+def _read_csv(dialect: Dialect, table: Table) -> None:
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=table.delimiter, quotechar=table.quote, skipinitialspace=True
+        io.StringIO(dialect.text, newline=""),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote,
+        escapechar=dialect.escape,
+        skipinitialspace=True,
     )
     line = 0
     try:
         for cells in reader:
-            line = reader.line_num + table.first_line - 1
+            line = reader.line_num + dialect.first_line - 1
             if any(cell.strip() for cell in cells):
                 table.rows.append((line, [cell.strip() for cell in cells]))
     except csv.Error as error:

@@ -115,7 +115,7 @@ def _check_captions(recipe: Recipe, store: Path, progress: Progress, check: Chec
         check.pictures = read_address(recipe.data.path).count
         return
     data = open_caption_data(recipe.data.path, store, progress, recipe.data.layout)
-    check.recognised.append(f"{data.sentence}.")
+    check.recognised += [f"{data.sentence}.", *([data.drawn] if data.drawn else [])]
     check.pictures = len(data.split("train"))
     for title, said in (("Left out", data.problems), ("Changed or guessed", data.notes)):
         if said:

@@ -30,7 +30,7 @@ def _of_pictures(data: DataIndex) -> list[str]:
 
 
 def _of_captions(data: CaptionIndex) -> list[str]:
-    said = []
+    said = [data.drawn] if data.drawn else []
     for title, problems in (("left out", data.problems), ("changed or guessed", data.notes)):
         said += [f"{title}: {problem.rstrip('.')}." for problem in problems[: _MOST // 2]]
         if len(problems) > _MOST // 2:

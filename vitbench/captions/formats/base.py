@@ -151,7 +151,7 @@ class Keys:
     )
     caption: tuple[str, ...] = (
         *("caption", "captions", "comment", "comments", "text", "sentence", "sentences", "description", "caption_text"),
-        *("caption_str", "overall_caption", "paragraph", "s2_caption"),
+        *("caption_str", "overall_caption", "paragraph", "s2_caption", "summary", "alt", "alt_text"),
         *("raw", "title", "prompt", "additional_feature", "blip_caption", "references", "refs", "report"),
     )
     split: tuple[str, ...] = ("split", "subset", "set", "partition")

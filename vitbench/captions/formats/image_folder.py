@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 from vitbench.captions.formats.base import KEYS, CaptionFormat, CaptionPlace, Recognised, captions_in, merged
 from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.dialects import delimiter_of
 from vitbench.data.layouts.base import Declined
-from vitbench.data.tables import METADATA, delimiter_of
+from vitbench.data.tables import METADATA
 from vitbench.files.parsing import Malformed, parse_json
 
 _KEYS = ("text", *KEYS.caption)

@@ -98,7 +98,7 @@ def _add(rows: Rows, entry: object, split: str, where: str) -> None:
         rows.problems.append(f"{where}: not an object")
         return
     picture = _picture(entry)
-    own = next((split_of(entry[key]) for key in KEYS.split if isinstance(entry.get(key), str)), "")
+    own = rows.split_named(next((entry[key] for key in KEYS.split if isinstance(entry.get(key), str)), ""))
     if len(_answers(entry)) > 1 and not _caption(entry):
         rows.changes.setdefault(_FIRST_ANSWER, []).append(where)
     for caption in captions_in(_captions(entry)):

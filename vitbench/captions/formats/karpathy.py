@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vitbench.captions.formats.base import CaptionFormat, CaptionPlace, Recognised, merged
-from vitbench.captions.formats.rows import SPLIT_NAMES, Rows, dictionaries
+from vitbench.captions.formats.rows import Rows, dictionaries
 from vitbench.data.layouts.base import Declined
 
 
@@ -23,7 +23,7 @@ def read_karpathy(file: Path, document: object) -> Rows:
     for where, entry in dictionaries(document, "images", file, rows):
         name, folder = entry.get("filename"), entry.get("filepath")
         captions = entry.get("sentences")
-        split = SPLIT_NAMES.get(str(entry.get("split", "")), "")
+        split = rows.split_named(entry.get("split", ""))
         if not isinstance(name, str) or not isinstance(captions, list):
             rows.problems.append(f"{where}: no filename or no sentences")
             continue

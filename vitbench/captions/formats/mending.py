@@ -14,6 +14,10 @@ _MISREAD = re.compile("[\u00c2\u00c3][\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]|\
 _PERHAPS = re.compile("[&<\\[\u00c2\u00c3\u00e2]|seq", re.IGNORECASE)
 _NOTHING = ("nan", "null", "none", "n/a", "na", "<na>", "undefined", "[]")
 
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[@-~]|[\x00-\x08\x0e-\x1b\x7f]")
+"""Codes of terminals, and characters of control other than those that part lines and words."""
+
+CONTROL = "characters of control, such as U+001B, are taken out: *"
 MARKS = "marks of begin or end, such as startseq, are taken off: *"
 HTML = "HTML, such as &quot; or <br>, is read as the characters that it stands for: *"
 MISREAD = "UTF-8 that a program had read as Latin-1 (Ã© for é) is read as UTF-8: *"
@@ -26,9 +30,12 @@ def is_nothing(caption: str) -> bool:
 
 def mended(caption: str) -> tuple[str, list[str]]:
     """The caption as a person meant it, and what was changed, each as one of the sentences above."""
-    if not _PERHAPS.search(caption):
-        return caption, []
     changes = []
+    if _CONTROL.search(caption):
+        caption = _CONTROL.sub("", caption)
+        changes.append(CONTROL)
+    if not _PERHAPS.search(caption):
+        return caption, changes
     if _MISREAD.search(caption) and (repaired := _as_utf8(caption)) is not None:
         caption = repaired
         changes.append(MISREAD)

@@ -1,6 +1,7 @@
 """What an annotation file says: which picture has which caption, and which of its rows cannot be used."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ class Rows:
     changes: dict[str, list[str]] = field(default_factory=dict)
     """A sentence for each thing that happened to captions (`*` is how many), with the places of those."""
 
+    unknown_splits: Counter[str] = field(default_factory=Counter)
+
     def add(self, name: object, caption: object, split: str, where: str) -> None:
         """Takes one row, or notes why it is left out; `where` names file and line for the note."""
         if not isinstance(name, str) or not name.strip():
@@ -70,13 +73,25 @@ class Rows:
                 self.changes.setdefault(TWICE, []).append(where)
             known.append(one)
 
+    def split_named(self, value: object) -> str:
+        """The split that a file names for a picture; empty, and counted, if it is none that is known."""
+        said = value.strip() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+        split = SPLIT_NAMES.get(said.lower(), "") or split_of(said)
+        if said and not split:
+            self.unknown_splits[said] += 1
+        return split
+
     def said(self) -> list[str]:
         """The notes, and a sentence for each kind of change with how often it happened and where first."""
         sentences = [
             f"{change.replace('*', counted(len(places), 'caption'))} (first {places[0]})"
             for change, places in self.changes.items()
         ]
-        return [*self.notes, *sentences]
+        unknown = [
+            f"the split {split!r} ({counted(count, 'time')}) is not known: read as if none was named"
+            for split, count in self.unknown_splits.items()
+        ]
+        return [*self.notes, *sentences, *unknown]
 
     def merge(self, other: "Rows") -> None:
         """Adds what another file says."""
@@ -95,6 +110,7 @@ class Rows:
         for key, regions in other.regions.items():
             self.regions.setdefault(key, []).extend(regions)
         self.truths.update(other.truths)
+        self.unknown_splits.update(other.unknown_splits)
         self.problems.extend(other.problems)
         self.notes.extend(other.notes)
 

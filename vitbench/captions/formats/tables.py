@@ -19,10 +19,12 @@ from vitbench.captions.formats.base import (
 from vitbench.captions.formats.flickr import is_token_file, with_split_lists
 from vitbench.captions.formats.homework import is_homework
 from vitbench.captions.formats.rows import Rows, split_of
+from vitbench.data.dialects import Dialect, dialect_of
 from vitbench.data.layouts.base import Declined
+from vitbench.data.layouts.column_names import plain
 from vitbench.data.pictures import picture_extensions
-from vitbench.data.tables import delimiter_of
 
+_OF_LANGUAGE = re.compile(r"(caption|comment|sentence|text|description)s?_[a-z]{2,3}")
 _NUMBERED = re.compile(r"(caption|comment|sentence|text|description|sent)s?[ _.-]?\d+")
 
 
@@ -39,10 +41,9 @@ class CaptionColumns:
 def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
     """The rows of a table of the place; a text says why it is none of pictures and captions."""
     decoded = place.text(name)
-    delimiter = delimiter_of(decoded.text, place.root / name)
-    # Where a bar parts the columns, quotation marks belong to the captions (Kaggle's results.csv of Flickr30k).
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "|" else csv.QUOTE_MINIMAL
-    raw = list(_records(decoded.text, delimiter, quoting))
+    dialect = dialect_of(decoded.text, place.root / name)
+    delimiter = dialect.delimiter
+    raw = list(_records(dialect))
     if not raw:
         return "is empty"
     columns = _columns(place, raw)
@@ -50,6 +51,7 @@ def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
         return columns
     rows = Rows()
     rows.notes += [f"{name} {decoded.doubt}"] if decoded.doubt else []
+    rows.notes += [f"{name}, {note}" for note in dialect.notes]
     own = split_of(PurePosixPath(name).stem)
     width = len(raw[0][1])
     for line, fields, text in raw[1 if columns.header else 0 :]:
@@ -60,7 +62,8 @@ def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
             )
             continue
         cells = _rejoined(fields, text, width, columns, delimiter)
-        split = split_of(cells[columns.split]) if columns.split is not None and columns.split < len(cells) else ""
+        named = cells[columns.split] if columns.split is not None and columns.split < len(cells) else ""
+        split = rows.split_named(named)
         picture = cells[columns.picture].strip()
         values = [cells[column] for column in columns.captions if column < len(cells)]
         if len(columns.captions) > 1:
@@ -71,11 +74,18 @@ def read_caption_table(place: CaptionPlace, name: str) -> Rows | str:
     return rows
 
 
-def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str], str]]:
+def _records(dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
     """Line of the end, fields and own text of each row that is not blank."""
-    lines = text.split("\n")
+    lines = dialect.text.split("\n")
+    # Where a bar parts the columns, quotation marks belong to the captions (Kaggle's results.csv of Flickr30k).
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if dialect.delimiter == "|" else csv.QUOTE_MINIMAL
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, skipinitialspace=delimiter != "\t"
+        io.StringIO(dialect.text, newline=""),
+        delimiter=dialect.delimiter,
+        quoting=quoting,
+        escapechar=dialect.escape if quoting == csv.QUOTE_MINIMAL else None,
+        quotechar=dialect.quote,
+        skipinitialspace=dialect.delimiter != "\t",
     )
     start = 0
     while True:
@@ -89,7 +99,7 @@ def _records(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tupl
         own = "\n".join(lines[start : reader.line_num])
         start = reader.line_num
         if any(field.strip() for field in fields):
-            yield reader.line_num, fields, own
+            yield reader.line_num + dialect.first_line - 1, fields, own
 
 
 def _rejoined(fields: list[str], text: str, width: int, columns: CaptionColumns, delimiter: str) -> list[str]:
@@ -103,7 +113,7 @@ def _rejoined(fields: list[str], text: str, width: int, columns: CaptionColumns,
 
 
 def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> CaptionColumns | str:
-    names = [re.sub(r"[\s-]+", "_", name.strip().strip('"').lower()) for name in raw[0][1]]
+    names = [plain(name.strip('"')) for name in raw[0][1]]
     pictures = [names.index(name) for name in KEYS.picture if name in names]
     captions = [names.index(name) for name in KEYS.caption if name in names]
     numbered = [n for n, name in enumerate(names) if _NUMBERED.fullmatch(name) and "number" not in name]
@@ -111,9 +121,16 @@ def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> 
     if pictures and captions and pictures[0] not in captions:
         split = next((names.index(name) for name in KEYS.split if name in names), None)
         return CaptionColumns(pictures[0], tuple(captions), split, header=True)
+    if captions and (other := _named_pictures(place, raw)) is not None and other not in captions:
+        split = next((names.index(name) for name in KEYS.split if name in names), None)
+        return CaptionColumns(other, tuple(captions), split, header=True)
     first = raw[0][1]
-    if len(first) >= 2 and _is_picture(place, first[0]) and _are_captions(raw):
+    if len(first) >= 2 and _is_picture(place, first[0]) and _are_captions(raw, len(first) - 1):
         return CaptionColumns(0, (len(first) - 1,), None, header=False)
+    if len(first) == 2 and _ends_as_picture(first[1]) and _are_captions(raw, 0):
+        return CaptionColumns(1, (0,), None, header=False)
+    if languages := [raw[0][1][n] for n, name in enumerate(names) if _OF_LANGUAGE.fullmatch(name)]:
+        return f"has captions in several languages ({', '.join(languages)}): keep one of these columns, called caption"
     found = ", ".join(name[:30] for name in raw[0][1][:6])
     if captions and any(name in names for name in ("url", "image_url", "link")):
         return f"names addresses of pictures (it has {found}): download them, and name the files"
@@ -121,16 +138,26 @@ def _columns(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> 
     return f"lacks {what} (it has {found})"
 
 
-def _are_captions(raw: Sequence[tuple[int, list[str], str]]) -> bool:
-    """Whether the last cells of the first rows are captions and no labels; Chinese has no blanks to count."""
-    cells = [fields[-1] for _, fields, _ in raw[:20]]
+def _named_pictures(place: CaptionPlace, raw: Sequence[tuple[int, list[str], str]]) -> int | None:
+    """The column of a table with a header whose cells name pictures, whatever it is called; None if there is none."""
+    rows = [fields for _, fields, _ in raw[1:20]]
+    for number in range(len(raw[0][1])):
+        cells = [fields[number] for fields in rows if number < len(fields) and fields[number].strip()]
+        if cells and sum(bool(place.finder.find(cell)) for cell in cells) * 2 > len(rows):
+            return number
+    return None
+
+
+def _are_captions(raw: Sequence[tuple[int, list[str], str]], column: int) -> bool:
+    """Whether the cells of the first rows are captions and no labels; Chinese has no blanks to count."""
+    cells = [fields[column] for _, fields, _ in raw[:20] if column < len(fields)]
     return sum(len(cell.split()) > 2 or (len(cell) > 5 and not cell.isascii()) for cell in cells) * 2 > len(cells)
 
 
 def _first_words(place: CaptionPlace, name: str) -> Rows | None:
     """A text whose lines begin with a picture's name (`1000268201 child in pink dress`); None if it is none."""
     decoded = place.text(name)
-    lines = [(n, line.split(None, 1)) for n, line in enumerate(decoded.text.split("\n"), start=1) if line.strip()]
+    lines = [(n, _parted(line)) for n, line in enumerate(decoded.text.split("\n"), start=1) if line.strip()]
     tried = lines[:20]
     good = sum(len(words) == 2 and " " in words[1].strip() and bool(place.finder.find(words[0])) for _, words in tried)
     if good * 2 <= len(tried):
@@ -144,9 +171,20 @@ def _first_words(place: CaptionPlace, name: str) -> Rows | None:
     return rows
 
 
+def _parted(line: str) -> list[str]:
+    """The first word of a line, and the rest without a colon or an arrow between them."""
+    words = line.split(None, 1)
+    if len(words) == 2:
+        words = [words[0].removesuffix(":"), re.sub(r"^(->|=>|[:=|])\s+", "", words[1])]
+    return words
+
+
+def _ends_as_picture(cell: str) -> bool:
+    return PurePosixPath(cell.strip()).suffix.lower() in picture_extensions()
+
+
 def _is_picture(place: CaptionPlace, cell: str) -> bool:
-    ending = PurePosixPath(cell.strip()).suffix.lower()
-    return ending in picture_extensions() or bool(place.finder.find(cell))
+    return _ends_as_picture(cell) or bool(place.finder.find(cell))
 
 
 def _recognise(place: CaptionPlace) -> Recognised | Declined:

@@ -16,6 +16,7 @@ _NOTHING = frozenset(
 )
 _REST = frozenset({"other", "others", "misc", "miscellaneous", "rest", "ignore", "trash", "junk", "invalid", "void"})
 """Classes of what is left, which may be meant."""
+_WORDS_OF_A_SENTENCE = 4
 _FRACTION = re.compile(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[-+]?\d+")
 _MADE_FROM = re.compile(
@@ -39,6 +40,14 @@ def class_doubts(classes: Sequence[str], counts: Mapping[str, int], overrule: st
             f"The {len(classes):,} classes are numbers with fractions, such as {listed(fractions[:3])}: that is"
             " measured and no class, and networks here learn classes.",
             f"Put them into ranges, or choose another column. {overrule}",
+            stops_training=True,
+        )
+    sentences = [label for label in classes if len(label.split()) >= _WORDS_OF_A_SENTENCE]
+    if len(sentences) * 2 > len(classes) and len(classes) * 2 > sum(counts.values()):
+        yield Doubt(
+            f"Most of the {len(classes):,} classes are sentences of one picture each, such as {sentences[0][:60]!r}:"
+            ' these are captions and no labels; task = "caption" learns them.',
+            overrule,
             stops_training=True,
         )
     if nothing := [label for label in classes if label.strip().casefold() in _NOTHING]:
