@@ -7,10 +7,14 @@ kernel says of the app's own thread (`schedstat`) is given beside it.
 """
 
 import argparse
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +39,7 @@ class Eye:
         self.screen = pyte.Screen(120, 40)
         self.stream = pyte.ByteStream(self.screen)
         self.random = np.random.default_rng(0)
+        sys.setswitchinterval(5e-4)  # so that what comes while pyte reads gets its time at once
 
     def watch(self, seconds: float) -> None:
         self.stream.feed(self.app.read(seconds))
@@ -51,13 +56,35 @@ class Eye:
         self.watch(0.3 + 0.5 * self.random.random())
         before, (worked, queued), began = seen(), self.scheduled(), time.perf_counter()
         self.app.child.send(key)
-        while time.perf_counter() - began < 10:
-            data = self.app.read_some()
-            arrived, (working, queueing) = time.perf_counter(), self.scheduled()
-            self.stream.feed(data)
-            if seen() != before:
-                return Answer((arrived - began) * 1000, working - worked, queueing - queued)
+        with self._arriving() as pieces:
+            while time.perf_counter() - began < 10:
+                data, arrived, (working, queueing) = pieces.get()
+                self.stream.feed(data)
+                if seen() != before:
+                    return Answer((arrived - began) * 1000, working - worked, queueing - queued)
         raise SystemExit(f"No answer to the key {key!r} within 10 s:\n" + "\n".join(self.screen.display))
+
+    @contextmanager
+    def _arriving(self) -> Iterator["SimpleQueue[tuple[bytes, float, tuple[float, float]]]"]:
+        """What comes, each piece with its time: a thread takes it, since pyte reads slower than a terminal, and the
+        answer to a key would seem to come when an update before it has been read."""
+        pieces: SimpleQueue[tuple[bytes, float, tuple[float, float]]] = SimpleQueue()
+        enough = threading.Event()
+
+        def take() -> None:
+            while not enough.is_set():
+                data = self.app.read_some(0.1)
+                pieces.put((data, time.perf_counter(), self.scheduled()))
+
+        taker = threading.Thread(target=take)
+        taker.start()
+        try:
+            yield pieces
+        finally:
+            enough.set()
+            taker.join()
+            while not pieces.empty():
+                self.stream.feed(pieces.get()[0])
 
     def scheduled(self) -> tuple[float, float]:
         """Milliseconds that the app's own thread has run, and has waited for a processor."""

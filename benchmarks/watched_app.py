@@ -41,10 +41,10 @@ class WatchedApp:
                 self._last = now
         return b"".join(parts)
 
-    def read_some(self) -> bytes:
-        """What has come, or comes within a second."""
+    def read_some(self, seconds: float = 1.0) -> bytes:
+        """What has come, or comes within so many seconds."""
         with contextlib.suppress(pexpect.TIMEOUT):
-            return bytes(self.child.read_nonblocking(1 << 16, timeout=1))
+            return bytes(self.child.read_nonblocking(1 << 16, timeout=seconds))
         return b""
 
     def cpu_seconds(self) -> float:

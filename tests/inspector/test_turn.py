@@ -5,10 +5,13 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+import timm
+import torch
 
 from vitbench.compose.turn import Turn
 from vitbench.inspector.arguments import takes_long
 from vitbench.inspector.protocol import Question
+from vitbench.models.attention_hooks import AttentionHooks
 
 
 @contextmanager
@@ -45,6 +48,44 @@ def test_a_short_look_comes_between_two_steps_of_a_long_one():
                     threading.Event().wait(1e-4)
                 assert len(seen) == before
     assert seen[-1] == "long ends"
+
+
+def test_a_short_look_at_the_same_network_comes_into_the_middle_of_a_pass():
+    torch.manual_seed(0)
+    module = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=3, embed_dim=24, num_heads=2).eval()
+    turn, pixels = Turn(), torch.randn(2, 3, 32, 32)
+
+    def maps(picture):
+        with torch.no_grad(), AttentionHooks(module) as hooks:
+            module(pixels[picture : picture + 1])
+        return [(call.module, call.kept) for call in hooks.calls]
+
+    alone, found, order = [maps(0), maps(1)], {}, []
+
+    def wait_until_asked(block, arguments, output):
+        if threading.current_thread() is long:
+            order.append("block 1 of the long look")
+            inside.set()
+            while not turn._waiting:
+                threading.Event().wait(1e-3)
+
+    def look():
+        with turn.hold(long=True):
+            found["long"] = maps(0)
+            order.append("long ends")
+
+    inside, long = threading.Event(), threading.Thread(target=look)
+    module.blocks[1].register_forward_hook(wait_until_asked)
+    long.start()
+    assert inside.wait(20)
+    with turn.hold():
+        found["short"] = maps(1)
+        order.append("short ends")
+    long.join(20)
+    assert order == ["block 1 of the long look", "short ends", "long ends"]
+    for seen, undisturbed in zip((found["long"], found["short"]), alone, strict=True):
+        assert [name for name, _ in seen] == [name for name, _ in undisturbed]
+        assert all(torch.equal(kept, truth) for (_, kept), (_, truth) in zip(seen, undisturbed, strict=True))
 
 
 def test_networks_are_moved_only_where_nobody_looks_and_long_looks_come_one_after_the_other():

@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 
 class Turn:
     """A lock for whoever looks into a network's layers, or moves it to another device.
 
-    One long look goes on at a time. It lends its turn to short ones that wait, each of which ends before the long one
-    goes on: what hooks and modes they set is undone in its order. Whoever moves networks waits until none goes on.
+    One long look goes on at a time. It lends its turn to short ones that wait, between its steps and before each module
+    of a pass, since one pass of a large network takes a second. Each short one ends before the long one goes on: what
+    hooks they set is undone in its order, and modes belong to a thread. Whoever moves networks waits until none goes on.
     """
 
     def __init__(self) -> None:
@@ -34,9 +37,18 @@ class Turn:
                 finally:
                     self._waiting -= not long
                 self._holder = me
-            yield
+            with self._within_passes() if long else nullcontext():
+                yield
         finally:
             self._leave(me)
+
+    @contextmanager
+    def _within_passes(self) -> Iterator[None]:
+        hook = register_module_forward_pre_hook(lambda module, arguments: self.give_way())
+        try:
+            yield
+        finally:
+            hook.remove()
 
     @contextmanager
     def alone(self, wait: bool = True) -> Iterator[bool]:
