@@ -3,6 +3,7 @@
 import os
 import sys
 
+from vitbench.imports import without_collection
 from vitbench.output import open_standard_streams
 
 
@@ -16,7 +17,8 @@ def main() -> int:
     open_standard_streams()
     arguments = store_last(sys.argv[1:])
     if not arguments or arguments[0].partition("=")[0] in ("--store", "--run"):
-        from screens.app import open_app
+        with without_collection():
+            from screens.app import open_app
 
         return open_app(arguments)
     from vitbench.cli import main as run_command

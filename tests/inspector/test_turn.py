@@ -50,24 +50,30 @@ def test_a_short_look_comes_between_two_steps_of_a_long_one():
     assert seen[-1] == "long ends"
 
 
-def test_a_short_look_at_the_same_network_comes_into_the_middle_of_a_pass():
+@pytest.mark.parametrize("back", [False, True], ids=["forward", "backward"])
+def test_a_short_look_at_the_same_network_comes_into_the_middle_of_a_pass(back):
     torch.manual_seed(0)
     module = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=3, embed_dim=24, num_heads=2).eval()
     turn, pixels = Turn(), torch.randn(2, 3, 32, 32)
 
     def maps(picture):
-        with torch.no_grad(), AttentionHooks(module) as hooks:
-            module(pixels[picture : picture + 1])
-        return [(call.module, call.kept) for call in hooks.calls]
+        picture = pixels[picture : picture + 1].clone().requires_grad_()
+        with AttentionHooks(module) as hooks:
+            score = module(picture)[0, 0]
+        score.backward()
+        return [(call.module, call.kept) for call in hooks.calls] + [("gradient", picture.grad)]
 
     alone, found, order = [maps(0), maps(1)], {}, []
 
+    def wait():
+        order.append("block 1 of the long look")
+        inside.set()
+        while not turn._waiting:
+            threading.Event().wait(1e-3)
+
     def wait_until_asked(block, arguments, output):
         if threading.current_thread() is long:
-            order.append("block 1 of the long look")
-            inside.set()
-            while not turn._waiting:
-                threading.Event().wait(1e-3)
+            output.register_hook(lambda gradient: wait()) if back else wait()
 
     def look():
         with turn.hold(long=True):

@@ -4,15 +4,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from torch.nn.modules.module import register_module_forward_pre_hook
+from torch import Tensor
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 
 class Turn:
     """A lock for whoever looks into a network's layers, or moves it to another device.
 
-    One long look goes on at a time. It lends its turn to short ones that wait, between its steps and before each module
-    of a pass, since one pass of a large network takes a second. Each short one ends before the long one goes on: what
-    hooks they set is undone in its order, and modes belong to a thread. Whoever moves networks waits until none goes on.
+    One long look goes on at a time. It lends its turn to short ones that wait, between its steps and at each module of
+    a pass, forward and backward, since one pass of a large network takes a second. Each short one ends before the long
+    one goes on: what hooks they set is undone in its order, and modes belong to a thread. Whoever moves networks waits
+    until none goes on.
     """
 
     def __init__(self) -> None:
@@ -44,11 +46,19 @@ class Turn:
 
     @contextmanager
     def _within_passes(self) -> Iterator[None]:
-        hook = register_module_forward_pre_hook(lambda module, arguments: self.give_way())
+        def backward_too(module: object, arguments: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.requires_grad:
+                output.register_hook(lambda gradient: self.give_way())
+
+        hooks = (
+            register_module_forward_pre_hook(lambda module, arguments: self.give_way()),
+            register_module_forward_hook(backward_too),
+        )
         try:
             yield
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
 
     @contextmanager
     def alone(self, wait: bool = True) -> Iterator[bool]:

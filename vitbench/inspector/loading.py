@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitbench.imports import without_collection
 from vitbench.inspector.handlers import Handler
 from vitbench.inspector.sheet_requests import SheetRequests
 from vitbench.progress import Progress
@@ -73,10 +74,11 @@ class Loading:
         try:
             if ahead:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-            import torch  # noqa: F401 - by itself, so that its part of the time is told
+            with without_collection():
+                import torch  # noqa: F401 - by itself, so that its part of the time is told
 
-            self._stage = "loading networks"
-            from vitbench.inspector.requests import InspectorHandlers
+                self._stage = "loading networks"
+                from vitbench.inspector.requests import InspectorHandlers
 
             self._handlers = InspectorHandlers(store)
         except BaseException as error:  # noqa: BLE001 - told to whoever asks, in their thread
