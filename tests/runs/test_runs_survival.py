@@ -18,11 +18,12 @@ from tests.runs.played_worker import command
 from tests.runs.run_helpers import begun, new, schedulers, until
 from vitbench.cli import main
 from vitbench.errors import UserError
+from vitbench.files.locks import is_locked
 from vitbench.files.writing import temporary_folder
 from vitbench.runs import control
 from vitbench.runs.detached import exit_code, start_detached
 from vitbench.runs.launcher import launch, launch_queued
-from vitbench.runs.lock import RunLock, is_held, is_locked
+from vitbench.runs.lock import RunLock, is_held
 from vitbench.runs.process import marked_processes, start_ticks, this_process
 from vitbench.runs.queue import attend, scheduler_lock
 from vitbench.runs.status import (

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vitbench.errors import UserError
+from vitbench.files.locks import is_locked
 from vitbench.files.reading import what_it_is
 
 _LONGEST_NAME = 255
@@ -145,21 +146,7 @@ def clear_folder(folder: Path) -> None:
 
 def is_being_written(path: Path) -> bool:
     """Whether `path` has the name of a temporary file or folder, and its writer lives."""
-    if not _TEMPORARY.fullmatch(path.name):
-        return False
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    return _TEMPORARY.fullmatch(path.name) is not None and is_locked(path) is True
 
 
 def _beginning(file: Path) -> str:

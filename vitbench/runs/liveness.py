@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from vitbench.errors import UserError
-from vitbench.runs.lock import is_locked, is_shared
+from vitbench.files.locks import is_locked
+from vitbench.runs.lock import is_shared
 from vitbench.runs.process import is_alive, is_local, mark_of, mark_of_process, marked_processes, this_host
 from vitbench.runs.slurm import has_nodes
 from vitbench.runs.status import HeartbeatWatch, Status, read_status

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from vitbench.errors import UserError
+from vitbench.files.locks import is_locked
 from vitbench.files.writing import temporary_name
 
 INHERITED = "VITBENCH_RUN_LOCK"
@@ -152,25 +153,6 @@ class RunLock(FileLock):
             return path if os.path.samestat(os.fstat(self._folder), path.stat()) else None
         except OSError:
             return None
-
-
-def is_locked(file: Path) -> bool | None:
-    """Whether a process holds the lock on `file`, which is neither made nor written; None if it cannot be told."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def is_shared(file: Path) -> bool:

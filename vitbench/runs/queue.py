@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.locks import is_locked
 from vitbench.files.reading import RECORD, read_text
 from vitbench.progress import duration
 from vitbench.runs.detached import reap, start_detached
 from vitbench.runs.lease import outer_environment
 from vitbench.runs.liveness import is_elsewhere
-from vitbench.runs.lock import FileLock, RunLock, is_locked
+from vitbench.runs.lock import FileLock, RunLock
 from vitbench.runs.process import MARK, start_ticks, this_host
 from vitbench.runs.slurm import waits_in_slurm
 from vitbench.runs.slurm_watch import watch_slurm

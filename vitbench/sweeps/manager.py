@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.files.locks import is_locked
 from vitbench.files.parsing import to_json
 from vitbench.files.writing import write_whole
 from vitbench.runs import control
 from vitbench.runs.detached import reap, start_detached
 from vitbench.runs.launcher import launch, launch_together
 from vitbench.runs.lease import outer_environment
-from vitbench.runs.lock import FileLock, is_locked
+from vitbench.runs.lock import FileLock
 from vitbench.runs.process import MARK
 from vitbench.runs.queue import attend
 from vitbench.runs.store import Run, Store

@@ -58,15 +58,9 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
     """
     if not table.rows:
         return "is empty"
-    if not table.names and not _first_is_data(table, finds):
-        split_header(table)
-    names = [plain(name) for name in table.names]
-    sample = [cells for _, cells in table.rows[:_SAMPLED]]
-    if not sample:
+    names, values = _sampled(table, finds)
+    if not table.rows:
         return f"has no row under its header ({listed(table.names[:6])})"
-    width = max(len(names), max(len(cells) for cells in sample))
-    values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
-
     file = _chosen("file", table, names, options)
     if file is None:
         file = _file_column(names, values, finds)
@@ -90,7 +84,17 @@ def find_columns(table: Table, finds: Callable[[str], bool], options: Options) -
         note = " ".join(filter(None, [note, _unused_split(table, names, values, (file, label))]))
     used = dict.fromkeys(one for one in (file, label, split) if one is not None and one < len(names))
     twins = [_of_twins(table, names, number) for number in used if names[number] and names.count(names[number]) > 1]
-    return Columns(file, label, marks, split, true_split, " ".join(filter(None, [note, *twins])), width)
+    return Columns(file, label, marks, split, true_split, " ".join(filter(None, [note, *twins])), len(values))
+
+
+def _sampled(table: Table, finds: Callable[[str], bool]) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns, plain, and the first values of each; takes the table's header off."""
+    if not table.names and not _first_is_data(table, finds):
+        split_header(table)
+    names = [plain(name) for name in table.names]
+    sample = [cells for _, cells in table.rows[:_SAMPLED]]
+    width = max([len(names), *map(len, sample)])
+    return names, [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
 
 
 def _of_twins(table: Table, names: Sequence[str], number: int) -> str:
@@ -104,12 +108,7 @@ def label_candidates(table: Table, finds: Callable[[str], bool]) -> list[str]:
     """The columns that may hold labels, by name, or by number where the table has no header: as --as takes them."""
     if not table.rows:
         return []
-    if not table.names and not _first_is_data(table, finds):
-        split_header(table)
-    names = [plain(name) for name in table.names]
-    sample = [cells for _, cells in table.rows[:_SAMPLED]]
-    width = max([len(names), *(len(cells) for cells in sample)], default=0)
-    values = [[cells[n] if n < len(cells) else "" for cells in sample] for n in range(width)]
+    names, values = _sampled(table, finds)
     file = _file_column(names, values, finds) if values else None
     if file is None:
         return []
