@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 
 # The first number of each seed, so that no two purposes share their draws.
 ORDER, SAMPLE, MIXING, SPLIT = range(4)
@@ -21,6 +20,8 @@ def torch_seeded(purpose: int, *numbers: int) -> Iterator[None]:
 
     torchvision draws from that generator. Generators of GPUs are not touched, which `torch.manual_seed` would do.
     """
+    import torch  # which a command that starts a run does not load
+
     before = torch.default_generator.get_state()
     seed = np.random.SeedSequence([purpose, *numbers]).generate_state(1, np.uint64)[0]
     try:
