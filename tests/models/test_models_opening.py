@@ -1,6 +1,7 @@
 """Networks opened by name: checkpoints, runs, files, the package's own; and what describes them."""
 
 import json
+import shutil
 
 import pytest
 import timm
@@ -58,6 +59,11 @@ def test_a_run_is_opened_by_name_and_checkpoint(tmp_path):
     opened = open_network(f"{run.id}@10", store)
     assert opened.weights_hash == hashes[10]
     assert (opened.tag, opened.labels) == (f"{run.id}@10", ("a", "b", "c"))
+    elsewhere = shutil.move(run.folder, store.folder / "copied")
+    for which, step in (("", 10), ("@last", 20), ("@10", 10)):
+        opened = open_network(f"{elsewhere}{which}", store)
+        assert (opened.weights_hash, opened.tag) == (hashes[step], f"copied@{step}")
+    shutil.move(elsewhere, run.folder)
     with pytest.raises(UserError, match="30"):
         open_network("pets@30", store)
     with pytest.raises(UserError):

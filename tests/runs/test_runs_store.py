@@ -76,6 +76,8 @@ def test_a_run_is_a_folder_that_says_what_it_is(shop):
     assert "pets-first-try" in run.id
     assert shop.find(run.id).folder == shop.find("Pets, first try \x1b[31m").folder == run.folder
     assert shop.find(run.id[:-1]).id == run.id
+    by_path = Store(shop.folder / "another").find(str(run.folder))
+    assert (by_path.folder, by_path.id, by_path.reference) == (run.folder, run.id, str(run.folder))
     with pytest.raises(UserError, match="There is no run"):
         shop.find("nothing")
 

@@ -32,7 +32,7 @@ def open_captioner(reference: str, store: RunStore | None = None) -> OpenedCapti
     if reference == "demo":
         return _demo()
     path = expanded(reference)
-    if path.is_dir():
+    if path.is_dir() and not _is_run(path):
         return _folder(path)
     if path.suffix == ".safetensors" and path.with_suffix(".json").is_file():
         source = f"The weights are those in {path}."
@@ -49,11 +49,16 @@ def pinned(reference: str, store: RunStore) -> str:
 
     Raises UserError if it names no run, or one without a checkpoint.
     """
-    if reference == "demo" or expanded(reference).exists():
+    if reference == "demo" or (expanded(reference).exists() and not _is_run(expanded(reference))):
         return reference
     text, _, which = reference.partition("@")
     run = _found(text, store)
-    return f"{run.id}@{run.checkpoint(which or 'best').step}"
+    return f"{run.reference}@{run.checkpoint(which or 'best').step}"
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether it is the folder of a run, which a store opens."""
+    return (folder / "recipe.toml").is_file()
 
 
 def _demo() -> OpenedCaptioner:

@@ -8,7 +8,7 @@ from vitbench.errors import UserError
 
 
 def pinned_steps(network: str, steps: Sequence[int] | Literal["all"], sources: Sources) -> tuple[str, list[int]]:
-    """The run's id and the steps of its checkpoints that are meant. Raises UserError if one is not there."""
+    """What finds the run again, and the steps of its checkpoints that are meant. Raises UserError if one is not there."""
     run = sources.store.find(network.partition("@")[0])
     there = [entry.step for entry in run.checkpoints()]
     wanted = there if steps == "all" else [int(step) for step in steps]
@@ -17,4 +17,4 @@ def pinned_steps(network: str, steps: Sequence[int] | Literal["all"], sources: S
     if missing := [step for step in wanted if step not in there]:
         kept = ", ".join(f"{step:,}" for step in there)
         raise UserError(f"Run {run.id} has no checkpoint of step {missing[0]:,}; it has those of {kept}.")
-    return run.id, wanted
+    return run.reference, wanted

@@ -83,7 +83,7 @@ def export_network(
         if network.labels:
             names = "".join(f"{clean(label)}\n" for label in network.labels)
             (unfinished / LABELS_NAME).write_text(names, encoding="utf-8")
-        card = model_card(network, origin_of(network, store), form, folder.name, half, checked[0], notes)
+        card = model_card(network, origin_of(network, reference, store), form, folder.name, half, checked[0], notes)
         (unfinished / CARD_NAME).write_text(card, encoding="utf-8")
         if not (unfinished / "preprocessing.json").exists():
             described = json.dumps(network.preprocessing.to_dict(), indent=1) + "\n"
@@ -95,13 +95,13 @@ def export_network(
     return Exported(folder, form.name, checked[0], notes)
 
 
-def origin_of(network: Network, store: Store) -> Origin:
-    """The run and step that a network opened by `open_network` comes from, if it comes from one."""
+def origin_of(network: Network, reference: str, store: Store) -> Origin:
+    """The run and step that the network which `open_network` gives for `reference` comes from, if from one."""
     name, _, step = network.tag.rpartition("@")
     if not name or not step.isdigit():
         return Origin()
     try:
-        run = store.find(name)
+        run = store.find(reference.partition("@")[0])
     except UserError:
         return Origin()
     return Origin(run, int(step)) if run.id == name else Origin()

@@ -29,7 +29,7 @@ from vitbench.nearest import nearest, perhaps_path
 from vitbench.paths import expanded, shipped_weights
 from vitbench.progress import Progress, silent
 from vitbench.recipe_tables import ModelTable
-from vitbench.runs.store import Store
+from vitbench.runs.store import Store, is_path_of_run
 from vitbench.text import clean
 
 DEMO = "demo"
@@ -115,14 +115,17 @@ def _started(
 def open_network(reference: str, store: Store | None = None, progress: Progress = silent) -> Network:
     """The network that `reference` names, with its weights, in eval mode on the CPU.
 
-    `reference` is `demo`; a run, with `@last`, `@STEP` or `@best` (the default); `timm:NAME`, `pretrained_vit:NAME` or
-    a bare timm name with its published weights, `NAME@FILE` with those of a file, `NAME@random` with fresh ones; or the
-    path of a checkpoint folder. Raises UserError if it names nothing, or if its weights are not to be had.
+    `reference` is `demo`; a run or the path of its folder, with `@last`, `@STEP` or `@best` (the default); `timm:NAME`,
+    `pretrained_vit:NAME` or a bare timm name with its published weights, `NAME@FILE` with those of a file,
+    `NAME@random` with fresh ones; or the path of a checkpoint folder. Raises UserError if it names nothing, or if its
+    weights are not to be had.
     """
     path = expanded(reference)
     name, _, which = reference.partition("@")
     if reference == DEMO:
         network = _demo({})
+    elif is_path_of_run(name):
+        network = _of_run(name, which, store or Store(expanded(name).resolve().parent.parent))
     elif path.is_dir():
         network = _of_folder(path)
     elif path.is_file():

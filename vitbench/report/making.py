@@ -86,7 +86,7 @@ def gather(
 ) -> Document:
     """All facts of a run, said. `step` is that of its checkpoint, `out` what the folder is called in the commands."""
     others, sweeps = named(request.compare, sources.store)  # refused before the work
-    reference = f"{run.id}@{step}" if step is not None else run.id
+    reference = f"{run.reference}@{step}" if step is not None else run.reference
 
     def at(name: str, work: Callable[[Drawer], Value]) -> Value:
         place = _STEPS.index(name) + 1

@@ -16,6 +16,7 @@ from vitbench import __version__
 from vitbench.errors import NoSuchRun, UserError
 from vitbench.files.writing import clear_folder, sync_folder, temporary_folder, temporary_name, write_whole
 from vitbench.nearest import perhaps
+from vitbench.paths import expanded
 from vitbench.recipe import Recipe, load_recipe
 from vitbench.runs.checkpoints import checkpoint_steps, read_index, step_folder
 from vitbench.runs.liveness import has_worker
@@ -58,11 +59,13 @@ class CheckpointEntry:
 class Run:
     """One run folder, read afresh at each question: it may change, or vanish, at any moment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reference: str = "") -> None:
+        """`reference` is what finds it again, where that is not its id."""
         self.folder = folder
+        self.reference = reference or folder.name
 
     def __repr__(self) -> str:
-        return f"Run({self.id!r})"
+        return f"Run({self.reference!r})"
 
     @property
     def id(self) -> str:
@@ -162,6 +165,11 @@ class Run:
         return entries[step]
 
 
+def is_path_of_run(text: str) -> bool:
+    """Whether `text` is a path, and leads to a run folder."""
+    return os.sep in text and is_run(expanded(text))
+
+
 class Store:
     """All runs of a person, newest last."""
 
@@ -245,9 +253,15 @@ class Store:
         return max(made, key=lambda row: (row[0] <= now, row[0], row[1]), default=(0, "", None))[2]
 
     def find(self, text: str) -> Run:
-        """The run with this id, or this beginning of an id, or this name; `last` is the newest. Else UserError."""
+        """The run with this id, or this beginning of an id, or this name; `last` is the newest. Else UserError.
+
+        The path of a run folder, in whatever store, is that run.
+        """
         if text == "last" and (newest := self.newest()) is not None:
             return newest
+        if is_path_of_run(text):
+            folder = expanded(text).resolve()
+            return Run(folder, reference=str(folder))
         runs = self.runs()
         exact = [run for run in runs if run.id == text]
         if exact:
