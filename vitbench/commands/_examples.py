@@ -1,6 +1,6 @@
 """Examples of each command: the end of its help, and docs/commands.md. A test parses each with the real parser.
 
-RUN stands for a run's id, the beginning of one, its name, or `last`.
+RUN stands for a run's id, the beginning of one, its name, the path of its folder, or `last`.
 """
 
 Example = tuple[str, str]

@@ -8,7 +8,7 @@ from vitbench.errors import UserError
 
 
 def pinned_steps(network: str, steps: Sequence[int] | Literal["all"], sources: Sources) -> tuple[str, list[int]]:
-    """What finds the run again, and the steps of its checkpoints that are meant. Raises UserError if one is not there."""
+    """What finds the run again, and the steps of its checkpoints that are meant. Raises UserError if one is missing."""
     run = sources.store.find(network.partition("@")[0])
     there = [entry.step for entry in run.checkpoints()]
     wanted = there if steps == "all" else [int(step) for step in steps]
