@@ -79,6 +79,7 @@ class AttentionScreen(AttentionKeys):
         self.patch_mode = False
         self._strip_of = "heads"
         self._strip: tuple[tuple[str, Pixels], ...] = ()
+        self._strip_said = ""
         self._said = ""
         self._path = path
         self._heads = HeadNumber()
@@ -166,6 +167,7 @@ class AttentionScreen(AttentionKeys):
             asked = request.fitting(grid=self._strip_of)
             sheet = await self._ask_for_sheet(asked, replaces="strip", quiet=True)
             self._strip = () if sheet is None else AttentionSheet(sheet).panels()[1:]
+            self._strip_said = "" if sheet is None else AttentionSheet(sheet).sentence()
         self._show_strip()
 
     def _has_room_for_strip(self) -> bool:
@@ -189,9 +191,6 @@ class AttentionScreen(AttentionKeys):
             sheet = self.query_one("#attention-sheet", PictureSheet)
             sheet.display = not single
             sheet.show(() if single else seen.panels())
-            self.query_one("#attention-facts", TextLine).show(
-                Text(f" {clean(self._sentence(seen))}", self.app.theme_variables["foreground"])
-            )
             marked = seen.target_label or (seen.top[0].label if seen.top else "")
             self.query_one(TopClasses).show(seen.top, marked, seen.no_classes)
             self._show_strip()
@@ -207,6 +206,12 @@ class AttentionScreen(AttentionKeys):
         strip = self.query_one("#attention-strip", PictureSheet)
         strip.display = bool(self._strip) and self._has_room_for_strip()
         strip.show(self._strip)
+        if self.seen is not None:
+            colours = self.app.theme_variables
+            said = Text(f" {clean(self._sentence(self.seen))}", colours["foreground"])
+            if strip.display:
+                said.append(f"   small maps: {clean(self._strip_said)}", colours["secondary"])
+            self.query_one("#attention-facts", TextLine).show(said)
 
     def _show_note(self, seen: AttentionSheet) -> None:
         alarm = seen.alarm()

@@ -250,9 +250,9 @@ class CaptionScreen(CaptionKeys, AskingScreen):
         elif seen.warnings:
             self._note(seen.warnings[0], "warning")
         else:
-            words = f"{said}, log-probability {seen.log_probability:.2f}; bars: entropy, peak"
+            words = f"{said}, log-probability {seen.log_probability:.2f}; bars: entropy, then peak"
             why = seen.why(self.word)
-            self._note(f"{words}\n{why}" if why else words)
+            self._note(f"{words}; {why}" if why else words)
 
     def action_word(self, step: int) -> None:
         """The next word, or the one before; after the last comes the first."""

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -129,8 +130,9 @@ class FiguresScreen(AskingScreen):
         colours = self.app.theme_variables
         run = self.workbench.snapshot.run(figure.run_id) if figure.run_id and not self.run_id else None
         whose = f"  {clean(run.title)}" if run is not None else ""
-        name = clean(shortened(figure.file.name, 60))
-        room = self.app.size.width // 3 - 2 - len(name) - len(whose)
+        longest = max(cell_len(clean(shortened(one.file.name, 60))) for one in self.figures)
+        name = wording.fit(shortened(figure.file.name, 60), min(longest, self.app.size.width // 3 - 2))
+        room = self.app.size.width // 3 - 2 - cell_len(name) - len(whose)
         form = next((form for form in ("%d %b %H:%M", "%d %b") if len(moment(figure.saved_at, form)) + 2 <= room), "")
         when = f"  {moment(figure.saved_at, form)}" if form else ""
         return Text.assemble(name, (f"{when}{whose}", colours["secondary"]))

@@ -1,5 +1,6 @@
 """Help for what has the focus: every key that works there, from the registry of actions."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.style import Style
@@ -79,8 +80,22 @@ class HelpDialog(ModalScreen[None]):
             )
             owners.setdefault(id(node), (title, {}))[1].setdefault(binding.action, binding)
         order = {"What has the focus": 0, "This screen": 1, "Everywhere": 2}
-        groups = [(title, list(found.values())) for title, found in owners.values()]
+        groups = [(title, _without_repeats(list(found.values()))) for title, found in owners.values()]
         return sorted(groups, key=lambda group: order[group[0]])
 
     def action_close(self) -> None:
         self.dismiss()
+
+
+def _without_repeats(found: list[Binding]) -> list[Binding]:
+    """One row for keys that do the same with another number, such as the digits that choose a head."""
+    rows: list[Binding] = []
+    for binding in found:
+        before = rows[-1] if rows else None
+        if before is not None and before.tooltip == binding.tooltip and binding.key.isdigit():
+            first = (before.key_display or before.key).partition("-")[0]
+            name = binding.description.rstrip("0123456789").strip()
+            rows[-1] = replace(before, key_display=f"{first}-{binding.key}", description=name)
+        else:
+            rows.append(binding)
+    return rows

@@ -119,6 +119,7 @@ class PositionsScreen(AskingScreen):
         self.tile: Panel | None = None
         self._networks: dict[str, str] = {}
         self._scored = False
+        self._part = ""
         self._seen_step = -1
 
     def body(self) -> ComposeResult:
@@ -194,14 +195,21 @@ class PositionsScreen(AskingScreen):
                 rows, columns = beside.facts["grid"]
                 self._show_tiles("other", beside, (int(rows), int(columns)))
             self._show_tile()
-            row, column = self.cursor
-            tile = seen.profile_of(self.cursor)
-            words = f" row {row + 1}, column {column + 1}   along its row {profile(tile[row])}"
-            self.query_one("#positions-profile", TextLine).show(
-                Text(f"{words}   along its column {profile(tile[:, column])}", colours["foreground"])
-            )
+            self._show_profile()
             self.query_one(Facts).show(self._score_lines(seen))
             self._note(self._sentence(seen))
+
+    def _show_profile(self) -> None:
+        """The place of the cursor, likeness along its row and its column, and which tiles are shown, if not all."""
+        if self.seen is None:
+            return
+        row, column = self.cursor
+        tile, colours = self.seen.profile_of(self.cursor), self.app.theme_variables
+        words = f" row {row + 1}, column {column + 1}   along its row {profile(tile[row])}"
+        said = Text(f"{words}   along its column {profile(tile[:, column])}", colours["foreground"])
+        if self._part:
+            said.append(f"   shown: {self._part}", colours["secondary"])
+        self.query_one("#positions-profile", TextLine).show(said)
 
     def _show_tiles(self, name: str, panel: Panel, grid: tuple[int, int]) -> None:
         """All tiles of one network, or those around the cursor, at the size that its place has."""
@@ -213,7 +221,14 @@ class PositionsScreen(AskingScreen):
         name = str(message.picture.id).rpartition("-")[2]
         known, part = self._networks.get(name, ""), message.preview.words()
         network, _, size = known.rpartition(": ")
-        self._put_name(name, f"{network}: {part} of {size}" if part else known)
+        if name == "grid":
+            self._part = part
+            self._show_profile()
+        seen = self.seen
+        of_its_own = seen is not None and seen.beside is not None and list(seen.beside.facts["grid"]) != list(seen.grid)
+        if name == "other" and part and of_its_own:
+            known = f"{network}: {part} of {size}"  # the line below speaks of the other grid
+        self._put_name(name, known)
 
     def _put_name(self, name: str, words: str) -> None:
         line = self.query_one(f"#positions-{name}-name", TextLine)

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from screens.app import Workbench
     from screens.snapshot import RunRow
 
-_HELP = "Enter or ^s writes it. Tab goes to what it holds; an empty line means the words that stand in it."
+_HELP = (
+    "Enter or ^s writes it. Tab goes to what it holds; an empty line means the words that stand in it. Measured: on how"
+    " many pictures the maps are judged."
+)
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,8 @@ class RunList(Desk):
         chosen = [USUAL] * table.usual + [column.name for column in table.chosen]
         scalars = sorted(self._scalars)
         choices = [
-            Choice(USUAL, "as many of the usual columns as there is room for"),
-            *(Choice(column.name, "a usual one") for column in COLUMNS if column.name not in ("state", "name")),
+            Choice(USUAL, "the usual ones, as many as fit"),
+            *(Choice(column.name, "one of the usual") for column in COLUMNS if column.name not in ("state", "name")),
             *(
                 Choice(f"{which}:{tag}", f"the {which} value, with its step")
                 for tag in scalars

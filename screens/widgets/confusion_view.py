@@ -149,6 +149,9 @@ class ConfusionMatrix(ScrollView, Searchable, can_focus=True):
         assert self.evaluation is not None
         quiet, strong = Style(color=self._colour("secondary")), Style(color=self._colour("accent"), bold=True)
         corner = ("% of row" if self._label_width() >= 8 else "%") if y == self._heads - 1 else ""
+        hidden = [shown.start, len(self.evaluation.classes) - shown.stop]
+        if any(hidden) and y == 0 and self._heads > 1:  # a row without its diagonal has it in columns that are not seen
+            corner = " ".join(f"{sign}{count}" for sign, count in zip("<>", hidden, strict=True) if count)
         segments = [Segment(wording.fit(corner, self._label_width()) + " ", base + quiet)]
         for column in shown:
             style = base + (strong if column == self.column else quiet)
@@ -265,7 +268,9 @@ class ConfusionView(Vertical):
         words = f"{true}: {count:,} of {total:,} predicted as {taken}"
         if row == column:
             words = f"{true}: {count:,} of {total:,} recognised"
-        split = split_words(evaluation.split) if self.app.size.width >= 100 else evaluation.split
+        split = split_words(evaluation.split)
+        if self.app.size.width < 100:
+            split = split.removesuffix(" split")
         where = f"{split}, step {evaluation.step:,}"
         head = f"{where}: {evaluation.correct:,} of {evaluation.pictures:,} right"
         quiet = self.app.theme_variables["secondary"]

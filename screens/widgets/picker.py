@@ -92,9 +92,9 @@ class Picker(Vertical):
     Picker .opens { width: 2; color: $secondary; background: $panel; }
     Picker OptionList { height: auto; max-height: 9; margin-left: 10; display: none; border: none; padding: 0;
         background: $panel; scrollbar-size-vertical: 1; }
-    Picker .nothing { display: none; margin-left: 10; color: $secondary; }
+    Picker .nothing, Picker .whole { display: none; margin-left: 10; color: $secondary; height: auto; }
     Picker.-bare .label { display: none; }
-    Picker.-bare OptionList, Picker.-bare .nothing { margin-left: 0; }
+    Picker.-bare OptionList, Picker.-bare .nothing, Picker.-bare .whole { margin-left: 0; }
     Picker OptionList > .option-list--option { background: $panel; }
     Picker OptionList > .option-list--option-highlighted { background: $block-cursor-background; }
     """
@@ -143,6 +143,8 @@ class Picker(Vertical):
         """The width for which the list was filled."""
         self._asked = ""
         """What the source was asked for."""
+        self._cut: frozenset[int] = frozenset()
+        """The entries that are too long for their row."""
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -155,6 +157,7 @@ class Picker(Vertical):
         choices = OptionList(compact=True)
         choices.can_focus = False
         yield choices
+        yield Static(classes="whole")
         yield Static(classes="nothing")
 
     def on_mount(self) -> None:
@@ -202,6 +205,7 @@ class Picker(Vertical):
         """Hides the list, unless it is always open."""
         if not self.always_open:
             self.query_one(OptionList).display = False
+            self.query_one(".whole").display = False
             self._say_nothing("")
 
     def completes(self) -> bool:
@@ -251,16 +255,33 @@ class Picker(Vertical):
         notes = max((cell_len(clean(choice.note)) for choice in self._choices), default=0)
         width = min(longest, max(10, total - (min(notes, total // 3) + 2 if notes else 0)))
         room = max(0, total - width - 2)
-        rows = []
-        for choice in self._choices:
+        rows, cut = [], set[int]()
+        for number, choice in enumerate(self._choices):
             fit = wording.fit_start if choice.words.startswith(("/", "~", ".")) else wording.fit
             words = fit(choice.words, width) + "  "
+            if cell_len(clean(choice.words)) > width or cell_len(clean(choice.note)) > room:
+                cut.add(number)
             rows.append(Option(Text.assemble(words, (wording.fit(choice.note, room), quiet))))
+        self._cut = frozenset(cut)
         options.add_options(rows)
         options.display = bool(self._choices)
         options.highlighted = self._meant(typed)
+        self._say_whole(options.highlighted)
         missing = bool(typed.strip()) and not self._choices and (self.always_open or not self._free)
         self._say_nothing(f'Nothing matches "{clean(typed.strip())}".' if missing and not self._free else "")
+
+    @on(OptionList.OptionHighlighted)
+    def _lit(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if self.open:
+            self._say_whole(event.option_index)
+
+    def _say_whole(self, lit: int | None) -> None:
+        """The whole of the entry that is lit, below the list, where its row cuts it."""
+        whole = self.query_one(".whole", Static)
+        choice = self._choices[lit] if lit is not None and lit in self._cut and self.open else None
+        whole.update(Text("" if choice is None else clean(f"{choice.words}  {choice.note}")))
+        whole.display = choice is not None
 
     def _say_nothing(self, sentence: str) -> None:
         nothing = self.query_one(".nothing", Static)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -15,6 +16,7 @@ from screens.colours import depth_of
 from screens.widgets.dithering import Pixels
 from screens.widgets.painting import painted
 from screens.widgets.picture import fitted_size
+from vitbench.text import clean
 
 GAP = 1
 """Cells between two columns."""
@@ -99,5 +101,7 @@ class PictureSheet(Widget):
         left = " " * ((wide - size[0]) // 2)
         colours = self.app.theme_variables
         lit = Style(color=colours["block-cursor-foreground"], bgcolor=colours["block-cursor-background"], bold=True)
+        if not marked and cell_len(clean(title)) <= size[0]:
+            title = left + title  # above its picture, which is narrower than its place
         head = Strip([Segment(wording.fit(title, wide), lit if marked else None)])
         return [head, *(Strip([Segment(left), *row]).adjust_cell_length(wide) for row in rows)]

@@ -161,7 +161,7 @@ def test_one_after_another(shop, monkeypatch):
     first, second = new(shop, "first"), new(shop, "second")
     start(first)
     assert start(second, after=[first]) is None
-    assert second.status().waits_for == "Starts after first has finished."
+    assert second.status().waits_for == 'Starts after "first" has finished.'
     dispatch(shop)
     assert running(shop) == ["first"]
     ended(first)

@@ -200,7 +200,7 @@ def _follows(run: Run, after: Sequence[str]) -> str:
         if state in ENDED and state != "finished":
             raise UserError(f"It was to start after run {run_id}, which is {state}.")
         if state != "finished":
-            return f"Starts after {other.status().name or run_id} has finished."
+            return f'Starts after "{other.status().name or run_id}" has finished.'
     return ""
 
 
