@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from textual import work
+
 from screens.ask_dialog import AskDialog, choose
 from screens.asking import AskingScreen
 from screens.caption_dialogs import CaptionDialog, captioners
@@ -115,13 +117,21 @@ class CaptionKeys(AskingScreen):
         self.app.push_screen(choose("The beam's captions, with log-probability over length penalty", choices), chosen)
 
     def action_edit(self) -> None:
-        """Another caption on the same picture."""
+        """Another caption on the same picture; Tab completes the words that the captioner knows."""
 
         def answered(text: str | None) -> None:
             if text is not None:
                 self.ask_caption(text=text)
 
-        self.app.push_screen(CaptionDialog(self.seen.text if self.seen else ""), answered)
+        dialog = CaptionDialog(self.seen.text if self.seen else "")
+        self.app.push_screen(dialog, answered)
+        self._offer_words(dialog)
+
+    @work(exclusive=True, group="words")
+    async def _offer_words(self, dialog: CaptionDialog) -> None:
+        answer = await self._ask("caption_words", quiet=True, captioner=self.captioner)
+        if answer is not None:
+            dialog.offer(answer.values["words"])
 
     # Differences
 

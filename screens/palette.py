@@ -1,6 +1,6 @@
 """The command palette: every action of every screen, found by a part of its title or of its help; it goes there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -17,6 +17,11 @@ from screens.typed_work import leave_after_asking
 from screens.widgets.run_table import RunTable
 from vitbench.terminal_colours import CHOICES
 
+_NEEDS_RUN = "There is no run yet: n starts one."
+_LEAST = 0.01
+"""The score of what has the typed words, but not in their order."""
+_Found = tuple[float, str, str, Callable[[], object]]
+"""Weight, title, help, and what choosing it does."""
 _BETWEEN, _PATIENCE = 0.05, 60
 """Seconds between two looks whether a screen is open, and how many looks."""
 
@@ -40,16 +45,16 @@ class ActionCommands(Provider):
 
     async def search(self, query: str) -> Hits:
         """What fits the query."""
-        matcher = self.matcher(query)
-        for title, help_text, key in self._commands():
-            score = max(matcher.match(title), 0.6 * matcher.match(help_text))
+        matcher, words = self.matcher(query), query.lower().split()
+        found: list[_Found] = [(1.0, title, said, self._press(key)) for title, said, key in self._commands()]
+        here = {title for _, title, *_ in found}
+        found += [(0.8, title, said, press) for title, said, press in self._elsewhere() if title not in here]
+        # Letters that lie scattered over a title or a help text are a guess, for when no words are what was typed.
+        spelt = [one for one in found if all(word in f"{one[1]} {one[2]}".lower() for word in words)]
+        for weight, title, said, press in spelt or found:
+            score = weight * max(matcher.match(title), 0.6 * matcher.match(said), _LEAST if spelt else 0.0)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), self._press(key), text=title, help=help_text)
-        here = {title for title, *_ in self._commands()}
-        for title, help_text, press in self._elsewhere():
-            score = 0.8 * max(matcher.match(title), 0.6 * matcher.match(help_text))
-            if score > 0 and title not in here:
-                yield Hit(score, matcher.highlight(title), press, text=title, help=help_text)
+                yield Hit(score, matcher.highlight(title), press, text=title, help=said)
         for name in offered_themes(self.app.available_themes):
             title = f"Theme: {name}"
             if (score := matcher.match(title)) > 0:
@@ -63,7 +68,7 @@ class ActionCommands(Provider):
                     score, matcher.highlight(title), lambda name=name: self._choose_colours(name), title, help_text
                 )
 
-    def _elsewhere(self) -> "Iterator[tuple[str, str, _Press]]":
+    def _elsewhere(self) -> "Iterator[tuple[str, str, Callable[[], object]]]":
         """Title, help and what to press, of each action of another screen that can be reached from the runs now."""
         run = self._run()
         granted = {declared.name for declared, _ in openings("runs")} | {declared.name for declared in SCREENS.own()}
@@ -71,8 +76,7 @@ class ActionCommands(Provider):
             if name not in granted:
                 continue  # its key means something else on the table of runs, or it is opened from elsewhere
             opened = declared.opened
-            if name in ("run", "compare") and run is None:
-                continue
+            needs_run = name in ("run", "compare") and run is None
             opening = opened.key if opened is not None else ""
             if opened is not None and opened.alone and (run is None or (run.task == "caption") != (name == "captions")):
                 opening = opened.alone
@@ -86,7 +90,14 @@ class ActionCommands(Provider):
                     if action.name not in ("back", "cursor_off"):
                         keys = [part for part in (within, key) if part]
                         press = _Press(self, *keys, home=True, opening=opening, screen=declared.screen)
-                        yield f"{title}: {action.title}  ({sign(key)})", action.help, press
+                        yield (
+                            f"{title}: {action.title}  ({sign(key)})",
+                            f"{_NEEDS_RUN} {action.help}" if needs_run else action.help,
+                            self._without_run if needs_run else press,
+                        )
+
+    def _without_run(self) -> None:
+        self.app.notify(_NEEDS_RUN, severity="warning", markup=False)
 
     def _run(self) -> RunRow | None:
         """The run that the table's cursor is on."""

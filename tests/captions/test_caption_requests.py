@@ -14,7 +14,7 @@ from vitbench.captions.captioner import new_captioner
 from vitbench.captions.encoded import Decoding
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.saved import DecoderSizes, save_captioner
-from vitbench.captions.tokenizer import WordTokenizer
+from vitbench.captions.tokenizer import SPECIAL_TOKENS, WordTokenizer, vocabulary
 from vitbench.captions.word_maps import MapSettings
 from vitbench.cli import main
 from vitbench.data.preprocessing import Preprocessing
@@ -282,3 +282,10 @@ def test_a_caption_cut_at_the_greatest_length_is_compared_as_it_is_shown(request
     compared = requests.sheet({"captioner": saved, "picture": str(picture), "ids": ids, "minus_captioner": saved})
     assert [word["word"] for word in compared.facts["words"]] == [WORDS[token - 4] for token in ids[1:]]
     assert compared.facts["minus"].startswith("the map by")
+
+
+def test_words_that_can_be_completed_are_those_of_the_vocabulary(requests, saved):
+    found = requests.handlers["caption_words"]({"captioner": saved}, silent).values["words"]
+    assert found
+    assert tuple(found) == vocabulary(open_captioner(saved).tokenizer)
+    assert not set(found) & set(SPECIAL_TOKENS)

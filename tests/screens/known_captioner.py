@@ -44,6 +44,9 @@ class KnownInspector:
             raise UserError("There is no picture /nowhere.")
         return Answer({"files": [f"/p/{path.strip('/')}{n}.png" for n in range(3)], "first": 0}, {})
 
+    def caption_words(self, captioner):
+        return Answer({"words": ["a", "red", "reddish", "circle", "square"]}, {})
+
     def text_of(self, request):
         if text := request["text"]:
             self.known.setdefault((1, 6 + len(self.known)), text)

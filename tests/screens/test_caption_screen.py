@@ -8,6 +8,7 @@ from textual.widgets import Input, OptionList
 
 from screens.caption_dialogs import CaptionDialog
 from screens.caption_screen import CaptionScreen
+from screens.widgets.lines import TextLine
 from screens.widgets.picture import Picture
 from screens.widgets.picture_sheet import PictureSheet
 from screens.widgets.words_view import WordCell, WordsView, wrapped
@@ -90,6 +91,25 @@ async def test_one_scale_dims_words_that_are_less_sure(opened):
         expected = overlay(np.full((30, 40, 3), 128, np.uint8), maps[0], style, (0, 0, 40, 30))
         np.testing.assert_array_equal(app.shown(), expected)
         assert not np.array_equal(own, app.shown())
+
+
+async def test_tab_completes_the_words_that_the_captioner_knows(opened):
+    async with opened() as app:
+        await app.press("t")
+        dialog = app.pilot.app.screen
+        line = dialog.query_one(Input)
+        await app.press("end", "space", "r", "e")
+        assert dialog.query_one(TextLine)._left.plain.strip() == "Tab: red  reddish"
+        await app.press("tab")
+        assert line.value == f"{OWN} red"
+        await app.press("tab")
+        assert line.value == f"{OWN} reddish", "Tab again takes the next one"
+        await app.press("space", "tab")
+        assert line.value == f"{OWN} reddish ", "nothing is shown, nothing is taken"
+        await app.press("home", "a", "space", "s", "q", "tab")
+        assert line.value == f"a square{OWN} reddish ", "the word before the cursor, and not the last one"
+        await app.press("end", "ctrl+u", "c", "i", "tab", "enter")
+        assert app.screen.seen.words == ("circle", "<end>")
 
 
 async def test_a_typed_caption_is_read_on_the_same_picture(opened):

@@ -108,3 +108,20 @@ async def test_the_palette_presses_nothing_on_another_screen_than_it_meant(store
         told = "That screen cannot be opened now."
         await at.until(lambda: any(told in notice.message for notice in at.app._notifications), "the notice")
         assert pressed == ["M"]
+
+
+async def test_in_an_empty_store_the_palette_names_what_needs_a_run(store):
+    """Letters scattered over titles came first: `conf` found "Captions: previous word (Left)"."""
+    async with opened(store, (100, 30)) as at:
+        await at.press("ctrl+p")
+        await at.until(lambda: isinstance(at.screen, CommandPalette))
+        await at.type("conf")
+        await at.see("Run: confusion", "There is no run yet: n starts one. Which classes")
+        assert "previous word" not in at.text()
+        await at.press("enter")
+        await at.until(lambda: not isinstance(at.screen, CommandPalette))
+        told = "There is no run yet: n starts one."
+        await at.until(lambda: any(told in notice.message for notice in at.app._notifications), "the notice")
+        await at.press("I", "question_mark")
+        await at.see("0-9 ", "A head by its number; 0 is the mean of all.")
+        assert at.text().count("A head by its number") == 1, "one row for ten keys"

@@ -74,3 +74,19 @@ async def test_a_list_that_is_open_at_once_shows_whole_entries():
         seen = "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
         assert f"{names[1]}  a note" in seen
         assert all(name in seen for name in names)
+
+
+async def test_the_whole_of_a_lit_entry_that_is_cut_stands_below_the_list():
+    long = "the map of a word, from that of each word that one moves to, however long this may be"
+
+    class Asking(App[None]):
+        def on_mount(self) -> None:
+            self.push_screen(choose("Which?", [Choice("this word", long), Choice("short", "a note")]))
+
+    async with Asking().run_test(size=(60, 24)) as pilot:
+        await pilot.pause()
+        whole = pilot.app.screen.query_one(".whole")
+        assert whole.display
+        assert whole.content.plain == f"this word  {long}"
+        await pilot.press("down")
+        assert not whole.display, "this one is seen whole"

@@ -103,9 +103,14 @@ def unknown_words(tokenizer: Tokenizer, text: str) -> list[str]:
     return [word for word in dict.fromkeys(split_words(text)) if tokenizer.unknown_id in tokenizer.encode(word)]
 
 
+def vocabulary(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The words that are one token each, without the special ones; empty where tokens are pieces of words."""
+    return tokenizer.tokens[len(SPECIAL_TOKENS) :] if isinstance(tokenizer, WordTokenizer) else ()
+
+
 def told_unknown(tokenizer: Tokenizer, unknown: Sequence[str]) -> str:
     """What is said of words that the vocabulary lacks, each with the nearest that it has; empty without such words."""
-    known = tokenizer.tokens[len(SPECIAL_TOKENS) :] if isinstance(tokenizer, WordTokenizer) else ()
+    known = vocabulary(tokenizer)
     near = {word: nearest(word, known) for word in unknown if len(word) > 1}
     told = [f"{word} (near: {near[word]})" if near.get(word) else word for word in unknown]
     return f"not in the vocabulary, so read as <unknown>: {', '.join(told)}" if told else ""

@@ -28,6 +28,19 @@ COLUMNS = 5
 """Panels in a row: the homework's layout."""
 
 
+def captioner_of(sources: Sources, reference: str, progress: Progress = silent) -> tuple[str, OpenedCaptioner]:
+    """The reference with its checkpoint, and the captioner. Raises UserError if there is none."""
+    named = pinned(reference, sources.store)
+    if named == reference and reference != "demo" and expanded(reference).exists():
+        named = str(expanded(reference).absolute())
+
+    def opened() -> OpenedCaptioner:
+        progress(0, 0, "opening the captioner")
+        return open_captioner(named, sources.store)
+
+    return named, sources.captioner(named, opened)
+
+
 def encoded_picture(
     sources: Sources, reference: str, file: str, progress: Progress = silent
 ) -> tuple[str, EncodedPicture]:
@@ -35,17 +48,9 @@ def encoded_picture(
 
     Raises UserError if there is no such captioner or picture.
     """
-    named = pinned(reference, sources.store)
-    if named == reference and reference != "demo" and expanded(reference).exists():
-        named = str(expanded(reference).absolute())
     if not Path(file).exists():
         raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
-
-    def opened() -> OpenedCaptioner:
-        progress(0, 0, "opening the captioner")
-        return open_captioner(named, sources.store)
-
-    captioner = sources.captioner(named, opened)
+    named, captioner = captioner_of(sources, reference, progress)
     device = str(device_of(captioner))
 
     def encoded() -> EncodedPicture:

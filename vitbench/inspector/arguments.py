@@ -44,6 +44,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
         "drawing": Argument("the values of a drawing", lambda value: isinstance(value, dict)),
     },
     "class_names": {"network": _text(required=True)},
+    "caption_words": {"captioner": _text(required=True)},
     "caption_pictures": {"path": _text(), "captioner": _text()},
     "attention_pictures": {"path": _text(), "network": _text()},
     "check_recipe": {"recipe": _text(required=True)},

@@ -1,4 +1,4 @@
-"""Which pictures the captions screen walks through."""
+"""Which pictures the captions screen walks through, and which words can be typed there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 from vitbench.captions.describing import picture_files
 from vitbench.captions.index import open_caption_data
+from vitbench.captions.tokenizer import vocabulary
+from vitbench.compose.captions import captioner_of
+from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.files.parsing import parse_json_lines
 from vitbench.files.reading import EVALUATION, read_text
@@ -15,14 +18,20 @@ from vitbench.progress import Progress
 from vitbench.runs.store import Run, Store
 
 _MOST_PICTURES = 1000
+_MOST_WORDS = 20_000
 
 
 class CaptionRequests:
-    """The handler about a captioner's pictures."""
+    """The handlers about a captioner's pictures and its words."""
 
-    def __init__(self, store: Path) -> None:
-        self.store = store
-        self.handlers: Mapping[str, Handler] = {"caption_pictures": self.pictures}
+    def __init__(self, sources: Sources) -> None:
+        self.sources, self.store = sources, sources.store.folder
+        self.handlers: Mapping[str, Handler] = {"caption_pictures": self.pictures, "caption_words": self.words}
+
+    def words(self, arguments: dict[str, Any], progress: Progress) -> Reply:
+        """The words that a captioner has whole, for completing them; none where its tokens are pieces of words."""
+        _, captioner = captioner_of(self.sources, str(arguments["captioner"]), progress)
+        return Reply({"words": list(vocabulary(captioner.tokenizer)[:_MOST_WORDS])})
 
     def pictures(self, arguments: dict[str, Any], progress: Progress) -> Reply:
         """The picture files at `path` (a file or a folder), else the validation pictures of the run, else samples."""

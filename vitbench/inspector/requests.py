@@ -22,7 +22,7 @@ class InspectorHandlers:
         asked = (
             SheetRequests(store, lambda progress: sources),
             AttentionRequests(sources),
-            CaptionRequests(store),
+            CaptionRequests(sources),
             RunRequests(store, gpu, self._leave_gpu),
             LeavingRequests(sources),
         )
