@@ -1,5 +1,8 @@
 """What the screens ask of the inspector, with a real network: the same numbers as from the functions themselves."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -176,6 +179,27 @@ def test_a_tile_counts_from_one_and_is_in_the_grid_of_all_tiles(subject, handler
     np.testing.assert_array_equal(tile.panels[0].picture[::factor, ::factor], expected)
     with pytest.raises(UserError, match="no patch in row 3, column 1"):
         asked(handlers, "positions", network=subject["network"], view="tile", patch=[3, 1], permutations=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("attention", {}), ("features", {}), ("positions", {"view": "distance"}), ("positions", {"view": "norms"})],
+)
+def test_weights_written_anew_and_another_size_are_never_shown_from_before(tmp_path, subject, handlers, kind, options):
+    pictures = {} if options.get("view") == "norms" else {"pictures": [subject["picture"]]}
+    for change in ("none", "size", "weights"):
+        if change == "weights":
+            shutil.rmtree(subject["network"])
+            tiny_checkpoint(Path(subject["network"]), seed=5)
+            options = {name: value for name, value in options.items() if name != "image_size"}
+        elif change == "size":
+            options = {**options, "image_size": [32, 32]}
+        request = {"network": subject["network"], **pictures, **options}
+        seen = asked(handlers, kind, **request)
+        fresh = asked(InspectorHandlers(tmp_path / "another").handlers, kind, **request)
+        assert [panel.scale for panel in seen.panels] == [panel.scale for panel in fresh.panels], change
+        for mine, truth in zip(seen.panels, fresh.panels, strict=True):
+            np.testing.assert_array_equal(mine.picture, truth.picture, err_msg=change)
 
 
 def test_the_least_recently_used_network_is_forgotten_when_memory_is_full(tmp_path):

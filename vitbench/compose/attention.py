@@ -60,10 +60,10 @@ def compose_attention(request: AttentionRequest, sources: Sources, progress: Pro
         panels = _strips(request, parts)
     first = parts[0].pair
     networks = {part.pair.named: part.pair.network for part in parts}
-    inputs = {f"weights of {name}": sources.weights_hash(name, network) for name, network in networks.items()}
+    inputs = {f"weights of {name}": sources.weights_hash(network) for name, network in networks.items()}
     if request.other is not None:
         other = sources.network(request.other, progress, request.image_size)
-        inputs[f"weights of {request.other}"] = sources.weights_hash(*other)
+        inputs[f"weights of {request.other}"] = sources.weights_hash(other[1])
     if request.classes is not None:
         inputs[request.classes] = sources.file_hash(request.classes)
     inputs |= {file: sources.file_hash(file) for file in request.pictures}

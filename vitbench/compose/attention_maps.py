@@ -10,8 +10,9 @@ from torch import Tensor
 from vitbench.attention.cache import CachedAttention, all_attention
 from vitbench.attention.outliers import OutlierTokens, outlier_tokens
 from vitbench.attribution.explanation import Explanation, explain
+from vitbench.compose.keys import file_key, module_key
 from vitbench.compose.prepared import PreparedPicture, chosen_preprocessing, class_number, prepare_picture
-from vitbench.compose.sources import Sources, file_key
+from vitbench.compose.sources import Sources
 from vitbench.data.preprocessing import Preprocessing
 from vitbench.errors import UserError
 from vitbench.figures.raster import OverlayStyle, Picture, mark_patch, overlay
@@ -105,7 +106,7 @@ class AttentionMaps:
         if not Path(file).exists():
             raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
         preprocessing = self.preprocessing(network)
-        key = (named, *file_key(file), self.request.preprocess, network.image_size)
+        key = (module_key(network.module), *file_key(file), self.request.preprocess)
         picture = self.sources.recent("picture", key, lambda: prepare_picture(file, preprocessing))
         return NetworkAndPicture(named, network, picture, key)
 

@@ -14,7 +14,8 @@ from vitbench.captions.heads_by_kind import Choice, chosen_heads
 from vitbench.captions.open import open_captioner, pinned
 from vitbench.captions.tokenizer import START, told_unknown, unknown_words
 from vitbench.captions.word_maps import MapSettings, all_word_maps
-from vitbench.compose.sources import Sources, file_key
+from vitbench.compose.keys import file_key, module_key
+from vitbench.compose.sources import Sources
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.sheet import Computed, Panel, Sheet, in_rows
@@ -57,7 +58,7 @@ def encoded_picture(
         progress(0, 0, "encoding the picture")
         return EncodedPicture(captioner, open_picture(Path(file)))
 
-    return named, sources.recent("encoded", (named, device, *file_key(file)), encoded)
+    return named, sources.recent("encoded", (module_key(captioner.module), device, *file_key(file)), encoded)
 
 
 def compose_caption(request: CaptionRequest, sources: Sources, progress: Progress = silent) -> Sheet:
@@ -99,7 +100,7 @@ def compose_caption(request: CaptionRequest, sources: Sources, progress: Progres
         best=1,
         seed=None,
     )
-    inputs = {f"weights of {named}": sources.recent("hash", ("captioner", named), lambda: captioner.weights_hash)}
+    inputs = {f"weights of {named}": sources.weights_hash(captioner)}
     if minus and minus.captioner:
         inputs[f"weights of {minus.captioner}"] = minus.weights_hash
     if choice.heads is not None:
@@ -220,6 +221,6 @@ def _minus(
         theirs = encoded.read(ids).maps(settings, progress)
         if theirs.words != maps.words or theirs.maps.shape != maps.maps.shape:
             raise UserError(f"{named} splits the picture or the caption differently, so there is no difference.")
-        weights = sources.recent("hash", ("captioner", named), lambda: encoded.captioner.weights_hash)
+        weights = sources.weights_hash(encoded.captioner)
         return _Minus(theirs.maps, f"the map by {named}", captioner=named, weights_hash=weights)
     return None

@@ -79,7 +79,7 @@ def compose_distinctness(request: DistinctnessRequest, sources: Sources, progres
         f"{network.name}, weights {network.tag}: maps by {request.method}, from the least to the most distinct object"
         f" by {LOOKS[request.look]}; {len(places)} of {len(records)} measured pictures. IoU at the mean of the map."
     )
-    inputs = {f"weights of {named}": sources.weights_hash(named, network)}
+    inputs = {f"weights of {named}": sources.weights_hash(network)}
     inputs |= {picture.file.name: file_hash(picture.file) for picture in found.pictures}
     record_ = request.changed(network=named).record()
     return Sheet("distinctness", record_, tuple(panels), facts, caption, inputs, two_columns=len(places) > 3)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.compose.checkpoints import pinned_steps
+from vitbench.compose.keys import file_key, module_key
 from vitbench.compose.neighbours import NearestPictures
 from vitbench.compose.network_features import NetworkFeatures, Rows
 from vitbench.compose.prepared import PreparedPicture, prepare_picture
-from vitbench.compose.sources import Sources, file_key
+from vitbench.compose.sources import Sources
 from vitbench.errors import UserError
 from vitbench.features.components import Components, Floats, as_colours, components, turned_to
 from vitbench.features.extraction import PatchFeatures, patch_features
@@ -65,7 +66,7 @@ def compose_features(request: FeaturesRequest, sources: Sources, progress: Progr
             {"file": file, "outliers": count} for file, count in zip(request.pictures, main.outliers, strict=True)
         ],
     }
-    inputs = {f"weights of {one.named}": sources.weights_hash(one.named, one.network) for one in subjects}
+    inputs = {f"weights of {one.named}": sources.weights_hash(one.network) for one in subjects}
     inputs |= {file: sources.file_hash(file) for file in request.pictures}
     return Sheet(
         kind="features",
@@ -123,7 +124,7 @@ def _features_of(
     """One picture and its features, kept for the next question."""
     if not Path(file).exists():
         raise UserError(f"There is no picture {file}{perhaps_path(file)}.")
-    key = (named, *file_key(file), network.image_size, id(network))
+    key = (module_key(network.module), *file_key(file))
     picture = sources.recent("picture", key, lambda: prepare_picture(file, network.preprocessing))
     features = sources.recent(
         "features", (*key, request.layer), lambda: patch_features(network, picture.pixels, request.layer).cpu()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.compose.keys import module_key
 from vitbench.compose.network_features import NetworkFeatures, Rows
 from vitbench.compose.prepared import PANEL_SIDE
 from vitbench.compose.sources import Sources
@@ -54,7 +55,7 @@ class NearestPictures:
     def _embedded(self, subject: NetworkFeatures) -> tuple[Embeddings, str]:
         request, network = self.request, subject.network
         pool = chosen_pool(subject.features[0], request.pool, network.name)
-        key = (subject.named, id(network), network.image_size, request.layer, pool, self.data.fingerprint)
+        key = (module_key(network.module), request.layer, pool, self.data.fingerprint)
         make = partial(embed, network, self.data, request.layer, pool, self.progress)
         return self.sources.recent("embeddings", key, make), pool
 

@@ -1,11 +1,12 @@
 """Networks held open between questions, the least recently used out when they take too much memory."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 
 from vitbench.captions.open import pinned
+from vitbench.compose.keys import module_key, reference_key
 from vitbench.errors import UserError
 from vitbench.models.network import DEMO, Network, open_network
 from vitbench.models.resizing import at_image_size
@@ -60,18 +61,19 @@ class OpenNetworks:
             progress(0, 0, "opening the network")
             return open_network(named, store, progress)
 
-        network = self._networks.get(named, opened)
+        network = self._networks.get(reference_key(named), opened)
         if image_size is not None and image_size != network.image_size:
             own = network
-            network = self._networks.get((named, image_size), lambda: at_image_size(own, image_size))
+            network = self._networks.get((module_key(own.module), image_size), lambda: at_image_size(own, image_size))
         if self.gpu is not None:
             network.module.to(self.gpu.device())
         return named, network
 
     @property
     def held(self) -> list[str]:
-        """The references of the networks in memory, the one used last at the end."""
-        return [str(name) for name in self._networks.keys()]  # noqa: SIM118 - a cache, which is no mapping
+        """The references of the networks in memory, the one used last at the end; without those of another size."""
+        keys = cast(list[tuple[object, ...]], self._networks.keys())
+        return [key[0] for key in keys if isinstance(key[0], str)]
 
     def give_back(self) -> None:
         """Forgets all networks, and frees the GPU."""

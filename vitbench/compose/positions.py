@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from vitbench.attention.cache import all_attention
 from vitbench.attention.subject import no_patch
 from vitbench.attention.tutorial import own_scale_tiles
-from vitbench.compose.sources import Sources, file_key
+from vitbench.compose.keys import file_key, module_key
+from vitbench.compose.sources import Sources
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 from vitbench.figures.colours import colourise
@@ -79,7 +80,7 @@ def compose_positions(request: PositionRequest, sources: Sources, progress: Prog
         "networks": [subject.named for subject in subjects],
         "patch": list(_patch(request, place)) if request.view == "tile" else None,
     }
-    inputs = {f"weights of {one.named}": sources.weights_hash(one.named, one.network) for one in subjects}
+    inputs = {f"weights of {one.named}": sources.weights_hash(one.network) for one in subjects}
     inputs |= {file: sources.file_hash(file) for file in request.pictures}
     arrays: dict[str, NDArray[Any]] = {
         " ".join(filter(None, (subject.title, one.kind))): one.similarity
@@ -101,7 +102,7 @@ def _subjects(request: PositionRequest, sources: Sources, progress: Progress) ->
     """The networks from left to right: what was before stands first, another network second."""
 
     def subject(title: str, named: str, network: Network) -> _NetworkPositions:
-        places = sources.recent("positions", (named, id(network)), lambda: positions(network))
+        places = sources.recent("positions", module_key(network.module), lambda: positions(network))
         return _NetworkPositions(named, title, network, places)
 
     named, network = sources.network(request.network, progress, request.image_size)
@@ -128,7 +129,7 @@ def _scores(
         return {}
 
     def scorecard(subject: _NetworkPositions, place: Positions) -> list[ScorecardLine]:
-        key = ("scores", subject.named, id(subject.network), place.kind, request.permutations)
+        key = ("scores", module_key(subject.network.module), place.kind, request.permutations)
         return sources.recent("positions", key, lambda: place.scorecard(request.permutations, progress))
 
     return {
@@ -231,7 +232,7 @@ def _distance(request: PositionRequest, sources: Sources, subject: _NetworkPosit
     network = subject.network
 
     def of(file: str) -> Floats:
-        key = ("distance", subject.named, *file_key(file))
+        key = ("distance", module_key(network.module), *file_key(file))
         return sources.recent("map", key, lambda: _distances(network, file))
 
     rows = []

@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 from vitbench.captions.captioner import OpenedCaptioner, move
 from vitbench.compose.before import network_before
+from vitbench.compose.keys import file_key, module_key, reference_key
 from vitbench.compose.networks import CPU, HeldGpu, OpenNetworks
 from vitbench.compose.turn import Turn
 from vitbench.errors import UserError
@@ -53,7 +54,7 @@ class Sources:
 
     def captioner(self, named: str, opened: Callable[[], OpenedCaptioner]) -> OpenedCaptioner:
         """A captioner, on the GPU while that can be had."""
-        captioner = self.recent("captioner", named, opened)
+        captioner = self.recent("captioner", reference_key(named), opened)
         if self.networks.gpu is not None:
             move(captioner, self.networks.gpu.device())
         return captioner
@@ -93,9 +94,9 @@ class Sources:
         name = run.recipe().name or run.id
         return f"{name}, step {int(step):,}" if step.isdigit() else name
 
-    def weights_hash(self, named: str, network: Network) -> str:
+    def weights_hash(self, network: Network | OpenedCaptioner) -> str:
         """The hash of a network's weights."""
-        return self.recent("hash", ("weights", named, id(network)), lambda: network.weights_hash)
+        return self.recent("hash", module_key(network.module), lambda: network.weights_hash)
 
     def file_hash(self, file: str) -> str:
         """The hash of a file's bytes. Raises UserError if it cannot be read."""
@@ -106,12 +107,3 @@ class Sources:
         for recent in self._recent.values():
             recent.clear()
         self.networks.give_back()
-
-
-def file_key(file: str) -> tuple[str, int, int]:
-    """Names a file with the bytes that it has now; (0, 0) where there is none."""
-    try:
-        found = Path(file).stat()
-    except OSError:
-        return file, 0, 0
-    return file, found.st_mtime_ns, found.st_size
