@@ -295,3 +295,24 @@ def test_trimaps_and_void_pixels_are_read_as_they_mean(tmp_path, store):
     assert len(data.pictures) == 2
     (mask,) = seen_masks(data.pictures[0], Preprocessing(8, 8)).masks.values()
     assert mask.sum() == 16
+
+
+def test_polygons_that_leave_the_picture_and_masks_of_nothing_are_said(tmp_path):
+    draw(tmp_path, "images/a.jpg", "images/b.jpg", size=(64, 48))
+    beyond = fitted_masks(tmp_path / "images/a.jpg", [Region("x", [[-10, 8, 40, 8, 40, 60]], 48, 64, "i.json: [0]")])
+    assert beyond.masks[0] is not None
+    assert beyond.problems == ["i.json: [0]: polygon 0 of 1 reaches 12 pixels beyond the picture, and is cut there"]
+    edge = fitted_masks(tmp_path / "images/a.jpg", [Region("x", [[-1, 8, 40, 8, 40, 49]], 48, 64, "i.json: [0]")])
+    assert not edge.problems
+    boxes = {"heart": [8, 8, 40, 8, 40, 40, 8, 40], "frame": [-2, -2, 70, -2, 70, 50, -2, 50]}
+    objects = [
+        {"id": n, "image_id": 1, "category_id": n, "segmentation": [box]} for n, box in enumerate(boxes.values())
+    ]
+    categories = [{"id": n, "name": name} for n, name in enumerate(boxes)]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}]
+    document = {"images": images, "categories": categories, "annotations": objects}
+    write(tmp_path, "annotations/instances_test.json", document)
+    (picture,) = open_masks(str(tmp_path), tmp_path).pictures
+    looked = seen_masks(picture, Preprocessing(16, 16))
+    assert list(looked.masks) == ["heart"]
+    assert looked.problems[-1] == "a.jpg: the object frame covers all of what the network sees, and is left out"

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from vitbench.data.index import open_index
+from vitbench.data.layouts import recognise
 from vitbench.data.pictures import open_picture
 from vitbench.errors import UserError
 
@@ -137,6 +138,10 @@ def test_a_negative_of_sixteen_bits_is_turned(tmp_path, store):
         ("a.jpg", b"\xff\x0a" + bytes(99), "JPEG XL is not read"),
         ("a.png", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300), "pillow-heif|cut short or damaged"),
         ("a.tif", bytes(128) + b"DICM" + bytes(99), "DICOM is not read"),
+        ("a.jpg", b"<!DOCTYPE html><html>404", "a web page, as servers send it"),
+        ("a.jpg", b"version https://git-lfs.github.com/spec/v1\noid", "a pointer of Git LFS .*: run git lfs pull"),
+        ("a.png", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "a drawing, not pixels"),
+        ("a.jpg", b'{"error": "rate limit"}', "a text in JSON instead of a picture"),
         ("a.tif", None, "a TIFF of a kind that is not read"),
     ],
 )
@@ -155,3 +160,10 @@ def test_a_camera_s_pair_of_pictures_is_a_picture(tmp_path, store):
         (tmp_path / "d" / kind).mkdir(parents=True)
         picture.save(tmp_path / "d" / kind / "1.mpo", save_all=True, append_images=[picture])
     assert [sample.file for sample in index_of(tmp_path / "d", store).samples] == ["a/1.mpo", "b/1.mpo"]
+
+
+def test_pictures_without_an_ending_are_told_by_their_bytes(tmp_path):
+    draw = Image.new("RGB", (4, 4))
+    draw.save(tmp_path / "0001", "PNG")
+    with pytest.raises(UserError, match=r"0001 is a PNG by its bytes: give such files the ending .png"):
+        recognise(tmp_path)

@@ -1,5 +1,6 @@
 """COCO segmentations as masks: polygons, run lengths, and run lengths as compressed text."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from vitbench.errors import UserError
 from vitbench.text import shortened
 
 Mask = NDArray[np.bool_]
+_FAR = 1e6
+"""Pixels; a corner that far off is no polygon in a picture."""
 _LARGEST_SHIFT = 60
 """Bits of a run length; a text without an end would make a number of any size."""
 
@@ -108,6 +111,7 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
         note("its numbers add up to the pixels of the picture, so they are read as run lengths and no polygon")
         return from_run_lengths(lengths, height, width)
     wrong: list[str] = []
+    beyond: list[str] = []
     reason = ""
     for number, polygon in enumerate(polygons):
         try:
@@ -115,6 +119,8 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
             if _are_fractions(numbers):
                 note(f"polygon {number} of {len(polygons)} is read as fractions of the sides")
                 numbers = [one * (height if place % 2 else width) for place, one in enumerate(numbers)]
+            if over := _beyond(numbers, height, width):
+                beyond.append(f"polygon {number} of {len(polygons)} reaches {over} pixels beyond the picture")
             draw.polygon(_corners(numbers), fill=1)
         except (TypeError, ValueError) as error:
             wrong.append(f"polygon {number} of {len(polygons)} is left out ({error})")
@@ -123,7 +129,10 @@ def _from_polygons(polygons: Any, height: int, width: int, note: Callable[[str],
         raise ValueError(reason if polygons else "it has no polygon")
     for said in wrong:
         note(said)
-    return np.asarray(canvas)
+    mask = np.asarray(canvas)
+    for said in beyond if mask.any() else ():
+        note(f"{said}, and is cut there")
+    return mask
 
 
 def _bare_run_lengths(polygons: Any, height: int, width: int) -> list[int] | None:
@@ -151,6 +160,19 @@ def _numbers(polygon: Any) -> list[float]:
 def _are_fractions(numbers: Sequence[float]) -> bool:
     """Whether coordinates are shares of the sides: a polygon within one pixel would be no object."""
     return all(0 <= n <= 1 for n in numbers) and not all(n.is_integer() for n in numbers)
+
+
+def _beyond(numbers: Sequence[float], height: int, width: int) -> int:
+    """By how many pixels a polygon leaves the picture; 0 where it is no more than a hundredth of a side, or two
+    pixels."""
+    if not all(map(math.isfinite, numbers)):
+        return 0
+    sides = [
+        (max(numbers[place::2], default=0) - side, -min(numbers[place::2], default=0), side)
+        for place, side in ((0, width), (1, height))
+    ]
+    most = max((over for *both, side in sides for over in both if over > max(2.0, 0.01 * side)), default=0.0)
+    return math.ceil(most) if most < _FAR else 0
 
 
 def _corners(numbers: Sequence[float]) -> list[tuple[float, float]]:

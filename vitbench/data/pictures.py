@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import ExifTags, Image
 
+from vitbench.data.files_that_are_no_pictures import HEAD, OTHERS, told_by
 from vitbench.data.large_pictures import LARGE, ONE_LARGE_PICTURE
 from vitbench.data.value_range import ValueRange, eight_bits, own_range, values_of
 from vitbench.errors import UserError
@@ -26,21 +27,6 @@ honest or a decompression bomb."""
 LIMIT_VARIABLE = "VITBENCH_LARGEST_PICTURE"
 """The environment variable that sets the limit, in millions of pixels."""
 
-_OTHERS = {
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC is read with pillow-heif: pip install 'vitbench[heif]'"),
-    **dict.fromkeys(
-        (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"),
-        "a camera's raw file: develop it to JPEG first",
-    ),
-    ".svg": "a drawing, not pixels: export it as PNG first",
-    ".jxl": "JPEG XL is not read: convert it to JPEG or PNG first",
-}
-"""Pictures that Pillow alone cannot read, with what to do."""
-
-_HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-"""Brands of HEIF (ISO/IEC 23008-12) in a file's first box."""
-_HEAD = 132
-"""Bytes from which a file can be told that Pillow does not know."""
 _TIFF_DEPTHS = 258
 """The tag BitsPerSample."""
 _TIFF_PHOTOMETRIC = 262
@@ -101,7 +87,7 @@ def picture_extensions() -> frozenset[str]:
     """Endings of file names (lower case, with the dot) that stand for a picture, even one that needs a library more."""
     formats = set(_formats())
     return (
-        frozenset(_OTHERS)
+        frozenset(OTHERS)
         | {ending for ending, name in Image.registered_extensions().items() if name in formats}
         | {".mpo"}
     )
@@ -176,7 +162,7 @@ def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Im
     """
     _silence_libtiff()
     limit = largest_picture()
-    head = content[:_HEAD]
+    head = content[:HEAD]
     try:
         # Pillow refuses by itself what is twice as large, before its size can be asked.
         Image.MAX_IMAGE_PIXELS = limit
@@ -194,8 +180,8 @@ def load_picture(content: bytes, name: str, turn: ExitStack | None = None) -> Im
             orientation_of(picture)
             stream.close()
     except _BROKEN as error:
-        advice = _OTHERS.get(PurePath(name).suffix.lower())
-        known = advice or _told_by(head) if isinstance(error, Image.UnidentifiedImageError) else None
+        advice = OTHERS.get(PurePath(name).suffix.lower())
+        known = advice or told_by(head) if isinstance(error, Image.UnidentifiedImageError) else None
         raise UnreadablePicture(name, known or _reason(error)) from error
     return picture
 
@@ -238,22 +224,6 @@ def _on_white(picture: Image.Image) -> Image.Image:
     coloured = picture.convert("RGBA")
     white = Image.new("RGBA", coloured.size, "white")
     return Image.alpha_composite(white, coloured)
-
-
-def _told_by(head: bytes) -> str | None:
-    """What a file is by its first bytes, whatever it is called, with what to do; None where they say nothing."""
-    if head.startswith(b"\xff\x0a") or head[4:8] == b"JXL ":
-        return _OTHERS[".jxl"]
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
-        return "the file is cut short or damaged" if "HEIF" in Image.OPEN else _OTHERS[".heic"]
-    if head[128:132] == b"DICM":
-        return "DICOM is not read: write its pixels as PNG or TIFF of 16 bits first"
-    if head.startswith((b"II*\0", b"MM\0*")):
-        return (
-            "a TIFF of a kind that is not read, such as floating point of 16 or 64 bits or in colour: write it with"
-            " 8 or 16 bits, or grey with 32"
-        )
-    return None
 
 
 def not_finite(picture: Image.Image) -> int:

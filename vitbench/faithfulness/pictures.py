@@ -151,12 +151,14 @@ def seen_masks(picture: MaskedPicture, preprocessing: Preprocessing) -> SeenPict
         masks[name] = masks[name] | mask if name in masks else mask
     largest = sorted(masks, key=lambda name: (name != picture.label, -int(masks[name].sum())))
     seen = {name: _through(masks[name], preprocessing) for name in largest}
-    return SeenPicture(
-        picture.file,
-        preprocessing.resized(whole),
-        {name: mask for name, mask in seen.items() if mask.any() and not mask.all()},
-        tuple(problems),
-    )
+    kept = {name: mask for name, mask in seen.items() if mask.any() and not mask.all()}
+    for name in seen if kept else ():  # a picture without any is named by who asked for it
+        if name not in kept:
+            covers = "all" if seen[name].all() else "none"
+            problems.append(
+                f"{picture.file.name}: the object {name} covers {covers} of what the network sees, and is left out"
+            )
+    return SeenPicture(picture.file, preprocessing.resized(whole), kept, tuple(problems))
 
 
 def masks_of(picture: MaskedPicture) -> tuple[list[tuple[str | None, Mask]], list[str]]:

@@ -96,6 +96,12 @@ MASK_FOLDERS = frozenset(
         "mask_png",
         "masks_png",
         "label_png",
+        "label",
+        "matte",
+        "mattes",
+        "alpha",
+        "alphas",
+        "silhouettes",
     ]
 )
 """Folders that hold a picture of the truth for each picture beside them (lower case)."""
@@ -103,7 +109,8 @@ MASK_FOLDERS = frozenset(
 _ONLY_MASKS = frozenset(
     ["masks", "trimaps", "segmentations", "segmentationclass", "segmentationobject", "segmentationclassaug"]
 )
-MASK_ENDINGS = ("_mask", "-mask", ".mask", "_seg", "_gt", "_segmentation", "_trimap")
+MASK_ENDINGS = ("_mask", "-mask", ".mask", "_seg", "_gt", "_segmentation", "_trimap", "_label", "_matte", "_alpha")
+_MASK_BEGINNINGS = ("mask_", "mask-", "gt_")
 _GROUND_TRUTH = re.compile(r"_ground_?truth$")
 _OF_MASKS = re.compile(r"_(ground_?truth|masks|segmentations?|annotations|labels)$")
 """Folders of masks of one split or task: `train_masks`, `ISIC2018_Task1_Training_GroundTruth`."""
@@ -264,6 +271,8 @@ def pictured_by(stem: str) -> str | None:
     if numbered:
         return numbered["stem"]
     lower = stem.lower()
+    if begun := next((start for start in _MASK_BEGINNINGS if lower.startswith(start) and lower != start), ""):
+        return stem[len(begun) :]
     return next((stem[: -len(ending)] for ending in MASK_ENDINGS if lower.endswith(ending) and lower != ending), None)
 
 

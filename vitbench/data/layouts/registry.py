@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from vitbench.data.files_that_are_no_pictures import picture_by_bytes
 from vitbench.data.layouts.base import Declined, Doubt, Entry, Form, Layout, NotRecognised
 from vitbench.data.layouts.class_doubts import class_doubts
 from vitbench.data.layouts.columns import PIXELS, holds_pixels
@@ -17,7 +19,7 @@ from vitbench.data.layouts.place import Place, listed, not_pictures
 from vitbench.data.tables import first_cells
 from vitbench.declarations import Declarations
 from vitbench.errors import UserError
-from vitbench.files.reading import CAPTIONS, open_file
+from vitbench.files.reading import CAPTIONS, PICTURE, open_file
 from vitbench.nearest import perhaps, perhaps_path
 
 FORMS = Declarations("layout", Form, "vitbench.data.layouts", "FORM", lambda one: -one.priority)
@@ -198,6 +200,11 @@ def _table_of_beginnings(found: Layout, declined: dict[str, Declined]) -> Iterab
 
 def _what_is_there(place: Place) -> str:
     said = place.what_is_there()
+    for other in place.others[:1]:
+        with suppress(UserError), open_file(place.root / other, PICTURE) as stream:
+            if kind := picture_by_bytes(stream.read(16)):
+                ending = f".{kind.lower().replace('jpeg', 'jpg')}"
+                return f"{said} ({other} is a {kind} by its bytes: give such files the ending {ending})"
     for other in place.others:
         if other.lower().endswith(".csv") and holds_pixels(first_cells(place.root / other)):
             return f"{said} ({other}: {PIXELS})"
