@@ -11,6 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.watching.event_files import read_event_files
 
@@ -90,3 +91,26 @@ def test_the_command_takes_any_path(logs, tmp_path):
     assert answer.returncode == 2
     assert "There is no run" not in answer.stderr
     assert "any depth" in metrics("--help").stdout
+
+
+def test_files_without_scalars_packed_ones_and_missing_paths_are_said(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "events.out.tfevents.1.host").write_bytes(b"")
+    assert read_event_files(tmp_path / "empty").problems == [
+        f"1 event file in {tmp_path / 'empty'}, and no scalar there."
+    ]
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "events.out.tfevents.1.host.bz2").write_bytes(b"BZh9")
+    assert "is packed, and not as .gz: unpack it" in read_event_files(tmp_path / "packed").problems[0]
+    for name, said in (
+        ("results.csv", "Ultralytics"),
+        ("summary.csv", "timm's train.py"),
+        ("a.log.json", "OpenMMLab"),
+        ("meta.yaml", "MLflow"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("a,b")
+        with pytest.raises(UserError, match=said):
+            read_event_files(tmp_path / name)
+    assert main(["metrics", str(tmp_path / "nowhere")]) == 2
+    assert f"There is no file or folder {tmp_path / 'nowhere'}" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import os
 from vitbench.commands._runs import find_run
 from vitbench.comparing.scores import plain_number
 from vitbench.errors import UserError
-from vitbench.nearest import perhaps
+from vitbench.nearest import perhaps, perhaps_path
 from vitbench.output import complain, print_json, print_row
 from vitbench.paths import expanded
 from vitbench.watching.event_files import event_files_below, read_event_files
@@ -32,7 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the scalars. Values that are not finite are written `nan` and `inf` in CSV, and null in JSON."""
     path = expanded(arguments.run)
     if not os.path.lexists(path) or (path.is_dir() and not event_files_below(path) and _is_run(arguments)):
-        path = find_run(arguments).folder
+        try:
+            path = find_run(arguments).folder
+        except UserError as error:
+            if os.path.lexists(path) or not str(error).startswith("There is no run "):
+                raise
+            # A path may have been meant as well.
+            there = f"There is no file or folder {path}{perhaps_path(path)}. "
+            raise UserError(f"{there}{error}") from error
     found = read_event_files(path)
     for problem in found.problems:
         complain(problem)

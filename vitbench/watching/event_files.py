@@ -16,14 +16,24 @@ import numpy as np
 from vitbench.errors import UserError
 from vitbench.runs.events import EventReader, Series
 from vitbench.runs.packed import ENDING, UNPACKING_ERRORS, is_packed, unpack
+from vitbench.text import counted
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _OTHER_LOGS = {
     "metrics.csv": "metrics.csv of Lightning's CSVLogger; its TensorBoardLogger writes event files",
     "trainer_state.json": "trainer_state.json of Hugging Face's Trainer; report_to=tensorboard writes event files",
     "history.csv": "a table of Keras's CSVLogger; its TensorBoard callback writes event files",
+    "results.csv": "results.csv of Ultralytics; yolo settings tensorboard=True writes event files",
+    "summary.csv": "summary.csv of timm's train.py, which writes no event files",
+    "scalars.json": "scalars.json of OpenMMLab; its TensorboardVisBackend writes event files",
+    "meta.yaml": "a folder of MLflow, which writes no event files: a SummaryWriter beside it does",
 }
-_OTHER_ENDINGS = {".wandb": "a log of Weights & Biases; sync_tensorboard=True keeps event files too"}
+_OTHER_ENDINGS = {
+    ".wandb": "a log of Weights & Biases; sync_tensorboard=True keeps event files too",
+    ".log.json": "a log of OpenMMLab; its TensorboardLoggerHook writes event files",
+}
+_PACKED = (".bz2", ".xz", ".zst", ".lz4", ".zip", ".7z")
+"""Endings of event files that are packed in other ways than gzip."""
 """EventFiles of other kinds, by the names of their files, with the way to event files."""
 
 
@@ -83,6 +93,8 @@ def read_event_files(path: Path) -> EventFiles:
                 said = f"{prefix}{tag} is a scalar of two folders; that of {prefix} is called {name}."
                 found.problems.append(said)
             found.series[name] = series
+    if path.is_dir() and not found.series:
+        found.problems.append(f"{counted(len(files), 'event file')} in {path}, and no scalar there.")
     if path.is_file() and not found.series:
         raise UserError(f"{path} holds no scalars of a TensorBoard event file{_why_not(path, found.problems)}.")
     return found
@@ -110,7 +122,8 @@ def _what_is_there(files: list[Path]) -> str:
 
 
 def _other_log(file: Path) -> str:
-    return _OTHER_LOGS.get(file.name, "") or _OTHER_ENDINGS.get(file.suffix, "")
+    by_ending = next((what for ending, what in _OTHER_ENDINGS.items() if file.name.endswith(ending)), "")
+    return _OTHER_LOGS.get(file.name, "") or by_ending
 
 
 def _steps_that_go_back(reader: EventReader, files: int) -> list[str]:
@@ -149,6 +162,9 @@ def _read(files: list[Path]) -> tuple[EventReader, list[str]]:
             name = file.name.removesuffix(ENDING)
             if name != file.name and name in names:
                 problems.append(f"{file.name} is not read, since {name} lies beside it.")
+                continue
+            if file.name.endswith(_PACKED):
+                problems.append(f"{file.name} is packed, and not as .gz: unpack it.")
                 continue
             # Names that TensorBoard did not choose are read too; their number keeps equal ones apart.
             usual = name.startswith("events.out.tfevents.")
