@@ -208,3 +208,19 @@ def test_an_empty_list_beside_full_ones_is_no_label_either(tmp_path):
         "a.jpg": (),
         "b.jpg": ("cat", "dog"),
     }
+
+
+def test_a_column_whose_values_hardly_repeat_is_no_label(tmp_path):
+    names = [f"images/{n}.jpg" for n in range(12)]
+    draw(tmp_path, *names)
+    remarks = ["sharp", *(f"seen on day {n}" for n in range(10)), "sharp"]
+    rows = (f"{n}.jpg,{remarks[n]},{'dog' if n % 2 else 'cat'}" for n in range(12))
+    (tmp_path / "table.csv").write_text("image,when,sort\n" + "\n".join(rows) + "\n")
+    assert found(tmp_path) == {name: "dog" if n % 2 else "cat" for n, name in enumerate(names)}
+
+
+def test_the_column_named_for_the_file_counts_though_some_pictures_are_missing(tmp_path):
+    draw(tmp_path, *(f"images/{n}.jpg" for n in range(2, 6)), *(f"small/s{n}.jpg" for n in range(6)))
+    rows = (f"images/{n}.jpg,small/s{n}.jpg,{'dog' if n % 2 else 'cat'}" for n in range(6))
+    (tmp_path / "table.csv").write_text("filename,other,label\n" + "\n".join(rows) + "\n")
+    assert found(tmp_path) == {f"images/{n}.jpg": "dog" if n % 2 else "cat" for n in range(2, 6)}
