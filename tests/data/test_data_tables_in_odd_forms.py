@@ -1,6 +1,7 @@
 """Tables of labels in forms that spreadsheets, annotation programs and scripts give them."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -152,3 +153,15 @@ def test_pictures_inside_a_table_and_files_that_are_not_read_are_told(tmp_path):
     write(tmp_path, "packed/labels.csv.gz", b"\x1f\x8b")
     with pytest.raises(UserError, match=r"carry no labels.*if the labels are in labels.csv.gz.*is packed: unpack it"):
         inspect_data(str(tmp_path / "packed"), tmp_path / "store")
+
+
+@pytest.mark.parametrize(("in_folders", "in_table"), [("train", "val"), ("test", "train")])
+def test_splits_that_no_table_names_have_the_labels_of_their_folders(tmp_path, in_folders, in_table):
+    draw(tmp_path, *(f"{in_folders}/{label}/{n}.jpg" for label in ("cat", "dog") for n in range(3)))
+    draw(tmp_path, *(f"{in_table}/{name}" for name, _ in PAIRS), f"{in_folders}/cow/9.jpg")
+    write(tmp_path, f"{in_table}.csv", "filename,label\n" + ROWS)
+    found = recognise(tmp_path)
+    assert Counter((entry.split, entry.label) for entry in found.entries) == {
+        (in_folders, "cat"): 3, (in_folders, "dog"): 3, (in_table, "cat"): 2, (in_table, "dog"): 2,
+    }  # fmt: skip
+    assert any(f"the split {in_folders}: 6 pictures there have the labels of their folders" in n for n in found.notes)

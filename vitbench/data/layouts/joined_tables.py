@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from vitbench.data.layouts.base import Entry, Layout, as_layout
 from vitbench.data.layouts.label_table import ReadTable
 from vitbench.data.layouts.lists import lists_of, splits_of_lists
-from vitbench.data.layouts.names import split_of
+from vitbench.data.layouts.names import readable, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.layouts.table_doubts import doubts_of_tables
@@ -45,6 +45,9 @@ def tables_layout(
         splits, missing, said = splits_of_lists(lists, found)
         problems, notes = [*problems, *missing], [*notes, *said]
         found = tuple(replace(entry, split=splits[entry.file]) for entry in found if entry.file in splits)
+    if by_folder := _of_other_splits(place, found, notes):
+        found = (*found, *by_folder)
+        entries |= {entry.file: entry for entry in by_folder}
     unlabelled = _rest(place, entries, tables, notes)
     how = f"{what} ({', '.join(dict.fromkeys(PurePosixPath(read.name).name for read in tables))})"
     several = {name: labels for read in tables for name, labels in read.several.items()}
@@ -67,6 +70,35 @@ def tables_layout(
         doubts=tuple(doubts),
         unlabelled=tuple(unlabelled),
     )
+
+
+def _of_other_splits(place: Place, found: Sequence[Entry], notes: list[str]) -> list[Entry]:
+    """Pictures of splits that the tables say nothing of, where they lie in folders called like the tables' labels:
+    class folders in `train/`, and `val.csv` beside a flat `val/`."""
+    known = {label for entry in found for label in entry.all_labels}
+    told = {entry.split for entry in found}
+    if place.file is not None or "" in told or any(entry.labels is not None for entry in found):
+        return []
+    masks, taken = mask_files(place.pictures), {entry.file for entry in found}
+    by_split: dict[str, list[str]] = {}
+    for picture in place.pictures:
+        split = next((named for part in picture.split("/")[:-1] if (named := split_of(part))), "")
+        if split and split not in told and picture not in masks and picture not in taken:
+            by_split.setdefault(split, []).append(picture)
+    added = []
+    for split, pictures in by_split.items():
+        labelled = [Entry(one, label, split) for one in pictures if (label := readable(_folder(one))) in known]
+        if len(labelled) * 2 > len(pictures):
+            added += labelled
+            count = counted(len(labelled), "picture")
+            notes.append(
+                f"No table says anything of the split {split}: {count} there have the labels of their folders."
+            )
+    return added
+
+
+def _folder(picture: str) -> str:
+    return PurePosixPath(picture).parent.name
 
 
 def _rest(place: Place, entries: dict[str, Entry], tables: Sequence[ReadTable], notes: list[str]) -> list[Entry]:
