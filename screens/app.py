@@ -127,6 +127,7 @@ class Workbench(ColouredApp[str]):
             self.set_interval(LOOK_EVERY, self._inspector_start.poll)
             if complaint:
                 self.tell(complaint, "warning")
+        self.remembered.tell = lambda sentence: self.tell(sentence, "warning")
         for sentence in filter(None, (*self.remembered.problems, problem)):
             self.tell(sentence, "warning")
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from vitbench import text
 from vitbench.errors import UserError
 from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION, PICTURE, Unreadable, open_file
@@ -55,7 +56,7 @@ class ShownEvaluation:
 
 def split_words(split: str) -> str:
     """A split as people call it; another folder's by its own name."""
-    return {"val": "validation split", "test": "test split", "train": "training split"}.get(split, split or "pictures")
+    return text.split_name(split) if split in ("train", "val", "test") else split or "pictures"
 
 
 def preferred(names: tuple[str, ...]) -> str | None:

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -46,6 +47,14 @@ class Export:
         return {"width_cm": self.width, "dpi": self.resolution, "caption": self.caption}
 
 
+class Tick(Checkbox):
+    """A checkbox that says by its sign, and not by a colour alone, whether it is on; Space turns it."""
+
+    @property
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")
+
+
 class ExportDialog(FormDialog[Export]):
     """Asks for an export. Enter in a line saves by the file's ending; a format from the list changes the ending."""
 
@@ -65,7 +74,7 @@ class ExportDialog(FormDialog[Export]):
                 yield Input(placeholder="as it is", id="width", compact=True)
                 yield Static("  Pixels per inch ")
                 yield Input("300", id="resolution", compact=True)
-                yield Checkbox("Caption", True, id="caption", compact=True)
+                yield Tick("Caption", True, id="caption", compact=True)
             yield OptionList(*(Option(_TITLES[ending], id=ending) for ending in self._endings), compact=True)
             yield Static(id="export-problem")
 

@@ -7,6 +7,7 @@ rest as the other has written it.
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from vitbench.errors import UserError
@@ -44,6 +45,9 @@ class Remembered:
         self.problems: list[str] = []
         """What of the file was not used, a sentence each."""
         self._values = self._first_read()
+        self.tell: Callable[[str], object] = self.problems.append
+        """Who is told, once, that nothing can be remembered."""
+        self._failed = False
 
     def _first_read(self) -> dict[str, object]:
         """The values that fit; says what does not, and sets aside a file that cannot be read."""
@@ -111,13 +115,24 @@ class Remembered:
         self._values |= self._read()
         self._values[name] = value
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self.file.parent, prefix=".screens-")
+            self._write(to_json(self._values, indent=1))
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                reason = error.strerror or str(error)
+                self.tell(f"{self.file} cannot be written ({reason}): what you choose is not remembered.")
+
+    def _write(self, text: str) -> None:
+        """The file replaced whole; what was begun is taken away where that fails."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=self.file.parent, prefix=".screens-")
+        try:
             with os.fdopen(handle, "w") as stream:
-                stream.write(to_json(self._values, indent=1))
+                stream.write(text)
             Path(beside).replace(self.file)
         except OSError:
-            return
+            Path(beside).unlink(missing_ok=True)
+            raise
 
 
 def _fits(value: object, kind: type) -> bool:

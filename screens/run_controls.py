@@ -101,7 +101,7 @@ class RunControls(WorkbenchScreen):
 
         recent = dict.fromkeys(other.data for other in reversed(self.workbench.snapshot.runs) if other.data)
         question = f'Evaluate "{run.title}" on'
-        own = "empty: its own test split; or a folder of labelled pictures"
+        own = "empty: its own test split, else validation; or a folder of labelled pictures"
         places = AskDialog(question, lambda typed: data_places(typed, recent), label="Pictures", empty=own)
         self.app.push_screen(places, answered)
 

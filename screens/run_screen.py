@@ -113,7 +113,7 @@ class RunScreen(RunEvaluations, Exports):
             with Grid(id="system"):
                 for panel in SYSTEM_PANELS:
                     yield Chart(panel.title, id=panel.name, classes="panel")
-            yield LogView(id="log")
+            yield LogView(wraps=True, id="log")
             yield RecipeView(id="recipe")
             yield ConfusionView(id="confusion")
             yield MistakesView(id="mistakes")

@@ -37,7 +37,7 @@ def refuse_unknown_names(model: str, optimizer: str) -> None:
     if not _is_of_installed_timm():
         return
     said = unknown_names(model, optimizer)
-    if entry_points(group=SOURCES):
+    if _has_other_sources():
         said = [sentence for sentence in said if not sentence.startswith("model.name")]
     if said:
         raise UserError(" ".join(said))
@@ -49,6 +49,11 @@ def _is_of_installed_timm() -> bool:
         return version("timm") == catalogue.timm_version()
     except PackageNotFoundError:
         return False
+
+
+@cache
+def _has_other_sources() -> bool:
+    return bool(entry_points(group=SOURCES))
 
 
 def _unknown(key: str, name: str, what: str, known: Sequence[str]) -> str:

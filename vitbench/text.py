@@ -50,3 +50,8 @@ def size_in_words(size: float) -> str:
 def small_error(error: float) -> str:
     """A relative error with one digit that counts; what single precision cannot tell from 0 is not called 0."""
     return f"{error:.0e}" if error >= SINGLE_PRECISION else f"below {SINGLE_PRECISION:.0e}"
+
+
+def split_name(split: str) -> str:
+    """A split of data as people call it: `val` is the validation split; another one has its own name."""
+    return {"val": "validation split", "train": "training split"}.get(split, f"{split} split")

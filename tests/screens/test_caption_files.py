@@ -41,6 +41,11 @@ async def test_saving_says_where(opened, tmp_path, monkeypatch):
         assert dialog.query_one("#file", Input).value.endswith("captions/0-02-red.png")
         dialog.query_one("#file", Input).value = f"{tmp_path}/red.svg"
         dialog.query_one("#width", Input).value = "8.5"
+        tick = dialog.query_one("#caption")
+        assert tick.render().plain.startswith("[x] Caption")
+        tick.toggle()
+        assert tick.render().plain.startswith("[ ] Caption"), "seen without colours too"
+        tick.toggle()
         await app.press("enter")
         request, arguments = app.inspector.asked[-1]
         assert (request, arguments["kind"], arguments["request"]["word"]) == ("save_sheet", "caption", 2)

@@ -52,7 +52,7 @@ async def test_a_run_is_evaluated_aside_and_its_confusions_come(store, tmp_path,
         await at.press("enter", "5")
         await at.see("No evaluation yet", "E evaluate")
         await at.press("E")
-        await at.see('Evaluate "pets" on', "its own test split; or a folder")
+        await at.see('Evaluate "pets" on', "its own test split, else validation; or a folder")
         await at.press("enter")
         await at.see("evaluating: 120 of 480 (25%)", "E cancels")
         assert inspector.asked == {"request": "evaluate", "network": fake.id, "data": ""}

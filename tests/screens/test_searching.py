@@ -118,3 +118,21 @@ async def test_tables_are_searched(store, tmp_path):
         wrong = np.delete(matrix.evaluation.confusion[matrix.row], matrix.row)
         shown = matrix.evaluation.confusion[matrix.row, matrix.column]
         assert shown == wrong.max() or not wrong.any()
+
+
+async def test_the_whole_log_shows_lines_whole_and_finds_what_stands_at_their_end(store):
+    fake = FakeRun(store, "one").train(100)
+    for number in range(60):
+        fake.log.write(number, "info", f"line {number}: " + "validation loss 0.1, " * 6 + f"at the end {number}.")
+    fake.status("finished")
+    async with opened(store, (80, 24)) as at:
+        await at.show("run", run_id=fake.id)
+        await at.see("line 59: validation loss")
+        assert "at the end 59." not in at.text(), "beside the charts a line is one row"
+        await at.press("3")
+        await at.see("at the end 59.")
+        log = at.screen.query_one("#log", LogView)
+        assert log.scroll_offset.y == log.max_scroll_y
+        await at.press("slash")
+        await at.type("end 7.")
+        await at.see("1 of 1", "line 7: ", "at the end 7.")

@@ -1,7 +1,9 @@
 """Each theme that is offered works on each screen, and nothing remembered keeps the app from starting."""
 
+import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from textual.color import Color
@@ -129,3 +131,19 @@ async def test_a_settings_file_that_is_a_folder_is_ignored(store):
     FakeRun(store, "one").train(100).status("finished")
     async with opened(store, (100, 30)) as at:
         assert any("is not used" in notice.message for notice in at.app._notifications)
+
+
+def test_what_cannot_be_written_is_said_once_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    remembered, said = Remembered(tmp_path), []
+    remembered.tell = said.append
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    remembered.set("theme", "nord")
+    remembered.set("sort", "age")
+    file = tmp_path / "screens.json"
+    assert said == [f"{file} cannot be written (No space left on device): what you choose is not remembered."]
+    assert list(tmp_path.iterdir()) == []
+    assert remembered.text("theme", "") == "nord", "it holds for this visit"

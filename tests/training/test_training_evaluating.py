@@ -55,7 +55,7 @@ def test_other_pictures_have_a_name_of_their_own(run, store, tmp_path):
     assert found.file.name.endswith(f"_test-{STEP}.json")
     validated = evaluate(run.id, store, data=str(other), split="val", device=CPU)
     assert validated.file != found.file
-    assert validated.where == f"on the val split of {other}"
+    assert validated.where == f"on the validation split of {other}"
     assert evaluate(str(run.checkpoint().folder), store, data=str(other), device=CPU).file is None
 
 

@@ -10,6 +10,7 @@ from vitbench.errors import UserError
 from vitbench.files.reading import EVALUATION, check_file
 from vitbench.runs.evaluations import Scored, ScoredLabels, evaluations, label_evaluations
 from vitbench.runs.store import Run
+from vitbench.text import split_name
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _nothing_shared(runs: Sequence[Run], splits: Sequence[set[str]], split: str)
     known = "; ".join(
         f"{_name(run)}: {', '.join(sorted(of_run)) or 'none'}" for run, of_run in zip(runs, splits, strict=True)
     )
-    wanted = f"of the {split} split" if split else "of the same split"
+    wanted = f"of the {split_name(split)}" if split else "of the same split"
     return f"The runs have no evaluation {wanted} ({known}); `vitbench evaluate RUN` makes one."
 
 

@@ -3,7 +3,7 @@
 from vitbench.comparing.report import Comparison
 from vitbench.comparing.scores import At, Spread
 from vitbench.runs.evaluations import ScoredLabels
-from vitbench.text import clean
+from vitbench.text import clean, split_name
 
 
 def lines(found: Comparison) -> list[str]:
@@ -27,7 +27,7 @@ def tests(found: Comparison) -> list[str]:
         return [clean(found.not_tested)]
     count, gone = len(found.shared.files), found.shared.left_out
     rest = f"; {gone:,} that only some were given are left out" if gone else ""
-    said = [clean(f"On the same {count:,} pictures of the {found.shared.split} split{rest}:")]
+    said = [clean(f"On the same {count:,} pictures of the {split_name(found.shared.split)}{rest}:")]
     if any(isinstance(answers.scored, ScoredLabels) for answers in found.shared.answers):
         said.append("  (right is a picture with all of its labels right, each from a probability of 0.5 on)")
     for test in found.tests:

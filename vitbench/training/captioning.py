@@ -41,6 +41,7 @@ from vitbench.models.network import RANDOM, build_network
 from vitbench.progress import Progress, silent
 from vitbench.ranks import ALONE, Ranks
 from vitbench.recipe import Recipe
+from vitbench.text import split_name
 from vitbench.training.task import BatchSize
 
 TOKENIZER_NAME = "tokenizer.json"
@@ -161,7 +162,7 @@ class Captioning:
                 tokens + count,
             )
             written += [self.tokenizer.decode(hypothesis.ids) for hypothesis in greedy(module, memory, self.tokenizer)]
-            progress(len(written), len(pictures), f"captioning the {split} split")
+            progress(len(written), len(pictures), f"captioning the {split_name(split)}")
         told = self.ranks.gather((loss_sum, correct, tokens))
         loss_sum, correct, tokens = (sum(column) for column in zip(*told, strict=True))
         pairs = sorted(self.ranks.gather_all(list(zip(numbers, written, strict=True))))

@@ -13,6 +13,7 @@ from vitbench.files.parsing import read_json_object
 from vitbench.files.reading import EVALUATION
 from vitbench.progress import Progress, silent
 from vitbench.runs.store import Store
+from vitbench.text import split_name
 from vitbench.training.chosen import Chosen, open_chosen
 from vitbench.training.evaluation import Evaluation, evaluate_network, evaluated_split, open_own_split
 from vitbench.training.memory import memory_told
@@ -36,7 +37,7 @@ class Evaluated:
     @property
     def where(self) -> str:
         """What the student's sentence hides: that "Test set" was another split. Empty where it was the test split."""
-        return "" if self.split == "test" else f"on the {self.split} split of {self.data.root}"
+        return "" if self.split == "test" else f"on the {split_name(self.split)} of {self.data.root}"
 
     def document(self) -> dict[str, Any]:
         """What `file` holds; of a network that comes from no run without its split and step."""
