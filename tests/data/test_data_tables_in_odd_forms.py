@@ -165,3 +165,29 @@ def test_splits_that_no_table_names_have_the_labels_of_their_folders(tmp_path, i
         (in_folders, "cat"): 3, (in_folders, "dog"): 3, (in_table, "cat"): 2, (in_table, "dog"): 2,
     }  # fmt: skip
     assert any(f"the split {in_folders}: 6 pictures there have the labels of their folders" in n for n in found.notes)
+
+
+def test_cells_without_a_column_are_named(tmp_path):
+    draw(tmp_path, *WANTED)
+    write(tmp_path, "labels.csv", lines("{name},{label}, black", "filename,label\n"))
+    problems = recognise(tmp_path).problems
+    assert len(problems) == 4
+    assert problems[0].reason.startswith("its row has more cells than the header, which are not used: black")
+    assert not problems[0].left_out
+
+
+def test_folders_that_contradict_the_table_and_equal_numbers_are_doubted(tmp_path):
+    names = [f"{label}/{n}.jpg" for label in ("cat", "dog") for n in range(3)]
+    draw(tmp_path / "some", *names)
+    rows = "".join(f"{name},{'cat' if name == 'dog/0.jpg' else name[:3]}\n" for name in names)
+    write(tmp_path / "some", "predicted.csv", "filename,label\n" + rows)
+    (doubt,) = recognise(tmp_path / "some").doubts
+    assert "1 of 6 pictures lie in a folder that is called like another label" in doubt.reason
+    assert not doubt.stops_training
+    rows = "".join(f"{name},{'dog' if name.startswith('cat') else 'cat'}\n" for name in names)
+    write(tmp_path / "some", "predicted.csv", "filename,label\n" + rows)
+    assert recognise(tmp_path / "some").doubts[0].stops_training
+    draw(tmp_path / "numbers", *(f"images/{n}.jpg" for n in range(4)))
+    write(tmp_path / "numbers", "labels.csv", "filename,label\n0.jpg,1\n1.jpg,01\n2.jpg,1.0\n3.jpg,2\n")
+    (doubt,) = recognise(tmp_path / "numbers").doubts
+    assert "1 (1 picture), 01 (1 picture) and 1.0 (1 picture) are the same number" in doubt.reason

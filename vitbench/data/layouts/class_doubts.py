@@ -66,6 +66,7 @@ def class_doubts(classes: Sequence[str], counts: Mapping[str, int], overrule: st
             " such copies belong into the same class, and in training only."
         )
     yield from _alike(classes, counts)
+    yield from _equal_numbers(classes, counts)
 
 
 def _alike(classes: Sequence[str], counts: Mapping[str, int]) -> Iterator[Doubt]:
@@ -83,6 +84,18 @@ def _alike(classes: Sequence[str], counts: Mapping[str, int]) -> Iterator[Doubt]
                 else f"look the same in letters of different scripts ({listed(map(_codes, labels))})"
             )
             yield Doubt(f"The classes {names} {why}; they stay different classes.")
+
+
+def _equal_numbers(classes: Sequence[str], counts: Mapping[str, int]) -> Iterator[Doubt]:
+    """Classes that are one number, written with other zeros."""
+    found: dict[float, list[str]] = {}
+    for label in classes:
+        if _WHOLE.fullmatch(label.strip()) or _FRACTION.fullmatch(label.strip()):
+            found.setdefault(float(label.strip().replace(",", ".")), []).append(label)
+    for labels in found.values():
+        if len(labels) > 1:
+            names = listed(f"{label} ({counted(counts[label], 'picture')})" for label in labels)
+            yield Doubt(f"The classes {names} are the same number; they stay different classes.")
 
 
 def _codes(label: str) -> str:

@@ -11,7 +11,7 @@ from vitbench.data.layouts.lists import lists_of, splits_of_lists
 from vitbench.data.layouts.names import readable, split_of
 from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.several import SEVERAL
-from vitbench.data.layouts.table_doubts import doubts_of_tables
+from vitbench.data.layouts.table_doubts import doubts_of_folders, doubts_of_tables
 from vitbench.data.layouts.tree import entries_sentence, mask_files
 from vitbench.data.problems import Problem
 from vitbench.errors import UserError
@@ -54,6 +54,7 @@ def tables_layout(
     marked = [(read.columns.marks, read.name) for read in tables if read.columns and read.columns.marks]
     doubts = [doubt for marks, name in marked if (doubt := marks.doubt(name))]
     doubts += [doubt for read in tables for doubt in read.doubts]
+    doubts += doubts_of_folders(found)
     doubts += doubts_of_tables(form, problems, found, several)
     doubts += [
         read.joined.doubt(read.found, as_layout(form, {**read.options, SEVERAL: read.joined.said}))

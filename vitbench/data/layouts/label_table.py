@@ -195,6 +195,9 @@ def _take_rows(place: Place, read: ReadTable, table: Table, columns: Columns, fi
             split = split_in(cells, columns) or read.split or _folder_split(file)
             entries[file] = Entry(file, label, split)
             read.rows[file] = [padded]
+            if table.names and (more := [cell for cell in cells[len(table.names) :] if cell]):
+                why = f"its row has more cells than the header, which are not used: {listed(more[:3])} ({where})"
+                read.problems.append(Problem(file, why, left_out=False))
             if how := how_bent(name, file):
                 read.bent.setdefault(how, []).append(f"{name} for {file}")
     read.entries = list(entries.values())

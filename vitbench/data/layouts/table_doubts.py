@@ -1,10 +1,12 @@
 """What looks wrong in tables of labels as a whole: pictures with several labels, pictures that are not there."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from vitbench.data.layouts.base import Doubt, Entry, as_layout
 from vitbench.data.layouts.column_names import FALSE, PRESENCE_COLUMNS, TRUE, plain
 from vitbench.data.layouts.columns import Columns, ends_as_picture
+from vitbench.data.layouts.names import readable
 from vitbench.data.layouts.place import listed
 from vitbench.data.layouts.several import SEVERAL
 from vitbench.data.problems import Problem
@@ -52,6 +54,25 @@ def doubts_of_rows(
                 stops_training=True,
             )
             break
+
+
+def doubts_of_folders(entries: Sequence[Entry]) -> list[Doubt]:
+    """Of pictures that lie in a folder called like another of the tables' labels than their own."""
+    known = {entry.label for entry in entries}
+    named = [(entry, readable(PurePosixPath(entry.file).parent.name)) for entry in entries if entry.labels is None]
+    named = [(entry, folder) for entry, folder in named if folder in known]
+    wrong = [(entry, folder) for entry, folder in named if folder != entry.label]
+    if not wrong or len(named) * 2 <= len(entries):
+        return []
+    entry = wrong[0][0]
+    return [
+        Doubt(
+            f"{len(wrong):,} of {len(entries):,} pictures lie in a folder that is called like another label than the"
+            f" table gives them, such as {entry.file}: {entry.label} in the table. The table counts.",
+            f"--as class-folders takes the folders. {_OVERRULE}",
+            stops_training=len(wrong) * 2 > len(named),
+        )
+    ]
 
 
 def doubts_of_tables(
