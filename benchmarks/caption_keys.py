@@ -31,10 +31,12 @@ def method(eye: Eye) -> str:
 
 
 def another_method(eye: Eye) -> Answer:
-    """From Enter on the first entry of the list, which is never the method that is shown, to the map by it."""
+    """From Enter on the first entry of the list that names another method than the one that is shown, to its map."""
     before = method(eye)
     eye.app.child.send("m")
     eye.wait("shown now")
+    if any("each kind of word by its best head" in line for line in eye.screen.display):
+        eye.app.child.send("\x1b[B")  # the first entry is the same method with other heads
     return eye.answer_time("\r", lambda: method(eye) or before)
 
 
