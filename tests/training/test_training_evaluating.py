@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import torch
@@ -119,3 +120,12 @@ def test_changed_data_outside_the_test_part_are_said_and_no_hindrance(run, store
     tested[0].write_bytes(tested[-1].read_bytes())
     with pytest.raises(UserError, match=r"test split .* has other contents.*--data"):
         evaluate(run.id, store, device=CPU)
+
+
+def test_classes_without_pictures_are_said(run, store, tmp_path, capsys):
+    other = tiny_pictures(tmp_path / "other", each=1)
+    gone, *kept = sorted(folder.name for folder in (other / "test").iterdir())
+    shutil.rmtree(other / "test" / gone)
+    assert evaluate(run.id, store, data=str(other), device=CPU).evaluation.classes_without_pictures == [gone]
+    assert main(["evaluate", run.id, "--data", str(other)]) == 0
+    assert f"1 of the {len(kept) + 1} classes has no picture here: {gone}" in capsys.readouterr().out

@@ -92,3 +92,7 @@ def _print_more(evaluation: "Evaluation") -> None:
     )
     print(f"95% interval of the accuracy: {low:.1%} to {high:.1%}; top 5: {evaluation.accuracy_top5:.1%}")
     print(f"Each class alike: mean class accuracy {evaluation.mean_class_accuracy:.1%}, F1 {evaluation.macro_f1:.3f}")
+    if absent := evaluation.classes_without_pictures:
+        said = clean(", ".join(absent[:3]) + (", ..." if len(absent) > 3 else ""))
+        verb = "has" if len(absent) == 1 else "have"
+        print(f"{len(absent):,} of the {len(evaluation.classes):,} classes {verb} no picture here: {said}")

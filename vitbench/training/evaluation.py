@@ -94,6 +94,12 @@ class Evaluation:
         return {name: float(right[k] / total[k]) for k, name in enumerate(self.classes) if total[k]}
 
     @property
+    def classes_without_pictures(self) -> list[str]:
+        """Classes that no picture has, which means over classes leave out."""
+        total = np.bincount(self.label, minlength=len(self.classes))
+        return [name for name, count in zip(self.classes, total, strict=True) if not count]
+
+    @property
     def mean_class_accuracy(self) -> float:
         """The mean of the classes' accuracies, over those that have pictures (balanced accuracy)."""
         return float(np.mean(list(self.class_accuracy().values())))
