@@ -137,3 +137,14 @@ def test_a_level_that_is_none_is_refused(tmp_path):
     draw(tmp_path, "cat/1.jpg", "dog/1.jpg")
     with pytest.raises(UserError, match="level=0 must be 1, 2"):
         recognise(tmp_path, "class-folders:level=0")
+
+
+def test_names_that_repeat_in_all_folders_may_be_the_classes(tmp_path):
+    draw(tmp_path, *(f"{place}/{word}_{n}.jpg" for place in "ab" for word in ("cat", "dog") for n in range(2)))
+    (doubt,) = recognise(tmp_path).doubts
+    assert "in each of them names of files begin with cat and dog" in doubt.reason
+    assert not doubt.stops_training
+    draw(tmp_path / "usual", *(f"{label}/{word}_{n}.jpg" for label in "ab" for word in ("IMG",) for n in range(2)))
+    draw(tmp_path / "own", *(f"{label}/{label}_{n}.jpg" for label in ("cat", "dog") for n in range(2)))
+    assert not recognise(tmp_path / "usual").doubts
+    assert not recognise(tmp_path / "own").doubts

@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 from vitbench.data.layouts.base import Doubt, Entry, Options
 from vitbench.data.layouts.levels import children_of, class_level, doubts_of_class_first
 from vitbench.data.layouts.names import is_generic, is_source, readable
-from vitbench.data.layouts.place import Place
+from vitbench.data.layouts.place import Place, listed
 from vitbench.data.layouts.tree import PictureGroup, Tree, read_tree
 from vitbench.data.problems import Problem
 
 _ID = r"(?P<id>\d+)"
+_FEWEST = 2
+"""Pictures a word that names of files share, at least."""
 _PATTERNS = {
     "{label}_{id}": re.compile(r"(?P<label>.*)_(?P<id>[^_]*)"),
     "{label}.{id}": re.compile(rf"(?P<label>.+?)\.{_ID}"),
@@ -75,6 +77,8 @@ def labels_from_folders(place: Place, options: Options) -> Labels:
                 found.entries.append(Entry(picture, readable(parts[level - 1]), group.split))
             else:
                 found.problems.append(Problem(picture, "lies outside the class folders"))
+    if "level" not in options:
+        found.doubts += _names_across_folders(found.entries)
     return found
 
 
@@ -192,6 +196,27 @@ def _ends_in_words(stems: Sequence[str]) -> bool:
 def _label(stem: str, pattern: str) -> str:
     match = _PATTERNS[pattern].fullmatch(stem)
     return match["label"].strip() if match else ""
+
+
+def _names_across_folders(entries: Sequence[Entry]) -> list[Doubt]:
+    """Files in all class folders whose names carry the same few words (`a/cat_1.jpg`, `b/cat_2.jpg`): these may be the
+    labels, and the folders where the pictures come from."""
+    stems = [_stem(entry.file) for entry in entries]
+    pattern = _best_pattern(stems)
+    words = [_label(stem, pattern) for stem in stems]
+    classes = {entry.label for entry in entries}
+    known = {word for word in words if word and not is_generic(word) and re.search(r"[^\W\d_]", word)} - classes
+    pairs = {(word, entry.label) for word, entry in zip(words, entries, strict=True) if word in known}
+    crossed = len(known) > 1 and len(classes) > 1 and len(pairs) == len(known) * len(classes)
+    if not crossed or sum(word in known for word in words) < len(words) or len(known) * _FEWEST > len(words):
+        return []
+    some = listed(sorted(known)[:3]) + (", ..." if len(known) > 3 else "")
+    return [
+        Doubt(
+            f"The folders were taken for the classes, but in each of them names of files begin with {some}.",
+            "If those are the classes, put the pictures into one folder, or write a CSV of filename and label.",
+        )
+    ]
 
 
 def _doubts_of_names(entries: Sequence[Entry]) -> list[Doubt]:
