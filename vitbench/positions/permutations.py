@@ -32,7 +32,7 @@ class Permutations:
         self._column = line_weights(pairs, pairs.same_column, pairs.same_row)[by_offset]
         sizes = np.bincount(pairs.offset)
         self._starts, self._sizes = np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes
-        self._mean, self._total = float(values.mean()), float(((values - values.mean()) ** 2).sum())
+        self._mean = float(values.mean())
         others = similarity.copy()
         np.fill_diagonal(others, -np.inf)
         best = others >= others.max(axis=1, keepdims=True) - 1e-9
