@@ -210,7 +210,9 @@ class AttentionScreen(AttentionKeys):
             colours = self.app.theme_variables
             said = Text(f" {clean(self._sentence(self.seen))}", colours["foreground"])
             if strip.display:
-                said.append(f"   small maps: {clean(self._strip_said)}", colours["secondary"])
+                said.append(
+                    f"   small maps: {clean(self._strip_said[:1].lower() + self._strip_said[1:])}", colours["secondary"]
+                )
             self.query_one("#attention-facts", TextLine).show(said)
 
     def _show_note(self, seen: AttentionSheet) -> None:

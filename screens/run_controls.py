@@ -71,6 +71,8 @@ class RunControls(WorkbenchScreen):
             return
         left = f"; {wording.short_time(run.eta_seconds)} of training would be left" if run.eta_seconds else ""
         question = f'Stop "{run.title}" at step {run.step:,}? It finishes its step and saves, and can be resumed{left}.'
+        if run.state == "queued":
+            question = _out_of_the_queue(run)
         self.ask(question, "Stop", lambda: self._control("stop", run))
 
     def action_kill(self) -> None:
@@ -78,6 +80,8 @@ class RunControls(WorkbenchScreen):
         if run is None:
             return
         question = f'Kill "{run.title}" at step {run.step:,}? What it did since its last checkpoint is lost.'
+        if run.state == "queued":
+            question = _out_of_the_queue(run)
         self.ask(question, "Kill", lambda: self._control("kill", run))
 
     def action_evaluate(self) -> None:
@@ -215,3 +219,9 @@ class RunControls(WorkbenchScreen):
 
     def _control(self, verb: str, run: RunRow) -> None:
         self.workbench.control_run(verb, run.id, run.title)
+
+
+def _out_of_the_queue(run: RunRow) -> str:
+    """What ends with a run that waits: its place, and nothing that was trained."""
+    state = f"It stays at step {run.step:,}" if run.step else "It has not started"
+    return f'Take "{run.title}" out of the queue? {state}; p queues it again, behind the others.'

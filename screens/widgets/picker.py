@@ -268,7 +268,9 @@ class Picker(Vertical):
         options.highlighted = self._meant(typed)
         self._say_whole(options.highlighted)
         missing = bool(typed.strip()) and not self._choices and (self.always_open or not self._free)
-        self._say_nothing(f'Nothing matches "{clean(typed.strip())}".' if missing and not self._free else "")
+        # Of a line without a list nothing can be missing; of one with a list an empty place looks as if it were broken.
+        said = f'Nothing matches "{clean(typed.strip())}"' + ("; Enter takes it as it is typed." if self._free else ".")
+        self._say_nothing(said if missing and self._source is not nothing else "")
 
     @on(OptionList.OptionHighlighted)
     def _lit(self, event: OptionList.OptionHighlighted) -> None:

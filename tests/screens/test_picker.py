@@ -4,7 +4,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
-from screens.ask_dialog import choose
+from screens.ask_dialog import AskDialog, choose
 from screens.paths import folders_below
 from screens.widgets.picker import Choice, Picker, matching
 
@@ -90,3 +90,17 @@ async def test_the_whole_of_a_lit_entry_that_is_cut_stands_below_the_list():
         assert whole.content.plain == f"this word  {long}"
         await pilot.press("down")
         assert not whole.display, "this one is seen whole"
+
+
+async def test_a_list_in_which_nothing_matches_says_what_enter_does():
+    class Asking(App[None]):
+        def on_mount(self) -> None:
+            self.push_screen(AskDialog("The network", lambda typed: matching(NAMES, typed)))
+
+    async with Asking().run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"timm")
+        nothing = pilot.app.screen.query_one(".nothing")
+        assert nothing.display
+        assert nothing.content.plain == 'Nothing matches "timm"; Enter takes it as it is typed.'
+        await pilot.press("ctrl+u", *"fa")
+        assert not nothing.display

@@ -304,3 +304,15 @@ def test_a_place_in_a_long_queue_is_not_cut():
     for place, words in ((7, "◌ queue 7"), (99, "◌ queue 99"), (100, "◌ q 100"), (123456, "◌ q 123456")):
         assert state.text(RunRow("run", state="queued", place=place), 0.0, width) == words
         assert len(words) <= width
+
+
+@pytest.mark.parametrize("key", ["s", "K"])
+async def test_a_run_that_waits_is_taken_out_of_the_queue_and_has_no_step_to_finish(store, key):
+    FakeRun(store, "waiting").status("queued", queued_at=time.time())
+    async with opened(store, (80, 24)) as at:
+        await at.see("waiting")
+        await at.press(key)
+        words = " ".join(at.text().split())
+        assert 'Take "waiting" out of the queue? It has not started; p queues it again, behind' in words
+        assert "saves" not in words
+        await at.press("n")
