@@ -39,7 +39,7 @@ def test_bad_files_are_left_out_by_name(root, store):
     assert {problem.file: problem.reason for problem in index.problems} == {
         "train/0_0.jpg": "the file is cut short",
         "train/1_1.jpg": "the file is empty",
-        "train/2_2.jpg": "not a picture",
+        "train/2_2.jpg": "a web page, as servers send it in the place of a picture: download it again",
         "train/0_3.jpg": "No such file or directory",
     }
     assert len(index.split("train")) == 23 - 4
