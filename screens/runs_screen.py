@@ -147,12 +147,17 @@ class RunsScreen(RunList):
         details.display = self._details_wanted and (not below or self.app.size.height >= _BELOW_FROM)
         if details.display:
             details.brief = below
-            current = table.current
-            ids = [one.id for one in (current.members or (current,))] if current else []
-            details.show(current, [snapshot.followed[run_id] for run_id in ids if run_id in snapshot.followed])
+            # Once the rows are on the screen: a key that comes meanwhile waits for half as much.
+            self.call_after_refresh(self._show_details)
         self._show_title(snapshot, sum(len(run.members) or 1 for run in shown) if self.grouped else len(shown))
         self._show_ended()
         self.show_run_controls()
+
+    def _show_details(self) -> None:
+        """The run under the cursor, as the newest snapshot has it."""
+        current, followed = self.query_one(RunTable).current, self.workbench.snapshot.followed
+        ids = [one.id for one in (current.members or (current,))] if current else []
+        self.query_one(RunDetails).show(current, [followed[run_id] for run_id in ids if run_id in followed])
 
     def _show_ended(self) -> None:
         """What has ended while nobody looked."""

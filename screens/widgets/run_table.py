@@ -96,10 +96,8 @@ class RunTable(ScrollView, can_focus=True):
         While the store is being read (`reading`), a cursor that nobody has moved stays at the top.
         """
         before, selected = self.cursor_row, self.cursor_id
-        if runs is not self._given:
-            self._judged_by = frozenset(map(attrgetter("score_metric"), runs))
-            self._longest = max((len(run.title) for run in runs), default=0)
         if not self._took_values(runs):
+            self._measure(runs)
             self.rows = self._sorted(runs)
             self._places = {run.id: place for place, run in enumerate(self.rows)}
             self._sorted_by = (self.sort_column, self.sort_reverse)
@@ -151,7 +149,14 @@ class RunTable(ScrollView, can_focus=True):
         for run, _ in changed:
             self.rows[self._places[run.id]] = run
             self._ordered[run.id] = (run, self._ordered[run.id][1])
+        if any((run.title, run.score_metric) != (before.title, before.score_metric) for run, before in changed):
+            self._measure(runs)
         return True
+
+    def _measure(self, runs: Sequence[RunRow]) -> None:
+        """What the columns depend on, of all runs: what they are judged by, and the longest name."""
+        self._judged_by = frozenset(map(attrgetter("score_metric"), runs))
+        self._longest = max((len(run.title) for run in runs), default=0)
 
     def _sorted(self, runs: Sequence[RunRow]) -> list[RunRow]:
         """In the order of the chosen column, the newest first among equals; what has no value comes last."""

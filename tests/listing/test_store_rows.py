@@ -9,7 +9,7 @@ from tests.screens.fake_runs import FakeRun
 from vitbench.comparing.bands import mean_band
 from vitbench.comparing.recipes import flat
 from vitbench.listing.filters import completions, parse_filter
-from vitbench.listing.groups import Groups, row_spread, spread_words
+from vitbench.listing.groups import Groups, group_row, row_spread, spread_words
 from vitbench.listing.recipe_keys import RecipeReader, known_keys
 from vitbench.listing.store_rows import StoreRows
 from vitbench.listing.values import value_of
@@ -95,6 +95,7 @@ def test_seeds_are_one_row_with_mean_and_extremes(store, seeds):
     assert group.name == "pets (3 seeds)"
     assert [row.name for row in group.members] == ["pets 0", "pets 1", "pets 2"]
     assert alone.name == "pets 3"
+    assert group_row(group.members[:1] * 2).name == "pets 0 (2 runs of 1 seed)"
     values = [row.best_value for row in group.members]
     assert group.best_value == pytest.approx(sum(values) / 3)
     assert not group.is_own

@@ -231,7 +231,7 @@ def test_the_command_lists_them(tmp_path, capsys, monkeypatch):
     (document,) = json.loads(capsys.readouterr().out)
     assert document["scalars"] == ["train_loss", "val_acc"]
     assert main(["watch", str(tmp_path / "nowhere")]) == 2
-    assert "is not a folder" in capsys.readouterr().err
+    assert "There is no folder" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert main(["watch", str(tmp_path / "empty")]) == 2
     assert "no TensorBoard event files" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from statistics import fmean
 from vitbench.comparing.recipes import SEED
 from vitbench.comparing.scores import At, Score, Spread, spread
 from vitbench.listing.rows import RunRow, value_words
+from vitbench.text import counted
 
 GROUP_ID = "group:"
 """What the id of a group begins with."""
@@ -63,7 +64,7 @@ def group_row(members: Sequence[RunRow]) -> RunRow:
     equal = curves and len({len(curve) for curve in curves}) == 1
     return RunRow(
         id=f"{GROUP_ID}{first.id}",
-        name=f"{_common_name(members)} ({len(members)} seeds)",
+        name=f"{_common_name(members)} ({_counted(members)})",
         state=next((state for state in _STATES if any(row.state == state for row in members)), first.state),
         task=first.task,
         model=first.model,
@@ -91,6 +92,14 @@ def group_row(members: Sequence[RunRow]) -> RunRow:
         log_folder=first.log_folder,
         members=tuple(members),
     )
+
+
+def _counted(members: Sequence[RunRow]) -> str:
+    """How many seeds a group has; of runs with one seed, how many runs. A seed that is not known is its own."""
+    known = {member.keys.get(SEED, member.id) for member in members}
+    if len(known) == len(members):
+        return f"{len(members)} seeds"
+    return f"{len(members)} runs of {counted(len(known), 'seed')}"
 
 
 def row_spread(members: Sequence[RunRow], value: Callable[[RunRow], float | None]) -> Spread | None:
