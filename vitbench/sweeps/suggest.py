@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vitbench.errors import UserError
 from vitbench.sweeps.plan import Plan
 from vitbench.sweeps.space import Categorical, Dimension, Range, Scalar, Values, drawn, grid
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 WARM_UP = 10
 """Trials of TPE that are drawn at random, as Optuna's own default has it."""
@@ -46,7 +49,7 @@ def _tpe(plan: Plan, number: int, ended: Sequence[tuple[Values, float]], goal: s
     return {key: _from_optuna(plan.space[key], asked.params[key]) for key in plan.space}
 
 
-def _distribution(one: Dimension) -> object:
+def _distribution(one: Dimension) -> "BaseDistribution":
     import optuna
 
     if isinstance(one, Categorical):
